@@ -1,0 +1,144 @@
+"""The commands: ``python -m fashion_tl {summary,sample,download,run,figures,predict}``."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fashion_tl.config import APPROACHES, RECIPES, parse_setting
+from fashion_tl.errors import DataError, FashionTLError
+
+# Each command imports what it needs, so that --help and summary never wait for torch.
+
+
+def summary(args: argparse.Namespace) -> None:
+    from fashion_tl.catalogue import facts, read_catalogue
+    from fashion_tl.dataroot import open_root
+
+    catalogue = read_catalogue(open_root(args.data, args.cache), args.bad_rows)
+    numbers = facts(catalogue)
+    if args.json:
+        print(json.dumps(numbers, indent=2))
+        return
+    print(f"{catalogue.name}: even years train, odd years test")
+    for name, value in numbers.items():
+        print(f"  {name:<20}{value:>12.2%}" if isinstance(value, float) else f"  {name:<20}{value:>12,}")
+    if len(catalogue.left_out):
+        print("left out, by line of styles.csv:")
+    for reason, rows in catalogue.left_out.groupby("reason", sort=False):
+        which = ", ".join(f"{line} (id {i})" for line, i in zip(rows["line"], rows["id"], strict=True))
+        print(f"  {reason} ({len(rows)}): {which}")
+
+
+def sample(args: argparse.Namespace) -> None:
+    from fashion_tl.sample import draw_sample
+
+    print(draw_sample(args.to, photos=args.photos, types=args.types, seed=args.seed))
+
+
+def download(args: argparse.Namespace) -> None:
+    from fashion_tl.download import download
+
+    print(download(args.to, small=args.small))
+
+
+def run(args: argparse.Namespace) -> None:
+    from fashion_tl.approaches import RUN
+
+    settings = {"epochs": args.epochs, "seed": args.seed, **dict(map(parse_setting, args.set))}
+    for finished, _ in RUN[args.approach](args.data, args.weights, args.out, args.recipe, args.cache, settings):
+        m = finished.metrics
+        print(
+            f"{m['approach']:<9} {m['correct']:,} of {m['n_test']:,} right: top-1 {m['top1']:.1%} "
+            f"(ceiling {m['ceiling']:.1%}), top-5 {m['top5']:.1%}, macro {m['macro']:.1%}; {finished.folder}"
+        )
+
+
+def figures(args: argparse.Namespace) -> None:
+    from fashion_tl.gallery import draw_all
+
+    for file in draw_all(Path(args.run), args.data, args.cache):
+        print(file)
+
+
+def predict(args: argparse.Namespace) -> None:
+    from fashion_tl.evaluation import class_probabilities, top_classes
+    from fashion_tl.inference import photo_logits
+    from fashion_tl.model import load_model
+
+    saved, failed = load_model(Path(args.run) / "model.safetensors"), 0
+    for photo in args.photos:
+        try:
+            logits = photo_logits(saved, Path(photo).read_bytes())
+        except (OSError, DataError) as error:
+            print(f"{photo}: {error}", file=sys.stderr)
+            failed += 1
+            continue
+        top = top_classes(class_probabilities(logits, saved.train_counts), saved.classes).iloc[0]
+        print(photo)
+        for k in range(1, 6):
+            if top[f"top{k}"]:
+                print(f"  {top[f'p{k}']:>6.1%}  {top[f'top{k}']}")
+    if failed:
+        raise DataError(f"{failed} of {len(args.photos)} photos could not be read")
+
+
+def parser() -> argparse.ArgumentParser:
+    main = argparse.ArgumentParser(prog="python -m fashion_tl", description=__doc__)
+    commands = main.add_subparsers(required=True, metavar="command")
+
+    def command(function, words: str, data: bool = True) -> argparse.ArgumentParser:
+        new = commands.add_parser(function.__name__, help=words, description=words)
+        new.set_defaults(function=function)
+        if data:
+            new.add_argument("--data", required=True, help="folder or zip in Kaggle's layout, or `sample`")
+            new.add_argument("--cache", help="folder for decoded photos (default: FASHION_TL_CACHE or ~/.cache)")
+        return new
+
+    new = command(summary, "Count what a data root holds, and what is left out and why.")
+    new.add_argument("--bad-rows", choices=("skip", "recover"), default="skip")
+    new.add_argument("--json", action="store_true")
+
+    new = command(sample, "Draw the built-in sample.", data=False)
+    new.add_argument("--to", required=True, help="folder to draw it into")
+    new.add_argument("--photos", type=int, default=1200)
+    new.add_argument("--types", type=int, default=30)
+    new.add_argument("--seed", type=int, default=2010)
+
+    new = command(download, "Fetch the data set from Kaggle.", data=False)
+    new.add_argument("--small", action="store_true", help="the photos of 80×60 (600 MB) instead of the full-size ones")
+    new.add_argument("--to", required=True, help="folder to put the zip into")
+
+    new = command(run, "Train and evaluate one approach, as its notebook does.")
+    new.add_argument("approach", choices=APPROACHES)
+    new.add_argument("--weights", default="IMAGENET1K_V2", help="torchvision name, .safetensors, .pth, or `none`")
+    new.add_argument("--out", required=True, help="folder of the run")
+    new.add_argument("--recipe", choices=RECIPES, default="tuned")
+    new.add_argument("--epochs", type=int)
+    new.add_argument("--seed", type=int)
+    new.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other setting; repeatable")
+
+    new = command(figures, "Draw the figures of a run again, without training.")
+    new.add_argument("run", help="folder of the run")
+
+    new = command(predict, "The five most likely classes of any photos.", data=False)
+    new.add_argument("run", help="folder of the run")
+    new.add_argument("photos", nargs="+", help="image files")
+    return main
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    args = parser().parse_args(arguments)
+    try:
+        args.function(args)
+    except FashionTLError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

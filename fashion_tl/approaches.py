@@ -1,0 +1,240 @@
+"""The three approaches, each a function that reads like its notebook: data → model → fit → evaluate → save."""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from torch import nn
+
+from fashion_tl.batches import Batches, photo_batches
+from fashion_tl.catalogue import LARGEST, Catalogue, Task, class_weights, make_task, read_catalogue
+from fashion_tl.config import Config, make_config
+from fashion_tl.dataroot import DataRoot, open_root
+from fashion_tl.errors import ConfigError
+from fashion_tl.evaluation import metrics, per_class_table, prediction_table
+from fashion_tl.inference import feature_batches, forward, pick_device, resolve_precision
+from fashion_tl.model import (
+    available_weights,
+    backbone,
+    build_resnet50,
+    freeze_all_but_head,
+    freeze_first_children,
+    is_random,
+    load_model,
+    replace_head,
+    save_model,
+    weights_name,
+)
+from fashion_tl.photos import Photos, decode_photos, twin_groups
+from fashion_tl.runs import Run, create_run, file_fingerprint, write_json, write_table
+from fashion_tl.training import CHECKPOINT, fit
+
+
+@dataclass(frozen=True)
+class Data:
+    """Everything a training needs of the data; row i of the catalogue is photo i of the array."""
+
+    root: DataRoot
+    catalogue: Catalogue
+    photos: Photos
+    task: Task
+
+    def batches(self, part: str, config: Config) -> Batches:
+        """The ``"train"``, ``"val"`` or ``"test"`` photos; only training photos are augmented."""
+        rows = getattr(self.task, part)
+        config = config if part == "train" else config.change(flip=False)
+        return photo_batches(self.photos.array, rows, self.task.labels[rows], config)
+
+    def table(self, part: str) -> pd.DataFrame:
+        """The catalogue's rows of one part."""
+        return self.catalogue.table.iloc[getattr(self.task, part)]
+
+    @property
+    def counts(self) -> pd.DataFrame:
+        """Photos per class of the task in even and odd years: ``articleType, train, test``."""
+        return self.catalogue.counts[: self.task.num_classes]
+
+    def largest(self, n: int = LARGEST) -> "Data":
+        """The same data, the ``n`` largest classes alone."""
+        return replace(self, task=self.task.largest(n))
+
+
+def load_data(path: str | os.PathLike, config: Config, cache: str | os.PathLike | None = None) -> Data:
+    """Open a data root, read its catalogue, decode its photos (once) and split them."""
+    root = open_root(path, cache)
+    catalogue = read_catalogue(root, config.bad_rows)
+    photos = decode_photos(root, catalogue.table["id"].to_numpy(), config.stored_size, cache)
+    for number, reason in photos.failed.items():
+        print(f"left out: images/{number}.jpg: {reason}")
+    catalogue = catalogue.without(dict.fromkeys(photos.failed, "undecodable image"))
+    task = make_task(catalogue, twin_groups(photos.array), config.val_fraction, config.split_seed)
+    return Data(root, catalogue, photos, task)
+
+
+def start_run(folder: str | os.PathLike, config: Config, data: Data, weights: str | os.PathLike | None) -> Run:
+    """Make the folder of a run, or take up the same run where it stopped."""
+    about_data = {
+        "name": data.root.name,
+        "photos": len(data.task.train) + len(data.task.val) + len(data.task.test),
+        "fingerprint": data.photos.fingerprint[:16],
+    }
+    is_file = not is_random(weights) and Path(weights).is_file()
+    fingerprint = file_fingerprint(weights)[:16] if is_file else None
+    return create_run(folder, config, about_data, {"name": weights_name(weights), "fingerprint": fingerprint})
+
+
+def train_head(model: nn.Module, data: Data, run: Run) -> pd.DataFrame:
+    """FC only: the frozen backbone's features are computed once, and the last layer learns from them."""
+    config = run.config
+    if config.flip:
+        raise ConfigError("flip can't be used in fc_only: the frozen backbone's features are computed just once")
+
+    def learn() -> pd.DataFrame:
+        body = backbone(model)
+        train = feature_batches(body, data.batches("train", config), config.precision, "training features")
+        val = feature_batches(body, data.batches("val", config), config.precision, "validation features")
+        # A single layer gains nothing from bf16, and its weights would lose digits.
+        weights = class_weights(data.task.train_counts, config.class_weights)
+        return fit(model.fc, train, val, config, weights, run.folder, precision="fp32")
+
+    return _train(model, run, learn)
+
+
+def train_network(model: nn.Module, data: Data, run: Run) -> pd.DataFrame:
+    """Whatever is not frozen in the network learns from photos."""
+    config = run.config
+    weights = class_weights(data.task.train_counts, config.class_weights)
+
+    def learn() -> pd.DataFrame:
+        return fit(model, data.batches("train", config), data.batches("val", config), config, weights, run.folder)
+
+    return _train(model, run, learn)
+
+
+def _train(model: nn.Module, run: Run, learn) -> pd.DataFrame:
+    if run.is_finished:
+        print(f"{run.folder} holds this run, finished: its weights are read. Delete the folder to train again.")
+        model.load_state_dict(load_model(run.model_path).model.state_dict())
+        return run.history
+    model.to(pick_device())
+    start = time.perf_counter()
+    history = learn()
+    history.attrs["seconds"] = time.perf_counter() - start + history.attrs["seconds_before"]
+    write_table(run.folder / "history.csv", history)
+    return history
+
+
+def finish_run(run: Run, model: nn.Module, data: Data, history: pd.DataFrame) -> dict[str, Any]:
+    """Predict the test photos, and save history, weights, predictions, tables and, last, the metrics."""
+    if run.is_finished:
+        return run.metrics
+    start = time.perf_counter()
+    config, task = run.config, data.task
+    logits = forward(model, data.batches("test", config), config.precision, desc="testing").numpy()
+    predictions = prediction_table(data.table("test"), logits, task.classes, task.train_counts)
+    seconds = history.attrs["seconds"] + time.perf_counter() - start
+    save_model(run.model_path, model, task.classes, task.train_counts.tolist(), config.to_dict())
+    write_table(run.folder / "predictions.csv.gz", predictions, float_format="%.6g")
+    write_table(run.folder / "per_class.csv", per_class_table(predictions, data.counts))
+    result = {
+        "approach": config.training,
+        "recipe": config.recipe,
+        "data": run.about["data"]["name"],
+        "weights": run.about["weights"]["name"],
+        "image_size": list(config.image_size),
+        "epochs": len(history),
+        "best_epoch": int(history.loc[history["best"], "epoch"].iloc[0]),
+        "seed": config.seed,
+        **metrics(predictions, data.counts),
+        "precision": resolve_precision(config.precision, pick_device()),
+        "minutes": round(seconds / 60, 2),
+        "machine": run.about["machine"],
+        "commit": run.about["commit"],
+    }
+    write_json(run.folder / "metrics.json", result)
+    (run.folder / CHECKPOINT).unlink(missing_ok=True)
+    return result
+
+
+def run_fc_only(
+    data_path: str | os.PathLike,
+    weights: str | os.PathLike | None,
+    folder: str | os.PathLike,
+    recipe: str = "tuned",
+    cache: str | os.PathLike | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> list[tuple[Run, Data]]:
+    """Backbone frozen, new last layer trained."""
+    config = make_config("fc_only", recipe, **settings or {})
+    data = load_data(data_path, config, cache)
+    weights = available_weights(weights, data.root.is_sample)
+    run = start_run(folder, config, data, weights)
+    model = build_resnet50(data.task.num_classes, weights, config.seed)
+    freeze_all_but_head(model)
+    history = train_head(model, data, run)
+    _stop_if_interrupted(history)
+    finish_run(run, model, data, history)
+    return [(run, data)]
+
+
+def run_direct(
+    data_path: str | os.PathLike,
+    weights: str | os.PathLike | None,
+    folder: str | os.PathLike,
+    recipe: str = "tuned",
+    cache: str | os.PathLike | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> list[tuple[Run, Data]]:
+    """New last layer, the whole network fine-tuned."""
+    config = make_config("direct", recipe, **settings or {})
+    data = load_data(data_path, config, cache)
+    weights = available_weights(weights, data.root.is_sample)
+    run = start_run(folder, config, data, weights)
+    model = build_resnet50(data.task.num_classes, weights, config.seed)
+    history = train_network(model, data, run)
+    _stop_if_interrupted(history)
+    finish_run(run, model, data, history)
+    return [(run, data)]
+
+
+def run_two_step(
+    data_path: str | os.PathLike,
+    weights: str | os.PathLike | None,
+    folder: str | os.PathLike,
+    recipe: str = "tuned",
+    cache: str | os.PathLike | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> list[tuple[Run, Data]]:
+    """Fine-tune on the 20 largest classes; then a head for all, the first 5 children frozen, the rest fine-tuned."""
+    first = make_config("top20", recipe, **settings or {})
+    second = make_config("two_step", recipe, **settings or {})
+    data = load_data(data_path, first, cache)
+    weights = available_weights(weights, data.root.is_sample)
+    data20 = data.largest()
+
+    run20 = start_run(Path(folder) / "top20", first, data20, weights)
+    model = build_resnet50(data20.task.num_classes, weights, first.seed)
+    history = train_network(model, data20, run20)
+    _stop_if_interrupted(history)
+    finish_run(run20, model, data20, history)
+
+    run = start_run(folder, second, data, weights)
+    replace_head(model, data.task.num_classes, second.seed)
+    freeze_first_children(model)
+    history = train_network(model, data, run)
+    _stop_if_interrupted(history)
+    finish_run(run, model, data, history)
+    return [(run20, data20), (run, data)]
+
+
+RUN = {"fc_only": run_fc_only, "direct": run_direct, "two_step": run_two_step}
+
+
+def _stop_if_interrupted(history: pd.DataFrame) -> None:
+    if history.attrs.get("interrupted"):
+        print("stopped; the same command goes on after the last whole epoch")
+        raise KeyboardInterrupt

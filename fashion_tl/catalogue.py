@@ -1,0 +1,282 @@
+"""``styles.csv`` made trustworthy: its rows, what was left out and why, the split by year, classes, weights."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from fashion_tl.dataroot import DataRoot
+from fashion_tl.errors import DataError
+
+NEEDED = ("id", "year", "articleType")
+KEPT = ("id", "year", "articleType", "masterCategory", "subCategory", "productDisplayName")
+LARGEST = 20  # classes in the first step of two-step
+FEW = 5  # a class with fewer training photos than this gives none of them up for validation
+FEW_SHOT = 50  # training photos, or fewer, of a class that counts as few-shot
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The usable rows of ``styles.csv``, and an account of the others.
+
+    Attributes:
+        name: of the data root.
+        rows: data rows in the file.
+        malformed: rows with another number of fields than the header, recovered or not.
+        table: the usable rows, in the file's order: ``id, year, articleType, masterCategory, …``.
+        left_out: the other rows: ``line`` (in the file), ``id``, ``reason``.
+    """
+
+    name: str
+    rows: int
+    malformed: int
+    table: pd.DataFrame
+    left_out: pd.DataFrame
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Every articleType of the usable rows, most photos first: the published label space."""
+        counts = self.table["articleType"].value_counts()
+        return tuple(sorted(counts.index, key=lambda name: (-counts[name], name)))
+
+    @cached_property
+    def counts(self) -> pd.DataFrame:
+        """Photos per class in even and odd years: ``articleType, train, test``, in the order of ``classes``."""
+        even = self.table["year"] % 2 == 0
+        columns = {
+            part: self.table["articleType"][rows].value_counts().reindex(self.classes, fill_value=0).to_numpy()
+            for part, rows in (("train", even), ("test", ~even))
+        }
+        return pd.DataFrame({"articleType": self.classes, **columns})
+
+    def reasons(self) -> dict[str, int]:
+        """How many rows were left out for each reason."""
+        return {str(reason): int(n) for reason, n in self.left_out["reason"].value_counts().items()}
+
+    def without(self, failed: dict[int, str]) -> "Catalogue":
+        """The same without the photos named in ``failed`` (id → reason); they join ``left_out``."""
+        if not failed:
+            return self
+        gone = self.table["id"].isin(failed.keys())
+        more = [(self.table["line"][i], self.table["id"][i], failed[self.table["id"][i]]) for i in np.flatnonzero(gone)]
+        left_out = pd.concat([self.left_out, _left_out(more)], ignore_index=True)
+        return replace(self, table=self.table[~gone].reset_index(drop=True), left_out=left_out)
+
+
+def read_catalogue(root: DataRoot, bad_rows: str = "skip") -> Catalogue:
+    """Read ``styles.csv`` as it really is.
+
+    Args:
+        root: from :func:`fashion_tl.dataroot.open_root`.
+        bad_rows: rows with unquoted commas in their last field are left out (``"skip"``, as in the published
+            runs) or have it joined together again (``"recover"``).
+
+    Raises:
+        DataError: when the file is empty, lacks a column, or can't be parsed; it names the file and the line.
+    """
+    where = f"{root.path}: {root.inner}styles.csv"
+    lines, header = _parse(root.styles_csv(), where)
+    column = {name: header.index(name) for name in KEPT if name in header}
+    kept, left_out, seen, malformed = [], [], set(), 0
+    for line, fields in lines:
+        if len(fields) != len(header):
+            malformed += 1
+            if bad_rows == "skip" or len(fields) < len(header):
+                left_out.append((line, fields[0], "malformed"))
+                continue
+            fields = [*fields[: len(header) - 1], ",".join(fields[len(header) - 1 :])]
+        reason = _fault(fields, column, root, seen)
+        if reason:
+            left_out.append((line, fields[column["id"]], reason))
+            continue
+        row = {name: fields[i].strip() for name, i in column.items()}
+        row.update(id=int(row["id"]), year=_year(row["year"]), line=line)
+        seen.add(row["id"])
+        kept.append(row)
+    table = pd.DataFrame(kept, columns=[*KEPT, "line"])
+    table = table.astype({"id": "int64", "year": "int64", "line": "int64"})
+    return Catalogue(root.name, len(lines), malformed, table, _left_out(left_out))
+
+
+def _parse(content: bytes, where: str) -> tuple[list[tuple[int, list[str]]], list[str]]:
+    """The file's data rows with their line numbers, and its header."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
+    reader = csv.reader(io.StringIO(text, newline=""))
+    lines: list[tuple[int, list[str]]] = []
+    try:
+        for fields in reader:
+            if fields:
+                lines.append((reader.line_num, fields))
+    except csv.Error as error:
+        raise DataError(f"{where}, line {reader.line_num}: {error}. Mend that line, or leave it out.") from error
+    if not lines:
+        raise DataError(f"{where} is empty; it must hold a header and one row per photo.")
+    header = [name.strip() for name in lines[0][1]]
+    for name in NEEDED:
+        if header.count(name) != 1:
+            fault = "no column" if name not in header else "more than one column"
+            raise DataError(f"{where} has {fault} {name!r}; its header is {','.join(header)[:200]!r}.")
+    if len(lines) == 1:
+        raise DataError(f"{where} has a header but no rows.")
+    return lines[1:], header
+
+
+def _fault(fields: Sequence[str], column: dict[str, int], root: DataRoot, seen: set[int]) -> str | None:
+    """Why a row can't be used, or None."""
+    number = fields[column["id"]].strip()
+    if not (number.isascii() and number.isdigit()):
+        return "bad id"
+    if int(number) in seen:
+        return "duplicate id"
+    if int(number) not in root.photos:
+        return "missing image"
+    if _year(fields[column["year"]]) is None:
+        return "missing year"
+    if not fields[column["articleType"]].strip():
+        return "missing articleType"
+    return None
+
+
+def _year(text: str) -> int | None:
+    """``"2012"`` and ``"2012.0"`` are years; words, nothing, fractions and years before 1 are not."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return int(value) if 1 <= value <= 9999 and value == int(value) else None
+
+
+def _left_out(rows: Sequence[tuple]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["line", "id", "reason"]).astype({"id": "str", "reason": "str"})
+
+
+def facts(catalogue: Catalogue) -> dict[str, int | float]:
+    """The size of the task in numbers, as ``summary`` prints them."""
+    counts, reasons = catalogue.counts, catalogue.reasons()
+    top, unseen = counts[:LARGEST], counts[(counts["train"] == 0) & (counts["test"] > 0)]
+    return {
+        "rows": catalogue.rows,
+        "malformed": catalogue.malformed,
+        "missing_image": reasons.get("missing image", 0),
+        "missing_year": reasons.get("missing year", 0),
+        "usable": len(catalogue.table),
+        "classes": len(counts),
+        "train": int(counts["train"].sum()),
+        "train_classes": int((counts["train"] > 0).sum()),
+        "test": int(counts["test"].sum()),
+        "test_classes": int((counts["test"] > 0).sum()),
+        "top20_train": int(top["train"].sum()),
+        "top20_test": int(top["test"].sum()),
+        "unseen_classes": len(unseen),
+        "unseen_test_rows": int(unseen["test"].sum()),
+        "ceiling_top1": ceiling(counts),
+        "ceiling_top1_top20": ceiling(top),
+    }
+
+
+def ceiling(counts: pd.DataFrame) -> float:
+    """The share of test photos whose class has a training photo: no classifier can be right more often."""
+    total = counts["test"].sum()
+    return float(counts["test"][counts["train"] > 0].sum() / total) if total else 0.0
+
+
+@dataclass(frozen=True)
+class Task:
+    """A training's view of the catalogue: labels as numbers, and which rows are for what.
+
+    Attributes:
+        classes: names by label.
+        labels: int64 [rows of the catalogue]; those beyond ``classes`` are in no part.
+        train, val: rows of even years. test: rows of odd years. All int64, ascending.
+    """
+
+    classes: tuple[str, ...]
+    labels: np.ndarray
+    train: np.ndarray
+    val: np.ndarray
+    test: np.ndarray
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.classes)
+
+    @property
+    def train_counts(self) -> np.ndarray:
+        """Photos per class that the training may learn from: int64 [num_classes]."""
+        return np.bincount(self.labels[self.train], minlength=self.num_classes)
+
+    def largest(self, n: int = LARGEST) -> "Task":
+        """The same split for the ``n`` largest classes alone; labels keep their numbers."""
+        parts = {part: rows[self.labels[rows] < n] for part, rows in
+                 (("train", self.train), ("val", self.val), ("test", self.test))}  # fmt: skip
+        return replace(self, classes=self.classes[:n], **parts)
+
+
+def make_task(catalogue: Catalogue, twins: np.ndarray, val_fraction: float = 0.1, seed: int = 0) -> Task:
+    """Even years train, odd years test; a seeded, stratified share of the even years validates.
+
+    Args:
+        twins: int64 [rows], equal for photos that are pixel for pixel the same; these stay on one side.
+        val_fraction: of each class's training photos; classes with fewer than 5 train whole.
+
+    Raises:
+        DataError: when there is nothing to train on, nothing to test on, or nothing to tell apart.
+    """
+    even = (catalogue.table["year"] % 2 == 0).to_numpy()
+    if len(catalogue.classes) < 2:
+        raise DataError(f"{catalogue.name}: a classifier needs two articleTypes, it has {catalogue.classes}.")
+    if not even.any() or even.all():
+        what = "train on (all years are odd)" if not even.any() else "test on (all years are even)"
+        raise DataError(f"{catalogue.name}: there is nothing to {what}; even years train, odd years test.")
+    number = {name: label for label, name in enumerate(catalogue.classes)}
+    labels = catalogue.table["articleType"].map(number).to_numpy(dtype=np.int64)
+    rows, test = np.flatnonzero(even), np.flatnonzero(~even)
+    if len(np.unique(labels[rows])) < 2:
+        raise DataError(f"{catalogue.name}: the even years hold a single articleType; nothing to tell apart.")
+    in_val = _validation(labels[rows], twins[rows], val_fraction, np.random.default_rng(seed))
+    return Task(catalogue.classes, labels, rows[~in_val], rows[in_val], test)
+
+
+def _validation(labels: np.ndarray, twins: np.ndarray, fraction: float, rng: np.random.Generator) -> np.ndarray:
+    """Which rows validate: bool [rows]. Groups of twins are dealt whole, class by class."""
+    in_val = np.zeros(len(labels), dtype=bool)
+    if fraction == 0:
+        return in_val
+    members = pd.Series(np.arange(len(labels))).groupby(twins).indices
+    count = np.bincount(labels)
+    for label in np.unique(labels):
+        wanted = max(1, round(fraction * count[label])) if count[label] >= FEW else 0
+        for group in rng.permutation(pd.unique(twins[labels == label])):
+            if in_val[labels == label].sum() >= wanted:
+                break
+            rows = members[group]
+            if count[labels[rows]].min() >= FEW:  # a twin in a small class would take one of its few along
+                in_val[rows] = True
+    return in_val
+
+
+def class_weights(counts: np.ndarray, scheme: str) -> np.ndarray:
+    """Weight of each class in the loss, float64 [num_classes], with a mean of 1 over the training photos.
+
+    ``"total/count"`` is the published N / n_c, ``"sqrt"`` its square root, ``"none"`` 1. A class without
+    training photos gets 0.
+    """
+    power = {"total/count": 1.0, "sqrt": 0.5, "none": 0.0}[scheme]
+    seen = counts > 0
+    weights = np.zeros(len(counts))
+    weights[seen] = (counts.sum() / counts[seen]) ** power
+    return weights * counts.sum() / (weights * counts).sum()
+
+
+FORMULAS = {
+    "total/count": r"$w_c = N / n_c$",
+    "sqrt": r"$w_c = \sqrt{N / n_c}$",
+    "none": r"$w_c = 1$",
+}

@@ -1,0 +1,161 @@
+"""Every setting of one training, in one frozen dataclass, and the two recipes that fill it."""
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from fashion_tl.errors import ConfigError
+
+APPROACHES = ("fc_only", "direct", "two_step")
+# Two-step is two trainings; the others are one each.
+TRAININGS = ("fc_only", "direct", "top20", "two_step")
+RECIPES = ("tuned", "published")
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+CHOICES = {
+    "training": TRAININGS,
+    "recipe": RECIPES,
+    "bad_rows": ("skip", "recover"),
+    "class_weights": ("total/count", "sqrt", "none"),
+    "loss_reduction": ("mean", "weighted"),
+    "schedule": ("cosine", "constant"),
+    "precision": ("auto", "bf16", "fp32"),
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """One training. Sizes are (height, width) in pixels; ``lr`` is the peak learning rate."""
+
+    training: str
+    recipe: str = "tuned"
+    seed: int = 0
+    # data
+    bad_rows: str = "skip"
+    val_fraction: float = 0.1
+    split_seed: int = 0  # apart from `seed`, so that runs with other seeds share one validation part
+    stored_size: tuple[int, int] = (80, 60)
+    # what the network sees
+    image_size: tuple[int, int] = (80, 60)
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    flip: bool = False
+    # optimisation
+    epochs: int = 20
+    batch_size: int = 64
+    lr: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    schedule: str = "cosine"
+    warmup_epochs: float = 0.0
+    class_weights: str = "sqrt"
+    loss_reduction: str = "mean"
+    label_smoothing: float = 0.0
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("stored_size", "image_size", "mean", "std"):  # JSON knows lists only
+            value = getattr(self, name)
+            object.__setattr__(self, name, tuple(value) if isinstance(value, (list, tuple)) else value)
+        self._check()
+
+    def _check(self) -> None:
+        def number(name: str, low: float, high: float, kind: type | tuple = (int, float)) -> None:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
+                word = "a whole number" if kind is int else "a number"
+                raise ConfigError(f"{name} must be {word} from {low:g} to {high:g}, not {value!r}")
+
+        for name, allowed in CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise ConfigError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
+        number("seed", 0, 2**31 - 1, int)
+        number("split_seed", 0, 2**31 - 1, int)
+        number("epochs", 1, 10_000, int)
+        number("batch_size", 1, 65_536, int)
+        number("val_fraction", 0, 0.5)
+        number("lr", 1e-9, 1e3)
+        number("momentum", 0, 0.9999)
+        number("weight_decay", 0, 10)
+        number("warmup_epochs", 0, self.epochs)
+        number("label_smoothing", 0, 0.9)
+        if not isinstance(self.flip, bool):
+            raise ConfigError(f"flip must be true or false, not {self.flip!r}")
+        for name, low in (("stored_size", 8), ("image_size", 32)):
+            size = getattr(self, name)
+            ok = isinstance(size, tuple) and len(size) == 2 and all(type(s) is int for s in size)
+            if not ok or not all(low <= s <= 2048 for s in size):
+                raise ConfigError(f"{name} must be (height, width), each from {low} to 2048, not {size!r}")
+        for name in ("mean", "std"):
+            value = getattr(self, name)
+            if not isinstance(value, tuple) or len(value) != 3 or (name == "std" and min(value) <= 0):
+                raise ConfigError(f"{name} must be three numbers (std above 0), not {value!r}")
+
+    def change(self, **settings: Any) -> "Config":
+        """A copy with other settings; ``None`` leaves one as it is.
+
+        Raises:
+            ConfigError: for a setting that doesn't exist, or a value that can't be.
+        """
+        known = [field.name for field in fields(self)]
+        for name in settings:
+            if name not in known:
+                raise ConfigError(f"no setting is called {name!r}; there are {', '.join(known)}")
+        return replace(self, **{name: value for name, value in settings.items() if value is not None})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+
+# The published study's own settings, alike for all its trainings. It differs from the original in one
+# thing: a frozen BatchNorm layer stays still here (there its running statistics went on drifting).
+PUBLISHED = {
+    "image_size": (224, 224),
+    "mean": (0.5, 0.5, 0.5),
+    "std": (0.5, 0.5, 0.5),
+    "epochs": 20,
+    "batch_size": 16,
+    "lr": 0.001,
+    "momentum": 0.0,
+    "weight_decay": 0.0,
+    "schedule": "constant",
+    "class_weights": "total/count",
+    "loss_reduction": "weighted",
+}
+
+TUNED: dict[str, dict[str, Any]] = {
+    "fc_only": {"image_size": (128, 96), "batch_size": 128, "lr": 0.1},
+    "direct": {"flip": True, "lr": 0.02, "warmup_epochs": 0.5},
+    "top20": {"flip": True, "lr": 0.02, "warmup_epochs": 0.5},
+    "two_step": {"flip": True, "lr": 0.02, "warmup_epochs": 0.5},
+}
+
+
+def make_config(training: str, recipe: str = "tuned", **settings: Any) -> Config:
+    """The recipe's settings for one training, with those given put in their place (``None``: left alone).
+
+    Raises:
+        ConfigError: naming the training, recipe or setting that can't be.
+    """
+    if training not in TRAININGS:
+        raise ConfigError(f"training must be one of {', '.join(TRAININGS)}, not {training!r}")
+    if recipe not in RECIPES:
+        raise ConfigError(f"recipe must be one of {', '.join(RECIPES)}, not {recipe!r}")
+    base = PUBLISHED if recipe == "published" else TUNED[training]
+    settings = {name: value for name, value in settings.items() if value is not None}
+    return Config(training, recipe).change(**{**base, **settings})
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """``"lr=0.1"`` or ``"image_size=128x96"`` from a command line, as a name and a plain value."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"settings are written name=value, not {text!r}")
+    if name.endswith("_size") and "x" in value:
+        value = f"[{value.replace('x', ',')}]"
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value

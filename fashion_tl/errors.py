@@ -1,0 +1,25 @@
+"""The errors a user can meet. Each message names the file, the row or the setting and says what to do."""
+
+
+class FashionTLError(Exception):
+    """Base of all of them; the command line prints the message and exits with 2."""
+
+
+class DataError(FashionTLError):
+    """The data root, ``styles.csv`` or the photos cannot be used."""
+
+
+class WeightsError(FashionTLError):
+    """The weights cannot be had or do not fit the network."""
+
+
+class ConfigError(FashionTLError):
+    """A setting is unknown or impossible."""
+
+
+class RunError(FashionTLError):
+    """A run folder is incomplete, or holds another run."""
+
+
+class DownloadError(FashionTLError):
+    """Kaggle's data could not be fetched."""

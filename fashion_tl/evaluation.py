@@ -1,0 +1,128 @@
+"""A run's predictions as one table, and every figure of merit computed from that table alone."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import accuracy_score, recall_score
+
+from fashion_tl.catalogue import FEW_SHOT
+
+TOP_K = 5
+
+
+def class_probabilities(logits: np.ndarray, train_counts: Sequence[int]) -> np.ndarray:
+    """Softmax over the classes that have training photos; the others get 0. [n, num_classes], float64."""
+    masked = np.where(np.asarray(train_counts) > 0, logits.astype(np.float64), -np.inf)
+    scores = np.exp(masked - masked.max(axis=1, keepdims=True))
+    return scores / scores.sum(axis=1, keepdims=True)
+
+
+def top_classes(probabilities: np.ndarray, classes: Sequence[str], k: int = TOP_K) -> pd.DataFrame:
+    """The ``k`` most likely classes of each sample: columns ``top1 … topk`` and ``p1 … pk``.
+
+    Where fewer classes than ``k`` can be predicted, the rest is empty, with probability 0.
+    """
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    values = np.take_along_axis(probabilities, order, axis=1)
+    names = np.where(values > 0, np.asarray(classes, dtype=object)[order], "")
+    table = pd.DataFrame({f"top{i + 1}": names[:, i] if i < names.shape[1] else "" for i in range(k)})
+    for i in range(k):
+        table[f"p{i + 1}"] = values[:, i] if i < values.shape[1] else 0.0
+    return table
+
+
+def prediction_table(
+    photos: pd.DataFrame, logits: np.ndarray, classes: Sequence[str], train_counts: Sequence[int]
+) -> pd.DataFrame:
+    """One row per photo: ``id, year, articleType, top1 … top5, p1 … p5, loss``.
+
+    ``loss`` is the cross-entropy of the true class; it is empty where that class has no training photo, and
+    so can't be predicted.
+
+    Args:
+        photos: ``id, year, articleType`` of each. logits: float [photos, num_classes].
+    """
+    probabilities = class_probabilities(logits, train_counts)
+    number = {name: label for label, name in enumerate(classes)}
+    labels = photos["articleType"].map(number).to_numpy()
+    with np.errstate(divide="ignore"):
+        loss = -np.log(probabilities[np.arange(len(labels)), labels])
+    table = photos[["id", "year", "articleType"]].reset_index(drop=True)
+    table = pd.concat([table, top_classes(probabilities, classes)], axis=1)
+    return table.assign(loss=np.where(np.asarray(train_counts)[labels] > 0, loss, np.nan))
+
+
+def per_class_table(predictions: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
+    """Counts and accuracy of each class: ``articleType, train, test, correct, accuracy`` (NaN without test photos).
+
+    Args:
+        counts: ``articleType, train``: photos in the even years, by class.
+    """
+    by_class = predictions.groupby("articleType")
+    right = (predictions["top1"] == predictions["articleType"]).groupby(predictions["articleType"]).sum()
+    table = counts[["articleType", "train"]].reset_index(drop=True)
+    table["test"] = by_class.size().reindex(table["articleType"], fill_value=0).to_numpy()
+    table["correct"] = right.reindex(table["articleType"], fill_value=0).to_numpy()
+    table["accuracy"] = table["correct"] / table["test"].where(table["test"] > 0)
+    return table
+
+
+def metrics(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, float | int]:
+    """The figures of merit, as fractions.
+
+    ``ceiling`` is the share of test photos whose class has training photos: ``top1`` and ``top5`` can't pass it.
+    ``macro`` is the mean accuracy over the learnable classes, those with training and test photos; ``few_shot``
+    the same over those of them with 50 training photos or fewer (NaN where there is none).
+
+    Args:
+        predictions: from :func:`prediction_table`.
+        counts: ``articleType, train``: photos in the even years, by class.
+    """
+    true, guess = predictions["articleType"], predictions["top1"]
+    seen = counts[counts["train"] > 0]
+    learnable = true.isin(seen["articleType"])
+    tested = seen[seen["articleType"].isin(true)]
+    few = tested[tested["train"] <= FEW_SHOT]
+    in_top5 = (predictions[[f"top{k}" for k in range(1, TOP_K + 1)]].eq(true, axis=0)).any(axis=1)
+
+    def macro(classes: pd.Series) -> float:
+        if classes.empty:
+            return float("nan")
+        return float(recall_score(true, guess, labels=list(classes), average="macro", zero_division=0))
+
+    return {
+        "n_test": len(predictions),
+        "correct": int((true == guess).sum()),
+        "top1": float(accuracy_score(true, guess)),
+        "top5": float(in_top5.mean()),
+        "ceiling": float(learnable.mean()),
+        "top1_learnable": float((true == guess)[learnable].mean()),
+        "top5_learnable": float(in_top5[learnable].mean()),
+        "macro": macro(tested["articleType"]),
+        "macro_classes": len(tested),
+        "few_shot": macro(few["articleType"]),
+        "few_shot_classes": len(few),
+    }
+
+
+def best_and_worst(per_class: pd.DataFrame, n: int = 5) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The ``n`` learnable classes with the highest and the lowest accuracy; among equals, more test photos first."""
+    table = per_class[(per_class["train"] > 0) & (per_class["test"] > 0)]
+    best = table.sort_values(["accuracy", "test"], ascending=[False, False], kind="stable")
+    worst = table.sort_values(["accuracy", "test"], ascending=[True, False], kind="stable")
+    return best.head(n).reset_index(drop=True), worst.head(n).reset_index(drop=True)
+
+
+def confused_pairs(predictions: pd.DataFrame, n: int = 12) -> pd.DataFrame:
+    """The most frequent mistakes: ``true, predicted, count, share`` (of the true class's test photos)."""
+    wrong = predictions[predictions["top1"] != predictions["articleType"]]
+    pairs = wrong.groupby(["articleType", "top1"]).size().rename("count").reset_index()
+    pairs = pairs.rename(columns={"articleType": "true", "top1": "predicted"})
+    pairs["share"] = pairs["count"] / pairs["true"].map(predictions["articleType"].value_counts())
+    return pairs.sort_values(["count", "share"], ascending=False, kind="stable").head(n).reset_index(drop=True)
+
+
+def largest_losses(predictions: pd.DataFrame, n: int = 12) -> pd.DataFrame:
+    """The rows the network was most wrong about, among those whose class it could have learned."""
+    return predictions.dropna(subset=["loss"]).nlargest(n, "loss")

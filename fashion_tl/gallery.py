@@ -1,0 +1,95 @@
+"""Which figures a run has, under which file names; drawn from its folder and the photos, without training."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fashion_tl import figures
+from fashion_tl.approaches import Data, load_data
+from fashion_tl.catalogue import FORMULAS, LARGEST, class_weights
+from fashion_tl.errors import RunError
+from fashion_tl.evaluation import confused_pairs, largest_losses
+from fashion_tl.runs import Run, open_run
+
+# After the published study's file names.
+SUFFIX = {"fc_only": "fconly", "direct": "direct", "top20": "20", "two_step": "142"}
+TITLE = {
+    "fc_only": "FC only",
+    "direct": "Direct",
+    "top20": "Two steps, first: the 20 largest classes",
+    "two_step": "Two steps, second: all classes",
+}
+OF_DATA = ("distribution", "distribution20", "weight", "sampledata", "sampledata2")
+OF_RUN = ("loss", "sample_results", "per_class", "confused", "largest_losses")
+SHOWN = 18  # photos in a grid
+
+
+def draw(name: str, run: Run, data: Data) -> Figure:
+    """Draw one of ``OF_DATA`` or ``OF_RUN``, save it in the run's folder ``figures/``, and return it."""
+    figure = _draw(name, run, data, run.source)
+    file = f"{name}_{SUFFIX[run.config.training]}.png" if name in OF_RUN else f"{name}.png"
+    figures.save(figure, run.folder / "figures" / file)
+    return figure
+
+
+def draw_all(folder: Path, data_path: str, cache: str | None = None) -> list[Path]:
+    """Draw every figure of a finished run again (of both its steps, for two-step); returns the files.
+
+    Raises:
+        RunError: when the run isn't finished, or was made on other data.
+    """
+    run = open_run(folder)
+    data = load_data(data_path, run.config, cache)
+    if data.photos.fingerprint[:16] != run.about["data"]["fingerprint"]:
+        raise RunError(f"{folder} was made on other data ({run.about['data']['name']}) than {data.root.name}")
+    for name in (*OF_DATA, *OF_RUN):
+        draw(name, run, data)
+    if (run.folder / "top20").is_dir():
+        for name in OF_RUN:
+            draw(name, open_run(run.folder / "top20"), data.largest())
+        for file in (run.folder / "top20" / "figures").glob("*.png"):
+            file.replace(run.folder / "figures" / file.name)
+    return sorted((run.folder / "figures").glob("*.png"))
+
+
+def _draw(name: str, run: Run, data: Data, source: str) -> Figure:
+    title = TITLE[run.config.training]
+    if name == "distribution":
+        return figures.class_distribution(data.catalogue.counts, source)
+    if name == "distribution20":
+        return figures.class_distribution(data.catalogue.counts, source, top=LARGEST)
+    if name == "weight":
+        counts, scheme = data.task.train_counts, run.config.class_weights
+        weights = class_weights(counts, scheme)
+        return figures.class_weights_chart(data.task.classes, counts, weights, FORMULAS[scheme], source)
+    if name in ("sampledata", "sampledata2"):
+        part = "train" if name == "sampledata" else "test"
+        chosen = _choose(data.table(part))
+        words = "Training photos (even years)" if part == "train" else "Test photos (odd years)"
+        return figures.photo_grid(_photos(chosen, data), list(chosen["articleType"]), words, source)
+    if name == "loss":
+        return figures.loss_curves(run.history, f"{title}: loss and accuracy", source)
+    if name == "per_class":
+        return figures.per_class_accuracy(run.per_class, f"{title}: accuracy per class", source)
+    if name == "confused":
+        return figures.confused_pairs(confused_pairs(run.predictions), f"{title}: most confused pairs", source)
+    if name == "sample_results":
+        chosen = _choose(run.predictions)
+        return figures.sample_predictions(_photos(chosen, data), chosen, f"{title}: sample predictions", source)
+    if name == "largest_losses":
+        chosen = largest_losses(run.predictions)
+        return figures.largest_losses(_photos(chosen, data), chosen, f"{title}: largest losses", source)
+    raise ValueError(f"no figure is called {name!r}; there are {', '.join(OF_DATA + OF_RUN)}")
+
+
+def _choose(table: pd.DataFrame) -> pd.DataFrame:
+    """Some rows at random, the same ones for every approach."""
+    rows = np.random.default_rng(0).permutation(len(table))[:SHOWN]
+    return table.iloc[rows]
+
+
+def _photos(table: pd.DataFrame, data: Data) -> np.ndarray:
+    """The photos of a table's ids: uint8 [rows, height, width, 3]."""
+    return data.photos.array[pd.Index(data.photos.ids).get_indexer(table["id"])]

@@ -1,0 +1,201 @@
+"""ResNet-50: build it, load weights, freeze parts, swap the head, save and load it with its class list."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torchvision.models import ResNet50_Weights, resnet50
+
+from fashion_tl.errors import WeightsError
+
+NAMES = tuple(ResNet50_Weights.__members__)
+WAYS = (
+    "Give the weights in one of three ways: a torchvision name (IMAGENET1K_V1, IMAGENET1K_V2: downloaded once), "
+    "a .safetensors or .pth file, or `none` to start from random weights."
+)
+FIRST_CHILDREN = 5  # of the network: conv1, bn1, relu, maxpool, layer1
+
+
+def build_resnet50(num_classes: int, weights: str | os.PathLike | None, seed: int = 0) -> nn.Module:
+    """torchvision's ``resnet50`` with a new last layer, in the channels_last memory format.
+
+    Args:
+        num_classes: outputs of the new last layer.
+        weights: a torchvision name, a ``.safetensors`` or ``.pth`` path, or None (or ``"none"``) for random.
+        seed: of everything random in it: the new layer, and the body when there are no weights.
+
+    Raises:
+        WeightsError: when the weights can't be had, or don't fit; it names the tensors.
+    """
+    state = None if is_random(weights) else read_weights(weights)
+    torch.manual_seed(seed)
+    model = resnet50(weights=None)
+    if state is not None:
+        _load(model, state, str(weights))
+    replace_head(model, num_classes, seed)
+    return model.to(memory_format=torch.channels_last)
+
+
+def is_random(weights: str | os.PathLike | None) -> bool:
+    return weights is None or str(weights).lower() == "none"
+
+
+def weights_name(weights: str | os.PathLike | None) -> str:
+    """How figures and tables call them: no path of any machine."""
+    return "random weights" if is_random(weights) else Path(weights).name
+
+
+def is_downloaded(name: str) -> bool:
+    """Whether torchvision already holds these weights on this machine."""
+    url = ResNet50_Weights[name].url
+    return Path(torch.hub.get_dir(), "checkpoints", url.rsplit("/", 1)[-1]).is_file()
+
+
+def available_weights(weights: str | os.PathLike | None, is_sample: bool) -> str | os.PathLike | None:
+    """The weights asked for; on the built-in sample, random ones (with a visible word) where they can't be had."""
+    try:
+        if not is_random(weights):
+            read_weights(weights)
+    except WeightsError as error:
+        if not is_sample or Path(weights).suffix:
+            raise
+        print(
+            f"NOTE: {error}\nNOTE: the demonstration goes on from RANDOM weights: no transfer learning, poorer figures."
+        )
+        return None
+    return weights
+
+
+def read_weights(weights: str | os.PathLike) -> dict[str, torch.Tensor]:
+    """A state dict from torchvision or from a file; no code in the file is ever run.
+
+    Raises:
+        WeightsError: naming the file or the download that failed, and the ways to give weights.
+    """
+    if str(weights) in NAMES:
+        try:
+            return ResNet50_Weights[str(weights)].get_state_dict(progress=True, check_hash=True)
+        except Exception as error:  # urllib, SSL, a wrong hash or a full disk: the answer is the same
+            raise WeightsError(f"the weights {weights} could not be downloaded ({error}). {WAYS}") from error
+    path = Path(weights).expanduser()
+    if not path.is_file():
+        raise WeightsError(f"no such weights: {weights}. {WAYS}")
+    try:
+        if path.suffix == ".safetensors":
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise WeightsError(
+            f"{path} can't be read as weights; it is damaged, or would run code when loaded ({type(error).__name__}: "
+            f"{str(error).splitlines()[0] if str(error) else ''}). {WAYS}"
+        ) from error
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise WeightsError(f"{path} holds no plain table of tensors (a state dict). {WAYS}")
+    return state
+
+
+def _load(model: nn.Module, state: dict[str, torch.Tensor], name: str) -> None:
+    """Every tensor of the body must be there, fit and be finite; the old last layer is not wanted."""
+    own = {k: v for k, v in model.state_dict().items() if not k.startswith("fc.")}
+    given = {k: v for k, v in state.items() if not k.startswith("fc.")}
+    given = {k: v for k, v in given.items() if k in own or not k.endswith("num_batches_tracked")}
+    faults = [f"{k} is missing" for k in own if k not in given and not k.endswith("num_batches_tracked")]
+    faults += [f"{k} is not in a ResNet-50" for k in given if k not in own]
+    for k in own.keys() & given.keys():
+        if own[k].shape != given[k].shape:
+            faults.append(f"{k} is {tuple(given[k].shape)}, not {tuple(own[k].shape)}")
+        elif not torch.isfinite(given[k].float()).all():
+            faults.append(f"{k} holds values that are not numbers")
+    if faults:
+        more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
+        raise WeightsError(f"{name} does not fit ResNet-50: {'; '.join(faults[:5])}{more}. {WAYS}")
+    model.load_state_dict({k: v.to(own[k].dtype) for k, v in given.items()}, strict=False)
+
+
+def replace_head(model: nn.Module, num_classes: int, seed: int = 0) -> None:
+    """A new last layer with ``num_classes`` outputs; the rest stays as it is."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model.fc = nn.Linear(model.fc.in_features, num_classes).to(model.fc.weight.device)
+
+
+def freeze_all_but_head(model: nn.Module) -> None:
+    """Only the last layer learns."""
+    model.requires_grad_(False)
+    model.fc.requires_grad_(True)
+
+
+def freeze_first_children(model: nn.Module, n: int = FIRST_CHILDREN) -> None:
+    """The first ``n`` children stay as they are; the rest learns."""
+    model.requires_grad_(True)
+    for child in list(model.children())[:n]:
+        child.requires_grad_(False)
+
+
+def train_mode(model: nn.Module) -> None:
+    """``model.train()``, but frozen parts stay in evaluation mode: else BatchNorm would go on moving its statistics."""
+    model.train()
+    for module in model.modules():
+        parameters = list(module.parameters())
+        if parameters and not any(p.requires_grad for p in parameters):
+            module.eval()
+
+
+def backbone(model: nn.Module) -> nn.Module:
+    """The network without its last layer: photos to features [batch, 2048]. Shares its parameters."""
+    return nn.Sequential(*list(model.children())[:-1], nn.Flatten(1))
+
+
+def count_parameters(model: nn.Module) -> tuple[int, int]:
+    """(those that learn, all)."""
+    sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
+    return sum(n for n, learns in sizes if learns), sum(n for n, _ in sizes)
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A trained network with what it takes to use it.
+
+    Attributes:
+        train_counts: training photos per class; classes without any are never predicted.
+        config: the settings it was trained with.
+    """
+
+    model: nn.Module
+    classes: tuple[str, ...]
+    train_counts: tuple[int, ...]
+    config: dict[str, Any]
+
+
+def save_model(path: Path, model: nn.Module, classes: tuple, train_counts: list[int], config: dict) -> None:
+    """Write a ``.safetensors`` file with the class list and settings inside, whole or not at all."""
+    about = {"classes": list(classes), "train_counts": train_counts, "config": config}
+    state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    temporary = path.with_name(f".{path.name}.tmp")
+    save_file(state, temporary, metadata={"fashion_tl": json.dumps(about)})
+    os.replace(temporary, path)
+
+
+def load_model(path: str | os.PathLike) -> SavedModel:
+    """Read what :func:`save_model` wrote.
+
+    Raises:
+        WeightsError: when the file isn't one of these.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {})["fashion_tl"])
+        state = load_file(path)
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise WeightsError(f"{path} is not a model saved by fashion_tl: {error}") from error
+    model = resnet50(weights=None, num_classes=len(about["classes"]))
+    model.load_state_dict(state)
+    model = model.to(memory_format=torch.channels_last).eval()
+    return SavedModel(model, tuple(about["classes"]), tuple(about["train_counts"]), about["config"])

@@ -1,0 +1,187 @@
+"""A run folder: settings, history, weights, predictions and metrics of one training, each written whole."""
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fashion_tl.config import Config
+from fashion_tl.errors import RunError
+
+PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pillow", "scikit-learn", "safetensors")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training's folder. Everything but ``about`` is read from its files when asked for.
+
+    Attributes:
+        folder: where it lies.
+        about: ``config``, ``data``, ``weights``, ``machine``, ``versions``, ``commit``.
+    """
+
+    folder: Path
+    about: dict[str, Any]
+
+    @cached_property
+    def config(self) -> Config:
+        return Config(**self.about["config"])
+
+    @property
+    def source(self) -> str:
+        """The data and weights behind a figure, in one line."""
+        data, weights = self.about["data"], self.about["weights"]
+        start = "RANDOM weights (no transfer)" if weights["name"] == "random weights" else weights["name"]
+        return f"Data: {data['name']}, {data['photos']:,} photos · ResNet-50 from {start} · {self.config.recipe} recipe"
+
+    @property
+    def is_finished(self) -> bool:
+        return (self.folder / "metrics.json").is_file()
+
+    @property
+    def model_path(self) -> Path:
+        return self.folder / "model.safetensors"
+
+    @property
+    def history(self) -> pd.DataFrame:
+        return self._table("history.csv")
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        return self._table("predictions.csv.gz", keep_default_na=False, na_values={"loss": [""]})
+
+    @property
+    def per_class(self) -> pd.DataFrame:
+        return self._table("per_class.csv", keep_default_na=False, na_values={"accuracy": [""]})
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        try:
+            return json.loads((self.folder / "metrics.json").read_text())
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.folder}: metrics.json can't be read ({error}); is the run finished?") from error
+
+    def _table(self, name: str, **options: Any) -> pd.DataFrame:
+        try:
+            return pd.read_csv(self.folder / name, **options)
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.folder}: {name} can't be read ({error}); is the run finished?") from error
+
+
+def open_run(folder: str | os.PathLike) -> Run:
+    """The run in a folder.
+
+    Raises:
+        RunError: when no run lies there.
+    """
+    folder = Path(folder)
+    try:
+        return Run(folder, json.loads((folder / "run.json").read_text()))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{folder} is no run folder: run.json can't be read ({error})") from error
+
+
+def create_run(folder: str | os.PathLike, config: Config, data: dict[str, Any], weights: dict[str, Any]) -> Run:
+    """Make a run folder, or take up the one that lies there if it is of the very same run.
+
+    Args:
+        data: its ``name``, ``photos`` (their number) and ``fingerprint``.
+        weights: their ``name`` and ``fingerprint``.
+
+    Raises:
+        RunError: when another run lies there (nothing is changed), or the folder can't be written.
+    """
+    folder = Path(folder)
+    about = {"config": config.to_dict(), "data": data, "weights": weights}
+    if (folder / "run.json").exists():
+        run = open_run(folder)
+        _refuse_other(run, about)
+        return run
+    if folder.exists() and (not folder.is_dir() or any(p.is_file() for p in folder.iterdir())):
+        raise RunError(f"{folder} holds something that is no run; name another folder")
+    about |= {
+        "machine": machine(),
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        "commit": commit(),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "run.json", about)
+    except OSError as error:
+        raise RunError(f"{folder} can't be written: {error}") from error
+    return Run(folder, about)
+
+
+def _refuse_other(run: Run, about: dict[str, Any]) -> None:
+    changed = []
+    for part in ("config", "data", "weights"):
+        old, new = run.about[part], about[part]
+        changed += [f"{name} ({old.get(name)!r}, now {new[name]!r})" for name in new if old.get(name) != new[name]]
+    if changed:
+        raise RunError(
+            f"{run.folder} holds a run with another {'; '.join(changed)}. "
+            "Name another folder for this run, or delete that one first."
+        )
+
+
+def write_json(path: Path, value: Any) -> None:
+    _write(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def write_table(path: Path, table: pd.DataFrame, float_format: str | None = None) -> None:
+    """As CSV (gzipped when the name ends so), with the same bytes for the same table."""
+    buffer = io.BytesIO()
+    table.to_csv(buffer, index=False, float_format=float_format, lineterminator="\n")
+    content = buffer.getvalue()
+    _write(path, gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_bytes(content)
+    os.replace(temporary, path)
+
+
+def file_fingerprint(path: str | os.PathLike) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def machine() -> str:
+    """The processor (and GPU) in words, and the number of cores this process may use."""
+    import torch
+
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{name}, {cores} cores{gpu}"
+
+
+def commit() -> str | None:
+    """The commit of the code, with ``+`` when files that git tracks differ from it; None outside a checkout."""
+    here = Path(__file__).parent
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", here.as_posix())
+        return git("rev-parse", "--short=10", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None

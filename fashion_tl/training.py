@@ -1,0 +1,216 @@
+"""The one training loop: ``fit``, its loss and schedule, its history, the best epoch, and going on after a kill."""
+
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import SGD
+from tqdm import tqdm
+
+from fashion_tl.batches import Batches
+from fashion_tl.config import Config
+from fashion_tl.errors import RunError
+from fashion_tl.inference import autocast, forward, resolve_precision
+from fashion_tl.model import train_mode
+
+CHECKPOINT = "checkpoint.pt"
+
+
+def fit(
+    model: nn.Module,
+    train: Batches,
+    val: Batches,
+    config: Config,
+    class_weights: np.ndarray,
+    folder: str | os.PathLike | None = None,
+    precision: str | None = None,
+) -> pd.DataFrame:
+    """Train what is not frozen in ``model``; the weights of the best epoch are in it when this returns.
+
+    The best epoch is the one with the lowest unweighted validation cross-entropy (the last one, where nothing
+    validates). Everything random follows from ``config.seed`` and the epoch alone, so that a training that is
+    killed and started again ends as one that never stopped.
+
+    Args:
+        class_weights: [num_classes], see :func:`fashion_tl.catalogue.class_weights`.
+        folder: keeps a checkpoint after every epoch, and goes on from the one that lies there.
+        precision: in place of the config's.
+
+    Returns:
+        A row per epoch: ``epoch, lr, train_loss, train_accuracy, val_loss, val_accuracy, val_cross_entropy,
+        seconds, best``. Losses are weighted, ``val_cross_entropy`` isn't; each is a sum over samples divided
+        by their number. ``attrs["interrupted"]`` is True after Ctrl-C, which keeps the best so far;
+        ``attrs["seconds_before"]`` is what earlier processes spent on the epochs taken over from a checkpoint.
+
+    Raises:
+        RunError: when the loss is no longer a number, or the checkpoint belongs to another training.
+    """
+    device = next(model.parameters()).device
+    precision = resolve_precision(precision or config.precision, device)
+    weights = torch.as_tensor(class_weights, dtype=torch.float32, device=device)
+    optimizer = SGD(
+        [p for p in model.parameters() if p.requires_grad],
+        lr=config.lr,
+        momentum=config.momentum,
+        weight_decay=config.weight_decay,
+    )
+    checkpoint = Path(folder) / CHECKPOINT if folder else None
+    history, best = _go_on(checkpoint, model, optimizer, config)
+    interrupted, before = False, sum(row["seconds"] for row in history)
+    bar = tqdm(total=config.epochs * len(train), initial=len(history) * len(train), unit="batch", mininterval=0.5)
+    try:
+        for epoch in range(len(history), config.epochs):
+            start = time.perf_counter()
+            torch.manual_seed(config.seed * 100_003 + epoch)
+            bar.set_description(f"epoch {epoch + 1}/{config.epochs}")
+            train_loss, train_accuracy = train_epoch(model, train, optimizer, config, weights, precision, epoch, bar)
+            if not math.isfinite(train_loss):
+                raise RunError(f"the loss is no longer a number in epoch {epoch + 1}; lower lr ({config.lr:g})")
+            row = {
+                "epoch": epoch + 1,
+                "lr": optimizer.param_groups[0]["lr"],
+                "train_loss": train_loss,
+                "train_accuracy": train_accuracy,
+                **validate(model, val, precision, weights),
+                "seconds": time.perf_counter() - start,
+            }
+            history.append(row)
+            if best is None or not val.num_samples or row["val_cross_entropy"] < best["val_cross_entropy"]:
+                best = {"state": _copy(model.state_dict()), **row}
+            _save_checkpoint(checkpoint, model, optimizer, config, history, best)
+            bar.write(_line(row, config.epochs))
+    except KeyboardInterrupt:
+        if best is None:
+            raise
+        interrupted = True
+        print(f"interrupted: the weights of epoch {best['epoch']}, the best so far, are kept")
+    finally:
+        bar.close()
+    model.load_state_dict(best["state"])
+    model.eval()
+    table = pd.DataFrame(history).assign(best=lambda t: t["epoch"] == best["epoch"])
+    table.attrs.update(interrupted=interrupted, seconds_before=before)
+    return table
+
+
+def train_epoch(
+    model: nn.Module,
+    train: Batches,
+    optimizer: SGD,
+    config: Config,
+    weights: Tensor,
+    precision: str,
+    epoch: int,
+    bar: tqdm,
+) -> tuple[float, float]:
+    """One pass over the training samples; returns their mean loss and accuracy, measured as it learns."""
+    train_mode(model)
+    sums = torch.zeros(2, dtype=torch.float64, device=weights.device)  # read once, at the end: a GPU needn't wait
+    batches = train.shuffled(config.seed, epoch, weights.device)
+    for step, (inputs, targets) in enumerate(batches, epoch * len(train)):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, len(train), config)
+        with autocast(weights.device, precision):
+            logits = model(inputs)
+        loss = classification_loss(logits.float(), targets, weights, config.loss_reduction, config.label_smoothing)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        sums += _sums(logits.detach().float(), targets, weights)[:2]
+        bar.update()
+    loss, correct = (sums / train.num_samples).tolist()
+    return loss, correct
+
+
+def validate(model: nn.Module, val: Batches, precision: str, weights: Tensor) -> dict[str, float]:
+    """Mean weighted loss, accuracy and unweighted cross-entropy over the validation samples (NaN without any)."""
+    names = ("val_loss", "val_accuracy", "val_cross_entropy")
+    if not val.num_samples:
+        return dict.fromkeys(names, math.nan)
+    logits = forward(model, val, precision, desc=None)
+    sums = _sums(logits, val.labels.cpu(), weights.cpu()) / val.num_samples
+    return dict(zip(names, sums.tolist(), strict=True))
+
+
+def classification_loss(
+    logits: Tensor, targets: Tensor, weights: Tensor, reduction: str = "mean", label_smoothing: float = 0.0
+) -> Tensor:
+    """Cross-entropy with class weights.
+
+    ``"mean"`` is the mean over samples of weight × cross-entropy, smoothed evenly over the classes that have
+    training photos. ``"weighted"`` is torch's own reduction, as published: it divides by the batch's sum of
+    weights, so that a sample counts more or less by the company it keeps.
+
+    Args:
+        logits: float [batch, num_classes]. targets: int64 [batch]. weights: float [num_classes].
+    """
+    if reduction == "weighted":
+        return F.cross_entropy(logits, targets, weights, label_smoothing=label_smoothing)
+    losses = F.cross_entropy(logits, targets, reduction="none")
+    if label_smoothing:
+        seen = (weights > 0).float()
+        uniform = -(F.log_softmax(logits, 1) * seen).sum(1) / seen.sum()
+        losses = (1 - label_smoothing) * losses + label_smoothing * uniform
+    return (weights[targets] * losses).mean()
+
+
+def learning_rate(step: int, steps_per_epoch: int, config: Config) -> float:
+    """The learning rate of a step, counted from 0 over all epochs: a linear warm-up, then the schedule."""
+    warmup, total = config.warmup_epochs * steps_per_epoch, config.epochs * steps_per_epoch
+    if step < warmup:
+        return config.lr * (step + 1) / (warmup + 1)
+    if config.schedule == "constant":
+        return config.lr
+    return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
+
+
+def _sums(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """Over the samples: the sum of weighted losses, of right answers, of unweighted losses. float64 [3]."""
+    losses = F.cross_entropy(logits, targets, reduction="none").double()
+    correct = (logits.argmax(1) == targets).double()
+    return torch.stack([(weights[targets] * losses).sum(), correct.sum(), losses.sum()])
+
+
+def _copy(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in state.items()}
+
+
+def _save_checkpoint(path: Path | None, model: nn.Module, optimizer: SGD, config: Config,
+                     history: list[dict], best: dict[str, Any]) -> None:  # fmt: skip
+    if path is None:
+        return
+    state = {"config": config.to_dict(), "model": model.state_dict(), "optimizer": optimizer.state_dict(),
+             "history": history, "best": best}  # fmt: skip
+    temporary = path.with_name(f".{path.name}.tmp")
+    torch.save(state, temporary)
+    os.replace(temporary, path)  # at any moment, one whole checkpoint lies there
+
+
+def _go_on(
+    path: Path | None, model: nn.Module, optimizer: SGD, config: Config
+) -> tuple[list[dict], dict[str, Any] | None]:
+    """History and best epoch so far; puts model and optimiser where they were. Freezing is not touched."""
+    if path is None or not path.exists():
+        return [], None
+    state = torch.load(path, map_location=next(model.parameters()).device, weights_only=True)
+    if state["config"] != config.to_dict():
+        changed = [k for k, v in config.to_dict().items() if state["config"].get(k) != v]
+        raise RunError(f"{path} was made with another {', '.join(changed)}; name another folder, or delete it")
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    print(f"going on after epoch {len(state['history'])} of {config.epochs}")
+    return state["history"], state["best"]
+
+
+def _line(row: dict[str, float], epochs: int) -> str:
+    return (
+        f"epoch {row['epoch']:2d}/{epochs}  loss {row['train_loss']:.3f} train {row['val_loss']:.3f} val   "
+        f"accuracy {row['train_accuracy']:.1%} train {row['val_accuracy']:.1%} val   {row['seconds']:.0f} s"
+    )

@@ -1,0 +1,169 @@
+"""Execute the three notebooks from the top, on the sample or on other data, and print what they reached.
+
+    python notebooks/execute.py --out runs/demo
+    python notebooks/execute.py --out runs/mine --data ROOT --weights WEIGHTS --epochs 20
+
+Executed copies, run folders and figures lie under --out. Only --refresh (``make demo``) touches the committed
+notebooks and ``images/``, and only with the built-in sample in them: photos of a real run stay out of git.
+"""
+
+import argparse
+import copy
+import shutil
+import sys
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import papermill
+from nbformat import NotebookNode
+
+from fashion_tl.config import parse_setting
+from fashion_tl.dataroot import SAMPLE
+from fashion_tl.errors import FashionTLError
+from fashion_tl.model import is_downloaded
+from fashion_tl.runs import Run, open_run
+
+HERE = Path(__file__).resolve().parent
+NOTEBOOKS = {"fc_only": "01_fc_only", "direct": "02_direct", "two_step": "03_two_step"}
+AUTO = "IMAGENET1K_V2"
+
+
+def execute(approach: str, out: Path, parameters: dict) -> Path:
+    """Run one notebook in a fresh kernel; its output is shown as it comes. Returns the executed copy."""
+    target = out / f"{NOTEBOOKS[approach]}.ipynb"
+    papermill.execute_notebook(
+        HERE / target.name,
+        target,
+        parameters | {"out": relative(out / approach)},
+        cwd=str(HERE),
+        progress_bar=False,
+        stdout_file=sys.stdout,
+        stderr_file=sys.stderr,
+    )
+    notebook = nbformat.read(target, 4)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "stream":
+                output.text = last_words(output.text)
+    nbformat.write(notebook, target)
+    return target
+
+
+def last_words(text: str) -> str:
+    """What a terminal would show in the end: a progress bar draws itself over and over after a carriage return."""
+    lines = [line.rstrip("\r").rsplit("\r", 1)[-1].rstrip() for line in text.split("\n")]
+    return "\n".join(lines)
+
+
+def relative(path: Path) -> str:
+    """A path as the notebooks see it, without the machine's folders where it lies in this repository."""
+    return (
+        f"../{path.resolve().relative_to(HERE.parent).as_posix()}"
+        if path.resolve().is_relative_to(HERE.parent)
+        else str(path.resolve())
+    )
+
+
+def refresh(executed: Path, figures: list[Path]) -> None:
+    """Put an executed notebook and its figures in the place of the committed ones."""
+    notebook = committed_form(nbformat.read(executed, 4))
+    text = nbformat.writes(notebook)
+    for private in {str(HERE.parent), str(Path.home())} - {"/"}:
+        if private in text:
+            raise SystemExit(f"{executed} names a folder of this machine ({private}); it is not put into {HERE}")
+    (HERE / executed.name).write_text(text + "\n")
+    for figure in figures:
+        shutil.copyfile(figure, HERE.parent / "images" / figure.name)
+
+
+def committed_form(notebook: NotebookNode) -> NotebookNode:
+    """Without the parameters of this execution and papermill's notes; execution counts from 1."""
+    notebook = copy.deepcopy(notebook)
+    notebook.cells = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
+    notebook.metadata.pop("papermill", None)
+    count = 0
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            count += 1
+            cell.execution_count = count
+            for output in cell.outputs:
+                if "execution_count" in output:
+                    output.execution_count = count
+    return notebook
+
+
+def table(runs: list[Run]) -> pd.DataFrame:
+    """What each approach reached, beside the ceiling."""
+    rows = []
+    for run in runs:
+        m = run.metrics
+        percent = {
+            name: f"{m[key]:.1%}"
+            for name, key in (("top-1", "top1"), ("top-5", "top5"), ("macro", "macro"), ("ceiling", "ceiling"))
+        }
+        rows.append({"approach": m["approach"], **percent, "minutes": f"{m['minutes']:.1f}"})
+    return pd.DataFrame(rows)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True, help="folder for executed notebooks and runs")
+    parser.add_argument("--data", default=SAMPLE)
+    parser.add_argument(
+        "--weights", default="", help="default: torchvision's, where this machine has them, else random"
+    )
+    parser.add_argument("--recipe", default="tuned")
+    parser.add_argument("--epochs", type=int, help="default: the recipe's own; the notebook's own on the sample")
+    parser.add_argument("--cache")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--only", choices=list(NOTEBOOKS), action="append", help="leave out the other notebooks")
+    parser.add_argument("--refresh", action="store_true", help="replace the committed notebooks and images/")
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = arguments()
+    is_sample = args.data == SAMPLE
+    if args.refresh and not is_sample:
+        raise SystemExit("--refresh is for the built-in sample alone")
+    weights = args.weights or (AUTO if is_downloaded(AUTO) or not is_sample else "none")
+    parameters = {
+        "data_root": args.data if is_sample else str(Path(args.data).expanduser().resolve()),
+        "weights": str(Path(weights).resolve()) if Path(weights).is_file() else weights,
+        "recipe": args.recipe,
+        "settings": dict(map(parse_setting, args.set)),
+        "cache": str(Path(args.cache).resolve()) if args.cache else None,
+    }
+    if args.epochs or not is_sample:
+        parameters["epochs"] = args.epochs
+    args.out.mkdir(parents=True, exist_ok=True)
+    runs = []
+    for approach in args.only or NOTEBOOKS:
+        print(f"\n=== notebooks/{NOTEBOOKS[approach]}.ipynb", flush=True)
+        try:
+            executed = execute(approach, args.out, parameters)
+        except papermill.PapermillExecutionError as error:
+            print(f"error: {NOTEBOOKS[approach]}.ipynb: {error.ename}: {error.evalue}", file=sys.stderr)
+            return 1
+        folders = [args.out / approach / "top20", args.out / approach]
+        new = [open_run(folder) for folder in folders if (folder / "metrics.json").exists()]
+        if args.refresh:
+            refresh(executed, [file for run in new for file in (run.folder / "figures").glob("*.png")])
+        runs += new
+    print(f"\n{table(runs).to_string(index=False)}\n")
+    print(f"executed notebooks: {args.out}/*.ipynb\nfigures:            {args.out}/*/figures/*.png")
+    if any(run.about["weights"]["name"] == "random weights" for run in runs):
+        print(
+            "NOTE: these started from RANDOM weights; `make demo WEIGHTS=IMAGENET1K_V2` downloads ImageNet's (98 MB)."
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except FashionTLError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,293 @@
+"""What a reader of the figures sees: the rows, marks, colours and words in them."""
+
+import subprocess
+import sys
+import warnings
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+from nbclient import NotebookClient
+
+from fashion_tl import figures
+
+SOURCE = "built-in sample, 12 photos · ResNet-50 from weights.safetensors"
+NAMES = ["Shirts", "Perfume and Body Mist", "Heels"]
+COUNTS = pd.DataFrame({"articleType": NAMES, "train": [900, 7, 0], "test": [400, 0, 3]})
+PHOTOS = np.random.default_rng(0).integers(0, 256, (3, 80, 60, 3), dtype=np.uint8)
+PREDICTIONS = pd.DataFrame(
+    {"articleType": NAMES, "top1": ["Shirts", "Heels", "Heels"], "p1": [0.9, 0.61, 0.4], "loss": [0.1, 4.2, 0.9]}
+)
+PER_CLASS = COUNTS.assign(correct=[300, 0, 0], accuracy=[0.75, np.nan, 0.0])
+PAIRS = pd.DataFrame(
+    {"true": ["Heels", "Shirts"], "predicted": ["Flats", "Tops"], "count": [3, 9], "share": [0.5, 0.1]}
+)
+
+
+def history(epochs: int = 4, best: int = 3, val: bool = True) -> pd.DataFrame:
+    epoch = np.arange(1, epochs + 1)
+    table = pd.DataFrame({"epoch": epoch, "train_loss": 2 / epoch, "train_accuracy": 1 - 0.5 / epoch})
+    table = table.assign(val_loss=3 / epoch, val_accuracy=1 - 0.6 / epoch, val_cross_entropy=2.5 / epoch)
+    if not val:
+        table[["val_loss", "val_accuracy", "val_cross_entropy"]] = np.nan
+    return table.assign(best=epoch == best)
+
+
+def classes(n: int) -> pd.DataFrame:
+    """A long tail: the last class has no training photo, the one before it no test photo."""
+    train = [*(4000 // (place + 1) for place in range(n - 1)), 0]
+    test = [*(2000 // (place + 2) + 1 for place in range(n - 2)), 0, 1]
+    return pd.DataFrame({"articleType": [f"Class number {i}" for i in range(n)], "train": train, "test": test})
+
+
+DRAWN = {
+    "class_distribution": lambda: figures.class_distribution(COUNTS, SOURCE),
+    "class_weights_chart": lambda: figures.class_weights_chart(NAMES, [900, 7, 0], [0.9, 7.5, 0], "$w_c = 1$", SOURCE),
+    "photo_grid": lambda: figures.photo_grid(PHOTOS, NAMES, "Photos", SOURCE),
+    "loss_curves": lambda: figures.loss_curves(history(), "Loss", SOURCE),
+    "sample_predictions": lambda: figures.sample_predictions(PHOTOS, PREDICTIONS, "Some", SOURCE),
+    "largest_losses": lambda: figures.largest_losses(PHOTOS, PREDICTIONS, "Worst", SOURCE),
+    "per_class_accuracy": lambda: figures.per_class_accuracy(PER_CLASS, "Accuracy", SOURCE),
+    "confused_pairs": lambda: figures.confused_pairs(PAIRS, "Mistakes", SOURCE),
+    "confused_pairs, none": lambda: figures.confused_pairs(PAIRS.head(0), "Mistakes", SOURCE),
+}
+
+
+def words(figure) -> str:
+    """Everything written in the figure, outside of its axes and in them, on one line."""
+    texts = [*figure.texts, *(text for ax in figure.axes for text in ax.texts)]
+    texts += [text for legend in figure.legends for text in legend.get_texts()]
+    return " ".join(text.get_text().replace("\n", " ") for text in texts)
+
+
+def row_names(figure) -> list[str]:
+    return [label.get_text() for ax in figure.axes for label in ax.get_yticklabels()]
+
+
+def points(figure, marker: str) -> list[tuple[float, float]]:
+    lines = [line for ax in figure.axes for line in ax.lines if line.get_marker() == marker]
+    return [(float(x), float(y)) for line in lines for x, y in zip(*line.get_data(), strict=True)]
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_source_stands_at_the_bottom_and_nothing_is_outside_the_figure(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a glyph that the font lacks, a layout that does not fit
+        figure = DRAWN[name]()
+        figure.draw_without_rendering()
+    assert SOURCE in words(figure)
+    source = next(text for text in figure.texts if text.get_text() == SOURCE).get_window_extent()
+    below = [ax.get_tightbbox().y0 for ax in figure.axes] or [figure.bbox.y1]
+    assert 0 < source.y0 < source.y1 < min(below)
+    drawn = figure.get_tightbbox()
+    assert 0 <= drawn.x0 and drawn.x1 <= figure.get_figwidth() and drawn.y1 <= figure.get_figheight()
+
+
+@pytest.mark.parametrize("n", [6, 30, 60, 142])
+def test_every_class_has_its_row_and_rows_do_not_overlap(n):
+    table = classes(n)
+    accuracy = table.assign(
+        correct=table["test"] // 2, accuracy=(table["test"] // 2) / table["test"].replace(0, np.nan)
+    )
+    weights = np.where(table["train"] > 0, 50 / (table["train"] + 1), 0)
+    drawn = [
+        figures.class_distribution(table, SOURCE),
+        figures.class_weights_chart(list(table["articleType"]), table["train"].to_numpy(), weights, "$w$", SOURCE),
+        figures.per_class_accuracy(accuracy, "Accuracy", SOURCE),
+    ]
+    for figure in drawn:
+        assert sorted(row_names(figure)) == sorted(table["articleType"])
+        for ax in figure.axes:
+            boxes = [label.get_window_extent() for label in ax.get_yticklabels()]
+            assert all(upper.y0 >= lower.y1 - 1 for upper, lower in zip(boxes, boxes[1:], strict=False))
+        assert max(figure.get_size_inches()) <= 13.1
+
+
+def test_long_source_and_title_are_wrapped():
+    figure = figures.photo_grid(PHOTOS, NAMES, "A title of many words " * 9, "a source of many words " * 20)
+    drawn = figure.get_tightbbox()
+    assert drawn.x1 <= figure.get_figwidth() and drawn.y0 >= 0 and drawn.y1 <= figure.get_figheight()
+
+
+def test_distribution_marks_classes_without_training_or_test_photo():
+    figure = figures.class_distribution(COUNTS, SOURCE)
+    assert row_names(figure) == NAMES
+    assert points(figure, "x") == [(0, 2)]  # Heels have no training photo
+    assert points(figure, "+") == [(0, 1)]  # Perfume and Body Mist has no test photo
+    assert points(figure, "o") == [(900, 0), (7, 1), (400, 0), (3, 2)]
+    assert "900 | 400" in words(figure) and "cannot be learned" in words(figure)
+
+
+def test_distribution_of_the_largest_classes():
+    figure = figures.class_distribution(COUNTS, SOURCE, top=2)
+    assert row_names(figure) == NAMES[:2]
+    assert "the 2 largest of 3 classes" in words(figure)
+    assert "cannot be learned" not in words(figure)  # both were: no entry in the legend
+
+
+def test_weights_are_sorted_by_photos_and_weight_zero_is_marked():
+    formula = r"$w_c = \sqrt{N / n_c}$, normalised to a mean of 1 over the training photos"
+    figure = figures.class_weights_chart(
+        ["A", "B", "C"], np.array([0, 5, 500]), np.array([0, 8.0, 0.9]), formula, SOURCE
+    )
+    assert row_names(figure) == ["C", "B", "A"]
+    assert points(figure, "o") == [(0.9, 0), (8.0, 1)]
+    assert [row for _, row in points(figure, "x")] == [2]
+    assert r"$w_c = \sqrt{N / n_c}$" in words(figure)
+
+
+@pytest.mark.parametrize("n", [1, 6, 7, 24])
+def test_photo_grid_shows_each_photo_over_its_label(n):
+    labels = ["Perfume and Body Mist"] * n
+    figure = figures.photo_grid(np.repeat(PHOTOS[:1], n, axis=0), labels, "Photos", SOURCE)
+    assert [" ".join(ax.texts[0].get_text().split()) for ax in figure.axes] == labels
+    for ax in figure.axes:
+        assert np.array_equal(ax.images[0].get_array(), PHOTOS[0])
+        box = ax.get_window_extent()
+        assert box.height / box.width == pytest.approx(80 / 60)  # not stretched
+    boxes = [ax.texts[0].get_window_extent() for ax in figure.axes]
+    assert sum(one.overlaps(other) for one in boxes for other in boxes) == n  # each only with itself
+
+
+def test_predictions_are_told_apart_by_mark_and_colour():
+    figure = figures.sample_predictions(PHOTOS, PREDICTIONS, "Some", SOURCE)
+    right, wrong, _ = figure.axes
+    assert [text.get_text() for text in right.texts] == ["✓ Shirts 90%"]
+    assert (
+        " ".join(text.get_text() for text in wrong.texts).replace("\n", " ") == "✗ Heels 61% is Perfume and Body Mist"
+    )
+    assert (right.texts[0].get_color(), wrong.texts[0].get_color()) == ("#009E73", "#D55E00")
+    assert right.spines["left"].get_edgecolor() != wrong.spines["left"].get_edgecolor()
+    assert "2 of 3 right" in words(figure)
+
+
+def test_largest_losses_show_loss_prediction_and_truth():
+    figure = figures.largest_losses(PHOTOS, PREDICTIONS, "Worst", SOURCE)
+    shown = " ".join(text.get_text() for text in figure.axes[1].texts).replace("\n", " ")
+    assert shown == "loss 4.20 ✗ Heels 61% is Perfume and Body Mist"
+
+
+def test_loss_curves_mark_the_epoch_whose_weights_were_kept():
+    figure = figures.loss_curves(history(), "Loss", SOURCE)
+    loss, accuracy = figure.axes
+    assert (loss.get_title("left"), accuracy.get_title("left")) == ("Loss", "Accuracy")
+    assert points(figure, "*") == [(3, pytest.approx(2.5 / 3)), (3, pytest.approx(80))]
+    assert "Kept: epoch 3 of 4" in words(figure)
+    assert [line.get_label() for line in loss.lines if not line.get_label().startswith("_")] == [
+        "training", "validation", "validation, unweighted",
+    ]  # fmt: skip
+
+
+def test_loss_curves_draw_the_unweighted_loss_only_where_it_is_another():
+    table = history().assign(val_cross_entropy=lambda t: t["val_loss"])
+    assert "unweighted" not in words(figures.loss_curves(table, "Loss", SOURCE))
+
+
+def test_loss_curves_of_one_epoch_and_without_validation():
+    figure = figures.loss_curves(history(epochs=1, best=1), "Loss", SOURCE)
+    assert [tick for tick in figure.axes[0].get_xticks() if 0.5 < tick < 1.5] == [1]
+    figure = figures.loss_curves(history(val=False), "Loss", SOURCE)
+    assert "validation" not in words(figure)
+    assert points(figure, "*") == [(3, pytest.approx(2 / 3)), (3, pytest.approx(100 * (1 - 0.5 / 3)))]
+
+
+def test_accuracy_tells_learnable_few_shot_unlearned_and_unmeasured_classes_apart():
+    names = ["Many", "Few", "Best", "Unlearned", "Unmeasured", "Neither"]
+    table = pd.DataFrame({"articleType": names, "train": [51, 50, 99, 0, 8, 0], "test": [4, 10, 2, 3, 0, 0]})
+    table = table.assign(correct=[2, 1, 2, 0, 0, 0], accuracy=[0.5, 0.1, 1, 0, np.nan, np.nan])
+    figure = figures.per_class_accuracy(table, "Accuracy", SOURCE)
+    assert row_names(figure) == ["Best", "Many", "Few", "Unlearned", "Unmeasured", "Neither"]
+    bars = figure.axes[0].patches
+    assert [bar.get_width() for bar in bars] == [1, 0.5, 0.1]
+    assert [bool(bar.get_hatch()) for bar in bars] == [False, False, True]
+    assert [row for _, row in points(figure, "x")] == [3, 5]
+    assert [row for _, row in points(figure, "+")] == [4, 5]
+    assert "2/4" in words(figure) and "Mean of the 3 classes with training and test photos: 53.3%" in words(figure)
+
+
+def test_confused_pairs_are_sorted_with_count_and_share():
+    figure = figures.confused_pairs(PAIRS, "Mistakes", SOURCE)
+    assert row_names(figure) == ["Shirts → Tops", "Heels → Flats"]
+    assert [bar.get_width() for bar in figure.axes[0].patches] == [9, 3]
+    assert "9 (10%)" in words(figure)
+
+
+def test_no_confused_pair_is_said_in_words():
+    assert "No photo was taken for one of another class" in words(DRAWN["confused_pairs, none"]())
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: figures.class_distribution(COUNTS.drop(columns="test"), SOURCE), "counts lacks the column test"),
+        (lambda: figures.class_distribution(COUNTS.head(0), SOURCE), "counts has no rows"),
+        (lambda: figures.class_distribution(COUNTS, SOURCE, top=0), "top is 0"),
+        (lambda: figures.class_weights_chart(NAMES, [1, 2], [1, 1], "", SOURCE), "3 classes, 2 counts"),
+        (lambda: figures.class_weights_chart([], [], [], "", SOURCE), "0 classes"),
+        (lambda: figures.photo_grid(PHOTOS, NAMES[:2], "", SOURCE), "3 photos and words for 2"),
+        (lambda: figures.photo_grid(PHOTOS[:0], [], "", SOURCE), "0 photos"),
+        (lambda: figures.photo_grid(np.repeat(PHOTOS, 9, axis=0), ["a"] * 27, "", SOURCE), "1 to 24"),
+        (lambda: figures.photo_grid(PHOTOS / 255, NAMES, "", SOURCE), "uint8"),
+        (lambda: figures.sample_predictions(PHOTOS, PREDICTIONS.head(2), "", SOURCE), "3 photos and words for 2"),
+        (lambda: figures.largest_losses(PHOTOS, PREDICTIONS.drop(columns="loss"), "", SOURCE), "lacks the column loss"),
+        (lambda: figures.loss_curves(history(best=9), "", SOURCE), "one best epoch, not 0"),
+        (lambda: figures.per_class_accuracy(COUNTS, "", SOURCE), "correct, accuracy"),
+        (lambda: figures.confused_pairs(PAIRS.drop(columns="share"), "", SOURCE), "pairs lacks the column share"),
+    ],
+)
+def test_bad_input_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_save_writes_equal_bytes_for_equal_figures(tmp_path):
+    first = figures.save(DRAWN["class_distribution"](), tmp_path / "new" / "folder" / "a.png")
+    figure = DRAWN["class_distribution"]()
+    again = [figures.save(figure, str(tmp_path / "b.png")).read_bytes() for _ in range(2)]
+    assert first.read_bytes().startswith(b"\x89PNG") and {first.read_bytes()} == set(again)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.png", "new"]
+
+
+def test_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"old")
+    figure = DRAWN["photo_grid"]()
+
+    def fail_half_way(where, **_):
+        where.write_bytes(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(figure, "savefig", fail_half_way)
+    with pytest.raises(OSError, match="No space"):
+        figures.save(figure, path)
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_user_settings_neither_change_a_figure_nor_are_changed(tmp_path):
+    import matplotlib
+
+    plain = figures.save(DRAWN["loss_curves"](), tmp_path / "a.png").read_bytes()
+    with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "black", "savefig.dpi": 30}):
+        before = dict(matplotlib.rcParams)
+        assert figures.save(DRAWN["loss_curves"](), tmp_path / "b.png").read_bytes() == plain
+        assert dict(matplotlib.rcParams) == before
+
+
+def test_import_needs_no_pyplot_and_no_torch():
+    code = "import sys, fashion_tl.figures; print({'matplotlib.pyplot', 'torch'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
+@pytest.mark.parametrize("first", ["", "import matplotlib.pyplot as plt\n"], ids=["alone", "with pyplot"])
+def test_a_notebook_shows_a_returned_figure_once(first, monkeypatch, tmp_path):
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    code = first + (
+        "import numpy as np\nfrom fashion_tl import figures\n"
+        "figures.photo_grid(np.zeros((1, 8, 6, 3), 'uint8'), ['Shirts'], 'One photo', 'made up')"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    NotebookClient(notebook, timeout=60).execute()
+    outputs = notebook.cells[0].outputs
+    assert [output.output_type for output in outputs] == ["execute_result"]
+    assert "image/png" in outputs[0].data
