@@ -287,7 +287,8 @@ def loss_curves(history: pd.DataFrame, title: str, source: str) -> Figure:
     legend = [Line2D([], [], **look) for look in [*lines.values(), {**star, "ls": ":", "label": "weights kept"}]]
     judge = [*lines][-1]  # what the best epoch was chosen by
     accuracy = "val_accuracy" if "val_loss" in lines else "train_accuracy"
-    note = f"Kept: epoch {best['epoch']} of {epochs.max()}. Its loss ({lines[judge]['label']}): {best[judge]:.3f}, "
+    note = f"Kept: epoch {best['epoch']:.0f} of {epochs.max():.0f}. "
+    note += f"Its loss ({lines[judge]['label']}): {best[judge]:.3f}, "
     note += f"its accuracy ({'validation' if accuracy == 'val_accuracy' else 'training'}): {best[accuracy]:.1%}"
     figure, add = _page(9.5, 3.1, title, source, note, legend)
     for x, kind, mark in ((0.55, "loss", judge), (5.4, "accuracy", accuracy)):

@@ -55,7 +55,7 @@ def draw_all(folder: Path, data_path: str, cache: str | None = None) -> list[Pat
 
 
 def _draw(name: str, run: Run, data: Data, source: str) -> Figure:
-    title = TITLE[run.config.training]
+    title = TITLE[run.config.training] + (" (RANDOM weights)" if run.is_random else "")
     if name == "distribution":
         return figures.class_distribution(data.catalogue.counts, source)
     if name == "distribution20":

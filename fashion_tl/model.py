@@ -58,18 +58,22 @@ def is_downloaded(name: str) -> bool:
 
 
 def available_weights(weights: str | os.PathLike | None, is_sample: bool) -> str | os.PathLike | None:
-    """The weights asked for; on the built-in sample, random ones (with a visible word) where they can't be had."""
-    try:
-        if not is_random(weights):
+    """The weights asked for. On the built-in sample, random ones take the place of a download that fails.
+
+    Raises:
+        WeightsError: when they can't be had, and it isn't the sample, or it isn't for want of a download.
+    """
+    reason = "none were asked for"
+    if not is_random(weights):
+        try:
             read_weights(weights)
-    except WeightsError as error:
-        if not is_sample or Path(weights).suffix:
-            raise
-        print(
-            f"NOTE: {error}\nNOTE: the demonstration goes on from RANDOM weights: no transfer learning, poorer figures."
-        )
-        return None
-    return weights
+            return weights
+        except WeightsError as error:
+            if not is_sample or str(weights) not in NAMES:
+                raise
+            reason = str(error)
+    print(f"NOTE: {reason}\nNOTE: it starts from RANDOM weights: nothing is transferred, and the figures are poorer.")
+    return None
 
 
 def read_weights(weights: str | os.PathLike) -> dict[str, torch.Tensor]:

@@ -40,9 +40,13 @@ class Run:
     @property
     def source(self) -> str:
         """The data and weights behind a figure, in one line."""
-        data, weights = self.about["data"], self.about["weights"]
-        start = "RANDOM weights (no transfer)" if weights["name"] == "random weights" else weights["name"]
-        return f"Data: {data['name']}, {data['photos']:,} photos · ResNet-50 from {start} · {self.config.recipe} recipe"
+        data, weights = self.about["data"], self.about["weights"]["name"]
+        return f"Data: {data['name']}, {data['photos']:,} photos · ResNet-50 from {weights} · {self.config.recipe} recipe"
+
+    @property
+    def is_random(self) -> bool:
+        """Whether it started from no weights: nothing was transferred."""
+        return self.about["weights"]["name"] == "random weights"
 
     @property
     def is_finished(self) -> bool:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
+from fashion_tl.drawing.canvas import HEIGHT, PALETTE, WIDTH, Style, light, render
+from fashion_tl.drawing.kinds import KINDS, Kind
 from fashion_tl.errors import DataError
-from fashion_tl.sample_kinds import KINDS, Kind
-from fashion_tl.sample_shapes import HEIGHT, PALETTE, WIDTH, Style, light, render
 
 COLUMNS = "id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName"
 VERSION = 1

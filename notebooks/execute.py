@@ -155,7 +155,7 @@ def main() -> int:
         runs += new
     print(f"\n{table(runs).to_string(index=False)}\n")
     print(f"executed notebooks: {args.out}/*.ipynb\nfigures:            {args.out}/*/figures/*.png")
-    if any(run.about["weights"]["name"] == "random weights" for run in runs):
+    if any(run.is_random for run in runs):
         print(
             "NOTE: these started from RANDOM weights; `make demo WEIGHTS=IMAGENET1K_V2` downloads ImageNet's (98 MB)."
         )

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import warnings
+from itertools import pairwise
 
 import nbformat
 import numpy as np
@@ -81,10 +82,10 @@ def test_source_stands_at_the_bottom_and_nothing_is_outside_the_figure(name):
     below = [ax.get_tightbbox().y0 for ax in figure.axes] or [figure.bbox.y1]
     assert 0 < source.y0 < source.y1 < min(below)
     drawn = figure.get_tightbbox()
-    assert 0 <= drawn.x0 and drawn.x1 <= figure.get_figwidth() and drawn.y1 <= figure.get_figheight()
+    assert drawn.x0 >= 0 and drawn.x1 <= figure.get_figwidth() and drawn.y1 <= figure.get_figheight()
 
 
-@pytest.mark.parametrize("n", [6, 30, 60, 142])
+@pytest.mark.parametrize("n", [6, 60, 142])
 def test_every_class_has_its_row_and_rows_do_not_overlap(n):
     table = classes(n)
     accuracy = table.assign(
@@ -97,10 +98,11 @@ def test_every_class_has_its_row_and_rows_do_not_overlap(n):
         figures.per_class_accuracy(accuracy, "Accuracy", SOURCE),
     ]
     for figure in drawn:
-        assert sorted(row_names(figure)) == sorted(table["articleType"])
-        for ax in figure.axes:
-            boxes = [label.get_window_extent() for label in ax.get_yticklabels()]
-            assert all(upper.y0 >= lower.y1 - 1 for upper, lower in zip(boxes, boxes[1:], strict=False))
+        panels = [ax.get_yticklabels() for ax in figure.axes]
+        assert sorted(label.get_text() for labels in panels for label in labels) == sorted(table["articleType"])
+        for labels in panels:
+            boxes = [label.get_window_extent() for label in labels]
+            assert all(upper.y0 >= lower.y1 - 1 for upper, lower in pairwise(boxes))
         assert max(figure.get_size_inches()) <= 13.1
 
 

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from fashion_tl import sample
+from fashion_tl.drawing.canvas import PALETTE
+from fashion_tl.drawing.kinds import KINDS
 from fashion_tl.errors import DataError
 from fashion_tl.sample import COLUMNS, draw_sample
-from fashion_tl.sample_kinds import KINDS
-from fashion_tl.sample_shapes import PALETTE
 
 SMALL = {"photos": 160, "types": 6}
 

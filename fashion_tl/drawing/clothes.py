@@ -1,6 +1,6 @@
 """The upper garments of the built-in sample: one function each, which draws it on a canvas in a given style."""
 
-from fashion_tl.sample_shapes import (
+from fashion_tl.drawing.canvas import (
     CREAM,
     PALETTE,
     STEEL,

@@ -1,6 +1,6 @@
 """What the built-in sample wears below the waist: one function each, drawn in a given style."""
 
-from fashion_tl.sample_shapes import (
+from fashion_tl.drawing.canvas import (
     CREAM,
     PALETTE,
     STEEL,

@@ -3,11 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fashion_tl import sample_bags as bags
-from fashion_tl import sample_clothes as clothes
-from fashion_tl import sample_legwear as legwear
-from fashion_tl import sample_shoes as shoes
-from fashion_tl import sample_things as things
+from fashion_tl.drawing import bags, clothes, legwear, shoes, things
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import math
 
-from fashion_tl.sample_shapes import (
+from fashion_tl.drawing.canvas import (
     CREAM,
     DARK,
     PALETTE,

@@ -1,0 +1,41 @@
+# `make help` lists what there is. All that is assumed: make, and a python3 from 3.11 on.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.installed
+DATA ?= sample
+OUT ?= runs/notebooks
+
+help:  ## list these commands
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "python3 must be 3.11 or newer; try: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check -q -r requirements.txt
+	@touch $@
+
+install: $(READY)  ## make .venv and install requirements.txt into it (the other commands do this themselves)
+
+demo: $(READY)  ## draw the sample, execute the three notebooks on it, refresh images/ and notebooks/ [WEIGHTS=...]
+	rm -rf runs/demo
+	$(BIN)/python notebooks/execute.py --out runs/demo --refresh $(if $(WEIGHTS),--weights "$(WEIGHTS)")
+
+test: $(READY)  ## ruff, then pytest
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/python -m pytest
+
+lab: $(READY)  ## open JupyterLab on notebooks/
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+notebooks: $(READY)  ## execute them on other data: DATA=... WEIGHTS=... [OUT=runs/notebooks EPOCHS=... RECIPE=... ONLY=direct]
+	$(BIN)/python notebooks/execute.py --out "$(OUT)" --data "$(DATA)" $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
+	  $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(RECIPE),--recipe $(RECIPE)) $(if $(ONLY),--only $(ONLY))
+
+results: $(READY)  ## rewrite the README's tables from results/
+	$(BIN)/python results/make.py readme
+
+clean:  ## remove runs/ and .venv (results/, images/ and your data stay)
+	rm -rf runs .venv
+
+.PHONY: help install demo test lab notebooks results clean

@@ -1,0 +1,121 @@
+"""Measured results: taken over from run folders, and put into the README.
+
+    python results/make.py record runs/real/fc_only   # results/fc_only.json and results/fc_only_per_class.csv
+    python results/make.py readme                     # rewrite the README's marked blocks from those files
+"""
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from fashion_tl.errors import FashionTLError, RunError
+from fashion_tl.evaluation import best_and_worst
+from fashion_tl.runs import open_run, write_json, write_table
+
+HERE = Path(__file__).resolve().parent
+README = HERE.parent / "README.md"
+APPROACHES = {"fc_only": "FC only", "direct": "Direct", "top20": "Two steps, first (20 classes)", "two_step": "Two steps"}
+
+
+def record(folder: Path, results: Path = HERE, name: str | None = None) -> str:
+    """Copy a finished run's metrics and per-class counts into ``results``.
+
+    Raises:
+        RunError: for a run on the built-in sample, which measures nothing.
+    """
+    run = open_run(folder)
+    if run.about["data"]["name"] == "the built-in sample":
+        raise RunError(f"{folder} ran on the built-in sample; results/ holds measurements on real data alone")
+    name = name or run.config.training
+    write_json(results / f"{name}.json", run.metrics)
+    write_table(results / f"{name}_per_class.csv", run.per_class[["articleType", "train", "test", "correct"]])
+    return name
+
+
+def render(readme: str, results: Path = HERE) -> str:
+    """The README's text with every block between ``<!-- results: NAME -->`` and ``<!-- end -->`` made anew."""
+
+    def block(match: re.Match) -> str:
+        name = match[1]
+        body = table(results) if name == "table" else story(name, results)
+        return f"<!-- results: {name} -->\n{body}\n<!-- end -->"
+
+    return re.sub(r"<!-- results: (\w+) -->\n.*?<!-- end -->", block, readme, flags=re.DOTALL)
+
+
+def table(results: Path) -> str:
+    """All approaches beside the published figures."""
+    published = json.loads((results / "published.json").read_text())
+    lines = [
+        "| approach | top-1 published | **top-1 ours** | ceiling | top-5 | macro published | **macro ours** "
+        "| few-shot published | **few-shot ours** | input, epochs | minutes |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, title in APPROACHES.items():
+        if not (results / f"{name}.json").exists():
+            continue
+        ours, theirs = json.loads((results / f"{name}.json").read_text()), published[name]
+        height, width = ours["image_size"]
+        stated, counted = theirs["readme"], theirs["notebook"]
+        few = percent(ours["few_shot"]) if ours["few_shot_classes"] else "–"
+        lines.append(
+            f"| {title} | {percent(stated['correct'] / stated['total'])} | **{percent(ours['top1'])}** "
+            f"| {percent(ours['ceiling'], 2)} | {percent(ours['top5'])} | {percent(counted['macro'])} "
+            f"| **{percent(ours['macro'])}** | {percent(counted.get('few_shot'))} | **{few}** "
+            f"| {height}×{width}, {ours['epochs']} | {ours['minutes']:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def story(name: str, results: Path) -> str:
+    """One approach in words: right answers of all, and the five best classes, published and ours."""
+    theirs = json.loads((results / "published.json").read_text())
+    stated, best_theirs = theirs[name]["readme"], theirs["best_five_classes"][name]
+    lines = [
+        f"- Published: {stated['correct']:,} of {stated['total']:,} right "
+        f"({percent(stated['correct'] / stated['total'])}); best five classes: {', '.join(best_theirs)}."
+    ]
+    if (results / f"{name}.json").exists():
+        ours = json.loads((results / f"{name}.json").read_text())
+        best, _ = best_and_worst(with_accuracy(pd.read_csv(results / f"{name}_per_class.csv")))
+        five = ", ".join(f"{row.articleType} {row.accuracy:.0%}" for row in best.itertuples())
+        lines.append(
+            f"- Ours: **{ours['correct']:,} of {ours['n_test']:,}** right ({percent(ours['top1'])}; ceiling "
+            f"{percent(ours['ceiling'], 2)}); best five classes: {five}."
+        )
+    return "\n".join(lines)
+
+
+def with_accuracy(per_class: pd.DataFrame) -> pd.DataFrame:
+    return per_class.assign(accuracy=per_class["correct"] / per_class["test"].where(per_class["test"] > 0))
+
+
+def percent(fraction: float | None, digits: int = 1) -> str:
+    return "–" if fraction is None else f"{100 * fraction:.{digits}f} %"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    recorder = commands.add_parser("record", help="take over the results of finished runs")
+    recorder.add_argument("runs", nargs="+", type=Path)
+    recorder.add_argument("--name", help="of the files, for a single run; by default its approach")
+    commands.add_parser("readme", help="rewrite the README's blocks")
+    args = parser.parse_args()
+    try:
+        if args.command == "record":
+            for run in args.runs:
+                print(f"results/{record(run, name=args.name)}.json")
+        README.write_text(render(README.read_text(encoding="utf-8")), encoding="utf-8")
+    except FashionTLError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
