@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
     from fashion_tl.approaches import RUN
 
     settings = {"epochs": args.epochs, "seed": args.seed, **dict(map(parse_setting, args.set))}
-    for finished, _ in RUN[args.approach](args.data, args.weights, args.out, args.recipe, args.cache, settings):
+    for finished, _ in RUN[args.approach](args.data, args.weights, args.out, args.recipe, args.cache, **settings):
         m = finished.metrics
         print(
             f"{m['approach']:<9} {m['correct']:,} of {m['n_test']:,} right: top-1 {m['top1']:.1%} "

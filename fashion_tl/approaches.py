@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -80,7 +79,7 @@ def start_run(folder: str | os.PathLike, config: Config, data: Data, weights: st
     about_data = {
         "name": data.root.name,
         "photos": len(data.task.train) + len(data.task.val) + len(data.task.test),
-        "fingerprint": data.photos.fingerprint[:16],
+        "fingerprint": data.photos.fingerprint,
     }
     is_file = not is_random(weights) and Path(weights).is_file()
     fingerprint = file_fingerprint(weights)[:16] if is_file else None
@@ -160,73 +159,47 @@ def finish_run(run: Run, model: nn.Module, data: Data, history: pd.DataFrame) ->
     return result
 
 
-def run_fc_only(
-    data_path: str | os.PathLike,
-    weights: str | os.PathLike | None,
-    folder: str | os.PathLike,
-    recipe: str = "tuned",
-    cache: str | os.PathLike | None = None,
-    settings: Mapping[str, Any] | None = None,
-) -> list[tuple[Run, Data]]:
+def run_fc_only(data_path, weights, folder, recipe="tuned", cache=None, **settings) -> list[tuple[Run, Data]]:
     """Backbone frozen, new last layer trained."""
-    config = make_config("fc_only", recipe, **settings or {})
+    config = make_config("fc_only", recipe, **settings)
     data = load_data(data_path, config, cache)
     weights = available_weights(weights, data.root.is_sample)
     run = start_run(folder, config, data, weights)
     model = build_resnet50(data.task.num_classes, weights, config.seed)
     freeze_all_but_head(model)
-    history = train_head(model, data, run)
-    _stop_if_interrupted(history)
+    history = _unless_interrupted(train_head(model, data, run))
     finish_run(run, model, data, history)
     return [(run, data)]
 
 
-def run_direct(
-    data_path: str | os.PathLike,
-    weights: str | os.PathLike | None,
-    folder: str | os.PathLike,
-    recipe: str = "tuned",
-    cache: str | os.PathLike | None = None,
-    settings: Mapping[str, Any] | None = None,
-) -> list[tuple[Run, Data]]:
+def run_direct(data_path, weights, folder, recipe="tuned", cache=None, **settings) -> list[tuple[Run, Data]]:
     """New last layer, the whole network fine-tuned."""
-    config = make_config("direct", recipe, **settings or {})
+    config = make_config("direct", recipe, **settings)
     data = load_data(data_path, config, cache)
     weights = available_weights(weights, data.root.is_sample)
     run = start_run(folder, config, data, weights)
     model = build_resnet50(data.task.num_classes, weights, config.seed)
-    history = train_network(model, data, run)
-    _stop_if_interrupted(history)
+    history = _unless_interrupted(train_network(model, data, run))
     finish_run(run, model, data, history)
     return [(run, data)]
 
 
-def run_two_step(
-    data_path: str | os.PathLike,
-    weights: str | os.PathLike | None,
-    folder: str | os.PathLike,
-    recipe: str = "tuned",
-    cache: str | os.PathLike | None = None,
-    settings: Mapping[str, Any] | None = None,
-) -> list[tuple[Run, Data]]:
+def run_two_step(data_path, weights, folder, recipe="tuned", cache=None, **settings) -> list[tuple[Run, Data]]:
     """Fine-tune on the 20 largest classes; then a head for all, the first 5 children frozen, the rest fine-tuned."""
-    first = make_config("top20", recipe, **settings or {})
-    second = make_config("two_step", recipe, **settings or {})
-    data = load_data(data_path, first, cache)
-    weights = available_weights(weights, data.root.is_sample)
+    config20, config = (make_config(training, recipe, **settings) for training in ("top20", "two_step"))
+    data = load_data(data_path, config, cache)
     data20 = data.largest()
+    weights = available_weights(weights, data.root.is_sample)
 
-    run20 = start_run(Path(folder) / "top20", first, data20, weights)
-    model = build_resnet50(data20.task.num_classes, weights, first.seed)
-    history = train_network(model, data20, run20)
-    _stop_if_interrupted(history)
-    finish_run(run20, model, data20, history)
+    run20 = start_run(Path(folder) / "top20", config20, data20, weights)
+    run = start_run(folder, config, data, weights)
+    model = build_resnet50(data20.task.num_classes, weights, config20.seed)
+    history20 = _unless_interrupted(train_network(model, data20, run20))
+    finish_run(run20, model, data20, history20)
 
-    run = start_run(folder, second, data, weights)
-    replace_head(model, data.task.num_classes, second.seed)
+    replace_head(model, data.task.num_classes, config.seed)
     freeze_first_children(model)
-    history = train_network(model, data, run)
-    _stop_if_interrupted(history)
+    history = _unless_interrupted(train_network(model, data, run))
     finish_run(run, model, data, history)
     return [(run20, data20), (run, data)]
 
@@ -234,7 +207,8 @@ def run_two_step(
 RUN = {"fc_only": run_fc_only, "direct": run_direct, "two_step": run_two_step}
 
 
-def _stop_if_interrupted(history: pd.DataFrame) -> None:
+def _unless_interrupted(history: pd.DataFrame) -> pd.DataFrame:
     if history.attrs.get("interrupted"):
         print("stopped; the same command goes on after the last whole epoch")
         raise KeyboardInterrupt
+    return history

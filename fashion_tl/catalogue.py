@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -23,12 +22,9 @@ FEW_SHOT = 50  # training photos, or fewer, of a class that counts as few-shot
 class Catalogue:
     """The usable rows of ``styles.csv``, and an account of the others.
 
-    Attributes:
-        name: of the data root.
-        rows: data rows in the file.
-        malformed: rows with another number of fields than the header, recovered or not.
-        table: the usable rows, in the file's order: ``id, year, articleType, masterCategory, …``.
-        left_out: the other rows: ``line`` (in the file), ``id``, ``reason``.
+    ``rows`` counts the file's data rows; ``malformed`` those with another number of fields than the header,
+    recovered or not. ``table`` holds the usable rows in the file's order (the columns ``KEPT``, and ``line``),
+    ``left_out`` the others: ``line, id, reason``.
     """
 
     name: str
@@ -38,48 +34,39 @@ class Catalogue:
     left_out: pd.DataFrame
 
     @cached_property
-    def classes(self) -> tuple[str, ...]:
-        """Every articleType of the usable rows, most photos first: the published label space."""
-        counts = self.table["articleType"].value_counts()
-        return tuple(sorted(counts.index, key=lambda name: (-counts[name], name)))
+    def counts(self) -> pd.DataFrame:
+        """Photos per class in even and odd years: ``articleType, train, test``, the largest class first."""
+        even = self.table["year"] % 2 == 0
+        names = self.table["articleType"]
+        counts = pd.DataFrame({"train": names[even].value_counts(), "test": names[~even].value_counts()})
+        counts = counts.fillna(0).astype("int64").rename_axis("articleType").reset_index()
+        order = counts.assign(all=counts["train"] + counts["test"])
+        order = order.sort_values(["all", "articleType"], ascending=[False, True])
+        return counts.loc[order.index].reset_index(drop=True)
 
     @cached_property
-    def counts(self) -> pd.DataFrame:
-        """Photos per class in even and odd years: ``articleType, train, test``, in the order of ``classes``."""
-        even = self.table["year"] % 2 == 0
-        columns = {
-            part: self.table["articleType"][rows].value_counts().reindex(self.classes, fill_value=0).to_numpy()
-            for part, rows in (("train", even), ("test", ~even))
-        }
-        return pd.DataFrame({"articleType": self.classes, **columns})
-
-    def reasons(self) -> dict[str, int]:
-        """How many rows were left out for each reason."""
-        return {str(reason): int(n) for reason, n in self.left_out["reason"].value_counts().items()}
+    def classes(self) -> tuple[str, ...]:
+        """Every articleType of the usable rows, most photos first: the published label space."""
+        return tuple(self.counts["articleType"])
 
     def without(self, failed: dict[int, str]) -> "Catalogue":
-        """The same without the photos named in ``failed`` (id → reason); they join ``left_out``."""
+        """The same without the photos in ``failed`` (id → reason); they join ``left_out``."""
         if not failed:
             return self
         gone = self.table["id"].isin(failed.keys())
-        more = [(self.table["line"][i], self.table["id"][i], failed[self.table["id"][i]]) for i in np.flatnonzero(gone)]
-        left_out = pd.concat([self.left_out, _left_out(more)], ignore_index=True)
+        more = self.table.loc[gone, ["line", "id"]].assign(reason=self.table["id"].map(failed))
+        left_out = pd.concat([self.left_out, more.astype({"id": "str"})], ignore_index=True)
         return replace(self, table=self.table[~gone].reset_index(drop=True), left_out=left_out)
 
 
 def read_catalogue(root: DataRoot, bad_rows: str = "skip") -> Catalogue:
     """Read ``styles.csv`` as it really is.
 
-    Args:
-        root: from :func:`fashion_tl.dataroot.open_root`.
-        bad_rows: rows with unquoted commas in their last field are left out (``"skip"``, as in the published
-            runs) or have it joined together again (``"recover"``).
-
-    Raises:
-        DataError: when the file is empty, lacks a column, or can't be parsed; it names the file and the line.
+    Rows with unquoted commas in their last field are left out (``bad_rows="skip"``, as in the published runs) or
+    have it joined together again (``"recover"``). DataError names the file, and the line or the column, when the
+    file is empty, lacks a column or can't be parsed.
     """
-    where = f"{root.path}: {root.inner}styles.csv"
-    lines, header = _parse(root.styles_csv(), where)
+    lines, header = _parse(root)
     column = {name: header.index(name) for name in KEPT if name in header}
     kept, left_out, seen, malformed = [], [], set(), 0
     for line, fields in lines:
@@ -89,33 +76,32 @@ def read_catalogue(root: DataRoot, bad_rows: str = "skip") -> Catalogue:
                 left_out.append((line, fields[0], "malformed"))
                 continue
             fields = [*fields[: len(header) - 1], ",".join(fields[len(header) - 1 :])]
-        reason = _fault(fields, column, root, seen)
-        if reason:
-            left_out.append((line, fields[column["id"]], reason))
-            continue
         row = {name: fields[i].strip() for name, i in column.items()}
-        row.update(id=int(row["id"]), year=_year(row["year"]), line=line)
+        if reason := _fault(row, root, seen):
+            left_out.append((line, row["id"], reason))
+            continue
+        row |= {"id": int(row["id"]), "year": _year(row["year"]), "line": line}
         seen.add(row["id"])
         kept.append(row)
-    table = pd.DataFrame(kept, columns=[*KEPT, "line"])
-    table = table.astype({"id": "int64", "year": "int64", "line": "int64"})
-    return Catalogue(root.name, len(lines), malformed, table, _left_out(left_out))
+    table = pd.DataFrame(kept, columns=[*KEPT, "line"]).astype({"id": "int64", "year": "int64", "line": "int64"})
+    account = pd.DataFrame(left_out, columns=["line", "id", "reason"]).astype({"id": "str", "reason": "str"})
+    return Catalogue(root.name, len(lines), malformed, table, account)
 
 
-def _parse(content: bytes, where: str) -> tuple[list[tuple[int, list[str]]], list[str]]:
-    """The file's data rows with their line numbers, and its header."""
+def _parse(root: DataRoot) -> tuple[list[tuple[int, list[str]]], list[str]]:
+    """The data rows of ``styles.csv`` with their line numbers, and its header."""
+    where = f"{root.path}: {root.inner}styles.csv"
+    with root.open_files() as read:
+        content = read("styles.csv")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("latin-1")
     reader = csv.reader(io.StringIO(text, newline=""))
-    lines: list[tuple[int, list[str]]] = []
     try:
-        for fields in reader:
-            if fields:
-                lines.append((reader.line_num, fields))
+        lines = [(reader.line_num, fields) for fields in reader if fields]
     except csv.Error as error:
-        raise DataError(f"{where}, line {reader.line_num}: {error}. Mend that line, or leave it out.") from error
+        raise DataError(f"{where}, line {reader.line_num}: {error}. Mend that line, or take it out.") from error
     if not lines:
         raise DataError(f"{where} is empty; it must hold a header and one row per photo.")
     header = [name.strip() for name in lines[0][1]]
@@ -128,20 +114,17 @@ def _parse(content: bytes, where: str) -> tuple[list[tuple[int, list[str]]], lis
     return lines[1:], header
 
 
-def _fault(fields: Sequence[str], column: dict[str, int], root: DataRoot, seen: set[int]) -> str | None:
+def _fault(row: dict[str, str], root: DataRoot, seen: set[int]) -> str | None:
     """Why a row can't be used, or None."""
-    number = fields[column["id"]].strip()
-    if not (number.isascii() and number.isdigit()):
+    if not (row["id"].isascii() and row["id"].isdigit() and len(row["id"]) <= 18):
         return "bad id"
-    if int(number) in seen:
+    if int(row["id"]) in seen:
         return "duplicate id"
-    if int(number) not in root.photos:
+    if int(row["id"]) not in root.photos:
         return "missing image"
-    if _year(fields[column["year"]]) is None:
+    if _year(row["year"]) is None:
         return "missing year"
-    if not fields[column["articleType"]].strip():
-        return "missing articleType"
-    return None
+    return None if row["articleType"] else "missing articleType"
 
 
 def _year(text: str) -> int | None:
@@ -153,19 +136,15 @@ def _year(text: str) -> int | None:
     return int(value) if 1 <= value <= 9999 and value == int(value) else None
 
 
-def _left_out(rows: Sequence[tuple]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["line", "id", "reason"]).astype({"id": "str", "reason": "str"})
-
-
 def facts(catalogue: Catalogue) -> dict[str, int | float]:
     """The size of the task in numbers, as ``summary`` prints them."""
-    counts, reasons = catalogue.counts, catalogue.reasons()
+    counts, reasons = catalogue.counts, catalogue.left_out["reason"].value_counts()
     top, unseen = counts[:LARGEST], counts[(counts["train"] == 0) & (counts["test"] > 0)]
     return {
         "rows": catalogue.rows,
         "malformed": catalogue.malformed,
-        "missing_image": reasons.get("missing image", 0),
-        "missing_year": reasons.get("missing year", 0),
+        "missing_image": int(reasons.get("missing image", 0)),
+        "missing_year": int(reasons.get("missing year", 0)),
         "usable": len(catalogue.table),
         "classes": len(counts),
         "train": int(counts["train"].sum()),
@@ -191,10 +170,8 @@ def ceiling(counts: pd.DataFrame) -> float:
 class Task:
     """A training's view of the catalogue: labels as numbers, and which rows are for what.
 
-    Attributes:
-        classes: names by label.
-        labels: int64 [rows of the catalogue]; those beyond ``classes`` are in no part.
-        train, val: rows of even years. test: rows of odd years. All int64, ascending.
+    ``classes`` are names by label; ``labels`` is int64 [rows of the catalogue]. ``train`` and ``val`` are rows of
+    even years, ``test`` of odd years: int64, ascending, only of photos whose label is among ``classes``.
     """
 
     classes: tuple[str, ...]
@@ -214,32 +191,27 @@ class Task:
 
     def largest(self, n: int = LARGEST) -> "Task":
         """The same split for the ``n`` largest classes alone; labels keep their numbers."""
-        parts = {part: rows[self.labels[rows] < n] for part, rows in
-                 (("train", self.train), ("val", self.val), ("test", self.test))}  # fmt: skip
+        parts = {part: getattr(self, part) for part in ("train", "val", "test")}
+        parts = {part: rows[self.labels[rows] < n] for part, rows in parts.items()}
         return replace(self, classes=self.classes[:n], **parts)
 
 
 def make_task(catalogue: Catalogue, twins: np.ndarray, val_fraction: float = 0.1, seed: int = 0) -> Task:
-    """Even years train, odd years test; a seeded, stratified share of the even years validates.
+    """Even years train, odd years test; ``val_fraction`` of each class's even years validates, chosen by ``seed``.
 
-    Args:
-        twins: int64 [rows], equal for photos that are pixel for pixel the same; these stay on one side.
-        val_fraction: of each class's training photos; classes with fewer than 5 train whole.
-
-    Raises:
-        DataError: when there is nothing to train on, nothing to test on, or nothing to tell apart.
+    Classes with fewer than 5 training photos train whole. ``twins``, int64 [rows], is equal for photos that are
+    pixel for pixel the same; these stay on one side. DataError when there is nothing to train on, to test on, or
+    to tell apart.
     """
     even = (catalogue.table["year"] % 2 == 0).to_numpy()
-    if len(catalogue.classes) < 2:
-        raise DataError(f"{catalogue.name}: a classifier needs two articleTypes, it has {catalogue.classes}.")
     if not even.any() or even.all():
-        what = "train on (all years are odd)" if not even.any() else "test on (all years are even)"
-        raise DataError(f"{catalogue.name}: there is nothing to {what}; even years train, odd years test.")
+        what = "test on: all years are even" if even.any() else "train on: all years are odd"
+        raise DataError(f"{catalogue.name}: there is nothing to {what}. Even years train, odd years test.")
+    if (catalogue.counts["train"] > 0).sum() < 2:
+        raise DataError(f"{catalogue.name}: its even years hold a single articleType; there is nothing to tell apart.")
     number = {name: label for label, name in enumerate(catalogue.classes)}
     labels = catalogue.table["articleType"].map(number).to_numpy(dtype=np.int64)
     rows, test = np.flatnonzero(even), np.flatnonzero(~even)
-    if len(np.unique(labels[rows])) < 2:
-        raise DataError(f"{catalogue.name}: the even years hold a single articleType; nothing to tell apart.")
     in_val = _validation(labels[rows], twins[rows], val_fraction, np.random.default_rng(seed))
     return Task(catalogue.classes, labels, rows[~in_val], rows[in_val], test)
 

@@ -93,11 +93,7 @@ class Config:
                 raise ConfigError(f"{name} must be three numbers (std above 0), not {value!r}")
 
     def change(self, **settings: Any) -> "Config":
-        """A copy with other settings; ``None`` leaves one as it is.
-
-        Raises:
-            ConfigError: for a setting that doesn't exist, or a value that can't be.
-        """
+        """A copy with other settings; None leaves one as it is. ConfigError for a name or value that can't be."""
         known = [field.name for field in fields(self)]
         for name in settings:
             if name not in known:
@@ -134,18 +130,12 @@ TUNED: dict[str, dict[str, Any]] = {
 
 
 def make_config(training: str, recipe: str = "tuned", **settings: Any) -> Config:
-    """The recipe's settings for one training, with those given put in their place (``None``: left alone).
+    """The recipe's settings for one training, with those given (and not None) in their place.
 
-    Raises:
-        ConfigError: naming the training, recipe or setting that can't be.
+    ConfigError names the training, recipe or setting that can't be.
     """
-    if training not in TRAININGS:
-        raise ConfigError(f"training must be one of {', '.join(TRAININGS)}, not {training!r}")
-    if recipe not in RECIPES:
-        raise ConfigError(f"recipe must be one of {', '.join(RECIPES)}, not {recipe!r}")
-    base = PUBLISHED if recipe == "published" else TUNED[training]
-    settings = {name: value for name, value in settings.items() if value is not None}
-    return Config(training, recipe).change(**{**base, **settings})
+    config = Config(training, recipe)
+    return config.change(**(PUBLISHED if recipe == "published" else TUNED[training])).change(**settings)
 
 
 def parse_setting(text: str) -> tuple[str, Any]:

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from fashion_tl.errors import DataError
 
@@ -16,66 +16,44 @@ HELP = "A data root is a folder or a .zip that holds styles.csv and images/<id>.
 
 
 def cache_folder(folder: str | os.PathLike | None = None) -> Path:
-    """Where decoded photos and the sample are kept: ``folder``, ``$FASHION_TL_CACHE`` or ``~/.cache/fashion_tl``."""
-    if folder is None:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        folder = os.environ.get("FASHION_TL_CACHE") or Path(base) / "fashion_tl"
-    return Path(folder).expanduser()
+    """``folder``, else ``$FASHION_TL_CACHE``, else ``~/.cache/fashion_tl``: for decoded photos and the sample."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(folder or os.environ.get("FASHION_TL_CACHE") or f"{base}/fashion_tl").expanduser()
 
 
 @dataclass(frozen=True)
 class DataRoot:
     """Where ``styles.csv`` and the photos lie.
 
-    Attributes:
-        path: the folder or the zip.
-        inner: the part of the path, inside it, down to the folder that holds ``styles.csv``.
-        photos: for each id, what changes when the photo does (its size and CRC or time).
-        is_sample: whether this is the built-in sample.
+    ``inner`` leads from ``path`` to the folder of ``styles.csv``; ``photos`` holds, for each id, what changes
+    when the photo does: its size, and its checksum (in a zip) or time.
     """
 
     path: Path
     inner: str
-    photos: dict[int, tuple] = field(repr=False)
+    photos: dict[int, tuple[int, int]] = field(repr=False)
+    is_zip: bool
     is_sample: bool = False
-
-    @property
-    def is_zip(self) -> bool:
-        return self.path.is_file()
 
     @property
     def name(self) -> str:
         """What figures and tables call it: no path of any machine."""
         return "the built-in sample" if self.is_sample else self.path.name
 
-    def styles_csv(self) -> bytes:
-        """The bytes of ``styles.csv``."""
-        with self.open_files() as read:
-            return read("styles.csv")
-
     @contextmanager
     def open_files(self) -> Iterator[Callable[[str], bytes]]:
-        """A function from a name inside the root to its bytes; opens a zip just once.
+        """A function from a name, such as ``images/1.jpg``, to the file's bytes; a zip is opened just once.
 
-        Raises:
-            DataError: when the file can't be read (damaged, encrypted, no permission).
+        That function raises DataError, naming the file, when it can't be read.
         """
         archive = zipfile.ZipFile(self.path) if self.is_zip else None
 
         def read(name: str) -> bytes:
             try:
-                return archive.read(self.inner + name) if archive else (self.path / self.inner / name).read_bytes()
-            except (
-                OSError,
-                RuntimeError,
-                NotImplementedError,
-                zipfile.BadZipFile,
-                EOFError,
-                KeyError,
-            ) as error:
+                inside = self.inner + name
+                return archive.read(inside) if archive else (self.path / inside).read_bytes()
+            except Exception as error:  # zipfile lets through whatever a damaged or encrypted member makes it raise
                 raise DataError(f"{self.path}: {self.inner}{name} can't be read: {error}") from error
-            except Exception as error:  # zlib.error has no public base of its own
-                raise DataError(f"{self.path}: {self.inner}{name} is damaged: {error}") from error
 
         try:
             yield read
@@ -87,11 +65,8 @@ class DataRoot:
 def open_root(path: str | os.PathLike, cache: str | os.PathLike | None = None) -> DataRoot:
     """Find ``styles.csv`` and its photos in a folder or a zip; the shallowest copy wins.
 
-    Args:
-        path: a folder, a ``.zip``, or ``"sample"`` for the built-in sample (drawn into the cache folder).
-
-    Raises:
-        DataError: naming the path and what it lacks.
+    ``"sample"`` stands for the built-in sample, which is drawn into the cache folder. DataError names the path
+    and what it lacks.
     """
     if str(path) == SAMPLE:
         from fashion_tl.sample import draw_sample
@@ -107,65 +82,54 @@ def open_root(path: str | os.PathLike, cache: str | os.PathLike | None = None) -
 
 
 def _open_folder(path: Path) -> DataRoot:
-    for depth in range(DEEPEST + 1):
-        found = sorted(path.glob("/".join(["*"] * depth + ["styles.csv"])))
-        if found:
-            home = found[0].parent
-            break
-    else:
+    tables = [t for depth in range(DEEPEST + 1) for t in sorted(path.glob("*/" * depth + "styles.csv"))]
+    if not tables:
         zips = ", ".join(sorted(p.name for p in path.glob("*.zip")))
         hint = f" It holds {zips}: name that file instead." if zips else ""
         raise DataError(f"{path}: no styles.csv in it, nor up to {DEEPEST} folders down. {HELP}.{hint}")
+    home = tables[0].parent
     if not (home / "images").is_dir():
         raise DataError(f"{home}: styles.csv is there, but no folder images/ beside it. {HELP}.")
     photos = {}
     with os.scandir(home / "images") as entries:
         for entry in entries:
-            stem, extension = os.path.splitext(entry.name)
-            if extension == ".jpg" and _is_id(stem):
+            if (number := _photo_id(entry.name)) is not None:
                 stat = entry.stat()
-                photos[int(stem)] = (stat.st_size, stat.st_mtime_ns)
+                photos[number] = (stat.st_size, stat.st_mtime_ns)
+    try:
+        is_sample = json.loads((home / "sample.json").read_text())["sample"] is True
+    except (OSError, ValueError, KeyError, TypeError):
+        is_sample = False
     inner = home.relative_to(path).as_posix()
-    return DataRoot(path, "" if inner == "." else inner + "/", photos, _is_sample(home))
+    return DataRoot(path, "" if inner == "." else f"{inner}/", photos, False, is_sample)
 
 
 def _open_zip(path: Path) -> DataRoot:
     try:
         with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
+            members = {member.filename: member for member in archive.infolist()}
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise DataError(f"{path}: not a zip that can be read ({error}). {HELP}.") from error
-    for member in members:
+    for name in members:
+        parts = name.replace("\\", "/").split("/")
         # Nothing is ever unpacked, so such a name could do no harm; but no honest archive holds one.
-        if _leads_outside(member.filename):
-            raise DataError(f"{path}: refused, it names a file outside itself: {member.filename!r}")
-    tables = [PurePosixPath(m.filename) for m in members if PurePosixPath(m.filename).name == "styles.csv"]
-    tables = sorted((len(t.parts) - 1, str(t)) for t in tables if len(t.parts) - 1 <= DEEPEST)
+        if ".." in parts or parts[0] == "" or parts[0].endswith(":"):
+            raise DataError(f"{path}: refused, it names a file outside itself: {name!r}")
+    tables = [name for name in members if name.split("/")[-1] == "styles.csv" and name.count("/") <= DEEPEST]
     if not tables:
         raise DataError(f"{path}: no styles.csv in it, nor up to {DEEPEST} folders down. {HELP}.")
-    inner = tables[0][1].removesuffix("styles.csv")
-    start = inner + "images/"
+    inner = min(tables, key=lambda name: (name.count("/"), name)).removesuffix("styles.csv")
     photos = {}
-    for member in members:
-        if member.filename.startswith(start) and member.filename.endswith(".jpg"):
-            stem = member.filename[len(start) : -4]
-            if _is_id(stem):
-                photos[int(stem)] = (member.file_size, member.CRC)
-    return DataRoot(path, inner, photos)
+    for name, member in members.items():
+        if name.startswith(f"{inner}images/"):
+            number = _photo_id(name.removeprefix(f"{inner}images/"))
+            if number is not None:
+                photos[number] = (member.file_size, member.CRC)
+    return DataRoot(path, inner, photos, True)
 
 
-def _is_id(text: str) -> bool:
-    """Digits and nothing else, written the one way that ``str(int)`` writes them."""
-    return text.isascii() and text.isdigit() and len(text) <= 18 and str(int(text)) == text
-
-
-def _leads_outside(name: str) -> bool:
-    parts = name.replace("\\", "/").split("/")
-    return ".." in parts or name.startswith(("/", "\\")) or parts[0].endswith(":")
-
-
-def _is_sample(home: Path) -> bool:
-    try:
-        return json.loads((home / "sample.json").read_text()).get("sample") is True
-    except (OSError, ValueError, AttributeError):
-        return False
+def _photo_id(name: str) -> int | None:
+    """``"15970.jpg"`` as 15970; None for every other kind of name."""
+    stem, _, extension = name.partition(".")
+    plain = stem.isascii() and stem.isdigit() and len(stem) <= 18 and str(int(stem)) == stem
+    return int(stem) if plain and extension == "jpg" else None

@@ -1,4 +1,4 @@
-"""The errors a user can meet. Each message names the file, the row or the setting and says what to do."""
+"""What can go wrong for a user. Each message names the file, the row or the setting, and says what to do."""
 
 
 class FashionTLError(Exception):
@@ -6,11 +6,11 @@ class FashionTLError(Exception):
 
 
 class DataError(FashionTLError):
-    """The data root, ``styles.csv`` or the photos cannot be used."""
+    """The data root, ``styles.csv`` or the photos can't be used."""
 
 
 class WeightsError(FashionTLError):
-    """The weights cannot be had or do not fit the network."""
+    """The weights can't be had, or don't fit the network."""
 
 
 class ConfigError(FashionTLError):
@@ -22,4 +22,4 @@ class RunError(FashionTLError):
 
 
 class DownloadError(FashionTLError):
-    """Kaggle's data could not be fetched."""
+    """Kaggle's data can't be fetched."""

@@ -35,13 +35,10 @@ def top_classes(probabilities: np.ndarray, classes: Sequence[str], k: int = TOP_
 def prediction_table(
     photos: pd.DataFrame, logits: np.ndarray, classes: Sequence[str], train_counts: Sequence[int]
 ) -> pd.DataFrame:
-    """One row per photo: ``id, year, articleType, top1 … top5, p1 … p5, loss``.
+    """A row per photo: ``id, year, articleType, top1 … top5, p1 … p5, loss``.
 
-    ``loss`` is the cross-entropy of the true class; it is empty where that class has no training photo, and
-    so can't be predicted.
-
-    Args:
-        photos: ``id, year, articleType`` of each. logits: float [photos, num_classes].
+    ``photos`` holds the first three, ``logits`` are float [photos, num_classes]. ``loss`` is the cross-entropy of
+    the true class; it is empty where that class has no training photo, and so can't be predicted.
     """
     probabilities = class_probabilities(logits, train_counts)
     number = {name: label for label, name in enumerate(classes)}
@@ -54,10 +51,9 @@ def prediction_table(
 
 
 def per_class_table(predictions: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
-    """Counts and accuracy of each class: ``articleType, train, test, correct, accuracy`` (NaN without test photos).
+    """``articleType, train, test, correct, accuracy`` of each class; the accuracy is NaN without test photos.
 
-    Args:
-        counts: ``articleType, train``: photos in the even years, by class.
+    ``counts`` gives ``articleType, train``: photos in the even years, by class.
     """
     by_class = predictions.groupby("articleType")
     right = (predictions["top1"] == predictions["articleType"]).groupby(predictions["articleType"]).sum()
@@ -68,16 +64,13 @@ def per_class_table(predictions: pd.DataFrame, counts: pd.DataFrame) -> pd.DataF
     return table
 
 
-def metrics(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, float | int]:
-    """The figures of merit, as fractions.
+def metrics(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, float | int | None]:
+    """The figures of merit, as fractions, of :func:`prediction_table`'s rows.
 
-    ``ceiling`` is the share of test photos whose class has training photos: ``top1`` and ``top5`` can't pass it.
-    ``macro`` is the mean accuracy over the learnable classes, those with training and test photos; ``few_shot``
-    the same over those of them with 50 training photos or fewer (NaN where there is none).
-
-    Args:
-        predictions: from :func:`prediction_table`.
-        counts: ``articleType, train``: photos in the even years, by class.
+    ``counts`` gives ``articleType, train``: photos in the even years, by class. ``ceiling`` is the share of test
+    photos whose class has training photos: ``top1`` and ``top5`` can't pass it. ``macro`` is the mean accuracy of
+    the learnable classes, those with training and test photos; ``few_shot`` that of those of them with 50 training
+    photos or fewer (None where there is none).
     """
     true, guess = predictions["articleType"], predictions["top1"]
     seen = counts[counts["train"] > 0]
@@ -86,9 +79,9 @@ def metrics(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, float 
     few = tested[tested["train"] <= FEW_SHOT]
     in_top5 = (predictions[[f"top{k}" for k in range(1, TOP_K + 1)]].eq(true, axis=0)).any(axis=1)
 
-    def macro(classes: pd.Series) -> float:
+    def macro(classes: pd.Series) -> float | None:
         if classes.empty:
-            return float("nan")
+            return None
         return float(recall_score(true, guess, labels=list(classes), average="macro", zero_division=0))
 
     return {

@@ -4,150 +4,55 @@
 needs or without rows, and photos that are not uint8 [n, H, W, 3], raise ValueError.
 """
 
-import io
 import os
-import re
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib.style
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from fashion_tl.catalogue import FEW_SHOT
+from fashion_tl.page import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    LIGHT,
+    MARGIN,
+    ORANGE,
+    PURPLE,
+    RED,
+    log_ticks,
+    page,
+    rows_of_marks,
+    styled,
+    wrap,
+)
 
-# After Okabe and Ito: colours which colour-blind readers can tell apart.
-BLUE, ORANGE, GREEN, RED, PURPLE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#A0458A"
-INK, GREY, LIGHT = "#222222", "#6B6B6B", "#DDDDDD"
-STYLE = {
-    "font.family": "DejaVu Sans", "font.size": 8.5,  # comes with matplotlib and has every glyph used here
-    "text.color": INK, "axes.labelcolor": GREY, "xtick.labelcolor": GREY, "ytick.labelcolor": INK,
-    "axes.edgecolor": LIGHT, "xtick.color": LIGHT, "ytick.color": LIGHT, "grid.color": "#EAEAEA",
-    "axes.grid": True, "axes.axisbelow": True, "axes.spines.right": False, "axes.spines.top": False,
-    "legend.frameon": False, "legend.borderpad": 0, "legend.borderaxespad": 0, "legend.handletextpad": 0.5,
-}  # fmt: skip
 MAX_PHOTOS = 24
-MARGIN = 0.12  # inches around a figure and between the parts of its head
-
 TRAIN = {"marker": "o", "color": BLUE, "ms": 5}
 TEST = {"marker": "o", "color": ORANGE, "mfc": "none", "mew": 1.5}
 NO_TRAIN = {"marker": "x", "color": RED, "mew": 1.8}
 NO_TEST = {"marker": "+", "color": PURPLE, "mew": 1.8, "ms": 8}
 
-# "default" first, so that a figure is the same whatever the user's own settings are.
-_styled = matplotlib.style.context(["default", STYLE])
 
-
-class Chart(Figure):
-    """A figure that Jupyter shows by itself, also where pyplot was never imported."""
-
-    def _repr_png_(self) -> bytes:
-        buffer = io.BytesIO()
-        self.savefig(buffer, format="png")
-        return buffer.getvalue()
-
-
-def _need(table: pd.DataFrame, name: str, *columns: str, rows: int = 1) -> None:
+def need(table: pd.DataFrame, name: str, *columns: str, rows: int = 1) -> None:
     if missing := [column for column in columns if column not in table.columns]:
         raise ValueError(f"{name} lacks the column {', '.join(missing)}")
     if len(table) < rows:
         raise ValueError(f"{name} has no rows")
 
 
-def _wrap(text: str, width: float) -> str:
-    """Break ``text`` into lines of ``width`` letters; a formula between dollar signs stays whole."""
-    whole = re.sub(r"\$[^$]*\$", lambda formula: formula[0].replace(" ", "\0"), text)
-    return "\n".join(textwrap.wrap(whole, int(width), break_on_hyphens=False)).replace("\0", " ")
-
-
-def _page(width: float, height: float, title: str, source: str, note: str = "", legend: Sequence = ()):
-    """A figure: title, note and legend, ``height`` free inches, the source. With it comes
-    ``add(x, y, width, height)``, which makes axes there, in inches from the lower left of the free part."""
-    figure = Chart(figsize=(width, height))
-    head = [figure.text(0, 0, _wrap(title, width * 9.5), size=12, weight="bold", va="top")]
-    if note:
-        head.append(figure.text(0, 0, _wrap(note, width * 12.5), size=9, color=GREY, va="top"))
-    if legend:
-        fits = sum(0.6 + 0.075 * len(entry.get_label()) for entry in legend) < width
-        head.append(figure.legend(handles=legend, ncols=len(legend) if fits else 2, loc="upper left"))
-    foot = figure.text(0, 0, _wrap(source, width * 16), size=7, color=GREY, va="bottom", parse_math=False)
-    *tall, low = (part.get_window_extent().height / figure.dpi for part in [*head, foot])
-    bottom = low + 2 * MARGIN
-    total = bottom + height + sum(tall) + MARGIN * (len(head) + 1)
-    figure.set_size_inches(width, total)
-    foot.set_position((MARGIN / width, MARGIN / total))
-    for place, part in enumerate(head):
-        corner = (MARGIN / width, 1 - (MARGIN * (place + 1) + sum(tall[:place])) / total)
-        part.set_bbox_to_anchor(corner) if part in figure.legends else part.set_position(corner)
-
-    def add(x: float, y: float, wide: float, high: float) -> Axes:
-        return figure.add_axes((x / width, (bottom + y) / total, wide / width, high / total))
-
-    return figure, add
-
-
-def _rows(names: Sequence[str], beside: Sequence[str], marks: list[tuple], xlabel: str, *page: str, legend=True):
-    """A row per name, in as many panels as keep the page readable, ``beside`` to the right of each, with marks:
-    (which rows, values of all rows, label, look); a look without a marker is a bar's. ``page`` is title,
-    source and note. The figure, and each panel's axes with the positions of its rows."""
-    panels = 1 if len(names) <= 36 else 2 if len(names) <= 84 else 3
-    rows = -(-len(names) // panels)
-    width, high = (7.5, 10, 13)[panels - 1], rows * (0.28 if rows <= 12 else 0.19)
-    marks = [mark for mark in marks if mark[0].any()]
-    keys = [Line2D([], [], ls="none", label=label, **look) if "marker" in look else Patch(label=label, **look)
-            for _, _, label, look in marks if legend]  # fmt: skip
-    figure, add = _page(width, high + (0.65 if rows > 20 else 0.45), *page, keys)
-    probes = [figure.text(0, 0, "\n".join(texts), size=size) for texts, size in ((names, 8.5), (beside, 7.5))]
-    left, right = (probe.get_window_extent().width / figure.dpi for probe in probes)
-    for probe in probes:
-        probe.remove()
-    pitch, shown = (width - MARGIN) / panels, []
-    for panel, start in enumerate(range(0, len(names), rows)):
-        here = range(start, min(start + rows, len(names)))
-        ax = add(MARGIN + panel * pitch + left + 0.08, 0.4, pitch - left - right - 0.32, high)
-        ax.set(xlabel=xlabel, yticks=here, yticklabels=[names[row] for row in here])
-        ax.set_ylim(start + rows - 0.4, start - 0.6)
-        ax.tick_params(length=0, labeltop=rows > 20)
-        ax.grid(axis="y", visible=False)
-        ax.spines["bottom"].set_visible(False)
-        side = {"textcoords": "offset points", "va": "center", "size": 7.5, "color": GREY}
-        for row in here:
-            ax.annotate(beside[row], (1, row), (8, 0), ax.get_yaxis_transform(), **side)
-        for where, values, _, look in marks:
-            at = [row for row in here if where[row]]
-            if "marker" in look:
-                ax.plot(values[at], at, ls="none", zorder=3, clip_on=False, **look)
-            else:
-                ax.barh(at, values[at], height=0.68, **look)
-        shown.append((ax, here))
-    return figure, shown
-
-
-def _log_ticks(ax: Axes, left: float, right: float) -> None:
-    """Limits, and round numbers as ticks, of the sparsest kind that has three between the limits."""
-    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
-        ticks = [0, *(step * 10.0**power for power in range(-3 if left > 0 else 0, 6) for step in steps)]
-        ticks = [tick for tick in ticks if left <= tick <= right]
-        if len(ticks) >= 3:
-            break
-    ax.set_xticks(ticks, [f"{tick:,g}" for tick in ticks])
-    ax.set_xticks([], minor=True)
-    ax.set_xlim(left, right)
-
-
-@_styled
+@styled
 def class_distribution(counts: pd.DataFrame, source: str, top: int | None = None) -> Figure:
     """Photos per class on a log scale; marks where a class has none to train on or none to test.
 
     ``counts``: articleType, train, test (photos in even and odd years), one row per class, largest first;
     ``top`` keeps the first so many. ValueError also where ``top`` is below 1."""
-    _need(counts, "counts", "articleType", "train", "test")
+    need(counts, "counts", "articleType", "train", "test")
     if top is not None and top < 1:
         raise ValueError(f"top is {top}: at least one class must be shown")
     shown = counts.head(top or len(counts))
@@ -162,16 +67,16 @@ def class_distribution(counts: pd.DataFrame, source: str, top: int | None = None
     note = f"{train.sum():,} training and {test.sum():,} test photos. Beside each row: training | test"
     names, beside = shown["articleType"].tolist(), [f"{a:,} | {b:,}" for a, b in zip(train, test, strict=True)]
     title = f"Photos per class, {part} classes"
-    figure, panels = _rows(names, beside, marks, "photos, log scale", title, source, note)
+    figure, panels = rows_of_marks(names, beside, marks, "photos, log scale", title, source, note)
     least, most = min(train.min(), test.min()), max(train.max(), test.max(), 1)
     for ax, rows in panels:
         ax.hlines(rows, train[rows], test[rows], color="#C8C8C8")
         ax.set_xscale("symlog", linthresh=1, linscale=0.4)  # a log scale with a place for 0
-        _log_ticks(ax, least / 1.5 or -0.5, most * 1.3)
+        log_ticks(ax, least / 1.5 or -0.5, most * 1.3)
     return figure
 
 
-@_styled
+@styled
 def class_weights_chart(
     classes: Sequence[str], counts: np.ndarray, weights: np.ndarray, formula: str, source: str
 ) -> Figure:
@@ -189,17 +94,17 @@ def class_weights_chart(
     marks = [(used, weight, "weight", TRAIN), (~used, nowhere, "weight 0: no training photo", NO_TRAIN)]
     names = [classes[place] for place in order]
     beside = [f"{count:,} | {number:.2f}" for count, number in zip(photos, weight, strict=True)]
-    page = (f"Class weights: {formula}", source, "Beside each row: training photos | weight")
-    figure, panels = _rows(names, beside, marks, "weight, log scale", *page)
+    head = (f"Class weights: {formula}", source, "Beside each row: training photos | weight")
+    figure, panels = rows_of_marks(names, beside, marks, "weight, log scale", *head)
     for ax, rows in panels:
         ax.hlines(rows, 1, np.where(used, weight, 1)[rows], color=BLUE, alpha=0.4, linewidth=2.5)
         ax.axvline(1, color=GREY, linewidth=1)
         ax.set_xscale("log")
-        _log_ticks(ax, left, max(right, 1.3))
+        log_ticks(ax, left, max(right, 1.3))
     return figure
 
 
-def _photos(photos: np.ndarray, captions: list, frames: Sequence[str], *page: str):
+def _photos(photos: np.ndarray, captions: list, frames: Sequence[str], *head: str):
     """Photos in a grid, framed in colours, each over its caption: lines of (text, colour), wrapped, and shrunk
     where one word is too long."""
     if photos.ndim != 4 or photos.shape[-1] != 3 or photos.dtype != np.uint8:
@@ -210,10 +115,10 @@ def _photos(photos: np.ndarray, captions: list, frames: Sequence[str], *page: st
     columns = -(-len(photos) // rows)
     wide, gap, line, letters = 1.2, 0.22, 0.145, 20
     high = wide * photos.shape[1] / photos.shape[2]
-    captions = [[(_wrap(text, letters), color) for text, color in caption] for caption in captions]
+    captions = [[(wrap(text, letters), color) for text, color in caption] for caption in captions]
     pitch = high + gap + line * max(sum(1 + text.count("\n") for text, _ in caption) for caption in captions)
     width = max(6.5, columns * (wide + gap) - gap + 2 * MARGIN)
-    figure, add = _page(width, rows * pitch - gap / 2, *page)
+    figure, add = page(width, rows * pitch - gap / 2, *head)
     for place, (photo, caption, frame) in enumerate(zip(photos, captions, frames, strict=True)):
         row, column = divmod(place, columns)
         ax = add(MARGIN + column * (wide + gap), (rows - row) * pitch - gap / 2 - high, wide, high)
@@ -228,7 +133,7 @@ def _photos(photos: np.ndarray, captions: list, frames: Sequence[str], *page: st
     return figure
 
 
-@_styled
+@styled
 def photo_grid(photos: np.ndarray, labels: Sequence[str], title: str, source: str) -> Figure:
     """Up to 24 photos, each over its label. ValueError also where the lengths differ."""
     return _photos(photos, [[(str(label), INK)] for label in labels], [LIGHT] * len(labels), title, source)
@@ -242,29 +147,29 @@ def _predicted(predictions: pd.DataFrame) -> list[list[tuple[str, str]]]:
     return [[(f"{mark} {guess}", color), (f"is {true}", INK)] for true, guess, (mark, color) in verdicts]
 
 
-@_styled
+@styled
 def sample_predictions(photos: np.ndarray, predictions: pd.DataFrame, title: str, source: str) -> Figure:
     """Up to 24 photos with the predicted class: ✓ and green, or ✗, red and the true class.
 
     ``predictions``: articleType (true), top1, p1. ValueError also where the lengths differ."""
-    _need(predictions, "predictions", "articleType", "top1", "p1")
+    need(predictions, "predictions", "articleType", "top1", "p1")
     captions = [lines[:1] if lines[0][1] == GREEN else lines for lines in _predicted(predictions)]
     colors = [lines[0][1] for lines in captions]
     note = f"{colors.count(GREEN)} of {len(colors)} right. Under each photo: predicted class and its probability"
     return _photos(photos, captions, colors, title, source, note)
 
 
-@_styled
+@styled
 def largest_losses(photos: np.ndarray, predictions: pd.DataFrame, title: str, source: str) -> Figure:
     """``sample_predictions`` with the loss (one more column) and the true class under each photo."""
-    _need(predictions, "predictions", "articleType", "top1", "p1", "loss")
+    need(predictions, "predictions", "articleType", "top1", "p1", "loss")
     lines = _predicted(predictions)
     captions = [[(f"loss {loss:.2f}", GREY), *two] for loss, two in zip(predictions["loss"], lines, strict=True)]
     note = "Under each photo: loss, predicted class and its probability, true class"
     return _photos(photos, captions, [two[0][1] for two in lines], title, source, note)
 
 
-@_styled
+@styled
 def loss_curves(history: pd.DataFrame, title: str, source: str) -> Figure:
     """Loss and accuracy per epoch, training and validation, and the epoch whose weights were kept.
 
@@ -276,7 +181,7 @@ def loss_curves(history: pd.DataFrame, title: str, source: str) -> Figure:
         "val_loss": {"label": "validation", "color": ORANGE, "marker": "s", "ms": 4},
         "val_cross_entropy": {"label": "validation, unweighted", "color": PURPLE, "ls": "--", "marker": "."},
     }
-    _need(history, "history", "epoch", *lines, "train_accuracy", "val_accuracy", "best")
+    need(history, "history", "epoch", *lines, "train_accuracy", "val_accuracy", "best")
     if (kept := history["best"].astype(bool)).sum() != 1:
         raise ValueError(f"history must have one best epoch, not {kept.sum()}")
     best, epochs = history[kept].iloc[0], history["epoch"]
@@ -290,7 +195,7 @@ def loss_curves(history: pd.DataFrame, title: str, source: str) -> Figure:
     note = f"Kept: epoch {best['epoch']:.0f} of {epochs.max():.0f}. "
     note += f"Its loss ({lines[judge]['label']}): {best[judge]:.3f}, "
     note += f"its accuracy ({'validation' if accuracy == 'val_accuracy' else 'training'}): {best[accuracy]:.1%}"
-    figure, add = _page(9.5, 3.1, title, source, note, legend)
+    figure, add = page(9.5, 3.1, title, source, note, legend)
     for x, kind, mark in ((0.55, "loss", judge), (5.4, "accuracy", accuracy)):
         ax, unit = add(x, 0.4, 3.9, 2.45), 100 if kind == "accuracy" else 1
         ax.axvline(best["epoch"], color=GREEN, ls=":")
@@ -307,12 +212,12 @@ def loss_curves(history: pd.DataFrame, title: str, source: str) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def per_class_accuracy(per_class: pd.DataFrame, title: str, source: str) -> Figure:
     """Accuracy per class, highest first; the classes that could not be learned or measured come last.
 
     ``per_class``: articleType, train, test, correct (photos), accuracy (fraction, NaN where test is 0)."""
-    _need(per_class, "per_class", "articleType", "train", "test", "correct", "accuracy")
+    need(per_class, "per_class", "articleType", "train", "test", "correct", "accuracy")
     table = per_class.assign(untested=per_class["test"] == 0, untaught=per_class["train"] == 0)
     order = {"untested": True, "untaught": True, "accuracy": False, "test": False}
     table = table.sort_values([*order], ascending=[*order.values()], kind="stable", ignore_index=True)
@@ -328,35 +233,35 @@ def per_class_accuracy(per_class: pd.DataFrame, title: str, source: str) -> Figu
     marks = [(where, values, f"{label} ({where.sum()})", look) for where, values, label, look in kinds]
     mean = f"Mean of the {known.sum()} classes with training and test photos: {accuracy[known].mean():.1%}. "
     beside = [f"{right:,.0f}/{photos:,}" for right, photos in zip(table["correct"], test, strict=True)]
-    page = (title, source, mean + "Beside each row: right/test photos")
-    figure, panels = _rows(table["articleType"].tolist(), beside, marks, "accuracy", *page)
+    head = (title, source, mean + "Beside each row: right/test photos")
+    figure, panels = rows_of_marks(table["articleType"].tolist(), beside, marks, "accuracy", *head)
     for ax, _ in panels:
         ax.xaxis.set_major_formatter(PercentFormatter(1))
         ax.set_xlim(0, 1)
     return figure
 
 
-@_styled
+@styled
 def confused_pairs(pairs: pd.DataFrame, title: str, source: str) -> Figure:
     """How many photos of one class were taken for another, most first; without rows a figure that says so.
 
     ``pairs``: true, predicted, count and share (the fraction of the true class), some 10 to 15 rows."""
-    _need(pairs, "pairs", "true", "predicted", "count", "share", rows=0)
+    need(pairs, "pairs", "true", "predicted", "count", "share", rows=0)
     if pairs.empty:  # a network without a mistake
-        return _page(7.5, 0.1, title, source, "No photo was taken for one of another class")[0]
+        return page(7.5, 0.1, title, source, "No photo was taken for one of another class")[0]
     table = pairs.sort_values("count", ascending=False, kind="stable", ignore_index=True)
     names = [f"{true} → {taken}" for true, taken in zip(table["true"], table["predicted"], strict=True)]
     beside = [f"{count:,} ({share:.0%})" for count, share in zip(table["count"], table["share"], strict=True)]
     marks = [(table["count"] > 0, table["count"], "photos", {"color": BLUE})]
-    page = (title, source, "True class → predicted class. Beside each row: photos (share of the true class)")
-    figure, panels = _rows(names, beside, marks, "photos", *page, legend=False)
+    head = (title, source, "True class → predicted class. Beside each row: photos (share of the true class)")
+    figure, panels = rows_of_marks(names, beside, marks, "photos", *head, legend=False)
     for ax, _ in panels:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set_xlim(0, 1.02 * table["count"].max())
     return figure
 
 
-@_styled
+@styled
 def save(figure: Figure, path: str | os.PathLike) -> Path:
     """Write a PNG, whole or not at all, with the same bytes for the same figure; folders are made."""
     path = Path(path)

@@ -42,7 +42,7 @@ def draw_all(folder: Path, data_path: str, cache: str | None = None) -> list[Pat
     """
     run = open_run(folder)
     data = load_data(data_path, run.config, cache)
-    if data.photos.fingerprint[:16] != run.about["data"]["fingerprint"]:
+    if data.photos.fingerprint != run.about["data"]["fingerprint"]:
         raise RunError(f"{folder} was made on other data ({run.about['data']['name']}) than {data.root.name}")
     for name in (*OF_DATA, *OF_RUN):
         draw(name, run, data)
@@ -63,7 +63,13 @@ def _draw(name: str, run: Run, data: Data, source: str) -> Figure:
     if name == "weight":
         counts, scheme = data.task.train_counts, run.config.class_weights
         weights = class_weights(counts, scheme)
-        return figures.class_weights_chart(data.task.classes, counts, weights, FORMULAS[scheme], source)
+        return figures.class_weights_chart(
+            data.task.classes,
+            counts,
+            weights,
+            f"{FORMULAS[scheme]}, scaled to a mean of 1 over the training photos",
+            source,
+        )
     if name in ("sampledata", "sampledata2"):
         part = "train" if name == "sampledata" else "test"
         chosen = _choose(data.table(part))

@@ -23,21 +23,16 @@ FIRST_CHILDREN = 5  # of the network: conv1, bn1, relu, maxpool, layer1
 
 
 def build_resnet50(num_classes: int, weights: str | os.PathLike | None, seed: int = 0) -> nn.Module:
-    """torchvision's ``resnet50`` with a new last layer, in the channels_last memory format.
+    """torchvision's ``resnet50`` with a new last layer of ``num_classes`` outputs, in channels_last format.
 
-    Args:
-        num_classes: outputs of the new last layer.
-        weights: a torchvision name, a ``.safetensors`` or ``.pth`` path, or None (or ``"none"``) for random.
-        seed: of everything random in it: the new layer, and the body when there are no weights.
-
-    Raises:
-        WeightsError: when the weights can't be had, or don't fit; it names the tensors.
+    ``weights`` is a torchvision name, a ``.safetensors`` or ``.pth`` path, or None (or ``"none"``) for random;
+    ``seed`` decides everything random in it. WeightsError when the weights can't be had, or, naming the tensors,
+    when they don't fit.
     """
-    state = None if is_random(weights) else read_weights(weights)
     torch.manual_seed(seed)
     model = resnet50(weights=None)
-    if state is not None:
-        _load(model, state, str(weights))
+    if not is_random(weights):
+        _load(model, read_weights(weights), str(weights))
     replace_head(model, num_classes, seed)
     return model.to(memory_format=torch.channels_last)
 
@@ -53,17 +48,15 @@ def weights_name(weights: str | os.PathLike | None) -> str:
 
 def is_downloaded(name: str) -> bool:
     """Whether torchvision already holds these weights on this machine."""
-    url = ResNet50_Weights[name].url
-    return Path(torch.hub.get_dir(), "checkpoints", url.rsplit("/", 1)[-1]).is_file()
+    return Path(torch.hub.get_dir(), "checkpoints", ResNet50_Weights[name].url.rsplit("/", 1)[-1]).is_file()
 
 
 def available_weights(weights: str | os.PathLike | None, is_sample: bool) -> str | os.PathLike | None:
     """The weights asked for. On the built-in sample, random ones take the place of a download that fails.
 
-    Raises:
-        WeightsError: when they can't be had, and it isn't the sample, or it isn't for want of a download.
+    WeightsError when they can't be had, and it isn't the sample, or it isn't for want of a download.
     """
-    reason = "none were asked for"
+    reason = "no weights were asked for"
     if not is_random(weights):
         try:
             read_weights(weights)
@@ -79,8 +72,7 @@ def available_weights(weights: str | os.PathLike | None, is_sample: bool) -> str
 def read_weights(weights: str | os.PathLike) -> dict[str, torch.Tensor]:
     """A state dict from torchvision or from a file; no code in the file is ever run.
 
-    Raises:
-        WeightsError: naming the file or the download that failed, and the ways to give weights.
+    WeightsError names the file or the download that failed, and the ways to give weights.
     """
     if str(weights) in NAMES:
         try:
@@ -92,35 +84,36 @@ def read_weights(weights: str | os.PathLike) -> dict[str, torch.Tensor]:
         raise WeightsError(f"no such weights: {weights}. {WAYS}")
     try:
         if path.suffix == ".safetensors":
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
+        first = (str(error).splitlines() or [""])[0]
         raise WeightsError(
-            f"{path} can't be read as weights; it is damaged, or would run code when loaded ({type(error).__name__}: "
-            f"{str(error).splitlines()[0] if str(error) else ''}). {WAYS}"
+            f"{path} can't be read as weights: damaged, or it would run code ({type(error).__name__}: {first}). {WAYS}"
         ) from error
-    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise WeightsError(f"{path} holds no plain table of tensors (a state dict). {WAYS}")
     return state
 
 
 def _load(model: nn.Module, state: dict[str, torch.Tensor], name: str) -> None:
     """Every tensor of the body must be there, fit and be finite; the old last layer is not wanted."""
-    own = {k: v for k, v in model.state_dict().items() if not k.startswith("fc.")}
-    given = {k: v for k, v in state.items() if not k.startswith("fc.")}
-    given = {k: v for k, v in given.items() if k in own or not k.endswith("num_batches_tracked")}
-    faults = [f"{k} is missing" for k in own if k not in given and not k.endswith("num_batches_tracked")]
+
+    def body(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return {k: v for k, v in tensors.items() if not k.startswith("fc.") and not k.endswith("num_batches_tracked")}
+
+    own, given = body(model.state_dict()), body(state)
+    faults = [f"{k} is missing" for k in own if k not in given]
     faults += [f"{k} is not in a ResNet-50" for k in given if k not in own]
-    for k in own.keys() & given.keys():
+    for k in (k for k in own if k in given):
         if own[k].shape != given[k].shape:
             faults.append(f"{k} is {tuple(given[k].shape)}, not {tuple(own[k].shape)}")
-        elif not torch.isfinite(given[k].float()).all():
+        elif not torch.isfinite(given[k]).all():
             faults.append(f"{k} holds values that are not numbers")
     if faults:
         more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
         raise WeightsError(f"{name} does not fit ResNet-50: {'; '.join(faults[:5])}{more}. {WAYS}")
-    model.load_state_dict({k: v.to(own[k].dtype) for k, v in given.items()}, strict=False)
+    model.load_state_dict(given, strict=False)
 
 
 def replace_head(model: nn.Module, num_classes: int, seed: int = 0) -> None:
@@ -167,9 +160,8 @@ def count_parameters(model: nn.Module) -> tuple[int, int]:
 class SavedModel:
     """A trained network with what it takes to use it.
 
-    Attributes:
-        train_counts: training photos per class; classes without any are never predicted.
-        config: the settings it was trained with.
+    ``train_counts`` are training photos per class: classes without any are never predicted. ``config`` holds the
+    settings it was trained with.
     """
 
     model: nn.Module
@@ -188,11 +180,7 @@ def save_model(path: Path, model: nn.Module, classes: tuple, train_counts: list[
 
 
 def load_model(path: str | os.PathLike) -> SavedModel:
-    """Read what :func:`save_model` wrote.
-
-    Raises:
-        WeightsError: when the file isn't one of these.
-    """
+    """Read what :func:`save_model` wrote; WeightsError when the file isn't one of these."""
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})["fashion_tl"])

@@ -9,7 +9,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from fashion_tl.errors import DataError
 
 VERSION = 1  # part of the cache's key: raise it when decoding changes a pixel
 CHUNK = 256  # photos a worker decodes at a time
-FEW = 1024  # below this, starting workers costs more than it saves
+FEW = 2048  # below this, starting workers costs more than it saves
 LARGEST_PHOTO = 100_000_000  # pixels; a larger one is a mistake or a decompression bomb
 
 
@@ -31,11 +30,9 @@ LARGEST_PHOTO = 100_000_000  # pixels; a larger one is a mistake or a decompress
 class Photos:
     """Every decoded photo.
 
-    Attributes:
-        array: uint8 [photos, height, width, 3], memory-mapped; changes to it never reach the file.
-        ids: int64 [photos].
-        failed: id → reason, for those that could not be decoded.
-        fingerprint: changes when any photo, the selection or the stored size does.
+    ``array`` is uint8 [photos, height, width, 3], memory-mapped (changes to it never reach the file), ``ids``
+    int64 [photos]. ``failed`` gives the reason for each id that could not be decoded. ``fingerprint`` changes
+    when any photo, the selection or the stored size does.
     """
 
     array: np.ndarray
@@ -51,16 +48,11 @@ def decode_photos(
     cache: str | os.PathLike | None = None,
     workers: int | None = None,
 ) -> Photos:
-    """Decode photos to one size, or open the array of an earlier call.
+    """Decode the photos ``ids`` to one ``size`` (height, width), or open the array of an earlier call.
 
-    Args:
-        ids: which photos, in the order wanted.
-        size: (height, width) in pixels to store; the aspect is stretched, as the published runs did.
-        cache: folder to keep the array in; see :func:`fashion_tl.dataroot.cache_folder`.
-        workers: processes; by default one per processor that this process may use.
-
-    Raises:
-        DataError: when no photo can be decoded, or the cache folder can't be written.
+    The aspect is stretched, as in the published runs. ``cache`` is the folder to keep the array in (see
+    :func:`fashion_tl.dataroot.cache_folder`), ``workers`` the number of processes: by default one per processor.
+    DataError when not one photo can be decoded, or the cache folder can't be written.
     """
     ids = np.asarray(ids, dtype=np.int64)
     key = _fingerprint(root, ids, size)
@@ -76,7 +68,7 @@ def decode_photos(
             ) from error
     array = np.load(folder / "photos.npy", mmap_mode="c")
     failed = {int(i): reason for i, reason in json.loads((folder / "failed.json").read_text()).items()}
-    return Photos(array, ids[~np.isin(ids, list(failed))], failed, key)
+    return Photos(array, ids[~np.isin(ids, list(failed))], failed, key[:16])
 
 
 def twin_groups(array: np.ndarray) -> np.ndarray:
@@ -87,32 +79,24 @@ def twin_groups(array: np.ndarray) -> np.ndarray:
 
 
 def decode(content: bytes, size: tuple[int, int]) -> np.ndarray:
-    """One encoded photo as uint8 RGB [height, width, 3].
-
-    Raises:
-        DataError: saying why it can't be decoded.
-    """
+    """One encoded photo as uint8 RGB [height, width, 3]; DataError says why it can't be decoded."""
     try:
         with Image.open(io.BytesIO(content)) as image:
             if image.width * image.height > LARGEST_PHOTO:
-                raise DataError(f"too large to be a product photo: {image.width}×{image.height} pixels")
-            image.draft("RGB", (size[1], size[0]))  # a JPEG far larger is decoded at a reduced scale
+                raise ValueError(f"{image.width}×{image.height} pixels are too many for a product photo")
+            image.draft("RGB", size[::-1])  # a JPEG far larger is decoded at a reduced scale
             image = image.convert("RGB")
-            if image.size != (size[1], size[0]):
-                image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+            if image.size != size[::-1]:
+                image = image.resize(size[::-1], Image.Resampling.BILINEAR)
             return np.asarray(image)
-    except DataError:
-        raise
     except Exception as error:  # Pillow's readers raise whatever a damaged file makes them stumble on
         raise DataError(f"not a photo that can be decoded ({type(error).__name__}: {error})") from error
 
 
 def _fingerprint(root: DataRoot, ids: np.ndarray, size: tuple[int, int]) -> str:
-    digest = hashlib.sha256(f"{VERSION} {size}".encode())
-    if not root.is_zip:  # times tell a changed file only within one folder; a zip has checksums
-        digest.update(str(root.path.resolve()).encode())
-    digest.update(repr([(int(i), root.photos[i]) for i in ids.tolist()]).encode())
-    return digest.hexdigest()
+    place = "" if root.is_zip else str(root.path.resolve())  # a zip has checksums; times tell only within a folder
+    stamps = [(i, root.photos[i]) for i in ids.tolist()]
+    return hashlib.sha256(repr((VERSION, size, place, stamps)).encode()).hexdigest()
 
 
 def _decode_into(folder: Path, root: DataRoot, ids: np.ndarray, size: tuple[int, int], workers: int | None) -> None:
@@ -126,8 +110,12 @@ def _decode_into(folder: Path, root: DataRoot, ids: np.ndarray, size: tuple[int,
             some = "; ".join(f"{i}.jpg: {reason}" for i, reason in list(failed.items())[:3])
             raise DataError(f"{root.path}: not one of its {len(ids)} photos can be decoded. {some}")
         if failed:
-            array = _without(array, np.flatnonzero(~np.isin(ids, list(failed))), temporary)
-        array.flush()
+            keep = np.flatnonzero(~np.isin(ids, list(failed)))
+            kept = open_memmap(temporary / "kept.npy", "w+", np.uint8, (len(keep), *size, 3))
+            for start in range(0, len(keep), CHUNK):
+                kept[start : start + CHUNK] = array[keep[start : start + CHUNK]]
+            kept.flush()
+            os.replace(temporary / "kept.npy", target)
         (temporary / "failed.json").write_text(json.dumps(failed))
         try:
             os.rename(temporary, folder)
@@ -138,31 +126,26 @@ def _decode_into(folder: Path, root: DataRoot, ids: np.ndarray, size: tuple[int,
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _decode_all(
-    target: Path, root: DataRoot, ids: np.ndarray, size: tuple[int, int], workers: int | None
-) -> dict[int, str]:
-    workers = workers or _processors()
+def _decode_all(target: Path, root: DataRoot, ids: np.ndarray, size: tuple[int, int], workers: int | None) -> dict:
+    workers = workers or processors()
     chunks = [(start, ids[start : start + CHUNK]) for start in range(0, len(ids), CHUNK)]
     if workers > 1 and len(ids) >= FEW:
-        try:
-            # Spawned, not forked: the parent may hold threads and a GPU that don't survive a fork.
-            context = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(workers, context, _Worker.start, (target, root, size)) as pool:
-                jobs = [pool.submit(_Worker.decode, *chunk) for chunk in chunks]
-                return _gather((job.result() for job in jobs), ids)
-        except BrokenProcessPool:
-            print("NOTE: no worker processes here (a script needs `if __name__ == '__main__':`); decoding in one")
+        # Spawned, not forked: the parent may hold threads and a GPU that don't survive a fork.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, context, _Worker.start, (target, root, size)) as pool:
+            jobs = [pool.submit(_Worker.decode, *chunk) for chunk in chunks]
+            return _gather((job.result() for job in jobs), len(ids))
     with root.open_files() as read:
         array = np.load(target, mmap_mode="r+")
-        return _gather((_decode_chunk(array, read, size, *chunk) for chunk in chunks), ids)
+        return _gather((_decode_chunk(array, read, size, *chunk) for chunk in chunks), len(ids))
 
 
-def _gather(results: Iterable[dict[int, str]], ids: np.ndarray) -> dict[int, str]:
+def _gather(results: Iterable[dict[int, str]], total: int) -> dict[int, str]:
     failed: dict[int, str] = {}
-    with tqdm(total=len(ids), desc="decoding photos", unit="photo", mininterval=0.5) as bar:
+    with tqdm(total=total, desc="decoding photos", unit="photo", mininterval=0.5) as bar:
         for result in results:
-            failed.update(result)
-            bar.update(min(CHUNK, len(ids) - bar.n))
+            failed |= result
+            bar.update(min(CHUNK, total - bar.n))
     return failed
 
 
@@ -171,13 +154,12 @@ class _Worker:
 
     @classmethod
     def start(cls, target: Path, root: DataRoot, size: tuple[int, int]) -> None:
-        cls.array, cls.size = np.load(target, mmap_mode="r+"), size
         cls.files = root.open_files()
-        cls.read = staticmethod(cls.files.__enter__())
+        cls.given = np.load(target, mmap_mode="r+"), cls.files.__enter__(), size
 
     @classmethod
     def decode(cls, start: int, ids: np.ndarray) -> dict[int, str]:
-        return _decode_chunk(cls.array, cls.read, cls.size, start, ids)
+        return _decode_chunk(*cls.given, start, ids)
 
 
 def _decode_chunk(
@@ -193,17 +175,6 @@ def _decode_chunk(
     return failed
 
 
-def _without(array: np.ndarray, keep: np.ndarray, folder: Path) -> np.ndarray:
-    """The rows ``keep`` of the array in ``folder``, in a file of their own that takes its place."""
-    kept = open_memmap(folder / "kept.npy", mode="w+", dtype=np.uint8, shape=(len(keep), *array.shape[1:]))
-    for start in range(0, len(keep), CHUNK):
-        kept[start : start + CHUNK] = array[keep[start : start + CHUNK]]
-    kept.flush()
-    os.replace(folder / "kept.npy", folder / "photos.npy")
-    return kept
-
-
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

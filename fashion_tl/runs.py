@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -17,18 +18,15 @@ import pandas as pd
 
 from fashion_tl.config import Config
 from fashion_tl.errors import RunError
+from fashion_tl.photos import processors
 
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pillow", "scikit-learn", "safetensors")
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training's folder. Everything but ``about`` is read from its files when asked for.
-
-    Attributes:
-        folder: where it lies.
-        about: ``config``, ``data``, ``weights``, ``machine``, ``versions``, ``commit``.
-    """
+    """One training's folder. ``about`` holds its ``config``, ``data``, ``weights``, ``machine``, ``versions`` and
+    ``commit``; everything else is read from the folder's files when asked for. RunError where one is missing."""
 
     folder: Path
     about: dict[str, Any]
@@ -41,7 +39,8 @@ class Run:
     def source(self) -> str:
         """The data and weights behind a figure, in one line."""
         data, weights = self.about["data"], self.about["weights"]["name"]
-        return f"Data: {data['name']}, {data['photos']:,} photos · ResNet-50 from {weights} · {self.config.recipe} recipe"
+        photos = f"{data['name']}, {data['photos']:,} photos"
+        return f"Data: {photos} · ResNet-50 from {weights} · {self.config.recipe} recipe"
 
     @property
     def is_random(self) -> bool:
@@ -70,24 +69,20 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        try:
-            return json.loads((self.folder / "metrics.json").read_text())
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self.folder}: metrics.json can't be read ({error}); is the run finished?") from error
+        return self._read("metrics.json", lambda path: json.loads(path.read_text()))
 
     def _table(self, name: str, **options: Any) -> pd.DataFrame:
+        return self._read(name, lambda path: pd.read_csv(path, **options))
+
+    def _read(self, name: str, reader: Callable[[Path], Any]) -> Any:
         try:
-            return pd.read_csv(self.folder / name, **options)
+            return reader(self.folder / name)
         except (OSError, ValueError) as error:
             raise RunError(f"{self.folder}: {name} can't be read ({error}); is the run finished?") from error
 
 
 def open_run(folder: str | os.PathLike) -> Run:
-    """The run in a folder.
-
-    Raises:
-        RunError: when no run lies there.
-    """
+    """The run in a folder; RunError when none lies there."""
     folder = Path(folder)
     try:
         return Run(folder, json.loads((folder / "run.json").read_text()))
@@ -98,21 +93,22 @@ def open_run(folder: str | os.PathLike) -> Run:
 def create_run(folder: str | os.PathLike, config: Config, data: dict[str, Any], weights: dict[str, Any]) -> Run:
     """Make a run folder, or take up the one that lies there if it is of the very same run.
 
-    Args:
-        data: its ``name``, ``photos`` (their number) and ``fingerprint``.
-        weights: their ``name`` and ``fingerprint``.
-
-    Raises:
-        RunError: when another run lies there (nothing is changed), or the folder can't be written.
+    ``data`` has ``name``, ``photos`` (their number) and ``fingerprint``; ``weights`` have ``name`` and
+    ``fingerprint``. RunError when another run lies there (nothing is changed), or the folder can't be written.
     """
-    folder = Path(folder)
-    about = {"config": config.to_dict(), "data": data, "weights": weights}
+    folder, about = Path(folder), {"config": config.to_dict(), "data": data, "weights": weights}
     if (folder / "run.json").exists():
         run = open_run(folder)
-        _refuse_other(run, about)
+        old = [(part, name, run.about[part].get(name)) for part in about for name in about[part]]
+        changed = [
+            f"{name} ({was!r}, now {about[part][name]!r})" for part, name, was in old if was != about[part][name]
+        ]
+        if changed:
+            raise RunError(
+                f"{folder} holds a run with another {'; '.join(changed)}. "
+                "Name another folder for this run, or delete that one first."
+            )
         return run
-    if folder.exists() and (not folder.is_dir() or any(p.is_file() for p in folder.iterdir())):
-        raise RunError(f"{folder} holds something that is no run; name another folder")
     about |= {
         "machine": machine(),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
@@ -120,22 +116,12 @@ def create_run(folder: str | os.PathLike, config: Config, data: dict[str, Any], 
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if any(path.is_file() for path in folder.iterdir()):
+            raise RunError(f"{folder} holds something that is no run; name another folder")
         write_json(folder / "run.json", about)
     except OSError as error:
         raise RunError(f"{folder} can't be written: {error}") from error
     return Run(folder, about)
-
-
-def _refuse_other(run: Run, about: dict[str, Any]) -> None:
-    changed = []
-    for part in ("config", "data", "weights"):
-        old, new = run.about[part], about[part]
-        changed += [f"{name} ({old.get(name)!r}, now {new[name]!r})" for name in new if old.get(name) != new[name]]
-    if changed:
-        raise RunError(
-            f"{run.folder} holds a run with another {'; '.join(changed)}. "
-            "Name another folder for this run, or delete that one first."
-        )
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -172,9 +158,8 @@ def machine() -> str:
         name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         pass
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return f"{name}, {cores} cores{gpu}"
+    return f"{name}, {processors()} cores{gpu}"
 
 
 def commit() -> str | None:

@@ -1,5 +1,6 @@
 """The one training loop: ``fit``, its loss and schedule, its history, the best epoch, and going on after a kill."""
 
+import copy
 import math
 import os
 import time
@@ -38,19 +39,14 @@ def fit(
     validates). Everything random follows from ``config.seed`` and the epoch alone, so that a training that is
     killed and started again ends as one that never stopped.
 
-    Args:
-        class_weights: [num_classes], see :func:`fashion_tl.catalogue.class_weights`.
-        folder: keeps a checkpoint after every epoch, and goes on from the one that lies there.
-        precision: in place of the config's.
+    ``class_weights`` is [num_classes]. ``folder`` keeps a checkpoint after every epoch, and the training goes on
+    from one that lies there. ``precision`` takes the place of the config's.
 
-    Returns:
-        A row per epoch: ``epoch, lr, train_loss, train_accuracy, val_loss, val_accuracy, val_cross_entropy,
-        seconds, best``. Losses are weighted, ``val_cross_entropy`` isn't; each is a sum over samples divided
-        by their number. ``attrs["interrupted"]`` is True after Ctrl-C, which keeps the best so far;
-        ``attrs["seconds_before"]`` is what earlier processes spent on the epochs taken over from a checkpoint.
-
-    Raises:
-        RunError: when the loss is no longer a number, or the checkpoint belongs to another training.
+    Returns a row per epoch: ``epoch, lr, train_loss, train_accuracy, val_loss, val_accuracy, val_cross_entropy,
+    seconds, best``. Losses are weighted, ``val_cross_entropy`` isn't; each is a sum over samples divided by their
+    number. ``attrs["interrupted"]`` is True after Ctrl-C, which keeps the best so far; ``attrs["seconds_before"]``
+    is what epochs taken over from a checkpoint had cost. RunError when the loss is no longer a number, or the
+    checkpoint belongs to another training.
     """
     device = next(model.parameters()).device
     precision = resolve_precision(precision or config.precision, device)
@@ -82,9 +78,10 @@ def fit(
                 "seconds": time.perf_counter() - start,
             }
             history.append(row)
-            if best is None or not val.num_samples or row["val_cross_entropy"] < best["val_cross_entropy"]:
-                best = {"state": _copy(model.state_dict()), **row}
-            _save_checkpoint(checkpoint, model, optimizer, config, history, best)
+            if best is None or not len(val) or row["val_cross_entropy"] < best["val_cross_entropy"]:
+                best = {"state": copy.deepcopy(model.state_dict()), **row}
+            states = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+            _save_checkpoint(checkpoint, config=config.to_dict(), history=history, best=best, **states)
             bar.write(_line(row, config.epochs))
     except KeyboardInterrupt:
         if best is None:
@@ -125,31 +122,28 @@ def train_epoch(
         optimizer.step()
         sums += _sums(logits.detach().float(), targets, weights)[:2]
         bar.update()
-    loss, correct = (sums / train.num_samples).tolist()
+    loss, correct = (sums / len(train.rows)).tolist()
     return loss, correct
 
 
 def validate(model: nn.Module, val: Batches, precision: str, weights: Tensor) -> dict[str, float]:
     """Mean weighted loss, accuracy and unweighted cross-entropy over the validation samples (NaN without any)."""
     names = ("val_loss", "val_accuracy", "val_cross_entropy")
-    if not val.num_samples:
+    if not len(val):
         return dict.fromkeys(names, math.nan)
     logits = forward(model, val, precision, desc=None)
-    sums = _sums(logits, val.labels.cpu(), weights.cpu()) / val.num_samples
+    sums = _sums(logits, val.labels.cpu(), weights.cpu()) / len(val.rows)
     return dict(zip(names, sums.tolist(), strict=True))
 
 
 def classification_loss(
     logits: Tensor, targets: Tensor, weights: Tensor, reduction: str = "mean", label_smoothing: float = 0.0
 ) -> Tensor:
-    """Cross-entropy with class weights.
+    """Cross-entropy of logits [batch, num_classes] and targets, int64 [batch], with class weights [num_classes].
 
     ``"mean"`` is the mean over samples of weight × cross-entropy, smoothed evenly over the classes that have
     training photos. ``"weighted"`` is torch's own reduction, as published: it divides by the batch's sum of
     weights, so that a sample counts more or less by the company it keeps.
-
-    Args:
-        logits: float [batch, num_classes]. targets: int64 [batch]. weights: float [num_classes].
     """
     if reduction == "weighted":
         return F.cross_entropy(logits, targets, weights, label_smoothing=label_smoothing)
@@ -178,24 +172,14 @@ def _sums(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     return torch.stack([(weights[targets] * losses).sum(), correct.sum(), losses.sum()])
 
 
-def _copy(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in state.items()}
+def _save_checkpoint(path: Path | None, **state: Any) -> None:
+    if path:
+        temporary = path.with_name(f".{path.name}.tmp")
+        torch.save(state, temporary)
+        os.replace(temporary, path)  # at any moment, one whole checkpoint lies there
 
 
-def _save_checkpoint(path: Path | None, model: nn.Module, optimizer: SGD, config: Config,
-                     history: list[dict], best: dict[str, Any]) -> None:  # fmt: skip
-    if path is None:
-        return
-    state = {"config": config.to_dict(), "model": model.state_dict(), "optimizer": optimizer.state_dict(),
-             "history": history, "best": best}  # fmt: skip
-    temporary = path.with_name(f".{path.name}.tmp")
-    torch.save(state, temporary)
-    os.replace(temporary, path)  # at any moment, one whole checkpoint lies there
-
-
-def _go_on(
-    path: Path | None, model: nn.Module, optimizer: SGD, config: Config
-) -> tuple[list[dict], dict[str, Any] | None]:
+def _go_on(path: Path | None, model: nn.Module, optimizer: SGD, config: Config) -> tuple[list[dict], dict | None]:
     """History and best epoch so far; puts model and optimiser where they were. Freezing is not touched."""
     if path is None or not path.exists():
         return [], None

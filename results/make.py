@@ -1,7 +1,7 @@
 """Measured results: taken over from run folders, and put into the README.
 
-    python results/make.py record runs/real/fc_only   # results/fc_only.json and results/fc_only_per_class.csv
-    python results/make.py readme                     # rewrite the README's marked blocks from those files
+python results/make.py record runs/real/fc_only   # results/fc_only.json and results/fc_only_per_class.csv
+python results/make.py readme                     # rewrite the README's marked blocks from those files
 """
 
 import argparse
@@ -18,7 +18,7 @@ from fashion_tl.runs import open_run, write_json, write_table
 
 HERE = Path(__file__).resolve().parent
 README = HERE.parent / "README.md"
-APPROACHES = {"fc_only": "FC only", "direct": "Direct", "top20": "Two steps, first (20 classes)", "two_step": "Two steps"}
+APPROACHES = {"fc_only": "FC only", "direct": "Direct", "top20": "Two steps: 20 classes", "two_step": "Two steps: all"}
 
 
 def record(folder: Path, results: Path = HERE, name: str | None = None) -> str:

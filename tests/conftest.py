@@ -1,0 +1,125 @@
+"""What the tests share: a cache of their own, the drawn sample, the real data where it is, and tiny data roots."""
+
+import io
+import os
+import shutil
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fashion_tl.sample import draw_sample
+
+REPOSITORY = Path(__file__).parents[1]
+REAL_ZIP = REPOSITORY.parent / "shared" / "data" / "fashion-product-images-small.zip"
+HEADER = "id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory) -> Path:
+    """``FASHION_TL_CACHE`` for the whole session, deleted afterwards: the user's own cache is never touched."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FASHION_TL_CACHE", str(folder))
+        yield folder
+    shutil.rmtree(folder, ignore_errors=True)  # the real photos take 640 MB
+
+
+@pytest.fixture(scope="session")
+def sample_root(tmp_path_factory) -> Path:
+    """The built-in sample, small: 240 photos of 8 types."""
+    return draw_sample(tmp_path_factory.mktemp("drawn") / "sample", photos=240, types=8)
+
+
+@pytest.fixture(scope="session")
+def real_zip() -> Path:
+    """Kaggle's small data set; the test is skipped where there is none."""
+    path = Path(os.environ.get("FASHION_TL_DATA") or REAL_ZIP)
+    if not path.exists():
+        pytest.skip(f"no real data: FASHION_TL_DATA doesn't name it, and there is no {REAL_ZIP}")
+    return path
+
+
+@pytest.fixture
+def make_root(tmp_path) -> Callable[..., Path]:
+    """``make_root(rows, photos=None, header=HEADER, at="root") -> Path``: a tiny data root, as a folder.
+
+    Args:
+        rows: ``(id, year, articleType)`` each, or a whole line as text; or all of styles.csv as one text or
+            bytes, header included, written exactly as given.
+        photos: id → what to put there: bytes (as they are), a Pillow image, or a colour (r, g, b). By default
+            each row has a photo of its own, 80x60 pixels of a random pattern.
+        header: the first line.
+        at: the folder's name under ``tmp_path``; ``"root/fashion"`` puts the data one folder down.
+    """
+
+    def make(
+        rows: str | bytes | Sequence,
+        photos: Mapping[int, object] | None = None,
+        header: str = HEADER,
+        at: str = "root",
+    ) -> Path:
+        home = tmp_path / at
+        (home / "images").mkdir(parents=True)
+        if not isinstance(rows, (str, bytes)):
+            rows = [row if isinstance(row, str) else row_line(*row) for row in rows]
+            rows = "\n".join([header, *rows, ""])
+        content = rows if isinstance(rows, bytes) else rows.encode()
+        (home / "styles.csv").write_bytes(content)
+        if photos is None:
+            ids = (line.split(b",")[0].strip() for line in content.splitlines()[1:])
+            photos = {int(i): pattern(int(i)) for i in ids if i.isdigit()}
+        for number, photo in photos.items():
+            (home / "images" / f"{number}.jpg").write_bytes(photo if isinstance(photo, bytes) else jpeg(photo))
+        return home
+
+    return make
+
+
+@pytest.fixture
+def zip_root(tmp_path) -> Callable[..., Path]:
+    """``zip_root(folder, prefix="", name="root.zip") -> Path``: the folder's files as a zip, under a prefix."""
+
+    def pack(folder: Path, prefix: str = "", name: str = "root.zip") -> Path:
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+                archive.write(file, prefix + file.relative_to(folder).as_posix())
+        return tmp_path / name
+
+    return pack
+
+
+def row_line(number: int, year: object, kind: str, name: str = "Name") -> str:
+    """A line of styles.csv with plain values in the other fields."""
+    return f"{number},Men,Apparel,Topwear,{kind},Navy,Fall,{year},Casual,{name} {number}"
+
+
+def pattern(number: int) -> Image.Image:
+    """80x60 pixels (height x width), different for each number."""
+    blocks = np.random.default_rng(number).integers(0, 256, (8, 6, 3), dtype=np.uint8)
+    return Image.fromarray(blocks).resize((60, 80), Image.Resampling.NEAREST)
+
+
+def jpeg(photo: Image.Image | tuple[int, int, int]) -> bytes:
+    """An encoded photo, of a picture or of one colour."""
+    picture = photo if isinstance(photo, Image.Image) else Image.new("RGB", (60, 80), photo)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def files_under() -> Callable[[Path], dict[str, tuple]]:
+    """``files_under(folder)``: everything in it, with time and content, to compare before and after."""
+
+    def snapshot(folder: Path) -> dict[str, tuple]:
+        paths = sorted(folder.rglob("*"))
+        return {
+            str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else None)
+            for path in paths
+        }
+
+    return snapshot

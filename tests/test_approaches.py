@@ -1,0 +1,178 @@
+"""A run from the command line: its folder, going on, drawing again, predicting; on a tiny sample, random weights."""
+
+import json
+import shutil
+import subprocess
+import sys
+from urllib.error import URLError
+
+import pandas as pd
+import pytest
+from torchvision.models import ResNet50_Weights
+
+from fashion_tl.__main__ import main
+from fashion_tl.runs import open_run
+
+QUICK = ["--set", "image_size=32x32", "--set", "batch_size=32", "--set", "precision=fp32"]
+
+
+def command(*words):
+    return main([str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def fc_only(sample_root, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "fc_only"
+    assert (
+        command("run", "fc_only", "--data", sample_root, "--weights", "none", "--out", folder, "--epochs", 3, *QUICK)
+        == 0
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def two_step(sample_root, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "two_step"
+    words = ["run", "two_step", "--data", sample_root, "--weights", "none", "--out", folder, "--epochs", 1, *QUICK]
+    assert command(*words) == 0
+    return folder
+
+
+def test_a_run_folder_holds_settings_history_weights_predictions_and_metrics(fc_only):
+    files = {path.name for path in fc_only.iterdir() if path.is_file()}
+    expected = {"run.json", "history.csv", "model.safetensors", "predictions.csv.gz", "per_class.csv", "metrics.json"}
+    assert files == expected
+    run = open_run(fc_only)
+    assert run.about["weights"]["name"] == "random weights" and "torch" in run.about["versions"]
+    assert len(run.history) == 3 and run.metrics["epochs"] == 3
+    assert run.metrics["n_test"] == len(run.predictions) == run.per_class["test"].sum()
+    assert run.metrics["correct"] == run.per_class["correct"].sum()
+    assert run.metrics["top1"] <= run.metrics["ceiling"] < 1
+
+
+def test_the_same_command_again_trains_nothing_and_changes_nothing(fc_only, sample_root, capsys):
+    before = {path.name: path.read_bytes() for path in fc_only.iterdir() if path.is_file()}
+    assert (
+        command("run", "fc_only", "--data", sample_root, "--weights", "none", "--out", fc_only, "--epochs", 3, *QUICK)
+        == 0
+    )
+    assert "finished" in capsys.readouterr().out
+    assert before == {path.name: path.read_bytes() for path in fc_only.iterdir() if path.is_file()}
+
+
+def test_a_folder_that_holds_a_run_with_other_settings_is_refused_and_left_alone(fc_only, sample_root, capsys):
+    before = (fc_only / "metrics.json").read_bytes()
+    words = ["run", "fc_only", "--data", sample_root, "--weights", "none", "--out", fc_only, "--epochs", 4, *QUICK]
+    assert command(*words) == 2
+    assert "another epochs (3, now 4)" in capsys.readouterr().err
+    assert (fc_only / "metrics.json").read_bytes() == before
+
+
+def test_a_folder_with_something_else_in_it_is_refused(sample_root, tmp_path, capsys):
+    (tmp_path / "thesis.txt").write_text("mine")
+    assert command("run", "direct", "--data", sample_root, "--weights", "none", "--out", tmp_path, *QUICK) == 2
+    assert "holds something that is no run" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_an_impossible_setting_is_refused_by_name(sample_root, tmp_path, capsys):
+    words = ["run", "direct", "--data", sample_root, "--out", tmp_path / "run"]
+    assert command(*words, "--epochs", 0) == 2
+    assert "epochs must be a whole number from 1" in capsys.readouterr().err
+    assert command(*words, "--set", "learning_rate=1") == 2
+    assert "no setting is called 'learning_rate'" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_two_steps_leave_the_first_step_inside_the_second(two_step):
+    first, second = open_run(two_step / "top20"), open_run(two_step)
+    assert first.config.training == "top20" and second.config.training == "two_step"
+    assert first.metrics["n_test"] <= second.metrics["n_test"]
+    assert set(second.per_class["articleType"]) >= set(first.per_class["articleType"])
+
+
+def test_figures_are_drawn_again_without_training(two_step, sample_root, monkeypatch):
+    monkeypatch.setattr("fashion_tl.approaches.fit", None)
+    assert command("figures", two_step, "--data", sample_root) == 0
+    names = {path.name for path in (two_step / "figures").iterdir()}
+    assert {"distribution.png", "distribution20.png", "weight.png", "sampledata.png", "sampledata2.png"} <= names
+    assert {"loss_20.png", "loss_142.png", "sample_results_20.png", "sample_results_142.png"} <= names
+
+
+def test_figures_of_other_data_are_refused(two_step, tmp_path, capsys):
+    assert command("sample", "--to", tmp_path / "other", "--photos", 80, "--types", 6) == 0
+    assert command("figures", two_step, "--data", tmp_path / "other") == 2
+    assert "was made on other data" in capsys.readouterr().err
+
+
+def test_predict_names_the_five_most_likely_classes_of_any_photo(fc_only, sample_root, capsys):
+    photo = next((sample_root / "images").iterdir())
+    assert command("predict", fc_only, photo) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == str(photo) and len(lines) == 6
+    assert all(float(line.split("%")[0]) <= 100 for line in lines[1:])
+
+
+def test_predict_agrees_with_the_runs_own_predictions(fc_only, sample_root, capsys):
+    row = open_run(fc_only).predictions.iloc[0]
+    assert command("predict", fc_only, sample_root / "images" / f"{row['id']}.jpg") == 0
+    assert row["top1"] in capsys.readouterr().out.splitlines()[1]
+
+
+def test_predict_names_a_photo_it_can_not_read_and_answers_for_the_others(fc_only, sample_root, tmp_path, capsys):
+    (tmp_path / "text.jpg").write_text("not a photo")
+    photo = next((sample_root / "images").iterdir())
+    assert command("predict", fc_only, tmp_path / "text.jpg", photo) == 2
+    output = capsys.readouterr()
+    assert "text.jpg: not a photo" in output.err and str(photo) in output.out
+
+
+def test_predict_without_a_run_says_so(tmp_path, capsys):
+    assert command("predict", tmp_path, "photo.jpg") == 2
+    assert "is not a model saved by fashion_tl" in capsys.readouterr().err
+
+
+def test_a_run_on_real_data_without_weights_stops_and_names_the_three_ways(sample_root, tmp_path, monkeypatch, capsys):
+    def offline(*args, **kwargs):
+        raise URLError("no network")
+
+    monkeypatch.setattr(ResNet50_Weights, "get_state_dict", offline)
+    shutil.copytree(sample_root, tmp_path / "mine")
+    (tmp_path / "mine" / "sample.json").unlink()  # now it is somebody's own data
+    assert command("run", "fc_only", "--data", tmp_path / "mine", "--out", tmp_path / "run", *QUICK) == 2
+    assert "Give the weights in one of three ways" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_killed_run_goes_on_and_ends_as_one_that_never_stopped(sample_root, tmp_path):
+    """A real SIGKILL, in the second epoch of fine-tuning; bit for bit, on the CPU."""
+    words = ["run", "direct", "--data", sample_root, "--weights", "none", "--epochs", 3, *QUICK]
+    kill = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    script = f"""
+import sys
+from fashion_tl import training
+from fashion_tl.__main__ import main
+validate, calls = training.validate, []
+def killed(*args):
+    calls.append(1)
+    if len(calls) == 2:
+        {kill}
+    return validate(*args)
+training.validate = killed
+main({[str(word) for word in [*words, "--out", tmp_path / "killed"]]})
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True)
+    assert ended.returncode == -9, ended.stderr.decode()
+    assert (tmp_path / "killed" / "checkpoint.pt").exists() and not (tmp_path / "killed" / "metrics.json").exists()
+    for name in ("killed", "whole"):
+        subprocess.run(
+            [sys.executable, "-m", "fashion_tl", *map(str, words), "--out", str(tmp_path / name)], check=True
+        )
+    for name in ("model.safetensors", "predictions.csv.gz", "per_class.csv"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    killed, whole = (
+        pd.read_csv(tmp_path / name / "history.csv").drop(columns="seconds") for name in ("killed", "whole")
+    )
+    pd.testing.assert_frame_equal(killed, whole, check_exact=True)
+    one, two = (json.loads((tmp_path / name / "run.json").read_text()) for name in ("killed", "whole"))
+    assert one == two

@@ -1,0 +1,287 @@
+"""What is read from styles.csv, what is left out and why, who trains and who tests, and what a class weighs."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import HEADER, pattern, row_line
+
+from fashion_tl.catalogue import Catalogue, ceiling, class_weights, facts, make_task, read_catalogue
+from fashion_tl.dataroot import open_root
+from fashion_tl.errors import DataError
+
+ROWS = [(1, 2012, "Shirts"), (2, 2013, "Heels"), (3, 2014, "Heels"), (4, 2011, "Socks")]
+COMMAS = row_line(5, 2012, "Shirts", name="Red, Round Neck, Slim")  # 12 fields for a header of 10
+
+
+def made_of(**classes: tuple[int, int]) -> Catalogue:
+    """A catalogue with so many photos of each class in even and in odd years."""
+    kinds = [kind for kind, (even, odd) in classes.items() for _ in range(even + odd)]
+    years = [year for even, odd in classes.values() for year in [2012] * even + [2013] * odd]
+    table = pd.DataFrame({"id": np.arange(len(kinds)) + 1, "year": years, "articleType": kinds})
+    return Catalogue("data", len(table), 0, table, pd.DataFrame(columns=["line", "id", "reason"]))
+
+
+def alone(catalogue: Catalogue) -> np.ndarray:
+    """Twin numbers when no photo has a twin."""
+    return np.arange(len(catalogue.table))
+
+
+def reasons(catalogue: Catalogue) -> dict[str, int]:
+    return catalogue.left_out["reason"].value_counts().to_dict()
+
+
+def refusal(folder) -> str:
+    """What the DataError says; it must name the file."""
+    with pytest.raises(DataError) as caught:
+        read_catalogue(open_root(folder))
+    assert str(folder) in str(caught.value) and "styles.csv" in str(caught.value)
+    return str(caught.value)
+
+
+# -- rows
+
+
+def test_whole_rows_are_kept_in_the_files_order(make_root):
+    catalogue = read_catalogue(open_root(make_root(ROWS)))
+    assert list(zip(*(catalogue.table[name] for name in ("id", "year", "articleType")), strict=True)) == ROWS
+    assert catalogue.table["productDisplayName"].tolist() == ["Name 1", "Name 2", "Name 3", "Name 4"]
+    assert catalogue.table["line"].tolist() == [2, 3, 4, 5]
+    assert (catalogue.rows, catalogue.malformed, len(catalogue.left_out)) == (4, 0, 0)
+
+
+def test_rows_with_unquoted_commas_are_skipped_and_named(make_root):
+    catalogue = read_catalogue(open_root(make_root([*ROWS, COMMAS])), "skip")
+    assert 5 not in catalogue.table["id"].tolist()
+    assert (catalogue.rows, catalogue.malformed) == (5, 1)
+    assert catalogue.left_out.to_dict("records") == [{"line": 6, "id": "5", "reason": "malformed"}]
+
+
+def test_rows_with_unquoted_commas_are_recovered_on_request(make_root):
+    catalogue = read_catalogue(open_root(make_root([COMMAS, *ROWS])), "recover")
+    first = catalogue.table.iloc[0]
+    assert (first["id"], first["year"], first["articleType"]) == (5, 2012, "Shirts")
+    assert first["productDisplayName"] == "Red, Round Neck, Slim 5"
+    assert (catalogue.rows, catalogue.malformed, len(catalogue.left_out)) == (5, 1, 0)
+
+
+def test_quoted_commas_need_no_recovery(make_root):
+    quoted = COMMAS.replace("Red, Round Neck, Slim 5", '"Red, Round Neck, Slim 5"')
+    catalogue = read_catalogue(open_root(make_root([quoted, *ROWS])))
+    assert catalogue.malformed == 0
+    assert catalogue.table["productDisplayName"][0] == "Red, Round Neck, Slim 5"
+
+
+def test_rows_with_too_few_fields_cannot_be_recovered(make_root):
+    root = open_root(make_root([*ROWS, "5,Men,Apparel"]))
+    for bad_rows in ("skip", "recover"):
+        assert reasons(read_catalogue(root, bad_rows)) == {"malformed": 1}
+
+
+def test_whatever_a_row_lacks_is_counted_and_named(make_root):
+    rows = [*ROWS, (6, "", "Heels"), (7, 2012, "Heels"), (8, 2012, ""), (9, "soon", "Heels"), (1, 2012, "Heels")]
+    photos = {number: (number, 0, 0) for number in (1, 2, 3, 4, 6, 8, 9)}
+    catalogue = read_catalogue(open_root(make_root([*rows, "x,", COMMAS.replace("5,", "?,", 1)], photos)), "recover")
+    assert catalogue.table["id"].tolist() == [1, 2, 3, 4]
+    left_out = list(catalogue.left_out.itertuples(index=False, name=None))
+    assert left_out == [
+        (6, "6", "missing year"),
+        (7, "7", "missing image"),
+        (8, "8", "missing articleType"),
+        (9, "9", "missing year"),
+        (10, "1", "duplicate id"),
+        (11, "x", "malformed"),
+        (12, "?", "bad id"),
+    ]
+    assert reasons(catalogue)["missing year"] == 2
+    assert catalogue.rows == len(catalogue.table) + len(catalogue.left_out)
+
+
+def test_years_may_be_written_as_fractions_of_nothing(make_root):
+    rows = [(1, "2012.0", "Shirts"), (2, " 2013 ", "Heels"), (3, "2012.5", "Heels"), (4, "nan", "Heels")]
+    catalogue = read_catalogue(open_root(make_root([*rows, (5, "-2012", "Heels"), (6, "inf", "Heels")])))
+    assert catalogue.table["year"].tolist() == [2012, 2013]
+    assert reasons(catalogue) == {"missing year": 4}
+
+
+def test_a_byte_order_mark_and_windows_line_ends_change_nothing(make_root):
+    plain = "\n".join([HEADER, *(row_line(*row) for row in ROWS), ""])
+    expected = read_catalogue(open_root(make_root(plain)))
+    for at, text in (
+        ("bom", "\ufeff" + plain),
+        ("crlf", plain.replace("\n", "\r\n")),
+        ("both", "\ufeff" + plain.replace("\n", "\r\n")),
+        ("no-last-newline", plain.rstrip()),
+        ("blank-last-lines", plain + "\n\r\n"),
+    ):
+        pd.testing.assert_frame_equal(read_catalogue(open_root(make_root(text, at=at))).table, expected.table)
+
+
+def test_a_table_in_latin_1_is_read(make_root):
+    text = "\n".join([HEADER, *(row_line(*row, name="Café") for row in ROWS)])
+    catalogue = read_catalogue(open_root(make_root(text.encode("latin-1"))))
+    assert catalogue.table["productDisplayName"][0] == "Café 1"
+
+
+def test_columns_may_come_in_any_order_and_only_three_are_needed(make_root):
+    catalogue = read_catalogue(open_root(make_root("articleType,year,id\nShirts,2012,7\n", photos={7: (0, 0, 0)})))
+    assert catalogue.table[["id", "year", "articleType"]].to_numpy().tolist() == [[7, 2012, "Shirts"]]
+
+
+def test_an_opened_quote_that_is_never_closed_does_not_swallow_the_rest(make_root):
+    opened = row_line(5, 2012, "Shirts").replace("Name", '"Name')
+    root = open_root(
+        make_root([ROWS[0], opened, *ROWS[1:]], photos={number: pattern(number) for number in range(1, 6)})
+    )
+    catalogue = read_catalogue(root)
+    assert {1, 2, 3, 4} <= set(catalogue.table["id"])
+
+
+def test_photos_found_undecodable_later_join_the_others_left_out(make_root):
+    catalogue = read_catalogue(open_root(make_root([*ROWS, COMMAS]))).without({2: "undecodable image"})
+    assert catalogue.table["id"].tolist() == [1, 3, 4]
+    assert catalogue.table.index.tolist() == [0, 1, 2]
+    assert reasons(catalogue) == {"malformed": 1, "undecodable image": 1}
+    assert catalogue.left_out.iloc[-1].tolist() == [3, "2", "undecodable image"]
+
+
+def test_an_empty_table_is_refused(make_root):
+    assert "is empty" in refusal(make_root("", photos={}))
+    assert "is empty" in refusal(make_root("\ufeff\r\n\n", photos={}, at="blank"))
+    assert "no rows" in refusal(make_root(HEADER + "\n", photos={}, at="header"))
+
+
+def test_a_table_without_a_needed_column_is_refused(make_root):
+    for name in ("articleType", "year", "id"):
+        message = refusal(make_root(ROWS, header=HEADER.replace(name, "other"), at=name))
+        assert f"no column '{name}'" in message
+    assert "more than one column 'year'" in refusal(make_root(ROWS, header=HEADER.replace("season", "year")))
+
+
+def test_a_table_that_is_no_table_is_refused(make_root):
+    assert "no column 'id'" in refusal(make_root(bytes(range(256)) * 20, photos={}))
+    huge = HEADER + '\n1,"' + "x" * 200_000
+    assert "line 2" in refusal(make_root(huge, photos={}, at="huge"))
+
+
+# -- classes
+
+
+def test_the_label_space_covers_all_usable_rows_most_photos_first():
+    catalogue = made_of(Socks=(1, 1), Heels=(0, 3), Shirts=(4, 4), Belts=(2, 0))
+    assert catalogue.classes == ("Shirts", "Heels", "Belts", "Socks")  # ties by name
+    assert catalogue.counts.to_numpy().tolist() == [["Shirts", 4, 4], ["Heels", 0, 3], ["Belts", 2, 0], ["Socks", 1, 1]]
+
+
+def test_facts_count_classes_that_are_never_trained_on():
+    catalogue = made_of(Shirts=(6, 4), Heels=(0, 3), Belts=(2, 0), Socks=(1, 1))
+    numbers = facts(catalogue)
+    assert (numbers["train"], numbers["test"], numbers["classes"]) == (9, 8, 4)
+    assert (numbers["train_classes"], numbers["test_classes"]) == (3, 3)
+    assert (numbers["unseen_classes"], numbers["unseen_test_rows"]) == (1, 3)
+    assert numbers["ceiling_top1"] == ceiling(catalogue.counts) == 5 / 8
+
+
+def test_a_table_none_of_whose_photos_is_there_has_facts_too(make_root, zip_root):
+    root = open_root(zip_root(make_root(ROWS, photos={})))
+    numbers = facts(read_catalogue(root))
+    assert (numbers.pop("rows"), numbers.pop("missing_image")) == (4, 4)
+    assert set(numbers.values()) == {0}
+
+
+def test_the_largest_classes_keep_their_numbers():
+    catalogue = made_of(**{f"class {n:02}": (30 - n, 30 - n) for n in range(25)})
+    task = make_task(catalogue, alone(catalogue))
+    top = task.largest()
+    assert top.num_classes == 20 and top.classes == task.classes[:20]
+    for part in ("train", "val", "test"):
+        rows = getattr(task, part)
+        assert getattr(top, part).tolist() == rows[task.labels[rows] < 20].tolist()
+    assert top.train_counts.tolist() == task.train_counts[:20].tolist()
+    numbers = facts(catalogue)
+    assert numbers["top20_train"] == len(top.train) + len(top.val) == sum(range(11, 31))
+    assert numbers["top20_test"] == len(top.test)
+
+
+# -- parts
+
+
+def test_even_years_train_and_odd_years_test():
+    catalogue = made_of(Shirts=(40, 30), Heels=(20, 10))
+    task = make_task(catalogue, alone(catalogue))
+    years = catalogue.table["year"].to_numpy()
+    assert (years[task.test] == 2013).all() and len(task.test) == 40
+    assert (years[np.union1d(task.train, task.val)] == 2012).all() and len(task.train) + len(task.val) == 60
+    assert not set(task.train) & set(task.val)
+    assert [catalogue.classes[label] for label in task.labels] == catalogue.table["articleType"].tolist()
+
+
+def test_each_class_gives_its_share_to_validation_and_small_ones_nothing():
+    catalogue = made_of(Shirts=(200, 1), Heels=(50, 1), Socks=(6, 1), Belts=(5, 1), Caps=(4, 1), Ties=(1, 1))
+    task = make_task(catalogue, alone(catalogue), val_fraction=0.1)
+    assert np.bincount(task.labels[task.val], minlength=6).tolist() == [20, 5, 1, 1, 0, 0]
+    assert task.train_counts.tolist() == [180, 45, 5, 4, 4, 1]
+    assert len(make_task(catalogue, alone(catalogue), val_fraction=0).val) == 0
+
+
+def test_a_seed_decides_the_split():
+    catalogue = made_of(Shirts=(60, 5), Heels=(40, 5))
+    first, again, other = (make_task(catalogue, alone(catalogue), seed=seed) for seed in (0, 0, 1))
+    assert first.val.tolist() == again.val.tolist()
+    assert first.val.tolist() != other.val.tolist()
+    assert len(first.val) == len(other.val) == 10
+    assert first.test.tolist() == other.test.tolist()
+
+
+def test_exact_twins_stay_on_one_side():
+    catalogue = made_of(Shirts=(60, 5), Heels=(40, 5), Ties=(3, 0))
+    twins = np.arange(len(catalogue.table)) // 2  # pairs; one of Shirts' last even and first odd, one across classes
+    twins[catalogue.table["articleType"] == "Ties"] = twins[:3]  # and some in a class that trains whole
+    for seed in range(20):
+        task = make_task(catalogue, twins, val_fraction=0.2, seed=seed)
+        assert not set(twins[task.train]) & set(twins[task.val])
+        assert not set(task.labels[task.val]) & {task.classes.index("Ties")}
+        shares = np.bincount(task.labels[task.val], minlength=3)
+        assert abs(shares[0] - 12) <= 1 and abs(shares[1] - 8) <= 1
+
+
+def test_twins_never_take_a_whole_class_out_of_training():
+    catalogue = made_of(Shirts=(60, 5), Heels=(6, 5))
+    twins = alone(catalogue)
+    twins[catalogue.table["articleType"] == "Heels"] = 1000
+    task = make_task(catalogue, twins)
+    assert task.train_counts[task.classes.index("Heels")] == 6
+
+
+def test_nothing_to_train_on_or_to_test_on_or_to_tell_apart_is_refused():
+    for catalogue, words in (
+        (made_of(Shirts=(0, 5), Heels=(0, 5)), "train on: all years are odd"),
+        (made_of(Shirts=(5, 0), Heels=(5, 0)), "test on: all years are even"),
+        (made_of(Shirts=(5, 5)), "single articleType"),
+        (made_of(Shirts=(5, 5), Heels=(0, 5)), "single articleType"),
+    ):
+        with pytest.raises(DataError, match=f"data: .*{words}"):
+            make_task(catalogue, alone(catalogue))
+
+
+# -- weights
+
+
+def test_published_weights_are_total_by_count():
+    counts = np.array([600, 300, 100])
+    weights = class_weights(counts, "total/count")
+    assert weights / weights[0] == pytest.approx([1, 2, 6])
+
+
+def test_square_root_weights_and_none():
+    counts = np.array([900, 400, 100])
+    weights = class_weights(counts, "sqrt")
+    assert weights / weights[0] == pytest.approx([1, 1.5, 3])
+    assert class_weights(counts, "none") == pytest.approx([1, 1, 1])
+
+
+def test_weights_average_to_one_over_the_training_photos_and_unseen_classes_weigh_nothing():
+    counts = np.array([700, 0, 41, 1, 0])
+    for scheme in ("total/count", "sqrt", "none"):
+        weights = class_weights(counts, scheme)
+        assert (weights * counts).sum() / counts.sum() == pytest.approx(1)
+        assert weights[1] == weights[4] == 0 and (weights[counts > 0] > 0).all()

@@ -1,0 +1,93 @@
+"""``python -m fashion_tl summary``: the numbers, the account of what was left out, and errors in one line."""
+
+import json
+import subprocess
+import sys
+
+from conftest import row_line
+
+from fashion_tl.__main__ import main
+
+KEYS = [
+    "rows", "malformed", "missing_image", "missing_year", "usable", "classes", "train", "train_classes", "test",
+    "test_classes", "top20_train", "top20_test", "unseen_classes", "unseen_test_rows", "ceiling_top1",
+    "ceiling_top1_top20",
+]  # fmt: skip
+ROWS = [(1, 2012, "Shirts"), (2, 2013, "Heels"), (3, 2014, "Shirts"), (4, "", "Heels"), (5, 2013, "Shirts")]
+COMMAS = row_line(6, 2012, "Heels", name="Red, Round Neck")
+
+
+def summary(capsys, *arguments) -> tuple[int, str, str]:
+    code = main(["summary", "--data", *map(str, arguments)])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_json_has_exactly_the_keys_in_their_order(make_root, capsys):
+    code, out, err = summary(capsys, make_root([*ROWS, COMMAS]), "--json")
+    assert (code, err) == (0, "")
+    numbers = json.loads(out)
+    assert list(numbers) == KEYS
+    assert numbers == {
+        "rows": 6, "malformed": 1, "missing_image": 0, "missing_year": 1, "usable": 4, "classes": 2,
+        "train": 2, "train_classes": 1, "test": 2, "test_classes": 2, "top20_train": 2, "top20_test": 2,
+        "unseen_classes": 1, "unseen_test_rows": 1, "ceiling_top1": 0.5, "ceiling_top1_top20": 0.5,
+    }  # fmt: skip
+
+
+def test_bad_rows_can_be_recovered(make_root, capsys):
+    folder = make_root([*ROWS, COMMAS])
+    _, out, _ = summary(capsys, folder, "--json", "--bad-rows", "recover")
+    assert json.loads(out)["usable"] == 5 and json.loads(out)["malformed"] == 1
+
+
+def test_the_text_names_each_row_left_out(make_root, capsys):
+    code, out, _ = summary(capsys, make_root([*ROWS, COMMAS]))
+    assert code == 0
+    assert "malformed (1): 7 (id 6)" in out and "missing year (1): 5 (id 4)" in out
+    assert "50.00%" in out
+
+
+def test_a_folder_and_its_zip_have_one_summary(sample_root, zip_root, capsys):
+    _, folder, _ = summary(capsys, sample_root, "--json")
+    _, packed, _ = summary(capsys, zip_root(sample_root, "fashion/"), "--json")
+    assert folder == packed
+    assert json.loads(folder)["usable"] == 240
+
+
+def test_a_root_that_cannot_be_used_ends_in_one_line_and_exit_code_2(make_root, tmp_path, capsys):
+    text = tmp_path / "text.zip"
+    text.write_text("not a zip")
+    for path in (
+        tmp_path / "nowhere",
+        text,
+        make_root("", photos={}, at="empty"),
+        make_root("id,year\n1,2012\n", at="lacking"),
+        make_root('id,year,articleType\n1,2012,"' + "x" * 200_000, photos={}, at="huge"),
+    ):
+        code, out, err = summary(capsys, path, "--json")
+        assert (code, out) == (2, "")
+        assert err.startswith("error: ") and err.count("\n") == 1 and str(path) in err
+
+
+def python(*arguments) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, timeout=120)
+
+
+def test_the_command_itself_ends_without_a_traceback(tmp_path):
+    done = python("-m", "fashion_tl", "summary", "--data", tmp_path / "nowhere")
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("error: no such data root") and done.stderr.count("\n") == 1
+
+
+def test_summary_and_help_never_wait_for_torch(sample_root):
+    program = (
+        "import sys; from fashion_tl.__main__ import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "assert 'torch' not in sys.modules and 'torchvision' not in sys.modules, 'torch was imported'"
+    )
+    for arguments in (["summary", "--data", sample_root, "--json"], ["--help"], ["run", "--help"]):
+        done = python("-c", program, *arguments)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout

@@ -1,0 +1,119 @@
+"""Settings: what is refused, by which name, and that a configuration survives JSON."""
+
+import json
+
+import pytest
+
+from fashion_tl.__main__ import main
+from fashion_tl.config import TRAININGS, Config, make_config, parse_setting
+from fashion_tl.errors import ConfigError
+
+
+def refusal(**settings) -> str:
+    with pytest.raises(ConfigError) as caught:
+        make_config("direct", **settings)
+    return str(caught.value)
+
+
+def test_an_unknown_setting_is_refused_by_name_and_the_known_ones_are_listed():
+    for message in (refusal(learning_rate=0.1), refusal(learning_rate=None)):
+        assert "'learning_rate'" in message and " lr," in message
+    with pytest.raises(ConfigError, match="'learning_rate'"):
+        Config("direct").change(learning_rate=0.1)
+
+
+def test_impossible_values_are_refused_by_name():
+    for name, values in {
+        "epochs": (0, -1, 1.5, True, "20"),
+        "batch_size": (0, 2.0),
+        "lr": (-1, 0, float("nan"), float("inf"), "0.1"),
+        "momentum": (-0.1, 1),
+        "weight_decay": (-1,),
+        "warmup_epochs": (-1, 21),
+        "label_smoothing": (1,),
+        "val_fraction": (-0.1, 1),
+        "seed": (-1, 2**31, 0.5),
+        "split_seed": (-1, "x"),
+        "flip": ("yes", 1),
+        "image_size": ((5, 5), (80,), 80, (80, 60.0), (4000, 60), "80x60"),
+        "stored_size": ((0, 60), (80, 60, 3)),
+        "mean": ((0.5, 0.5), 0.5, ("a", "b", "c"), (0.5, 0.5, float("nan"))),
+        "std": ((0.5, 0.5, 0), ("a", "b", "c"), (0.5, 0.5, float("nan"))),
+        "bad_rows": ("keep",),
+        "class_weights": ("x",),
+        "loss_reduction": ("sum",),
+        "schedule": ("step",),
+        "precision": ("fp16", 16),
+    }.items():
+        for value in values:
+            try:
+                message = refusal(**{name: value})
+            except (pytest.fail.Exception, TypeError) as error:
+                raise AssertionError(f"{name}={value!r} is not refused: {error}") from error
+            assert message.startswith(name)
+
+
+def test_an_unknown_training_or_recipe_is_refused():
+    for refused in (
+        lambda: make_config("x"),
+        lambda: Config("x"),
+    ):
+        with pytest.raises(ConfigError, match="training must be one of fc_only, direct"):
+            refused()
+    for refused in (
+        lambda: make_config("direct", "x"),
+        lambda: Config("direct", recipe="x"),
+    ):
+        with pytest.raises(ConfigError, match="recipe must be one of tuned, published"):
+            refused()
+
+
+def test_the_published_recipe_has_the_studys_values_for_every_training():
+    for training in TRAININGS:
+        config = make_config(training, "published")
+        assert (config.training, config.recipe) == (training, "published")
+        assert config.image_size == (224, 224)
+        assert config.mean == config.std == (0.5, 0.5, 0.5)
+        assert (config.epochs, config.batch_size, config.lr) == (20, 16, 0.001)
+        assert (config.momentum, config.weight_decay, config.schedule) == (0, 0, "constant")
+        assert (config.class_weights, config.loss_reduction) == ("total/count", "weighted")
+        assert not config.flip and config.label_smoothing == 0 and config.bad_rows == "skip"
+
+
+def test_settings_given_take_the_recipes_place_and_none_leaves_them():
+    config = make_config("fc_only", "published", epochs=3, lr=None, image_size=[64, 48])
+    assert (config.epochs, config.lr, config.image_size) == (3, 0.001, (64, 48))
+
+
+def test_a_configuration_survives_json():
+    for training in TRAININGS:
+        for recipe in ("tuned", "published"):
+            config = make_config(training, recipe, seed=7)
+            assert Config(**json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_settings_are_read_from_a_command_line():
+    assert parse_setting("lr=0.1") == ("lr", 0.1)
+    assert parse_setting("epochs=3") == ("epochs", 3)
+    assert parse_setting("flip=true") == ("flip", True)
+    assert parse_setting("class_weights=none") == ("class_weights", "none")
+    assert parse_setting("class_weights=total/count") == ("class_weights", "total/count")
+    assert parse_setting("image_size=128x96") == ("image_size", [128, 96])
+    assert parse_setting("mean=[0.5, 0.5, 0.5]") == ("mean", [0.5, 0.5, 0.5])
+    assert make_config("direct", **dict([parse_setting("image_size=128x96")])).image_size == (128, 96)
+    with pytest.raises(ConfigError, match="name=value, not 'lr'"):
+        parse_setting("lr")
+
+
+def test_settings_of_a_command_line_that_cannot_be_are_refused_in_one_line(tmp_path, capsys):
+    for setting, words in (
+        ("lr=fast", "lr must be"),
+        ("image_size=128xwide", "image_size must be"),
+        ("rate=1", "no setting is called 'rate'"),
+        ("recipe=published", "recipe"),
+        ("training=top20", "training"),
+        ("folder=elsewhere", "folder"),
+    ):
+        code = main(["run", "direct", "--data", "nowhere", "--out", str(tmp_path / "run"), "--set", setting])
+        error = capsys.readouterr().err
+        assert code == 2 and error.startswith("error: ") and words in error and error.count("\n") == 1

@@ -1,0 +1,99 @@
+"""Every figure of merit, checked by hand on eight test photos of five classes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fashion_tl.evaluation import (
+    best_and_worst,
+    class_probabilities,
+    confused_pairs,
+    largest_losses,
+    metrics,
+    per_class_table,
+    prediction_table,
+    top_classes,
+)
+
+CLASSES = ("Shirts", "Tops", "Belts", "Ties", "Caps")
+TRAIN = (100, 60, 10, 0, 5)  # Ties exist only in odd years, Caps only in even ones
+COUNTS = pd.DataFrame({"articleType": CLASSES, "train": TRAIN})
+TRUE = ["Shirts", "Shirts", "Shirts", "Shirts", "Tops", "Tops", "Belts", "Ties"]
+GUESS = ["Shirts", "Shirts", "Shirts", "Tops", "Tops", "Shirts", "Belts", "Belts"]
+
+
+@pytest.fixture
+def predictions():
+    logits = np.full((8, 5), -2.0)
+    logits[:, 3] = 50.0  # the network may shout for Ties: it has no ground to
+    for row, name in enumerate(GUESS):
+        logits[row, CLASSES.index(name)] = 2.0
+    photos = pd.DataFrame({"id": range(1, 9), "year": 2013, "articleType": TRUE})
+    return prediction_table(photos, logits, CLASSES, TRAIN)
+
+
+def test_a_class_without_training_photos_is_never_predicted():
+    probabilities = class_probabilities(np.array([[0.0, 0.0, 0.0, 99.0, 0.0]]), TRAIN)
+    assert probabilities[0, 3] == 0 and probabilities[0].sum() == pytest.approx(1)
+
+
+def test_the_most_likely_classes_come_first_and_missing_ones_are_empty():
+    top = top_classes(np.array([[0.2, 0.7, 0.1, 0.0, 0.0]]), CLASSES).iloc[0]
+    assert [top[f"top{k}"] for k in range(1, 6)] == ["Tops", "Shirts", "Belts", "", ""]
+    assert top["p1"] == pytest.approx(0.7) and top["p5"] == 0
+
+
+def test_fewer_than_five_classes_are_no_trouble():
+    top = top_classes(np.array([[0.2, 0.8]]), ("Shirts", "Tops")).iloc[0]
+    assert [top["top1"], top["top2"], top["top3"]] == ["Tops", "Shirts", ""]
+
+
+def test_the_table_holds_one_row_per_photo_with_its_loss(predictions):
+    assert predictions["top1"].tolist() == GUESS
+    assert predictions["loss"][0] == pytest.approx(-np.log(predictions["p1"][0]))
+    assert predictions["loss"].isna().tolist() == [False] * 7 + [True]  # Ties can't be predicted
+
+
+def test_accuracies_stand_beside_their_ceiling(predictions):
+    result = metrics(predictions, COUNTS)
+    assert (result["correct"], result["n_test"]) == (5, 8)
+    assert result["top1"] == 5 / 8 and result["ceiling"] == 7 / 8
+    assert result["top1_learnable"] == pytest.approx(5 / 7)
+    assert result["top5"] == 7 / 8 and result["top5_learnable"] == 1
+
+
+def test_macro_accuracy_is_the_mean_over_classes_with_training_and_test_photos(predictions):
+    result = metrics(predictions, COUNTS)
+    assert result["macro_classes"] == 3
+    assert result["macro"] == pytest.approx((3 / 4 + 1 / 2 + 1) / 3)
+
+
+def test_few_shot_is_macro_over_classes_with_50_training_photos_or_fewer(predictions):
+    result = metrics(predictions, COUNTS)
+    assert result["few_shot_classes"] == 1 and result["few_shot"] == 1.0
+    assert metrics(predictions, COUNTS.assign(train=[100, 60, 51, 0, 5]))["few_shot"] is None
+
+
+def test_per_class_counts_name_classes_without_test_and_without_training_photos(predictions):
+    table = per_class_table(predictions, COUNTS).set_index("articleType")
+    assert table.loc["Shirts", ["train", "test", "correct"]].tolist() == [100, 4, 3]
+    assert table.loc["Ties", ["train", "test", "correct", "accuracy"]].tolist() == [0, 1, 0, 0.0]
+    assert table.loc["Caps", "test"] == 0 and np.isnan(table.loc["Caps", "accuracy"])
+
+
+def test_the_best_and_worst_classes_are_learnable_ones(predictions):
+    best, worst = best_and_worst(per_class_table(predictions, COUNTS))
+    assert best["articleType"].tolist() == ["Belts", "Shirts", "Tops"]
+    assert worst["articleType"].tolist() == ["Tops", "Shirts", "Belts"]
+
+
+def test_the_most_confused_pairs_are_counted(predictions):
+    pairs = confused_pairs(predictions)
+    assert len(pairs) == 3 and pairs["count"].tolist() == [1, 1, 1]
+    shirts = pairs[pairs["true"] == "Shirts"].iloc[0]
+    assert shirts["predicted"] == "Tops" and shirts["share"] == 1 / 4
+
+
+def test_the_largest_losses_are_those_of_learnable_classes(predictions):
+    worst = largest_losses(predictions, 2)
+    assert set(worst["id"]) == {4, 6}

@@ -1,0 +1,214 @@
+"""The network: weights that fit or are refused, freezing that freezes, heads that can be swapped."""
+
+import pickle
+from pathlib import Path
+from urllib.error import URLError
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torchvision.models import ResNet50_Weights, resnet18, resnet50
+
+from fashion_tl import model as models
+from fashion_tl.batches import Batches
+from fashion_tl.config import make_config
+from fashion_tl.errors import WeightsError
+from fashion_tl.model import (
+    available_weights,
+    build_resnet50,
+    count_parameters,
+    freeze_all_but_head,
+    freeze_first_children,
+    load_model,
+    read_weights,
+    replace_head,
+    save_model,
+    train_mode,
+)
+from fashion_tl.training import fit
+
+
+@pytest.fixture(scope="module")
+def imagenet_like():
+    """The tensors of some ResNet-50 with 1,000 classes."""
+    torch.manual_seed(1)
+    return resnet50(weights=None).state_dict()
+
+
+def photos(n=6):
+    rng = torch.Generator().manual_seed(0)
+    inputs = torch.randn(n, 3, 32, 32, generator=rng)
+    return Batches(inputs, torch.arange(n), torch.arange(n) % 3, batch_size=3)
+
+
+def train_one_epoch(model):
+    config = make_config("direct", epochs=1, lr=0.1, warmup_epochs=0, weight_decay=0.01, precision="fp32")
+    fit(model, photos(), photos(3), config, [1.0, 1.0, 1.0])
+
+
+def copy_of(model):
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def changed(before, model):
+    return {name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])}
+
+
+def test_only_the_head_moves_when_all_but_the_head_is_frozen():
+    model = build_resnet50(3, None)
+    freeze_all_but_head(model)
+    before = copy_of(model)
+    train_one_epoch(model)
+    assert changed(before, model) == {"fc.weight", "fc.bias"}
+
+
+def test_no_parameter_and_no_buffer_of_the_first_five_children_moves_when_they_are_frozen():
+    model = build_resnet50(3, None)
+    freeze_first_children(model, 5)
+    before = copy_of(model)
+    train_one_epoch(model)
+    frozen = {name for name in before if name.split(".")[0] in ("conv1", "bn1", "layer1")}
+    assert changed(before, model) == set(before) - frozen
+    assert any(name.endswith("running_mean") for name in frozen)
+
+
+def test_everything_moves_when_nothing_is_frozen():
+    model = build_resnet50(3, None)
+    before = copy_of(model)
+    train_one_epoch(model)
+    assert changed(before, model) == set(before)
+
+
+def test_train_mode_leaves_frozen_batchnorm_in_evaluation_mode():
+    model = build_resnet50(3, None)
+    freeze_first_children(model, 5)
+    train_mode(model)
+    assert not model.bn1.training and not model.layer1[0].bn1.training
+    assert model.layer2[0].bn1.training and model.fc.training
+
+
+def test_the_number_of_learning_parameters_is_that_of_the_head_alone():
+    model = build_resnet50(20, None)
+    freeze_all_but_head(model)
+    assert count_parameters(model)[0] == 2049 * 20
+
+
+def test_swapping_the_head_from_20_to_142_classes_keeps_the_body():
+    model = build_resnet50(20, None)
+    before = copy_of(model)
+    replace_head(model, 142)
+    body = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith("fc.")}
+    assert all(torch.equal(before[name], tensor) for name, tensor in body.items())
+    assert model(torch.zeros(1, 3, 32, 32)).shape == (1, 142)
+
+
+def test_the_same_seed_gives_the_same_network():
+    assert all(torch.equal(a, b) for a, b in zip(
+        build_resnet50(3, None, seed=5).state_dict().values(),
+        build_resnet50(3, None, seed=5).state_dict().values(), strict=True))  # fmt: skip
+
+
+def test_half_precision_safetensors_are_accepted_and_become_float32(tmp_path, imagenet_like):
+    save_file(
+        {k: v.half() if v.is_floating_point() else v for k, v in imagenet_like.items()}, tmp_path / "w.safetensors"
+    )
+    model = build_resnet50(7, tmp_path / "w.safetensors")
+    assert torch.equal(model.conv1.weight, imagenet_like["conv1.weight"].half().float())
+    assert model.fc.out_features == 7 and model.conv1.weight.dtype == torch.float32
+
+
+def test_a_pth_file_is_accepted(tmp_path, imagenet_like):
+    torch.save(imagenet_like, tmp_path / "w.pth")
+    assert torch.equal(build_resnet50(7, tmp_path / "w.pth").conv1.weight, imagenet_like["conv1.weight"])
+
+
+def test_weights_of_another_network_are_refused_and_the_tensors_named(tmp_path):
+    save_file(resnet18(weights=None).state_dict(), tmp_path / "resnet18.safetensors")
+    with pytest.raises(
+        WeightsError, match=r"resnet18.safetensors does not fit ResNet-50: layer1\.0\.conv3\.weight is missing"
+    ):
+        build_resnet50(7, tmp_path / "resnet18.safetensors")
+
+
+def test_a_tensor_of_the_wrong_shape_is_named(tmp_path, imagenet_like):
+    save_file(imagenet_like | {"conv1.weight": torch.zeros(64, 3, 3, 3)}, tmp_path / "w.safetensors")
+    with pytest.raises(WeightsError, match=r"conv1\.weight is \(64, 3, 3, 3\), not \(64, 3, 7, 7\)"):
+        build_resnet50(7, tmp_path / "w.safetensors")
+
+
+def test_weights_that_are_not_numbers_are_refused(tmp_path, imagenet_like):
+    save_file(imagenet_like | {"bn1.weight": torch.full((64,), float("nan"))}, tmp_path / "w.safetensors")
+    with pytest.raises(WeightsError, match=r"bn1\.weight holds values that are not numbers"):
+        build_resnet50(7, tmp_path / "w.safetensors")
+
+
+class Bomb:
+    def __init__(self, target):
+        self.target = target
+
+    def __reduce__(self):
+        return (Path.touch, (self.target,))
+
+
+def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(tmp_path):
+    with open(tmp_path / "w.pth", "wb") as file:
+        pickle.dump({"conv1.weight": Bomb(tmp_path / "ran")}, file)
+    torch.save({"conv1.weight": Bomb(tmp_path / "ran")}, tmp_path / "zip.pth")
+    for name in ("w.pth", "zip.pth"):
+        with pytest.raises(WeightsError, match=f"{name} can't be read as weights"):
+            read_weights(tmp_path / name)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_damaged_file_is_refused(tmp_path):
+    (tmp_path / "w.safetensors").write_bytes(b"\xff" * 100)
+    with pytest.raises(WeightsError, match=r"w\.safetensors can.t be read"):
+        read_weights(tmp_path / "w.safetensors")
+
+
+def test_missing_weights_name_the_three_ways_to_give_them(tmp_path):
+    with pytest.raises(WeightsError, match=r"no such weights: .*IMAGENET1K_V1.*\.safetensors.*none"):
+        build_resnet50(7, tmp_path / "absent.pth")
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    def fail(*args, **kwargs):
+        raise URLError("no network")
+
+    monkeypatch.setattr(ResNet50_Weights, "get_state_dict", fail)
+
+
+def test_without_a_network_the_sample_goes_on_from_random_weights_and_says_so(offline, capsys):
+    assert available_weights("IMAGENET1K_V2", is_sample=True) is None
+    assert "RANDOM weights" in capsys.readouterr().out
+
+
+def test_without_a_network_a_run_on_real_data_stops(offline):
+    with pytest.raises(WeightsError, match=r"IMAGENET1K_V2 could not be downloaded .*three ways"):
+        available_weights("IMAGENET1K_V2", is_sample=False)
+
+
+def test_a_misspelt_name_is_never_taken_for_random_weights():
+    with pytest.raises(WeightsError, match="no such weights: IMAGENET1K_V9"):
+        available_weights("IMAGENET1K_V9", is_sample=True)
+
+
+def test_a_saved_model_carries_its_classes_and_settings(tmp_path):
+    model, config = build_resnet50(2, None).eval(), make_config("direct").to_dict()
+    save_model(tmp_path / "m.safetensors", model, ("Shirts", "Belts"), [5, 0], config)
+    saved = load_model(tmp_path / "m.safetensors")
+    assert saved.classes == ("Shirts", "Belts") and saved.train_counts == (5, 0) and saved.config == config
+    inputs = torch.randn(2, 3, 32, 32)
+    assert torch.equal(saved.model(inputs), model(inputs))
+    assert [path.name for path in tmp_path.iterdir()] == ["m.safetensors"]
+
+
+def test_a_file_that_is_no_saved_model_is_refused(tmp_path, imagenet_like):
+    save_file(imagenet_like, tmp_path / "w.safetensors")
+    with pytest.raises(WeightsError, match="not a model saved by fashion_tl"):
+        load_model(tmp_path / "w.safetensors")
+
+
+def test_the_names_torchvision_knows_are_offered():
+    assert {"IMAGENET1K_V1", "IMAGENET1K_V2"} <= set(models.NAMES)

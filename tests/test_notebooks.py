@@ -1,0 +1,108 @@
+"""The committed notebooks: as a reader finds them, and executed from their sources on a tiny sample."""
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from fashion_tl.catalogue import read_catalogue
+from fashion_tl.dataroot import open_root
+from fashion_tl.runs import open_run
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("0[123]_*.ipynb"))
+STEPS = {"fc_only": ["."], "direct": ["."], "two_step": ["top20", "."]}
+MARGIN = 0.15  # top-1 above that of always guessing the largest class; random weights, a minute of training
+
+
+def load(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+execute = load(ROOT / "notebooks" / "execute.py")
+
+
+def code_cells(path):
+    return [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+
+
+def test_there_are_three():
+    assert [path.stem for path in NOTEBOOKS] == ["01_fc_only", "02_direct", "03_two_step"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_is_committed_executed_from_top_to_bottom_without_an_error(path):
+    cells = code_cells(path)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert not [output for cell in cells for output in cell.outputs if output.output_type == "error"]
+    assert sum("image/png" in output.get("data", {}) for cell in cells for output in cell.outputs) >= 10
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_has_one_cell_of_parameters_short_cells_and_names_its_weights(path):
+    cells = code_cells(path)
+    assert [cell.metadata.get("tags", []).count("parameters") for cell in cells].count(1) == 1
+    assert all(len(cell.source.splitlines()) <= 15 for cell in cells)
+    assert re.search(r"ResNet-50 from \S+", path.read_text())
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_holds_no_path_of_a_machine(path):
+    text = path.read_text()
+    for private in (str(ROOT), str(Path.home()) + "/", "/home/", "/tmp/", "/work/", "/Users/"):
+        assert private not in text
+
+
+@pytest.fixture(scope="module")
+def executed(sample_root, tmp_path_factory):
+    """All three, parameters alone overridden: random weights, small photos, a tiny sample."""
+    out = tmp_path_factory.mktemp("executed")
+    parameters = {"data_root": str(sample_root), "weights": "none"}
+    quick = {"batch_size": 16, "warmup_epochs": 1}
+    for approach, epochs, settings in (
+        ("fc_only", 20, {"image_size": [64, 48], "lr": 0.02}),
+        ("direct", 12, {"image_size": [64, 48]}),
+        ("two_step", 6, {"image_size": [64, 48]}),
+    ):
+        execute.execute(approach, out, parameters | {"epochs": epochs, "settings": quick | settings})
+    return out
+
+
+@pytest.mark.parametrize("approach", STEPS)
+def test_executed_it_beats_guessing_and_the_loss_falls(executed, approach, sample_root):
+    counts = read_catalogue(open_root(sample_root)).counts
+    guessing = counts["test"].iloc[0] / counts["test"].sum()
+    for step in STEPS[approach]:
+        run = open_run(executed / approach / step)
+        assert run.metrics["top1"] > guessing + MARGIN, (approach, step)
+        assert run.history["train_loss"].iloc[-1] < 0.8 * run.history["train_loss"].iloc[0]
+
+
+@pytest.mark.parametrize("approach", STEPS)
+def test_executed_it_leaves_its_figures_and_says_that_the_weights_are_random(executed, approach):
+    suffixes = {"fc_only": ["fconly"], "direct": ["direct"], "two_step": ["20", "142"]}[approach]
+    names = {path.name for path in (executed / approach).rglob("*.png")}
+    for suffix in suffixes:
+        assert {f"loss_{suffix}.png", f"sample_results_{suffix}.png", f"per_class_{suffix}.png"} <= names
+    assert {"distribution.png", "distribution20.png", "weight.png", "sampledata.png", "sampledata2.png"} <= names
+    notebook = (executed / f"{execute.NOTEBOOKS[approach]}.ipynb").read_text()
+    assert "RANDOM weights" in notebook
+
+
+def test_refreshed_notebooks_have_neither_overridden_parameters_nor_papermills_notes(executed):
+    notebook = execute.committed_form(nbformat.read(executed / "01_fc_only.ipynb", 4))
+    text = json.dumps(notebook)
+    assert "injected-parameters" not in text and "papermill" not in text
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert [c.source for c in cells] == [c.source for c in code_cells(ROOT / "notebooks" / "01_fc_only.ipynb")]
+
+
+def test_progress_bars_are_kept_as_a_terminal_would_show_them_in_the_end():
+    assert execute.last_words("a:  0%\ra: 50%\ra: 100%\nepoch 1\n") == "a: 100%\nepoch 1\n"

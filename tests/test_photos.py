@@ -1,0 +1,212 @@
+"""Photos are decoded once, whatever they are, into one array in the cache; nothing else is written."""
+
+import io
+import os
+
+import numpy as np
+import pytest
+from conftest import jpeg, pattern
+from PIL import Image
+
+from fashion_tl import photos
+from fashion_tl.dataroot import open_root
+from fashion_tl.errors import DataError
+from fashion_tl.photos import decode, decode_photos, twin_groups
+
+ROWS = [(n, 2012 + n % 2, "Shirts") for n in range(1, 7)]
+IDS = [row[0] for row in ROWS]
+
+
+@pytest.fixture
+def folder(make_root):
+    return make_root(ROWS)
+
+
+@pytest.fixture
+def no_decoding(monkeypatch):
+    """``no_decoding()``: from now on any look at a JPEG fails the test."""
+
+    def forbid(*_):
+        raise AssertionError("a JPEG was decoded")
+
+    return lambda: monkeypatch.setattr(photos, "decode", forbid)
+
+
+def entries(folder) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*"))
+
+
+def test_photos_become_one_uint8_array_in_the_order_asked_for(folder, tmp_path):
+    decoded = decode_photos(open_root(folder), [3, 1, 2], cache=tmp_path / "cache")
+    assert decoded.array.shape == (3, 80, 60, 3) and decoded.array.dtype == np.uint8
+    assert isinstance(decoded.array, np.memmap)
+    assert decoded.ids.tolist() == [3, 1, 2] and decoded.failed == {}
+    for row, number in enumerate([3, 1, 2]):
+        assert (decoded.array[row] == np.asarray(Image.open(folder / "images" / f"{number}.jpg"))).all()
+
+
+def test_a_second_call_touches_no_jpeg(folder, tmp_path, no_decoding):
+    first = decode_photos(open_root(folder), IDS, cache=tmp_path / "cache")
+    root = open_root(folder)
+    for file in (folder / "images").iterdir():
+        file.unlink()
+    no_decoding()
+    second = decode_photos(root, IDS, cache=tmp_path / "cache")
+    assert (second.array == first.array).all() and second.fingerprint == first.fingerprint
+
+
+def test_changing_the_array_never_changes_the_cache(folder, tmp_path):
+    first = decode_photos(open_root(folder), IDS, cache=tmp_path / "cache").array
+    kept = first.copy()
+    first[:] = 0
+    del first
+    assert (decode_photos(open_root(folder), IDS, cache=tmp_path / "cache").array == kept).all()
+
+
+def test_a_changed_photo_is_decoded_again(folder, tmp_path, zip_root):
+    before = decode_photos(open_root(folder), IDS, cache=tmp_path / "cache")
+    packed = decode_photos(open_root(zip_root(folder)), IDS, cache=tmp_path / "cache")
+    (folder / "images" / "2.jpg").write_bytes(jpeg((255, 0, 0)))
+    after = decode_photos(open_root(folder), IDS, cache=tmp_path / "cache")
+    assert (before.array[1] != after.array[1]).any() and (np.delete(before.array == after.array, 1, 0)).all()
+    assert before.fingerprint != after.fingerprint
+    again = decode_photos(open_root(zip_root(folder)), IDS, cache=tmp_path / "cache")
+    assert (again.array == after.array).all() and again.fingerprint != packed.fingerprint
+
+
+def test_a_photo_changed_to_one_of_equal_length_is_decoded_again(folder, tmp_path):
+    file = folder / "images" / "2.jpg"
+    before = decode_photos(open_root(folder), IDS, cache=tmp_path / "cache")
+    content = file.read_bytes()
+    other = jpeg((0, 0, 255))
+    file.write_bytes(other + bytes(len(content) - len(other)))
+    os.utime(file, ns=(0, 1))
+    assert (decode_photos(open_root(folder), IDS, cache=tmp_path / "cache").array[1] != before.array[1]).any()
+
+
+def test_another_size_or_selection_is_another_array(folder, tmp_path):
+    root = open_root(folder)
+    whole, small, few = (
+        decode_photos(root, ids, size, cache=tmp_path / "cache")
+        for ids, size in ((IDS, (80, 60)), (IDS, (40, 30)), (IDS[:2], (80, 60)))
+    )
+    assert small.array.shape == (6, 40, 30, 3) and len(few.array) == 2
+    assert len({whole.fingerprint, small.fingerprint, few.fingerprint}) == 3
+
+
+def test_grayscale_and_odd_sized_photos_become_rgb_of_one_size(make_root, tmp_path):
+    gray = Image.new("L", (60, 80), 77)
+    pictures = {1: gray, 2: Image.new("RGB", (75, 100), (9, 200, 30)), 3: Image.new("CMYK", (60, 80), (0, 0, 0, 255))}
+    array = decode_photos(open_root(make_root(ROWS[:3], pictures)), [1, 2, 3], cache=tmp_path / "cache").array
+    assert array.shape == (3, 80, 60, 3)
+    assert (array[0] == 77).all()
+    assert np.abs(array[1].astype(int) - (9, 200, 30)).max() <= 3
+    assert (array[2] < 5).all()
+
+
+def test_larger_photos_are_decoded_at_the_stored_size():
+    # Red above green: whatever the scale, the halves stay halves.
+    picture = Image.new("RGB", (1080, 1440), (255, 0, 0))
+    picture.paste((0, 255, 0), (0, 720, 1080, 1440))
+    photo = decode(jpeg(picture), (80, 60)).astype(int)
+    assert photo.shape == (80, 60, 3)
+    assert np.abs(photo[:38] - (255, 0, 0)).max() <= 4 and np.abs(photo[42:] - (0, 255, 0)).max() <= 4
+
+
+def test_photos_of_the_stored_size_are_stored_as_they_are():
+    content = jpeg(pattern(1))
+    assert (decode(content, (80, 60)) == np.asarray(Image.open(io.BytesIO(content)))).all()
+
+
+def test_photos_that_cannot_be_decoded_are_named_and_left_out(folder, tmp_path, no_decoding, zip_root):
+    (folder / "images" / "2.jpg").write_text("no photo at all")
+    (folder / "images" / "4.jpg").write_bytes(jpeg(pattern(4))[:300])
+    (folder / "images" / "5.jpg").write_bytes(b"")
+    for root in (open_root(folder), open_root(zip_root(folder))):
+        decoded = decode_photos(root, IDS, cache=tmp_path / "cache")
+        assert sorted(decoded.failed) == [2, 4, 5]
+        assert all("not a photo that can be decoded" in reason for reason in decoded.failed.values())
+        assert decoded.ids.tolist() == [1, 3, 6] and decoded.array.shape == (3, 80, 60, 3)
+        for photo, number in zip(decoded.array, decoded.ids, strict=True):
+            assert (photo == np.asarray(Image.open(folder / "images" / f"{number}.jpg"))).all()
+    no_decoding()
+    again = decode_photos(open_root(folder), IDS, cache=tmp_path / "cache")
+    assert sorted(again.failed) == [2, 4, 5] and again.ids.tolist() == [1, 3, 6]
+
+
+def test_the_reason_a_photo_failed_holds_no_address_in_memory():
+    for content in (b"no photo", b"", jpeg(pattern(1))[:300]):
+        with pytest.raises(DataError) as caught:
+            decode(content, (80, 60))
+        assert "0x" not in str(caught.value)  # an address in memory means nothing to anyone
+
+
+def test_a_photo_damaged_inside_the_zip_is_named_and_left_out(folder, tmp_path, zip_root):
+    packed = zip_root(folder)
+    content = bytearray(packed.read_bytes())
+    content[content.index((folder / "images" / "3.jpg").read_bytes()) + 400] ^= 255
+    packed.write_bytes(content)
+    decoded = decode_photos(open_root(packed), IDS, cache=tmp_path / "cache")
+    assert list(decoded.failed) == [3] and "3.jpg" in decoded.failed[3]
+
+
+def test_when_not_one_photo_can_be_decoded_the_error_says_so_and_nothing_is_kept(make_root, tmp_path):
+    folder = make_root(ROWS, dict.fromkeys(IDS, b"no photo"))
+    with pytest.raises(DataError, match=r"root: not one of its 6 photos can be decoded.*1\.jpg"):
+        decode_photos(open_root(folder), IDS, cache=tmp_path / "cache")
+    assert entries(tmp_path / "cache") == []
+
+
+def test_no_photos_at_all_is_a_data_error(folder, tmp_path):
+    with pytest.raises(DataError, match="root"):
+        decode_photos(open_root(folder), [], cache=tmp_path / "cache")
+
+
+def test_a_picture_far_too_large_is_named_and_left_out(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(photos, "LARGEST_PHOTO", 60 * 80)
+    (folder / "images" / "1.jpg").write_bytes(jpeg(Image.new("RGB", (61, 80))))
+    decoded = decode_photos(open_root(folder), IDS, cache=tmp_path / "cache")
+    assert list(decoded.failed) == [1] and "61×80" in decoded.failed[1]
+
+
+def test_an_interrupted_decode_leaves_nothing_behind(folder, tmp_path, monkeypatch):
+    seen = []
+
+    def interrupted(content, size):
+        seen.append(content)
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+        return decode(content, size)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(photos, "decode", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            decode_photos(open_root(folder), IDS, cache=tmp_path / "cache")
+    assert entries(tmp_path / "cache") == []
+    assert len(decode_photos(open_root(folder), IDS, cache=tmp_path / "cache").array) == 6
+
+
+def test_two_workers_give_what_one_gives_byte_for_byte(folder, tmp_path, monkeypatch):
+    (folder / "images" / "4.jpg").write_text("no photo")
+    monkeypatch.setattr(photos, "FEW", 2)
+    monkeypatch.setattr(photos, "CHUNK", 2)
+    for workers in (1, 2):
+        decode_photos(open_root(folder), IDS, cache=tmp_path / str(workers), workers=workers)
+    one, two = ({path.name: path.read_bytes() for path in (tmp_path / n).rglob("*.*")} for n in "12")
+    assert set(one) == {"photos.npy", "failed.json"} and one == two
+
+
+def test_a_cache_that_cannot_be_written_is_named(folder, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    for cache in (file, file / "below"):
+        with pytest.raises(DataError, match=f"{cache}: .*--cache"):
+            decode_photos(open_root(folder), IDS, cache=cache)
+    assert file.read_text() == "in the way"
+
+
+def test_twins_share_a_number_and_no_others_do(make_root, tmp_path):
+    same = {1: (1, 2, 3), 2: pattern(2), 3: (1, 2, 3), 4: pattern(4), 5: pattern(2), 6: (1, 2, 9)}
+    decoded = decode_photos(open_root(make_root(ROWS, same)), IDS, cache=tmp_path / "cache")
+    one, two, three, four, five, six = twin_groups(decoded.array)
+    assert one == three and two == five and len({one, two, four, six}) == 4

@@ -1,0 +1,131 @@
+"""The facts of Kaggle's Fashion Product Images (Small), as the README states them. Skipped without the data."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fashion_tl.catalogue import facts, make_task, read_catalogue
+from fashion_tl.dataroot import open_root
+from fashion_tl.photos import decode_photos, twin_groups
+
+FACTS = {
+    "rows": 44446,
+    "malformed": 22,
+    "missing_image": 5,
+    "missing_year": 1,
+    "usable": 44418,
+    "classes": 142,
+    "train": 23784,
+    "train_classes": 107,
+    "test": 20634,
+    "test_classes": 122,
+    "top20_train": 17998,
+    "top20_test": 15143,
+    "unseen_classes": 35,
+    "unseen_test_rows": 2442,
+}
+
+
+@pytest.fixture(scope="module")
+def root(real_zip):
+    return open_root(real_zip)
+
+
+@pytest.fixture(scope="module")
+def catalogue(root):
+    return read_catalogue(root)
+
+
+@pytest.fixture(scope="module")
+def photos(root, catalogue):
+    return decode_photos(root, catalogue.table["id"])
+
+
+@pytest.fixture(scope="module")
+def twins(photos):
+    return twin_groups(photos.array)
+
+
+def test_its_size_is_the_published_one(catalogue):
+    numbers = facts(catalogue)
+    assert round(numbers.pop("ceiling_top1"), 4) == 0.8817
+    assert round(numbers.pop("ceiling_top1_top20"), 4) == 0.9595
+    assert numbers == FACTS
+
+
+def test_the_rows_left_out_are_named(catalogue):
+    assert catalogue.left_out["reason"].value_counts().to_dict() == {
+        "malformed": 22,
+        "missing image": 5,
+        "missing year": 1,
+    }
+    assert catalogue.left_out["id"].str.isdigit().all() and catalogue.left_out["line"].is_unique
+
+
+def test_recovery_gives_the_malformed_rows_back(root, catalogue):
+    recovered = read_catalogue(root, "recover")
+    assert len(recovered.table) == 44440 and recovered.malformed == 22
+    back = recovered.table[~recovered.table["id"].isin(catalogue.table["id"])]
+    assert len(back) == 22 and back["productDisplayName"].str.contains(",").all()
+
+
+def test_perfume_is_among_the_20_largest_and_never_trained_on(catalogue):
+    row = catalogue.counts.set_index("articleType").loc["Perfume and Body Mist"]
+    assert (row["train"], row["test"]) == (0, 613)
+    assert "Perfume and Body Mist" in catalogue.classes[:20]
+
+
+def test_the_summary_command_prints_these_facts(real_zip):
+    command = [sys.executable, "-m", "fashion_tl", "summary", "--data", str(real_zip), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    numbers = json.loads(done.stdout)
+    assert list(numbers) == [*FACTS, "ceiling_top1", "ceiling_top1_top20"]
+    assert {name: numbers[name] for name in FACTS} == FACTS
+
+
+def test_every_photo_is_decoded_and_the_gray_ones_are_rgb(root, catalogue, photos):
+    assert photos.failed == {} and photos.array.shape == (44418, 80, 60, 3)
+    row = {number: i for i, number in enumerate(photos.ids.tolist())}
+    gray = []
+    with root.open_files() as read:
+        for number in sorted(root.photos):
+            content = read(f"images/{number}.jpg")
+            with Image.open(io.BytesIO(content)) as image:
+                if image.mode == "L":
+                    gray.append((number, content))
+    assert len(gray) == 431
+    for number, content in gray[:5]:
+        photo = photos.array[row[number]]
+        assert (photo == photo[:, :, :1]).all()
+        with Image.open(io.BytesIO(content)) as image:
+            assert image.size != (60, 80) or (photo[:, :, 0] == np.asarray(image)).all()
+
+
+def test_842_training_photos_have_a_twin_and_no_twins_are_parted(catalogue, twins):
+    task = make_task(catalogue, twins)
+    even = np.union1d(task.train, task.val)
+    _, group, size = np.unique(twins[even], return_inverse=True, return_counts=True)
+    assert (size[group] > 1).sum() == 842
+    assert not set(twins[task.train]) & set(twins[task.val])
+
+
+def test_the_validation_part_is_a_tenth_of_each_class(catalogue, twins):
+    task = make_task(catalogue, twins)
+    val = np.bincount(task.labels[task.val], minlength=142)
+    both = catalogue.counts["train"].to_numpy()
+    assert (val[both < 5] == 0).all() and (val[both >= 5] >= 1).all()
+    assert (task.train_counts[both > 0] > 0).all()
+    assert 0.098 < len(task.val) / 23784 < 0.104
+    assert len(task.train) + len(task.val) == 23784 and len(task.test) == 20634
+
+
+def test_the_archive_is_as_it_was(real_zip, root, photos, cache):
+    assert sorted(os.listdir(cache))[-1].startswith("photos-")
+    assert photos.array.filename is not None and str(cache) in str(photos.array.filename)
+    assert open_root(real_zip).photos == root.photos

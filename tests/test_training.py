@@ -1,0 +1,261 @@
+"""The loop: what it measures, what it keeps, and that it goes on after a kill as if nothing had happened."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from fashion_tl import training
+from fashion_tl.batches import Batches, flip_half, photo_batches, prepare_photos
+from fashion_tl.config import make_config
+from fashion_tl.errors import RunError
+from fashion_tl.inference import feature_batches, forward
+from fashion_tl.model import backbone, build_resnet50, freeze_all_but_head
+from fashion_tl.training import classification_loss, fit, learning_rate
+
+CLASSES = 3
+EVEN = np.ones(CLASSES)
+
+
+def colours(n=50, seed=0):
+    """Photos that are mostly red, green or blue: uint8 [n, 8, 6, 3], and which."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(CLASSES, size=n)
+    photos = rng.integers(0, 160, (n, 8, 6, 3), dtype=np.uint8)
+    photos[np.arange(n), :, :, labels] += 70
+    return photos, labels
+
+
+def settings(**changes):
+    defaults = {"epochs": 4, "batch_size": 16, "lr": 0.05, "image_size": (32, 32), "precision": "fp32"}
+    return make_config("direct", **{**defaults, "warmup_epochs": 0, **changes})
+
+
+def batches(config, n=50, seed=0):
+    photos, labels = colours(n, seed)
+    return photo_batches(photos, np.arange(n), labels, config)
+
+
+def small_network(seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Conv2d(3, 8, 3, stride=4), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1),
+                         nn.Flatten(), nn.Linear(8, CLASSES))  # fmt: skip
+
+
+def run(config, folder=None, model=None, val_size=20):
+    model = model or small_network()
+    history = fit(model, batches(config), batches(config.change(flip=False), val_size, 1), config, EVEN, folder)
+    return history, {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def same(one, other):
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_loss_falls_and_the_colours_are_learned():
+    history, _ = run(settings(epochs=8))
+    assert history["train_loss"].iloc[-1] < 0.6 * history["train_loss"].iloc[0]
+    assert history["val_accuracy"].iloc[-1] > 0.9
+
+
+def test_loss_and_accuracy_are_means_over_samples_not_over_batches():
+    config = settings(epochs=1, lr=1e-9, momentum=0, weight_decay=0, batch_size=47)  # batches of 47 and 3
+    model = small_network()
+    model[1].requires_grad_(False)  # no BatchNorm statistics of a batch in the way
+    weights = np.array([2.0, 1.0, 0.5])
+    history = fit(model, batches(config), batches(config, 50), config, weights)
+    logits, (_, labels) = forward(model, batches(config)), colours()
+    losses = F.cross_entropy(logits, torch.from_numpy(labels), reduction="none")
+    row = history.iloc[0]
+    assert row["train_loss"] == pytest.approx((losses * torch.from_numpy(weights)[labels]).mean().item(), rel=1e-4)
+    assert row["train_accuracy"] == pytest.approx((logits.argmax(1).numpy() == labels).mean())
+    assert row["val_cross_entropy"] == pytest.approx(losses.mean().item(), rel=1e-4)
+
+
+def test_the_weights_of_the_epoch_with_the_lowest_validation_cross_entropy_are_restored():
+    config = settings(epochs=6, lr=0.4, momentum=0.95, schedule="constant")  # far too wild to end at its best
+    model = small_network()
+    history, _ = run(config, model=model)
+    best = history.loc[history["best"]].iloc[0]
+    assert best["val_cross_entropy"] == history["val_cross_entropy"].min()
+    assert best["epoch"] < 6
+    photos, labels = colours(20, 1)
+    logits = forward(model, photo_batches(photos, np.arange(20), labels, config.change(flip=False)))
+    assert F.cross_entropy(logits, torch.from_numpy(labels)).item() == pytest.approx(
+        best["val_cross_entropy"], rel=1e-5
+    )
+
+
+def test_without_validation_photos_the_last_epoch_is_kept():
+    history, _ = run(settings(), val_size=0)
+    assert history["best"].tolist() == [False, False, False, True]
+    assert history["val_loss"].isna().all()
+
+
+@pytest.mark.parametrize("killed_after", [1, 3])
+def test_a_killed_training_ends_bit_for_bit_as_one_that_never_stopped(tmp_path, monkeypatch, killed_after):
+    config = settings(flip=True)
+    whole, weights = run(config, tmp_path)
+    (tmp_path / training.CHECKPOINT).unlink()
+
+    validate, calls = training.validate, []
+
+    def killed(*args):
+        calls.append(1)
+        if len(calls) > killed_after:
+            raise SystemExit("killed")
+        return validate(*args)
+
+    monkeypatch.setattr(training, "validate", killed)
+    with pytest.raises(SystemExit):
+        run(config, tmp_path)
+    monkeypatch.setattr(training, "validate", validate)
+    resumed, resumed_weights = run(config, tmp_path, model=small_network(seed=99))
+    assert same(weights, resumed_weights)
+    pd.testing.assert_frame_equal(whole.drop(columns="seconds"), resumed.drop(columns="seconds"), check_exact=True)
+
+
+def test_two_trainings_with_one_seed_are_identical_and_another_seed_differs():
+    _, one = run(settings(flip=True))
+    _, two = run(settings(flip=True))
+    _, other = run(settings(flip=True, seed=1))
+    assert same(one, two) and not same(one, other)
+
+
+def test_going_on_leaves_frozen_parts_frozen(tmp_path):
+    def frozen():
+        model = small_network()
+        model[0].requires_grad_(False)
+        model[1].requires_grad_(False)
+        return model
+
+    start = frozen().state_dict()
+    run(settings(epochs=4), tmp_path, frozen())
+    checkpoint = torch.load(tmp_path / training.CHECKPOINT, weights_only=True)
+    checkpoint["history"] = checkpoint["history"][:2]
+    torch.save(checkpoint, tmp_path / training.CHECKPOINT)
+    _, end = run(settings(epochs=4), tmp_path, frozen())
+    assert all(torch.equal(start[name], end[name]) for name in start if name[0] in "01")
+    assert not torch.equal(start["5.weight"], end["5.weight"])
+
+
+def test_a_checkpoint_of_another_training_is_refused_by_name(tmp_path):
+    run(settings(), tmp_path)
+    with pytest.raises(RunError, match="was made with another lr"):
+        run(settings(lr=0.01), tmp_path)
+
+
+def test_ctrl_c_keeps_the_best_so_far(monkeypatch):
+    train_epoch = training.train_epoch
+
+    def interrupted(model, train, optimizer, config, weights, precision, epoch, bar):
+        if epoch == 2:
+            raise KeyboardInterrupt
+        return train_epoch(model, train, optimizer, config, weights, precision, epoch, bar)
+
+    monkeypatch.setattr(training, "train_epoch", interrupted)
+    history, _ = run(settings())
+    assert history["epoch"].tolist() == [1, 2] and history["best"].sum() == 1
+    assert history.attrs["interrupted"]
+
+
+def test_a_loss_that_is_no_number_stops_the_training_and_names_lr():
+    with pytest.raises(RunError, match=r"no longer a number in epoch 1; lower lr \(1000"):
+        run(settings(lr=1000, momentum=0.99, schedule="constant", epochs=3, class_weights="none").change(lr=1000.0))
+
+
+def test_a_class_without_training_photos_has_weight_0_and_raises_nothing():
+    config = settings(epochs=1)
+    history = fit(small_network(), batches(config), batches(config, 20, 1), config, np.array([1.0, 0.0, 1.0]))
+    assert np.isfinite(history["val_loss"]).all()
+
+
+def test_our_loss_is_the_mean_over_samples_of_weight_times_cross_entropy():
+    logits, targets, weights = torch.randn(5, 3), torch.tensor([0, 1, 2, 0, 1]), torch.tensor([1.0, 4.0, 0.5])
+    each = [weights[t] * F.cross_entropy(row[None], t[None]) for row, t in zip(logits, targets, strict=True)]
+    assert torch.allclose(classification_loss(logits, targets, weights), torch.stack(each).mean())
+
+
+def test_the_published_loss_is_torchs_own_weighted_reduction():
+    logits, targets, weights = torch.randn(5, 3), torch.tensor([0, 1, 2, 0, 1]), torch.tensor([1.0, 4.0, 0.5])
+    published = classification_loss(logits, targets, weights, "weighted")
+    assert torch.equal(published, nn.CrossEntropyLoss(weight=weights)(logits, targets))
+
+
+def test_label_smoothing_is_spread_over_learnable_classes_and_does_not_explode_with_rare_ones():
+    logits = torch.tensor([[8.0, 0.0, -30.0]])
+    target, weights = torch.tensor([0]), torch.tensor([1.0, 1000.0, 0.0])
+    smoothed = classification_loss(logits, target, weights, label_smoothing=0.1)
+    log_p = F.log_softmax(logits, 1)[0]
+    expected = -(0.9 * log_p[0] + 0.1 * (log_p[0] + log_p[1]) / 2)
+    assert smoothed.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_the_learning_rate_warms_up_then_falls_to_nothing_as_a_cosine():
+    config = settings(epochs=10, lr=1.0, warmup_epochs=1.0)
+    rates = [learning_rate(step, 20, config) for step in range(200)]
+    assert rates[0] < 0.1 and max(rates) == pytest.approx(1.0, abs=0.01) and rates[-1] < 0.01
+    assert int(np.argmax(rates)) == 20
+    assert {learning_rate(s, 20, settings(epochs=10, schedule="constant", lr=0.5)) for s in range(200)} == {0.5}
+
+
+def test_a_head_on_cached_features_learns_as_through_the_frozen_backbone():
+    """float32: the same history to 1e-4, the same predictions."""
+    config = settings(epochs=3, flip=False)
+    results = []
+    for cached in (True, False):
+        model = build_resnet50(CLASSES, None)
+        freeze_all_but_head(model)
+        train, val = batches(config, 20), batches(config, 10, 1)
+        if cached:
+            body = backbone(model)
+            history = fit(model.fc, feature_batches(body, train), feature_batches(body, val), config, EVEN)
+        else:
+            history = fit(model, train, val, config, EVEN)
+        results.append((history, forward(model, val).argmax(1)))
+    (one, predicted), (other, predicted_too) = results
+    columns = ["train_loss", "train_accuracy", "val_loss", "val_accuracy", "val_cross_entropy"]
+    np.testing.assert_allclose(one[columns], other[columns], rtol=1e-4)
+    assert torch.equal(predicted, predicted_too)
+
+
+def test_features_are_refused_while_the_backbone_learns_or_photos_are_augmented():
+    model = build_resnet50(CLASSES, None)
+    with pytest.raises(ValueError, match="freeze the backbone"):
+        feature_batches(backbone(model), batches(settings(flip=False)))
+    freeze_all_but_head(model)
+    with pytest.raises(ValueError, match="augmentation off"):
+        feature_batches(backbone(model), batches(settings(flip=True)))
+
+
+def test_every_sample_comes_once_an_epoch_in_an_order_that_seed_and_epoch_decide():
+    numbers = Batches(torch.arange(33)[:, None].float(), torch.arange(33), torch.arange(33), batch_size=16)
+    cpu = torch.device("cpu")
+
+    def order(seed, epoch):
+        return torch.cat([labels for _, labels in numbers.shuffled(seed, epoch, cpu)]).tolist()
+
+    assert sorted(order(0, 0)) == list(range(33))
+    assert order(0, 0) == order(0, 0) and order(0, 0) != order(0, 1) and order(0, 0) != order(1, 0)
+    sizes = [len(labels) for _, labels in numbers.shuffled(0, 0, cpu)]
+    assert sizes == [16, 17] and len(numbers) == 2  # BatchNorm can't learn from a batch of one
+
+
+def test_photos_are_enlarged_and_normalised_per_batch():
+    photo = np.full((1, 8, 6, 3), 255, dtype=np.uint8)
+    config = settings(image_size=(64, 48), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    prepared = prepare_photos(torch.from_numpy(photo), config)
+    assert prepared.shape == (1, 3, 64, 48) and torch.allclose(prepared, torch.ones(()))
+    assert prepared.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_about_half_of_the_photos_are_mirrored_and_the_stored_ones_are_not_touched():
+    photos = torch.from_numpy(colours(200)[0])
+    before = photos.clone()
+    flipped = flip_half(photos, np.random.default_rng(0))
+    mirrored = [torch.equal(a, b.flip(1)) for a, b in zip(flipped, before, strict=True)]
+    kept = [torch.equal(a, b) for a, b in zip(flipped, before, strict=True)]
+    assert all(m or k for m, k in zip(mirrored, kept, strict=True)) and 70 < sum(mirrored) < 130
+    assert torch.equal(photos, before)
