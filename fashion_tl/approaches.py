@@ -15,7 +15,7 @@ from fashion_tl.config import Config, make_config
 from fashion_tl.dataroot import DataRoot, open_root
 from fashion_tl.errors import ConfigError
 from fashion_tl.evaluation import metrics, per_class_table, prediction_table
-from fashion_tl.inference import feature_batches, forward, pick_device, resolve_precision
+from fashion_tl.inference import calibrate_batchnorm, feature_batches, forward, pick_device, resolve_precision
 from fashion_tl.model import (
     available_weights,
     backbone,
@@ -94,6 +94,8 @@ def train_head(model: nn.Module, data: Data, run: Run) -> pd.DataFrame:
 
     def learn() -> pd.DataFrame:
         body = backbone(model)
+        if run.is_random:
+            calibrate_batchnorm(body, data.batches("train", config))
         train = feature_batches(body, data.batches("train", config), config.precision, "training features")
         val = feature_batches(body, data.batches("val", config), config.precision, "validation features")
         # A single layer gains nothing from bf16, and its weights would lose digits.

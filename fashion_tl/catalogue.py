@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fashion_tl.dataroot import DataRoot
-from fashion_tl.errors import DataError
+from fashion_tl.errors import ConfigError, DataError
 
 NEEDED = ("id", "year", "articleType")
 KEPT = ("id", "year", "articleType", "masterCategory", "subCategory", "productDisplayName")
@@ -66,6 +66,8 @@ def read_catalogue(root: DataRoot, bad_rows: str = "skip") -> Catalogue:
     have it joined together again (``"recover"``). DataError names the file, and the line or the column, when the
     file is empty, lacks a column or can't be parsed.
     """
+    if bad_rows not in ("skip", "recover"):
+        raise ConfigError(f"bad_rows must be skip or recover, not {bad_rows!r}")
     lines, header = _parse(root)
     column = {name: header.index(name) for name in KEPT if name in header}
     kept, left_out, seen, malformed = [], [], set(), 0
@@ -97,11 +99,12 @@ def _parse(root: DataRoot) -> tuple[list[tuple[int, list[str]]], list[str]]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("latin-1")
-    reader = csv.reader(io.StringIO(text, newline=""))
-    try:
-        lines = [(reader.line_num, fields) for fields in reader if fields]
-    except csv.Error as error:
-        raise DataError(f"{where}, line {reader.line_num}: {error}. Mend that line, or take it out.") from error
+    lines = []
+    for number, line in enumerate(io.StringIO(text, newline=None), 1):
+        try:  # line by line, so that a quote that is never closed can't swallow the lines after it
+            lines += [(number, fields) for fields in csv.reader([line.rstrip("\n")]) if fields]
+        except csv.Error as error:
+            raise DataError(f"{where}, line {number}: {error}. Mend that line, or take it out.") from error
     if not lines:
         raise DataError(f"{where} is empty; it must hold a header and one row per photo.")
     header = [name.strip() for name in lines[0][1]]
@@ -203,6 +206,9 @@ def make_task(catalogue: Catalogue, twins: np.ndarray, val_fraction: float = 0.1
     pixel for pixel the same; these stay on one side. DataError when there is nothing to train on, to test on, or
     to tell apart.
     """
+    if catalogue.table.empty:
+        reasons = ", ".join(f"{reason}: {n}" for reason, n in catalogue.left_out["reason"].value_counts().items())
+        raise DataError(f"{catalogue.name}: not one of its {catalogue.rows} rows can be used ({reasons}).")
     even = (catalogue.table["year"] % 2 == 0).to_numpy()
     if not even.any() or even.all():
         what = "test on: all years are even" if even.any() else "train on: all years are odd"
@@ -229,7 +235,9 @@ def _validation(labels: np.ndarray, twins: np.ndarray, fraction: float, rng: np.
             if in_val[labels == label].sum() >= wanted:
                 break
             rows = members[group]
-            if count[labels[rows]].min() >= FEW:  # a twin in a small class would take one of its few along
+            dealt = np.bincount(labels[in_val], minlength=len(count)) + np.bincount(labels[rows], minlength=len(count))
+            small, halved = count < FEW, dealt > count / 2
+            if not (small | halved)[labels[rows]].any():  # twins must not empty a class, nor take of a small one
                 in_val[rows] = True
     return in_val
 

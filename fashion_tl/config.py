@@ -89,7 +89,8 @@ class Config:
                 raise ConfigError(f"{name} must be (height, width), each from {low} to 2048, not {size!r}")
         for name in ("mean", "std"):
             value = getattr(self, name)
-            if not isinstance(value, tuple) or len(value) != 3 or (name == "std" and min(value) <= 0):
+            ok = isinstance(value, tuple) and len(value) == 3 and all(type(v) in (int, float) for v in value)
+            if not ok or not all(-10 <= v <= 10 for v in value) or (name == "std" and min(value) <= 0):
                 raise ConfigError(f"{name} must be three numbers (std above 0), not {value!r}")
 
     def change(self, **settings: Any) -> "Config":
@@ -104,6 +105,8 @@ class Config:
         """Plain values, for JSON."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
+
+SETTINGS = tuple(field.name for field in fields(Config) if field.name not in ("training", "recipe"))
 
 # The published study's own settings, alike for all its trainings. It differs from the original in one
 # thing: a frozen BatchNorm layer stays still here (there its running statistics went on drifting).
@@ -143,6 +146,8 @@ def parse_setting(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
         raise ConfigError(f"settings are written name=value, not {text!r}")
+    if name not in SETTINGS:
+        raise ConfigError(f"no setting is called {name!r}; there are {', '.join(SETTINGS)}")
     if name.endswith("_size") and "x" in value:
         value = f"[{value.replace('x', ',')}]"
     try:

@@ -4,7 +4,7 @@ import json
 import os
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,7 +46,10 @@ class DataRoot:
 
         That function raises DataError, naming the file, when it can't be read.
         """
-        archive = zipfile.ZipFile(self.path) if self.is_zip else None
+        try:
+            archive = zipfile.ZipFile(self.path) if self.is_zip else None
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            raise DataError(f"{self.path} can't be read any more: {error}") from error
 
         def read(name: str) -> bytes:
             try:
@@ -94,8 +97,9 @@ def _open_folder(path: Path) -> DataRoot:
     with os.scandir(home / "images") as entries:
         for entry in entries:
             if (number := _photo_id(entry.name)) is not None:
-                stat = entry.stat()
-                photos[number] = (stat.st_size, stat.st_mtime_ns)
+                with suppress(OSError):  # a link to nowhere is a missing image
+                    stat = entry.stat()
+                    photos[number] = (stat.st_size, stat.st_mtime_ns)
     try:
         is_sample = json.loads((home / "sample.json").read_text())["sample"] is True
     except (OSError, ValueError, KeyError, TypeError):

@@ -75,3 +75,17 @@ def photo_logits(saved: SavedModel, content: bytes) -> np.ndarray:
     photos = torch.from_numpy(decode(content, config.stored_size).copy())[None]
     with torch.inference_mode():
         return saved.model(prepare_photos(photos, config)).numpy()
+
+
+@torch.no_grad()
+def calibrate_batchnorm(model: nn.Module, batches: Batches) -> None:
+    """Give BatchNorm the statistics of these photos: a random network that is to be frozen has none of its own."""
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    model.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.train().momentum = None  # a plain mean over all batches
+    for inputs, _ in batches.in_order(next(model.parameters()).device):
+        model(inputs)
+    for norm in norms:
+        norm.eval().momentum = 0.1

@@ -9,12 +9,13 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.lib.format import open_memmap
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from fashion_tl.dataroot import DataRoot, cache_folder
@@ -89,6 +90,8 @@ def decode(content: bytes, size: tuple[int, int]) -> np.ndarray:
             if image.size != size[::-1]:
                 image = image.resize(size[::-1], Image.Resampling.BILINEAR)
             return np.asarray(image)
+    except UnidentifiedImageError as error:  # its message names an address in memory
+        raise DataError("not a photo that can be decoded (no image format that Pillow knows)") from error
     except Exception as error:  # Pillow's readers raise whatever a damaged file makes them stumble on
         raise DataError(f"not a photo that can be decoded ({type(error).__name__}: {error})") from error
 
@@ -106,7 +109,7 @@ def _decode_into(folder: Path, root: DataRoot, ids: np.ndarray, size: tuple[int,
         target = temporary / "photos.npy"
         array = open_memmap(target, mode="w+", dtype=np.uint8, shape=(len(ids), *size, 3))
         failed = _decode_all(target, root, ids, size, workers)
-        if len(failed) == len(ids):
+        if len(ids) and len(failed) == len(ids):
             some = "; ".join(f"{i}.jpg: {reason}" for i, reason in list(failed.items())[:3])
             raise DataError(f"{root.path}: not one of its {len(ids)} photos can be decoded. {some}")
         if failed:
@@ -132,9 +135,12 @@ def _decode_all(target: Path, root: DataRoot, ids: np.ndarray, size: tuple[int, 
     if workers > 1 and len(ids) >= FEW:
         # Spawned, not forked: the parent may hold threads and a GPU that don't survive a fork.
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, context, _Worker.start, (target, root, size)) as pool:
-            jobs = [pool.submit(_Worker.decode, *chunk) for chunk in chunks]
-            return _gather((job.result() for job in jobs), len(ids))
+        try:
+            with ProcessPoolExecutor(workers, context, _Worker.start, (target, root, size)) as pool:
+                jobs = [pool.submit(_Worker.decode, *chunk) for chunk in chunks]
+                return _gather((job.result() for job in jobs), len(ids))
+        except BrokenProcessPool:
+            print("NOTE: no worker processes here (a script needs `if __name__ == '__main__':`); decoding in one")
     with root.open_files() as read:
         array = np.load(target, mmap_mode="r+")
         return _gather((_decode_chunk(array, read, size, *chunk) for chunk in chunks), len(ids))

@@ -79,9 +79,9 @@ def draw_sample(folder: str | os.PathLike, *, photos: int = 1200, types: int = 3
     if _check(folder, settings):
         return folder
     home = folder.resolve()
-    home.parent.mkdir(parents=True, exist_ok=True)
     draft, old = (home.with_name(f".{home.name}.{word}-{os.getpid()}") for word in ("new", "old"))
     try:
+        home.parent.mkdir(parents=True, exist_ok=True)
         (draft / "images").mkdir(parents=True)
         rows = _rows(photos, types, seed)
         (draft / "styles.csv").write_bytes("\n".join([COLUMNS, *(row.line() for row in rows), ""]).encode())
@@ -92,9 +92,11 @@ def draw_sample(folder: str | os.PathLike, *, photos: int = 1200, types: int = 3
         if home.exists():
             home.rename(old)
         draft.rename(home)
-    except BaseException:
+    except BaseException as error:
         if old.exists() and not home.exists():
             old.rename(home)
+        if isinstance(error, OSError):
+            raise DataError(f"{folder}: the sample can't be drawn there ({error}); name another folder.") from error
         raise
     finally:
         for rest in (draft, old):

@@ -74,14 +74,29 @@ def test_a_changed_photo_is_decoded_again(folder, tmp_path, zip_root):
     assert (again.array == after.array).all() and again.fingerprint != packed.fingerprint
 
 
-def test_a_photo_changed_to_one_of_equal_length_is_decoded_again(folder, tmp_path):
+def test_a_photo_changed_to_one_of_equal_length_is_decoded_again(folder, tmp_path, zip_root):
+    def second_photos():
+        roots = open_root(folder), open_root(zip_root(folder))
+        return [decode_photos(root, IDS, cache=tmp_path / "cache").array[1] for root in roots]
+
     file = folder / "images" / "2.jpg"
-    before = decode_photos(open_root(folder), IDS, cache=tmp_path / "cache")
-    content = file.read_bytes()
+    before = second_photos()
     other = jpeg((0, 0, 255))
-    file.write_bytes(other + bytes(len(content) - len(other)))
-    os.utime(file, ns=(0, 1))
-    assert (decode_photos(open_root(folder), IDS, cache=tmp_path / "cache").array[1] != before.array[1]).any()
+    file.write_bytes(other + bytes(file.stat().st_size - len(other)))
+    os.utime(file, ns=(10**18, 10**18))
+    for old, new in zip(before, second_photos(), strict=True):
+        assert (old != new).any()
+
+
+def test_photos_of_equal_size_and_time_in_another_folder_are_not_taken_for_these(make_root, tmp_path):
+    folders = [make_root(ROWS[:1], {1: colour}, at=str(colour)) for colour in ((1, 1, 1), (250, 250, 250))]
+    contents = [(folder / "images" / "1.jpg").read_bytes() for folder in folders]
+    arrays = []
+    for folder, content in zip(folders, contents, strict=True):
+        (folder / "images" / "1.jpg").write_bytes(content.ljust(max(map(len, contents)), b"\0"))
+        os.utime(folder / "images" / "1.jpg", ns=(10**18, 10**18))
+        arrays.append(decode_photos(open_root(folder), [1], cache=tmp_path / "cache").array)
+    assert (arrays[0] != arrays[1]).all()
 
 
 def test_another_size_or_selection_is_another_array(folder, tmp_path):
