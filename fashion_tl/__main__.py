@@ -45,14 +45,11 @@ def download(args: argparse.Namespace) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from fashion_tl.approaches import RUN
+    from fashion_tl.evaluation import headline
 
     settings = {"epochs": args.epochs, "seed": args.seed, **dict(map(parse_setting, args.set))}
     for finished, _ in RUN[args.approach](args.data, args.weights, args.out, args.recipe, args.cache, **settings):
-        m = finished.metrics
-        print(
-            f"{m['approach']:<9} {m['correct']:,} of {m['n_test']:,} right: top-1 {m['top1']:.1%} "
-            f"(ceiling {m['ceiling']:.1%}), top-5 {m['top5']:.1%}, macro {m['macro']:.1%}; {finished.folder}"
-        )
+        print(f"{finished.folder}:\n{headline(finished.metrics).to_string()}")
 
 
 def figures(args: argparse.Namespace) -> None:

@@ -119,3 +119,11 @@ def confused_pairs(predictions: pd.DataFrame, n: int = 12) -> pd.DataFrame:
 def largest_losses(predictions: pd.DataFrame, n: int = 12) -> pd.DataFrame:
     """The rows the network was most wrong about, among those whose class it could have learned."""
     return predictions.dropna(subset=["loss"]).nlargest(n, "loss")
+
+
+def headline(result: dict[str, float | int | None]) -> pd.DataFrame:
+    """The figures of merit to look at first, in one row, beside the ceiling."""
+    names = ("top1", "ceiling", "top1_learnable", "top5", "macro", "few_shot")
+    shares = {name: "–" if result[name] is None else f"{result[name]:.1%}" for name in names}
+    right = {"right": f"{result['correct']:,} of {result['n_test']:,}"}
+    return pd.DataFrame([right | shares | {"minutes": f"{result['minutes']:.1f}"}], index=[result["approach"]])

@@ -21,6 +21,7 @@ from nbformat import NotebookNode
 from fashion_tl.config import parse_setting
 from fashion_tl.dataroot import SAMPLE
 from fashion_tl.errors import FashionTLError
+from fashion_tl.evaluation import headline
 from fashion_tl.model import is_downloaded
 from fashion_tl.runs import Run, open_run
 
@@ -38,31 +39,40 @@ def execute(approach: str, out: Path, parameters: dict) -> Path:
         parameters | {"out": relative(out / approach)},
         cwd=str(HERE),
         progress_bar=False,
+        extra_arguments=["--log-level=ERROR"],
         stdout_file=sys.stdout,
         stderr_file=sys.stderr,
     )
     notebook = nbformat.read(target, 4)
     for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            if output.output_type == "stream":
-                output.text = last_words(output.text)
+        if cell.cell_type == "code":
+            cell.outputs = tidy(cell.outputs)
     nbformat.write(notebook, target)
     return target
 
 
-def last_words(text: str) -> str:
-    """What a terminal would show in the end: a progress bar draws itself over and over after a carriage return."""
-    lines = [line.rstrip("\r").rsplit("\r", 1)[-1].rstrip() for line in text.split("\n")]
-    return "\n".join(lines)
+def tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """One output per stream, as a terminal would show it in the end: a progress bar draws itself over and over."""
+    kept, streams = [], {}
+    for output in outputs:
+        if output.output_type != "stream":
+            kept.append(output)
+        elif output.name in streams:
+            streams[output.name].text += output.text
+        else:
+            streams[output.name] = output
+            kept.append(output)
+    for output in streams.values():
+        lines = (line.rstrip().rsplit("\r", 1)[-1] for line in output.text.split("\n"))
+        output.text = "".join(f"{line}\n" for line in lines if line.strip())
+    return [output for output in kept if output.output_type != "stream" or output.text]
 
 
 def relative(path: Path) -> str:
     """A path as the notebooks see it, without the machine's folders where it lies in this repository."""
-    return (
-        f"../{path.resolve().relative_to(HERE.parent).as_posix()}"
-        if path.resolve().is_relative_to(HERE.parent)
-        else str(path.resolve())
-    )
+    path = path.resolve()
+    inside = path.is_relative_to(HERE.parent)
+    return f"../{path.relative_to(HERE.parent).as_posix()}" if inside else str(path)
 
 
 def refresh(executed: Path, figures: list[Path]) -> None:
@@ -97,15 +107,8 @@ def committed_form(notebook: NotebookNode) -> NotebookNode:
 
 def table(runs: list[Run]) -> pd.DataFrame:
     """What each approach reached, beside the ceiling."""
-    rows = []
-    for run in runs:
-        m = run.metrics
-        percent = {
-            name: f"{m[key]:.1%}"
-            for name, key in (("top-1", "top1"), ("top-5", "top5"), ("macro", "macro"), ("ceiling", "ceiling"))
-        }
-        rows.append({"approach": m["approach"], **percent, "minutes": f"{m['minutes']:.1f}"})
-    return pd.DataFrame(rows)
+    shown = {"top1": "top-1", "top5": "top-5", "macro": "macro", "ceiling": "ceiling", "minutes": "minutes"}
+    return pd.concat(headline(run.metrics) for run in runs)[[*shown]].rename(columns=shown).rename_axis("approach")
 
 
 def arguments() -> argparse.Namespace:
@@ -153,7 +156,7 @@ def main() -> int:
         if args.refresh:
             refresh(executed, [file for run in new for file in (run.folder / "figures").glob("*.png")])
         runs += new
-    print(f"\n{table(runs).to_string(index=False)}\n")
+    print(f"\n{table(runs).reset_index().to_string(index=False)}\n")
     print(f"executed notebooks: {args.out}/*.ipynb\nfigures:            {args.out}/*/figures/*.png")
     if any(run.is_random for run in runs):
         print(

@@ -63,7 +63,7 @@ def test_it_holds_no_path_of_a_machine(path):
 def executed(sample_root, tmp_path_factory):
     """All three, parameters alone overridden: random weights, small photos, a tiny sample."""
     out = tmp_path_factory.mktemp("executed")
-    parameters = {"data_root": str(sample_root), "weights": "none"}
+    parameters = {"data_root": str(sample_root), "weights": "none", "cache": None}
     quick = {"batch_size": 16, "warmup_epochs": 1}
     for approach, epochs, settings in (
         ("fc_only", 20, {"image_size": [64, 48], "lr": 0.02}),
@@ -105,4 +105,13 @@ def test_refreshed_notebooks_have_neither_overridden_parameters_nor_papermills_n
 
 
 def test_progress_bars_are_kept_as_a_terminal_would_show_them_in_the_end():
-    assert execute.last_words("a:  0%\ra: 50%\ra: 100%\nepoch 1\n") == "a: 100%\nepoch 1\n"
+    texts = [
+        ("stderr", "a:  0%"),
+        ("stdout", "one\n"),
+        ("stderr", "\ra: 50%\ra: 100%\n"),
+        ("stderr", "\r   \r"),
+        ("stdout", "two\n"),
+    ]
+    outputs = [nbformat.v4.new_output("stream", name=name, text=text) for name, text in texts]
+    kept = execute.tidy([*outputs, nbformat.v4.new_output("display_data", data={"text/plain": "figure"})])
+    assert [output.get("text") for output in kept] == ["a: 100%\n", "one\ntwo\n", None]
