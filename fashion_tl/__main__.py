@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
     from fashion_tl.evaluation import headline
 
     settings = {"epochs": args.epochs, "seed": args.seed, **dict(map(parse_setting, args.set))}
-    for finished, _ in RUN[args.approach](args.data, args.weights, args.out, args.recipe, args.cache, **settings):
+    for finished in RUN[args.approach](args.data, args.weights, args.out, args.recipe, args.cache, **settings):
         print(f"{finished.folder}:\n{headline(finished.metrics).to_string()}")
 
 
@@ -129,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser().parse_args(arguments)
     try:
         args.function(args)
-    except FashionTLError as error:
+    except (FashionTLError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

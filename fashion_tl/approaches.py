@@ -1,11 +1,13 @@
 """The three approaches, each a function that reads like its notebook: data → model → fit → evaluate → save."""
 
+import hashlib
 import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from torch import nn
 
@@ -13,7 +15,7 @@ from fashion_tl.batches import Batches, photo_batches
 from fashion_tl.catalogue import LARGEST, Catalogue, Task, class_weights, make_task, read_catalogue
 from fashion_tl.config import Config, make_config
 from fashion_tl.dataroot import DataRoot, open_root
-from fashion_tl.errors import ConfigError
+from fashion_tl.errors import DataError
 from fashion_tl.evaluation import metrics, per_class_table, prediction_table
 from fashion_tl.inference import calibrate_batchnorm, feature_batches, forward, pick_device, resolve_precision
 from fashion_tl.model import (
@@ -28,9 +30,11 @@ from fashion_tl.model import (
     save_model,
     weights_name,
 )
-from fashion_tl.photos import Photos, decode_photos, twin_groups
+from fashion_tl.photos import Photos, decode_photos, photo_digests, twin_groups
 from fashion_tl.runs import Run, create_run, file_fingerprint, write_json, write_table
-from fashion_tl.training import CHECKPOINT, fit
+from fashion_tl.training import fit
+
+StrPath = str | os.PathLike
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,16 @@ class Data:
     catalogue: Catalogue
     photos: Photos
     task: Task
+    fingerprint: str  # changes with any pixel, id, year or articleType
 
     def batches(self, part: str, config: Config) -> Batches:
-        """The ``"train"``, ``"val"`` or ``"test"`` photos; only training photos are augmented."""
+        """The ``"train"``, ``"val"`` or ``"test"`` photos."""
         rows = getattr(self.task, part)
-        config = config if part == "train" else config.change(flip=False)
         return photo_batches(self.photos.array, rows, self.task.labels[rows], config)
+
+    def class_weights(self, config: Config) -> np.ndarray:
+        """Weight of each class in the loss, float64 [num_classes], from the training photos alone."""
+        return class_weights(self.task.train_counts, config.class_weights)
 
     def table(self, part: str) -> pd.DataFrame:
         """The catalogue's rows of one part."""
@@ -62,75 +70,80 @@ class Data:
         return replace(self, task=self.task.largest(n))
 
 
-def load_data(path: str | os.PathLike, config: Config, cache: str | os.PathLike | None = None) -> Data:
+def load_data(path: StrPath, config: Config, cache: StrPath | None = None) -> Data:
     """Open a data root, read its catalogue, decode its photos (once) and split them."""
     root = open_root(path, cache)
     catalogue = read_catalogue(root, config.bad_rows)
+    if catalogue.table.empty:
+        reasons = ", ".join(f"{reason}: {n}" for reason, n in catalogue.left_out["reason"].value_counts().items())
+        raise DataError(f"{root.path}: not one of its {catalogue.rows} rows can be used ({reasons}).")
     photos = decode_photos(root, catalogue.table["id"].to_numpy(), config.stored_size, cache)
     for number, reason in photos.failed.items():
         print(f"left out: images/{number}.jpg: {reason}")
     catalogue = catalogue.without(dict.fromkeys(photos.failed, "undecodable image"))
-    task = make_task(catalogue, twin_groups(photos.array), config.val_fraction, config.split_seed)
-    return Data(root, catalogue, photos, task)
+    digests = photo_digests(photos.array)
+    task = make_task(catalogue, twin_groups(digests), config.val_fraction, config.split_seed)
+    labels = catalogue.table[["id", "year", "articleType"]].to_csv(index=False).encode()
+    return Data(root, catalogue, photos, task, hashlib.sha256(b"".join([*digests, labels])).hexdigest()[:16])
 
 
-def start_run(folder: str | os.PathLike, config: Config, data: Data, weights: str | os.PathLike | None) -> Run:
-    """Make the folder of a run, or take up the same run where it stopped."""
-    about_data = {
-        "name": data.root.name,
-        "photos": len(data.task.train) + len(data.task.val) + len(data.task.test),
-        "fingerprint": data.photos.fingerprint,
-    }
-    is_file = not is_random(weights) and Path(weights).is_file()
-    fingerprint = file_fingerprint(weights)[:16] if is_file else None
-    return create_run(folder, config, about_data, {"name": weights_name(weights), "fingerprint": fingerprint})
+def start_run(folder: StrPath, config: Config, data: Data, weights: StrPath | None) -> Run:
+    """Make the folder of a run, or take up the same run where it stopped; see :func:`fashion_tl.runs.create_run`."""
+    photos = len(data.task.train) + len(data.task.val) + len(data.task.test)
+    file = None if is_random(weights) else Path(weights).expanduser()
+    fingerprint = file_fingerprint(file)[:16] if file and file.is_file() else None
+    return create_run(
+        folder,
+        config,
+        data={"name": data.root.name, "photos": photos, "fingerprint": data.fingerprint},
+        weights={"name": weights_name(weights), "fingerprint": fingerprint},
+    )
 
 
 def train_head(model: nn.Module, data: Data, run: Run) -> pd.DataFrame:
-    """FC only: the frozen backbone's features are computed once, and the last layer learns from them."""
-    config = run.config
-    if config.flip:
-        raise ConfigError("flip can't be used in fc_only: the frozen backbone's features are computed just once")
+    """FC only: the frozen backbone's features are computed once, and the last layer learns from them.
 
-    def learn() -> pd.DataFrame:
-        body = backbone(model)
-        if run.is_random:
-            calibrate_batchnorm(body, data.batches("train", config))
-        train = feature_batches(body, data.batches("train", config), config.precision, "training features")
-        val = feature_batches(body, data.batches("val", config), config.precision, "validation features")
-        # A single layer gains nothing from bf16, and its weights would lose digits.
-        weights = class_weights(data.task.train_counts, config.class_weights)
-        return fit(model.fc, train, val, config, weights, run.folder, precision="fp32")
-
-    return _train(model, run, learn)
+    Returns :func:`fashion_tl.training.fit`'s history. A finished run is not trained again, but read.
+    """
+    if run.is_finished:
+        return _read_back(model, run)
+    start, config, body = time.perf_counter(), run.config, backbone(model.to(pick_device()))
+    if run.is_random:
+        calibrate_batchnorm(body, data.batches("train", config))
+    train = feature_batches(body, data.batches("train", config), config.precision, "training features")
+    val = feature_batches(body, data.batches("val", config), config.precision, "validation features")
+    # A single layer gains nothing from bf16, and its weights would lose digits.
+    history = fit(model.fc, train, val, config.change(precision="fp32"), data.class_weights(config), run.checkpoint)
+    return _keep(history, run, start)
 
 
 def train_network(model: nn.Module, data: Data, run: Run) -> pd.DataFrame:
-    """Whatever is not frozen in the network learns from photos."""
-    config = run.config
-    weights = class_weights(data.task.train_counts, config.class_weights)
-
-    def learn() -> pd.DataFrame:
-        return fit(model, data.batches("train", config), data.batches("val", config), config, weights, run.folder)
-
-    return _train(model, run, learn)
-
-
-def _train(model: nn.Module, run: Run, learn) -> pd.DataFrame:
+    """Whatever is not frozen in the network learns from photos; returns as :func:`train_head` does."""
     if run.is_finished:
-        print(f"{run.folder} holds this run, finished: its weights are read. Delete the folder to train again.")
-        model.load_state_dict(load_model(run.model_path).model.state_dict())
-        return run.history
-    model.to(pick_device())
-    start = time.perf_counter()
-    history = learn()
+        return _read_back(model, run)
+    start, config = time.perf_counter(), run.config
+    train, val = data.batches("train", config), data.batches("val", config)
+    history = fit(model.to(pick_device()), train, val, config, data.class_weights(config), run.checkpoint)
+    return _keep(history, run, start)
+
+
+def _read_back(model: nn.Module, run: Run) -> pd.DataFrame:
+    print(f"{run.folder} holds this run, finished: its weights are read. Delete the folder to train again.")
+    model.load_state_dict(load_model(run.model_path).model.state_dict())
+    return run.history
+
+
+def _keep(history: pd.DataFrame, run: Run, start: float) -> pd.DataFrame:
     history.attrs["seconds"] = time.perf_counter() - start + history.attrs["seconds_before"]
     write_table(run.folder / "history.csv", history)
     return history
 
 
 def finish_run(run: Run, model: nn.Module, data: Data, history: pd.DataFrame) -> dict[str, Any]:
-    """Predict the test photos, and save history, weights, predictions, tables and, last, the metrics."""
+    """Predict the test photos, and save weights, predictions, tables and, last, the metrics, which it returns.
+
+    After Ctrl-C it does so for the best epoch so far, and the run stays unfinished: training can go on.
+    """
     if run.is_finished:
         return run.metrics
     start = time.perf_counter()
@@ -148,6 +161,7 @@ def finish_run(run: Run, model: nn.Module, data: Data, history: pd.DataFrame) ->
         "weights": run.about["weights"]["name"],
         "image_size": list(config.image_size),
         "epochs": len(history),
+        "interrupted": history.attrs["interrupted"],
         "best_epoch": int(history.loc[history["best"], "epoch"].iloc[0]),
         "seed": config.seed,
         **metrics(predictions, data.counts),
@@ -157,12 +171,20 @@ def finish_run(run: Run, model: nn.Module, data: Data, history: pd.DataFrame) ->
         "commit": run.about["commit"],
     }
     write_json(run.folder / "metrics.json", result)
-    (run.folder / CHECKPOINT).unlink(missing_ok=True)
+    if not history.attrs["interrupted"]:
+        run.checkpoint.unlink(missing_ok=True)
     return result
 
 
-def run_fc_only(data_path, weights, folder, recipe="tuned", cache=None, **settings) -> list[tuple[Run, Data]]:
-    """Backbone frozen, new last layer trained."""
+def run_fc_only(
+    data_path: StrPath,
+    weights: StrPath | None,
+    folder: StrPath,
+    recipe: str = "tuned",
+    cache: StrPath | None = None,
+    **settings: Any,
+) -> list[Run]:
+    """Backbone frozen, new last layer trained. Returns the finished run; ``settings`` are those of ``Config``."""
     config = make_config("fc_only", recipe, **settings)
     data = load_data(data_path, config, cache)
     weights = available_weights(weights, data.root.is_sample)
@@ -171,11 +193,18 @@ def run_fc_only(data_path, weights, folder, recipe="tuned", cache=None, **settin
     freeze_all_but_head(model)
     history = _unless_interrupted(train_head(model, data, run))
     finish_run(run, model, data, history)
-    return [(run, data)]
+    return [run]
 
 
-def run_direct(data_path, weights, folder, recipe="tuned", cache=None, **settings) -> list[tuple[Run, Data]]:
-    """New last layer, the whole network fine-tuned."""
+def run_direct(
+    data_path: StrPath,
+    weights: StrPath | None,
+    folder: StrPath,
+    recipe: str = "tuned",
+    cache: StrPath | None = None,
+    **settings: Any,
+) -> list[Run]:
+    """New last layer, the whole network fine-tuned. Returns and settings as :func:`run_fc_only`."""
     config = make_config("direct", recipe, **settings)
     data = load_data(data_path, config, cache)
     weights = available_weights(weights, data.root.is_sample)
@@ -183,18 +212,28 @@ def run_direct(data_path, weights, folder, recipe="tuned", cache=None, **setting
     model = build_resnet50(data.task.num_classes, weights, config.seed)
     history = _unless_interrupted(train_network(model, data, run))
     finish_run(run, model, data, history)
-    return [(run, data)]
+    return [run]
 
 
-def run_two_step(data_path, weights, folder, recipe="tuned", cache=None, **settings) -> list[tuple[Run, Data]]:
-    """Fine-tune on the 20 largest classes; then a head for all, the first 5 children frozen, the rest fine-tuned."""
+def run_two_step(
+    data_path: StrPath,
+    weights: StrPath | None,
+    folder: StrPath,
+    recipe: str = "tuned",
+    cache: StrPath | None = None,
+    **settings: Any,
+) -> list[Run]:
+    """Fine-tune on the 20 largest classes; then a head for all, the first 5 children frozen, the rest fine-tuned.
+
+    Returns both steps' runs: the second lies in ``folder``, the first in its ``top20``.
+    """
     config20, config = (make_config(training, recipe, **settings) for training in ("top20", "two_step"))
     data = load_data(data_path, config, cache)
     data20 = data.largest()
     weights = available_weights(weights, data.root.is_sample)
 
-    run20 = start_run(Path(folder) / "top20", config20, data20, weights)
     run = start_run(folder, config, data, weights)
+    run20 = start_run(Path(folder) / "top20", config20, data20, weights)
     model = build_resnet50(data20.task.num_classes, weights, config20.seed)
     history20 = _unless_interrupted(train_network(model, data20, run20))
     finish_run(run20, model, data20, history20)
@@ -203,7 +242,7 @@ def run_two_step(data_path, weights, folder, recipe="tuned", cache=None, **setti
     freeze_first_children(model)
     history = _unless_interrupted(train_network(model, data, run))
     finish_run(run, model, data, history)
-    return [(run20, data20), (run, data)]
+    return [run20, run]
 
 
 RUN = {"fc_only": run_fc_only, "direct": run_direct, "two_step": run_two_step}

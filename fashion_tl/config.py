@@ -82,6 +82,8 @@ class Config:
         number("label_smoothing", 0, 0.9)
         if not isinstance(self.flip, bool):
             raise ConfigError(f"flip must be true or false, not {self.flip!r}")
+        if self.flip and self.training == "fc_only":
+            raise ConfigError("flip must be false in fc_only: a frozen backbone's features are computed just once")
         for name, low in (("stored_size", 8), ("image_size", 32)):
             size = getattr(self, name)
             ok = isinstance(size, tuple) and len(size) == 2 and all(type(s) is int for s in size)
@@ -108,8 +110,8 @@ class Config:
 
 SETTINGS = tuple(field.name for field in fields(Config) if field.name not in ("training", "recipe"))
 
-# The published study's own settings, alike for all its trainings. It differs from the original in one
-# thing: a frozen BatchNorm layer stays still here (there its running statistics went on drifting).
+# The published study's own settings, alike for all its trainings. A frozen BatchNorm layer stays still here, though
+# (there its running statistics went on drifting), and the best epoch is chosen on held-out training photos.
 PUBLISHED = {
     "image_size": (224, 224),
     "mean": (0.5, 0.5, 0.5),

@@ -18,16 +18,16 @@ def class_probabilities(logits: np.ndarray, train_counts: Sequence[int]) -> np.n
     return scores / scores.sum(axis=1, keepdims=True)
 
 
-def top_classes(probabilities: np.ndarray, classes: Sequence[str], k: int = TOP_K) -> pd.DataFrame:
-    """The ``k`` most likely classes of each sample: columns ``top1 … topk`` and ``p1 … pk``.
+def top_classes(probabilities: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
+    """The five most likely classes of each sample: columns ``top1 … top5`` and ``p1 … p5``.
 
-    Where fewer classes than ``k`` can be predicted, the rest is empty, with probability 0.
+    Where fewer classes than that can be predicted, the rest is empty, with probability 0.
     """
-    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP_K]
     values = np.take_along_axis(probabilities, order, axis=1)
     names = np.where(values > 0, np.asarray(classes, dtype=object)[order], "")
-    table = pd.DataFrame({f"top{i + 1}": names[:, i] if i < names.shape[1] else "" for i in range(k)})
-    for i in range(k):
+    table = pd.DataFrame({f"top{i + 1}": names[:, i] if i < names.shape[1] else "" for i in range(TOP_K)})
+    for i in range(TOP_K):
         table[f"p{i + 1}"] = values[:, i] if i < values.shape[1] else 0.0
     return table
 

@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from fashion_tl.catalogue import FEW_SHOT
+from fashion_tl.files import replacing
 from fashion_tl.page import (
     BLUE,
     GREEN,
@@ -266,10 +267,6 @@ def save(figure: Figure, path: str | os.PathLike) -> Path:
     """Write a PNG, whole or not at all, with the same bytes for the same figure; folders are made."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        figure.savefig(partial, format="png", metadata={"Software": None})
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", metadata={"Software": None})
     return path

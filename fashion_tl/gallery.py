@@ -42,16 +42,14 @@ def draw_all(folder: Path, data_path: str, cache: str | None = None) -> list[Pat
     """
     run = open_run(folder)
     data = load_data(data_path, run.config, cache)
-    if data.photos.fingerprint != run.about["data"]["fingerprint"]:
+    if data.fingerprint != run.about["data"]["fingerprint"]:
         raise RunError(f"{folder} was made on other data ({run.about['data']['name']}) than {data.root.name}")
     for name in (*OF_DATA, *OF_RUN):
         draw(name, run, data)
     if (run.folder / "top20").is_dir():
         for name in OF_RUN:
             draw(name, open_run(run.folder / "top20"), data.largest())
-        for file in (run.folder / "top20" / "figures").glob("*.png"):
-            file.replace(run.folder / "figures" / file.name)
-    return sorted((run.folder / "figures").glob("*.png"))
+    return sorted(run.folder.rglob("figures/*.png"))
 
 
 def _draw(name: str, run: Run, data: Data, source: str) -> Figure:

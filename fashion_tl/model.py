@@ -13,6 +13,7 @@ from torch import nn
 from torchvision.models import ResNet50_Weights, resnet50
 
 from fashion_tl.errors import WeightsError
+from fashion_tl.files import replacing
 
 NAMES = tuple(ResNet50_Weights.__members__)
 WAYS = (
@@ -32,12 +33,13 @@ def build_resnet50(num_classes: int, weights: str | os.PathLike | None, seed: in
     torch.manual_seed(seed)
     model = resnet50(weights=None)
     if not is_random(weights):
-        _load(model, read_weights(weights), str(weights))
+        model.load_state_dict(read_weights(weights), strict=False)
     replace_head(model, num_classes, seed)
     return model.to(memory_format=torch.channels_last)
 
 
 def is_random(weights: str | os.PathLike | None) -> bool:
+    """Whether these are no weights at all."""
     return weights is None or str(weights).lower() == "none"
 
 
@@ -70,18 +72,36 @@ def available_weights(weights: str | os.PathLike | None, is_sample: bool) -> str
 
 
 def read_weights(weights: str | os.PathLike) -> dict[str, torch.Tensor]:
-    """A state dict from torchvision or from a file; no code in the file is ever run.
+    """The tensors of a ResNet-50 without its last layer, from torchvision or from a file.
 
-    WeightsError names the file or the download that failed, and the ways to give weights.
+    No code in the file is ever run. WeightsError names the file, or the download that failed, or the tensors that
+    are missing, don't fit or aren't numbers.
     """
-    if str(weights) in NAMES:
-        try:
-            return ResNet50_Weights[str(weights)].get_state_dict(progress=True, check_hash=True)
-        except Exception as error:  # urllib, SSL, a wrong hash or a full disk: the answer is the same
-            raise WeightsError(f"the weights {weights} could not be downloaded ({error}). {WAYS}") from error
-    path = Path(weights).expanduser()
+    state = _download(str(weights)) if str(weights) in NAMES else _read_file(Path(weights).expanduser())
+    own, given = _body(resnet50(weights=None).state_dict()), _body(state)
+    faults = [f"{k} is missing" for k in own if k not in given]
+    faults += [f"{k} is not in a ResNet-50" for k in given if k not in own]
+    for k in (k for k in own if k in given):
+        if own[k].shape != given[k].shape:
+            faults.append(f"{k} is {tuple(given[k].shape)}, not {tuple(own[k].shape)}")
+        elif not torch.isfinite(given[k]).all():
+            faults.append(f"{k} holds values that are not numbers")
+    if faults:
+        more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
+        raise WeightsError(f"{weights} does not fit ResNet-50: {'; '.join(faults[:5])}{more}. {WAYS}")
+    return given
+
+
+def _download(name: str) -> dict[str, torch.Tensor]:
+    try:
+        return ResNet50_Weights[name].get_state_dict(progress=True, check_hash=True)
+    except Exception as error:  # urllib, SSL, a wrong hash or a full disk: the answer is the same
+        raise WeightsError(f"the weights {name} could not be downloaded ({error}). {WAYS}") from error
+
+
+def _read_file(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
-        raise WeightsError(f"no such weights: {weights}. {WAYS}")
+        raise WeightsError(f"no such weights: {path}. {WAYS}")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -96,31 +116,24 @@ def read_weights(weights: str | os.PathLike) -> dict[str, torch.Tensor]:
     return state
 
 
-def _load(model: nn.Module, state: dict[str, torch.Tensor], name: str) -> None:
-    """Every tensor of the body must be there, fit and be finite; the old last layer is not wanted."""
+def _body(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Without the last layer, and without BatchNorm's counters, which not every file has."""
+    return {k: v for k, v in state.items() if not k.startswith("fc.") and not k.endswith("num_batches_tracked")}
 
-    def body(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        return {k: v for k, v in tensors.items() if not k.startswith("fc.") and not k.endswith("num_batches_tracked")}
 
-    own, given = body(model.state_dict()), body(state)
-    faults = [f"{k} is missing" for k in own if k not in given]
-    faults += [f"{k} is not in a ResNet-50" for k in given if k not in own]
-    for k in (k for k in own if k in given):
-        if own[k].shape != given[k].shape:
-            faults.append(f"{k} is {tuple(given[k].shape)}, not {tuple(own[k].shape)}")
-        elif not torch.isfinite(given[k]).all():
-            faults.append(f"{k} holds values that are not numbers")
-    if faults:
-        more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
-        raise WeightsError(f"{name} does not fit ResNet-50: {'; '.join(faults[:5])}{more}. {WAYS}")
-    model.load_state_dict(given, strict=False)
+class Head(nn.Linear):
+    """The last layer, always computed in float32: logits rounded to bf16 would tie."""
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(inputs.device.type, enabled=False):
+            return super().forward(inputs.float())
 
 
 def replace_head(model: nn.Module, num_classes: int, seed: int = 0) -> None:
     """A new last layer with ``num_classes`` outputs; the rest stays as it is."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model.fc = nn.Linear(model.fc.in_features, num_classes).to(model.fc.weight.device)
+        model.fc = Head(model.fc.in_features, num_classes).to(model.fc.weight.device)
 
 
 def freeze_all_but_head(model: nn.Module) -> None:
@@ -174,9 +187,8 @@ def save_model(path: Path, model: nn.Module, classes: tuple, train_counts: list[
     """Write a ``.safetensors`` file with the class list and settings inside, whole or not at all."""
     about = {"classes": list(classes), "train_counts": train_counts, "config": config}
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-    temporary = path.with_name(f".{path.name}.tmp")
-    save_file(state, temporary, metadata={"fashion_tl": json.dumps(about)})
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        save_file(state, temporary, metadata={"fashion_tl": json.dumps(about)})
 
 
 def load_model(path: str | os.PathLike) -> SavedModel:
@@ -184,10 +196,10 @@ def load_model(path: str | os.PathLike) -> SavedModel:
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})["fashion_tl"])
-        state = load_file(path)
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        model = resnet50(weights=None)
+        replace_head(model, len(about["classes"]))
+        model.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{path} is not a model saved by fashion_tl: {error}") from error
-    model = resnet50(weights=None, num_classes=len(about["classes"]))
-    model.load_state_dict(state)
     model = model.to(memory_format=torch.channels_last).eval()
     return SavedModel(model, tuple(about["classes"]), tuple(about["train_counts"]), about["config"])

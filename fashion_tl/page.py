@@ -1,4 +1,7 @@
-"""How a figure is laid out: one style, a title and a source line around free space, and rows of marks."""
+"""How a figure is laid out: one style, a title and a source line around free space, and rows of marks.
+
+All of it is measuring in inches; whoever wants to know *what* is drawn can skip it and read ``figures``.
+"""
 
 import io
 import re

@@ -32,14 +32,12 @@ class Photos:
     """Every decoded photo.
 
     ``array`` is uint8 [photos, height, width, 3], memory-mapped (changes to it never reach the file), ``ids``
-    int64 [photos]. ``failed`` gives the reason for each id that could not be decoded. ``fingerprint`` changes
-    when any photo, the selection or the stored size does.
+    int64 [photos]. ``failed`` gives the reason for each id that could not be decoded.
     """
 
     array: np.ndarray
     ids: np.ndarray
     failed: dict[int, str]
-    fingerprint: str
 
 
 def decode_photos(
@@ -56,8 +54,7 @@ def decode_photos(
     DataError when not one photo can be decoded, or the cache folder can't be written.
     """
     ids = np.asarray(ids, dtype=np.int64)
-    key = _fingerprint(root, ids, size)
-    folder = cache_folder(cache) / f"photos-{key[:16]}"
+    folder = cache_folder(cache) / f"photos-{_key(root, ids, size)[:16]}"
     if not folder.exists():
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -69,13 +66,17 @@ def decode_photos(
             ) from error
     array = np.load(folder / "photos.npy", mmap_mode="c")
     failed = {int(i): reason for i, reason in json.loads((folder / "failed.json").read_text()).items()}
-    return Photos(array, ids[~np.isin(ids, list(failed))], failed, key[:16])
+    return Photos(array, ids[~np.isin(ids, list(failed))], failed)
 
 
-def twin_groups(array: np.ndarray) -> np.ndarray:
-    """A number per photo, int64 [photos], equal for photos that are pixel for pixel the same."""
+def photo_digests(array: np.ndarray) -> list[bytes]:
+    """A digest per photo of ``array``, uint8 [photos, height, width, 3], equal only for the very same pixels."""
+    return [hashlib.blake2b(photo, digest_size=16).digest() for photo in array]
+
+
+def twin_groups(digests: Sequence[bytes]) -> np.ndarray:
+    """A number per digest, int64 [photos], equal for equal ones."""
     numbers: dict[bytes, int] = {}
-    digests = (hashlib.blake2b(photo, digest_size=16).digest() for photo in array)
     return np.array([numbers.setdefault(digest, len(numbers)) for digest in digests], dtype=np.int64)
 
 
@@ -96,7 +97,8 @@ def decode(content: bytes, size: tuple[int, int]) -> np.ndarray:
         raise DataError(f"not a photo that can be decoded ({type(error).__name__}: {error})") from error
 
 
-def _fingerprint(root: DataRoot, ids: np.ndarray, size: tuple[int, int]) -> str:
+def _key(root: DataRoot, ids: np.ndarray, size: tuple[int, int]) -> str:
+    """Changes when any photo's file, the selection or the stored size does."""
     place = "" if root.is_zip else str(root.path.resolve())  # a zip has checksums; times tell only within a folder
     stamps = [(i, root.photos[i]) for i in ids.tolist()]
     return hashlib.sha256(repr((VERSION, size, place, stamps)).encode()).hexdigest()
@@ -109,7 +111,7 @@ def _decode_into(folder: Path, root: DataRoot, ids: np.ndarray, size: tuple[int,
         target = temporary / "photos.npy"
         array = open_memmap(target, mode="w+", dtype=np.uint8, shape=(len(ids), *size, 3))
         failed = _decode_all(target, root, ids, size, workers)
-        if len(ids) and len(failed) == len(ids):
+        if len(failed) == len(ids):
             some = "; ".join(f"{i}.jpg: {reason}" for i, reason in list(failed.items())[:3])
             raise DataError(f"{root.path}: not one of its {len(ids)} photos can be decoded. {some}")
         if failed:

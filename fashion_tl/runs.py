@@ -18,6 +18,7 @@ import pandas as pd
 
 from fashion_tl.config import Config
 from fashion_tl.errors import RunError
+from fashion_tl.files import replacing
 from fashion_tl.photos import processors
 
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pillow", "scikit-learn", "safetensors")
@@ -48,8 +49,13 @@ class Run:
         return self.about["weights"]["name"] == "random weights"
 
     @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.pt"
+
+    @property
     def is_finished(self) -> bool:
-        return (self.folder / "metrics.json").is_file()
+        """Whether it was trained to the end, and measured."""
+        return (self.folder / "metrics.json").is_file() and not self.checkpoint.exists()
 
     @property
     def model_path(self) -> Path:
@@ -99,10 +105,11 @@ def create_run(folder: str | os.PathLike, config: Config, data: dict[str, Any], 
     folder, about = Path(folder), {"config": config.to_dict(), "data": data, "weights": weights}
     if (folder / "run.json").exists():
         run = open_run(folder)
-        old = [(part, name, run.about[part].get(name)) for part in about for name in about[part]]
-        changed = [
-            f"{name} ({was!r}, now {about[part][name]!r})" for part, name, was in old if was != about[part][name]
-        ]
+        changed = []
+        for part in about:
+            for name, new in about[part].items():
+                if (old := run.about[part].get(name)) != new:
+                    changed.append(f"{name if part == 'config' else f'{part} {name}'} ({old!r}, now {new!r})")
         if changed:
             raise RunError(
                 f"{folder} holds a run with another {'; '.join(changed)}. "
@@ -137,9 +144,8 @@ def write_table(path: Path, table: pd.DataFrame, float_format: str | None = None
 
 
 def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def file_fingerprint(path: str | os.PathLike) -> str:

@@ -2,7 +2,6 @@
 
 import copy
 import math
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,9 @@ from tqdm import tqdm
 from fashion_tl.batches import Batches
 from fashion_tl.config import Config
 from fashion_tl.errors import RunError
-from fashion_tl.inference import autocast, forward, resolve_precision
+from fashion_tl.files import replacing
+from fashion_tl.inference import autocast, forward
 from fashion_tl.model import train_mode
-
-CHECKPOINT = "checkpoint.pt"
 
 
 def fit(
@@ -30,8 +28,7 @@ def fit(
     val: Batches,
     config: Config,
     class_weights: np.ndarray,
-    folder: str | os.PathLike | None = None,
-    precision: str | None = None,
+    checkpoint: Path | None = None,
 ) -> pd.DataFrame:
     """Train what is not frozen in ``model``; the weights of the best epoch are in it when this returns.
 
@@ -39,8 +36,8 @@ def fit(
     validates). Everything random follows from ``config.seed`` and the epoch alone, so that a training that is
     killed and started again ends as one that never stopped.
 
-    ``class_weights`` is [num_classes]. ``folder`` keeps a checkpoint after every epoch, and the training goes on
-    from one that lies there. ``precision`` takes the place of the config's.
+    ``class_weights`` is [num_classes]. The file ``checkpoint`` is written after every epoch; where it is there
+    already, the training goes on from it.
 
     Returns a row per epoch: ``epoch, lr, train_loss, train_accuracy, val_loss, val_accuracy, val_cross_entropy,
     seconds, best``. Losses are weighted, ``val_cross_entropy`` isn't; each is a sum over samples divided by their
@@ -49,7 +46,6 @@ def fit(
     checkpoint belongs to another training.
     """
     device = next(model.parameters()).device
-    precision = resolve_precision(precision or config.precision, device)
     weights = torch.as_tensor(class_weights, dtype=torch.float32, device=device)
     optimizer = SGD(
         [p for p in model.parameters() if p.requires_grad],
@@ -57,7 +53,6 @@ def fit(
         momentum=config.momentum,
         weight_decay=config.weight_decay,
     )
-    checkpoint = Path(folder) / CHECKPOINT if folder else None
     history, best = _go_on(checkpoint, model, optimizer, config)
     interrupted, before = False, sum(row["seconds"] for row in history)
     bar = tqdm(total=config.epochs * len(train), initial=len(history) * len(train), unit="batch", mininterval=0.5)
@@ -66,7 +61,7 @@ def fit(
             start = time.perf_counter()
             torch.manual_seed(config.seed * 100_003 + epoch)
             bar.set_description(f"epoch {epoch + 1}/{config.epochs}")
-            train_loss, train_accuracy = train_epoch(model, train, optimizer, config, weights, precision, epoch, bar)
+            train_loss, train_accuracy = train_epoch(model, train, optimizer, config, weights, epoch, bar)
             if not math.isfinite(train_loss):
                 raise RunError(f"the loss is no longer a number in epoch {epoch + 1}; lower lr ({config.lr:g})")
             row = {
@@ -74,11 +69,12 @@ def fit(
                 "lr": optimizer.param_groups[0]["lr"],
                 "train_loss": train_loss,
                 "train_accuracy": train_accuracy,
-                **validate(model, val, precision, weights),
+                **validate(model, val, config, weights),
                 "seconds": time.perf_counter() - start,
             }
             history.append(row)
-            if best is None or not len(val) or row["val_cross_entropy"] < best["val_cross_entropy"]:
+            lowest = best["val_cross_entropy"] if best else math.nan
+            if not math.isfinite(lowest) or row["val_cross_entropy"] < lowest:
                 best = {"state": copy.deepcopy(model.state_dict()), **row}
             states = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
             _save_checkpoint(checkpoint, config=config.to_dict(), history=history, best=best, **states)
@@ -103,7 +99,6 @@ def train_epoch(
     optimizer: SGD,
     config: Config,
     weights: Tensor,
-    precision: str,
     epoch: int,
     bar: tqdm,
 ) -> tuple[float, float]:
@@ -111,27 +106,28 @@ def train_epoch(
     train_mode(model)
     sums = torch.zeros(2, dtype=torch.float64, device=weights.device)  # read once, at the end: a GPU needn't wait
     batches = train.shuffled(config.seed, epoch, weights.device)
-    for step, (inputs, targets) in enumerate(batches, epoch * len(train)):
+    steps = len(train)
+    for step, (inputs, targets) in enumerate(batches, epoch * steps):
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, len(train), config)
-        with autocast(weights.device, precision):
+            group["lr"] = learning_rate(step, steps, config)
+        with autocast(weights.device, config.precision):
             logits = model(inputs)
-        loss = classification_loss(logits.float(), targets, weights, config.loss_reduction, config.label_smoothing)
+        loss = classification_loss(logits, targets, weights, config.loss_reduction, config.label_smoothing)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        sums += _sums(logits.detach().float(), targets, weights)[:2]
+        sums += _sums(logits.detach(), targets, weights)[:2]
         bar.update()
     loss, correct = (sums / len(train.rows)).tolist()
     return loss, correct
 
 
-def validate(model: nn.Module, val: Batches, precision: str, weights: Tensor) -> dict[str, float]:
+def validate(model: nn.Module, val: Batches, config: Config, weights: Tensor) -> dict[str, float]:
     """Mean weighted loss, accuracy and unweighted cross-entropy over the validation samples (NaN without any)."""
     names = ("val_loss", "val_accuracy", "val_cross_entropy")
     if not len(val):
         return dict.fromkeys(names, math.nan)
-    logits = forward(model, val, precision, desc=None)
+    logits = forward(model, val, config.precision, desc=None)
     sums = _sums(logits, val.labels.cpu(), weights.cpu()) / len(val.rows)
     return dict(zip(names, sums.tolist(), strict=True))
 
@@ -174,16 +170,18 @@ def _sums(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
 
 def _save_checkpoint(path: Path | None, **state: Any) -> None:
     if path:
-        temporary = path.with_name(f".{path.name}.tmp")
-        torch.save(state, temporary)
-        os.replace(temporary, path)  # at any moment, one whole checkpoint lies there
+        with replacing(path) as temporary:  # at any moment, one whole checkpoint lies there
+            torch.save(state, temporary)
 
 
 def _go_on(path: Path | None, model: nn.Module, optimizer: SGD, config: Config) -> tuple[list[dict], dict | None]:
     """History and best epoch so far; puts model and optimiser where they were. Freezing is not touched."""
     if path is None or not path.exists():
         return [], None
-    state = torch.load(path, map_location=next(model.parameters()).device, weights_only=True)
+    try:
+        state = torch.load(path, map_location=next(model.parameters()).device, weights_only=True)
+    except Exception as error:  # whatever a damaged archive makes torch raise
+        raise RunError(f"{path} is damaged ({type(error).__name__}); delete it to train from the start") from error
     if state["config"] != config.to_dict():
         changed = [k for k, v in config.to_dict().items() if state["config"].get(k) != v]
         raise RunError(f"{path} was made with another {', '.join(changed)}; name another folder, or delete it")

@@ -11,18 +11,20 @@ import argparse
 import copy
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
 import pandas as pd
 import papermill
+import torch
 from nbformat import NotebookNode
 
 from fashion_tl.config import parse_setting
 from fashion_tl.dataroot import SAMPLE
-from fashion_tl.errors import FashionTLError
+from fashion_tl.errors import FashionTLError, WeightsError
 from fashion_tl.evaluation import headline
-from fashion_tl.model import is_downloaded
+from fashion_tl.model import NAMES, is_downloaded, read_weights
 from fashion_tl.runs import Run, open_run
 
 HERE = Path(__file__).resolve().parent
@@ -75,34 +77,51 @@ def relative(path: Path) -> str:
     return f"../{path.relative_to(HERE.parent).as_posix()}" if inside else str(path)
 
 
-def refresh(executed: Path, figures: list[Path]) -> None:
-    """Put an executed notebook and its figures in the place of the committed ones."""
-    notebook = committed_form(nbformat.read(executed, 4))
-    text = nbformat.writes(notebook)
-    for private in {str(HERE.parent), str(Path.home())} - {"/"}:
-        if private in text:
-            raise SystemExit(f"{executed} names a folder of this machine ({private}); it is not put into {HERE}")
-    (HERE / executed.name).write_text(text + "\n")
-    for figure in figures:
-        shutil.copyfile(figure, HERE.parent / "images" / figure.name)
+def refresh(executed: Path, runs: list[Run]) -> None:
+    """Put an executed notebook and the figures of its runs in the place of the committed ones."""
+    notebook = committed_form(nbformat.read(executed, 4), runs[-1].about["weights"]["name"])
+    (HERE / executed.name).write_text(nbformat.writes(notebook) + "\n")
+    (HERE.parent / "images").mkdir(exist_ok=True)
+    for run in runs:
+        for figure in (run.folder / "figures").glob("*.png"):
+            shutil.copyfile(figure, HERE.parent / "images" / figure.name)
 
 
-def committed_form(notebook: NotebookNode) -> NotebookNode:
-    """Without the parameters of this execution and papermill's notes; execution counts from 1."""
+def committed_form(notebook: NotebookNode, weights: str) -> NotebookNode:
+    """Without this machine's folders, the parameters of this execution and papermill's notes; counted from 1.
+
+    A line in the place of those parameters says which weights it was executed from.
+    """
     notebook = copy.deepcopy(notebook)
-    notebook.cells = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
     notebook.metadata.pop("papermill", None)
-    count = 0
+    cells, count = [], 0
     for cell in notebook.cells:
-        cell.metadata.pop("papermill", None)
-        cell.metadata.pop("execution", None)
+        tags = cell.metadata.pop("tags", [])
+        cell.metadata.clear()
+        if tags == ["executed-from"]:
+            continue
+        if "injected-parameters" in tags:
+            said = f"*The output below was made from `{weights}`.*"
+            cell = nbformat.v4.new_markdown_cell(said, id="executed-from", metadata={"tags": ["executed-from"]})
+        elif tags:
+            cell.metadata["tags"] = tags
         if cell.cell_type == "code":
             count += 1
             cell.execution_count = count
-            for output in cell.outputs:
-                if "execution_count" in output:
-                    output.execution_count = count
+            cell.outputs = [without_folders(output, count) for output in cell.outputs]
+        cells.append(cell)
+    notebook.cells = cells
     return notebook
+
+
+def without_folders(output: NotebookNode, count: int) -> NotebookNode:
+    """An output as anybody's machine would have given it, as the ``count``-th."""
+    if "execution_count" in output:
+        output.execution_count = count
+    if "text" in output:
+        for private in sorted({str(HERE.parent), str(Path.home()), torch.hub.get_dir()} - {"/"}, key=len, reverse=True):
+            output.text = output.text.replace(private, "…")
+    return output
 
 
 def table(runs: list[Run]) -> pd.DataFrame:
@@ -133,9 +152,13 @@ def main() -> int:
     if args.refresh and not is_sample:
         raise SystemExit("--refresh is for the built-in sample alone")
     weights = args.weights or (AUTO if is_downloaded(AUTO) or not is_sample else "none")
+    if weights in NAMES:
+        with suppress(WeightsError):  # download here, where it can be seen; if it fails, the notebook says so
+            read_weights(weights)
+    file = Path(weights).expanduser()
     parameters = {
         "data_root": args.data if is_sample else str(Path(args.data).expanduser().resolve()),
-        "weights": str(Path(weights).resolve()) if Path(weights).is_file() else weights,
+        "weights": str(file.resolve()) if file.is_file() else weights,
         "recipe": args.recipe,
         "settings": dict(map(parse_setting, args.set)),
         "cache": str(Path(args.cache).resolve()) if args.cache else None,
@@ -143,7 +166,7 @@ def main() -> int:
     if args.epochs or not is_sample:
         parameters["epochs"] = args.epochs
     args.out.mkdir(parents=True, exist_ok=True)
-    runs = []
+    done: dict[Path, list[Run]] = {}
     for approach in args.only or NOTEBOOKS:
         print(f"\n=== notebooks/{NOTEBOOKS[approach]}.ipynb", flush=True)
         try:
@@ -152,12 +175,12 @@ def main() -> int:
             print(f"error: {NOTEBOOKS[approach]}.ipynb: {error.ename}: {error.evalue}", file=sys.stderr)
             return 1
         folders = [args.out / approach / "top20", args.out / approach]
-        new = [open_run(folder) for folder in folders if (folder / "metrics.json").exists()]
-        if args.refresh:
-            refresh(executed, [file for run in new for file in (run.folder / "figures").glob("*.png")])
-        runs += new
+        done[executed] = [open_run(folder) for folder in folders if (folder / "metrics.json").exists()]
+    runs = [run for both in done.values() for run in both]
+    for executed in done if args.refresh else ():
+        refresh(executed, done[executed])
     print(f"\n{table(runs).reset_index().to_string(index=False)}\n")
-    print(f"executed notebooks: {args.out}/*.ipynb\nfigures:            {args.out}/*/figures/*.png")
+    print(f"executed notebooks: {args.out}/*.ipynb\nfigures:            {args.out}/**/figures/*.png")
     if any(run.is_random for run in runs):
         print(
             "NOTE: these started from RANDOM weights; `make demo WEIGHTS=IMAGENET1K_V2` downloads ImageNet's (98 MB)."

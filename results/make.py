@@ -30,6 +30,8 @@ def record(folder: Path, results: Path = HERE, name: str | None = None) -> str:
     run = open_run(folder)
     if run.about["data"]["name"] == "the built-in sample":
         raise RunError(f"{folder} ran on the built-in sample; results/ holds measurements on real data alone")
+    if not run.is_finished:
+        raise RunError(f"{folder} was interrupted: its same command goes on; only a finished run is a result")
     name = name or run.config.training
     write_json(results / f"{name}.json", run.metrics)
     write_table(results / f"{name}_per_class.csv", run.per_class[["articleType", "train", "test", "correct"]])
@@ -108,6 +110,8 @@ def main() -> int:
     args = parser.parse_args()
     try:
         if args.command == "record":
+            if args.name and len(args.runs) > 1:
+                raise RunError("--name is for a single run")
             for run in args.runs:
                 print(f"results/{record(run, name=args.name)}.json")
         README.write_text(render(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -35,6 +35,12 @@ def sample_root(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def wide_root(tmp_path_factory) -> Path:
+    """The same with 24 types, so that the 20 largest are not all: 360 photos."""
+    return draw_sample(tmp_path_factory.mktemp("drawn") / "wide", photos=360, types=24)
+
+
+@pytest.fixture(scope="session")
 def real_zip() -> Path:
     """Kaggle's small data set; the test is skipped where there is none."""
     path = Path(os.environ.get("FASHION_TL_DATA") or REAL_ZIP)

@@ -1,6 +1,5 @@
 """A run from the command line: its folder, going on, drawing again, predicting; on a tiny sample, random weights."""
 
-import json
 import shutil
 import subprocess
 import sys
@@ -8,8 +7,11 @@ from urllib.error import URLError
 
 import pandas as pd
 import pytest
+import torch
+from safetensors.torch import save_file
 from torchvision.models import ResNet50_Weights
 
+from fashion_tl import training
 from fashion_tl.__main__ import main
 from fashion_tl.runs import open_run
 
@@ -31,9 +33,9 @@ def fc_only(sample_root, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def two_step(sample_root, tmp_path_factory):
+def two_step(wide_root, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "two_step"
-    words = ["run", "two_step", "--data", sample_root, "--weights", "none", "--out", folder, "--epochs", 1, *QUICK]
+    words = ["run", "two_step", "--data", wide_root, "--weights", "none", "--out", folder, "--epochs", 2, *QUICK]
     assert command(*words) == 0
     return folder
 
@@ -87,14 +89,41 @@ def test_an_impossible_setting_is_refused_by_name(sample_root, tmp_path, capsys)
 def test_two_steps_leave_the_first_step_inside_the_second(two_step):
     first, second = open_run(two_step / "top20"), open_run(two_step)
     assert first.config.training == "top20" and second.config.training == "two_step"
-    assert first.metrics["n_test"] <= second.metrics["n_test"]
-    assert set(second.per_class["articleType"]) >= set(first.per_class["articleType"])
+    assert (len(first.per_class), len(second.per_class)) == (20, 24)
+    assert first.metrics["n_test"] < second.metrics["n_test"]
+    assert first.per_class["articleType"].tolist() == second.per_class["articleType"].tolist()[:20]
 
 
-def test_figures_are_drawn_again_without_training(two_step, sample_root, monkeypatch):
+def test_a_refused_two_step_leaves_nothing_in_the_other_run(fc_only, wide_root):
+    assert command("run", "two_step", "--data", wide_root, "--weights", "none", "--out", fc_only, *QUICK) == 2
+    assert not (fc_only / "top20").exists()
+
+
+def test_weights_that_do_not_fit_are_refused_before_a_run_folder_is_made(sample_root, tmp_path, capsys):
+    save_file({"conv1.weight": torch.zeros(1)}, tmp_path / "w.safetensors")
+    words = ["run", "direct", "--data", sample_root, "--weights", tmp_path / "w.safetensors", "--out", tmp_path / "run"]
+    assert command(*words, *QUICK) == 2
+    assert "w.safetensors does not fit ResNet-50" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_not_taken_up_with_other_labels_but_is_where_the_data_moved(fc_only, sample_root, tmp_path, capsys):
+    moved = tmp_path / "moved"
+    shutil.copytree(sample_root, moved)
+    words = ["run", "fc_only", "--data", moved, "--weights", "none", "--out", fc_only, "--epochs", 3, *QUICK]
+    assert command(*words) == 0
+    styles = (moved / "styles.csv").read_text()
+    (moved / "styles.csv").write_text(
+        styles.replace(",Tops,", ",?,").replace(",Handbags,", ",Tops,").replace(",?,", ",Handbags,")
+    )
+    assert command(*words) == 2
+    assert "another data fingerprint" in capsys.readouterr().err
+
+
+def test_figures_are_drawn_again_without_training(two_step, wide_root, monkeypatch):
     monkeypatch.setattr("fashion_tl.approaches.fit", None)
-    assert command("figures", two_step, "--data", sample_root) == 0
-    names = {path.name for path in (two_step / "figures").iterdir()}
+    assert command("figures", two_step, "--data", wide_root) == 0
+    names = {path.name for path in two_step.rglob("figures/*.png")}
     assert {"distribution.png", "distribution20.png", "weight.png", "sampledata.png", "sampledata2.png"} <= names
     assert {"loss_20.png", "loss_142.png", "sample_results_20.png", "sample_results_142.png"} <= names
 
@@ -110,7 +139,9 @@ def test_predict_names_the_five_most_likely_classes_of_any_photo(fc_only, sample
     assert command("predict", fc_only, photo) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == str(photo) and len(lines) == 6
-    assert all(float(line.split("%")[0]) <= 100 for line in lines[1:])
+    shares = [float(line.split("%")[0]) for line in lines[1:]]
+    assert shares == sorted(shares, reverse=True) and 90 < sum(shares) < 100.3
+    assert {line.split("%")[1].strip() for line in lines[1:]} <= set(open_run(fc_only).per_class["articleType"])
 
 
 def test_predict_agrees_with_the_runs_own_predictions(fc_only, sample_root, capsys):
@@ -144,35 +175,65 @@ def test_a_run_on_real_data_without_weights_stops_and_names_the_three_ways(sampl
     assert not (tmp_path / "run").exists()
 
 
-def test_a_killed_run_goes_on_and_ends_as_one_that_never_stopped(sample_root, tmp_path):
-    """A real SIGKILL, in the second epoch of fine-tuning; bit for bit, on the CPU."""
-    words = ["run", "direct", "--data", sample_root, "--weights", "none", "--epochs", 3, *QUICK]
-    kill = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+def test_ctrl_c_keeps_the_best_and_the_same_command_goes_on(sample_root, tmp_path, monkeypatch, capsys):
+    words = [
+        "run",
+        "direct",
+        "--data",
+        sample_root,
+        "--weights",
+        "none",
+        "--out",
+        tmp_path / "run",
+        "--epochs",
+        2,
+        *QUICK,
+    ]
+    train_epoch = training.train_epoch
+
+    def interrupted(model, train, optimizer, config, weights, epoch, bar):
+        if epoch == 1:
+            raise KeyboardInterrupt
+        return train_epoch(model, train, optimizer, config, weights, epoch, bar)
+
+    monkeypatch.setattr(training, "train_epoch", interrupted)
+    assert command(*words) == 130
+    assert "the same command goes on" in capsys.readouterr().out
+    assert not open_run(tmp_path / "run").is_finished
+    monkeypatch.setattr(training, "train_epoch", train_epoch)
+    assert command(*words) == 0
+    assert "going on after epoch 1 of 2" in capsys.readouterr().out
+    assert open_run(tmp_path / "run").metrics["epochs"] == 2
+
+
+@pytest.mark.parametrize(("approach", "killed_at"), [("direct", 2), ("two_step", 1), ("two_step", 3)])
+def test_a_killed_run_goes_on_and_ends_as_one_that_never_stopped(wide_root, tmp_path, approach, killed_at):
+    """A real SIGKILL while validating, in either step; bit for bit, on the CPU."""
+    words = ["run", approach, "--data", wide_root, "--weights", "none", "--epochs", 2, *QUICK]
+    words = [str(word) for word in words]
     script = f"""
-import sys
+import os, signal, sys
+from fashion_tl import training
 from fashion_tl import training
 from fashion_tl.__main__ import main
 validate, calls = training.validate, []
 def killed(*args):
     calls.append(1)
-    if len(calls) == 2:
-        {kill}
+    if len(calls) == {killed_at}:
+        os.kill(os.getpid(), signal.SIGKILL)
     return validate(*args)
 training.validate = killed
-main({[str(word) for word in [*words, "--out", tmp_path / "killed"]]})
+main({[*words, "--out", str(tmp_path / "killed")]})
 """
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True)
     assert ended.returncode == -9, ended.stderr.decode()
-    assert (tmp_path / "killed" / "checkpoint.pt").exists() and not (tmp_path / "killed" / "metrics.json").exists()
+    assert not (tmp_path / "killed" / "metrics.json").exists()
     for name in ("killed", "whole"):
-        subprocess.run(
-            [sys.executable, "-m", "fashion_tl", *map(str, words), "--out", str(tmp_path / name)], check=True
-        )
-    for name in ("model.safetensors", "predictions.csv.gz", "per_class.csv"):
-        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
-    killed, whole = (
-        pd.read_csv(tmp_path / name / "history.csv").drop(columns="seconds") for name in ("killed", "whole")
-    )
-    pd.testing.assert_frame_equal(killed, whole, check_exact=True)
-    one, two = (json.loads((tmp_path / name / "run.json").read_text()) for name in ("killed", "whole"))
-    assert one == two
+        assert command(*words, "--out", tmp_path / name) == 0
+    for step in ["."] if approach == "direct" else [".", "top20"]:
+        killed, whole = tmp_path / "killed" / step, tmp_path / "whole" / step
+        for name in ("model.safetensors", "predictions.csv.gz", "per_class.csv", "run.json"):
+            assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
+        one, other = (pd.read_csv(folder / "history.csv").drop(columns="seconds") for folder in (killed, whole))
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+    assert not list((tmp_path / "killed").rglob("*.pt")) and not list((tmp_path / "killed").rglob(".*"))
