@@ -26,6 +26,7 @@ from fashion_tl.page import (
     ORANGE,
     PURPLE,
     RED,
+    Chart,
     log_ticks,
     page,
     rows_of_marks,
@@ -263,10 +264,10 @@ def confused_pairs(pairs: pd.DataFrame, title: str, source: str) -> Figure:
 
 
 @styled
-def save(figure: Figure, path: str | os.PathLike) -> Path:
+def save(figure: Chart, path: str | os.PathLike) -> Path:
     """Write a PNG, whole or not at all, with the same bytes for the same figure; folders are made."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Software": None})
+        temporary.write_bytes(figure._repr_png_())
     return path

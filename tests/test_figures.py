@@ -257,7 +257,7 @@ def test_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch)
     figure = DRAWN["photo_grid"]()
 
     def fail_half_way(where, **_):
-        where.write_bytes(b"half")
+        where.write(b"half")
         raise OSError("No space left on device")
 
     monkeypatch.setattr(figure, "savefig", fail_half_way)
