@@ -65,7 +65,7 @@ def tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:
             streams[output.name] = output
             kept.append(output)
     for output in streams.values():
-        lines = (line.rstrip().rsplit("\r", 1)[-1] for line in output.text.split("\n"))
+        lines = (line.rsplit("\r", 1)[-1].rstrip() for line in output.text.split("\n"))
         output.text = "".join(f"{line}\n" for line in lines if line.strip())
     return [output for output in kept if output.output_type != "stream" or output.text]
 

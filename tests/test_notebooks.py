@@ -119,7 +119,7 @@ def test_progress_bars_are_kept_as_a_terminal_would_show_them_in_the_end():
         ("stderr", "a:  0%"),
         ("stdout", "one\n"),
         ("stderr", "\ra: 50%\ra: 100%\n"),
-        ("stderr", "\r   \r"),
+        ("stderr", "b: 50%\r      \r"),
         ("stdout", "two\n"),
     ]
     outputs = [nbformat.v4.new_output("stream", name=name, text=text) for name, text in texts]
