@@ -9,9 +9,10 @@ help:  ## list these commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(READY): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "python3 must be 3.11 or newer; try: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "python3 must be 3.11 to 3.13; try: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "installing the packages: several GB, some minutes"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check -q -r requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
 	@touch $@
 
 install: $(READY)  ## make .venv and install requirements.txt into it (the other commands do this themselves)
@@ -25,8 +26,8 @@ test: $(READY)  ## ruff, then pytest
 	$(BIN)/ruff format --check
 	$(BIN)/python -m pytest
 
-lab: $(READY)  ## open JupyterLab on notebooks/
-	$(BIN)/jupyter lab --notebook-dir=notebooks
+lab: $(READY)  ## open JupyterLab on notebooks/ [LAB="--allow-root --no-browser"]
+	$(BIN)/jupyter lab --notebook-dir=notebooks $(LAB)
 
 notebooks: $(READY)  ## execute them on other data: DATA=... WEIGHTS=... [OUT=runs/notebooks EPOCHS=... RECIPE=... ONLY=direct]
 	$(BIN)/python notebooks/execute.py --out "$(OUT)" --data "$(DATA)" $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
@@ -35,7 +36,7 @@ notebooks: $(READY)  ## execute them on other data: DATA=... WEIGHTS=... [OUT=ru
 results: $(READY)  ## rewrite the README's tables from results/
 	$(BIN)/python results/make.py readme
 
-clean:  ## remove runs/ and .venv (results/, images/ and your data stay)
-	rm -rf runs .venv
+clean:  ## remove .venv and runs/demo (your other runs and your data stay)
+	rm -rf .venv runs/demo
 
 .PHONY: help install demo test lab notebooks results clean

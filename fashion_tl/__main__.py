@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,10 +47,12 @@ def download(args: argparse.Namespace) -> None:
 def run(args: argparse.Namespace) -> None:
     from fashion_tl.approaches import RUN
     from fashion_tl.evaluation import headline
+    from fashion_tl.gallery import draw_all
 
     settings = {"epochs": args.epochs, "seed": args.seed, **dict(map(parse_setting, args.set))}
     for finished in RUN[args.approach](args.data, args.weights, args.out, args.recipe, args.cache, **settings):
         print(f"{finished.folder}:\n{headline(finished.metrics).to_string()}")
+    print(f"{len(draw_all(Path(args.out), args.data, args.cache))} figures in {args.out}/figures")
 
 
 def figures(args: argparse.Namespace) -> None:
@@ -63,8 +66,9 @@ def predict(args: argparse.Namespace) -> None:
     from fashion_tl.evaluation import class_probabilities, top_classes
     from fashion_tl.inference import photo_logits
     from fashion_tl.model import load_model
+    from fashion_tl.runs import open_run
 
-    saved, failed = load_model(Path(args.run) / "model.safetensors"), 0
+    saved, failed = load_model(open_run(args.run).model_path), 0
     for photo in args.photos:
         try:
             logits = photo_logits(saved, Path(photo).read_bytes())
@@ -129,6 +133,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser().parse_args(arguments)
     try:
         args.function(args)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (FashionTLError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

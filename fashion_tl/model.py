@@ -58,7 +58,7 @@ def available_weights(weights: str | os.PathLike | None, is_sample: bool) -> str
 
     WeightsError when they can't be had, and it isn't the sample, or it isn't for want of a download.
     """
-    reason = "no weights were asked for"
+    reason = "the weights are `none`"
     if not is_random(weights):
         try:
             read_weights(weights)
@@ -106,10 +106,9 @@ def _read_file(path: Path) -> dict[str, torch.Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        first = (str(error).splitlines() or [""])[0]
+    except Exception as error:  # torch's own message would advise to let the file run its code
         raise WeightsError(
-            f"{path} can't be read as weights: damaged, or it would run code ({type(error).__name__}: {first}). {WAYS}"
+            f"{path} can't be read as weights: it is damaged, or would run code ({type(error).__name__}). {WAYS}"
         ) from error
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise WeightsError(f"{path} holds no plain table of tensors (a state dict). {WAYS}")

@@ -75,7 +75,7 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        return self._read("metrics.json", lambda path: json.loads(path.read_text()))
+        return self._read("metrics.json", lambda path: json.loads(path.read_text(), parse_constant=lambda _: None))
 
     def _table(self, name: str, **options: Any) -> pd.DataFrame:
         return self._read(name, lambda path: pd.read_csv(path, **options))
@@ -90,6 +90,8 @@ class Run:
 def open_run(folder: str | os.PathLike) -> Run:
     """The run in a folder; RunError when none lies there."""
     folder = Path(folder)
+    if not folder.is_dir():
+        raise RunError(f"no such run folder: {folder}")
     try:
         return Run(folder, json.loads((folder / "run.json").read_text()))
     except (OSError, ValueError) as error:
@@ -112,7 +114,7 @@ def create_run(folder: str | os.PathLike, config: Config, data: dict[str, Any], 
                     changed.append(f"{name if part == 'config' else f'{part} {name}'} ({old!r}, now {new!r})")
         if changed:
             raise RunError(
-                f"{folder} holds a run with another {'; '.join(changed)}. "
+                f"{folder} holds a run with other settings: {'; '.join(changed)}. "
                 "Name another folder for this run, or delete that one first."
             )
         return run
@@ -123,7 +125,7 @@ def create_run(folder: str | os.PathLike, config: Config, data: dict[str, Any], 
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if any(path.is_file() for path in folder.iterdir()):
+        if any(not path.name.startswith(".") for path in folder.iterdir()):
             raise RunError(f"{folder} holds something that is no run; name another folder")
         write_json(folder / "run.json", about)
     except OSError as error:
@@ -132,7 +134,7 @@ def create_run(folder: str | os.PathLike, config: Config, data: dict[str, Any], 
 
 
 def write_json(path: Path, value: Any) -> None:
-    _write(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+    _write(path, (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
 def write_table(path: Path, table: pd.DataFrame, float_format: str | None = None) -> None:

@@ -184,7 +184,7 @@ def _go_on(path: Path | None, model: nn.Module, optimizer: SGD, config: Config) 
         raise RunError(f"{path} is damaged ({type(error).__name__}); delete it to train from the start") from error
     if state["config"] != config.to_dict():
         changed = [k for k, v in config.to_dict().items() if state["config"].get(k) != v]
-        raise RunError(f"{path} was made with another {', '.join(changed)}; name another folder, or delete it")
+        raise RunError(f"{path} was made with other settings: {', '.join(changed)}; name another folder, or delete it")
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     print(f"going on after epoch {len(state['history'])} of {config.epochs}")

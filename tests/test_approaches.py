@@ -66,7 +66,7 @@ def test_a_folder_that_holds_a_run_with_other_settings_is_refused_and_left_alone
     before = (fc_only / "metrics.json").read_bytes()
     words = ["run", "fc_only", "--data", sample_root, "--weights", "none", "--out", fc_only, "--epochs", 4, *QUICK]
     assert command(*words) == 2
-    assert "another epochs (3, now 4)" in capsys.readouterr().err
+    assert "other settings: epochs (3, now 4)" in capsys.readouterr().err
     assert (fc_only / "metrics.json").read_bytes() == before
 
 
@@ -117,7 +117,7 @@ def test_a_run_is_not_taken_up_with_other_labels_but_is_where_the_data_moved(fc_
         styles.replace(",Tops,", ",?,").replace(",Handbags,", ",Tops,").replace(",?,", ",Handbags,")
     )
     assert command(*words) == 2
-    assert "another data fingerprint" in capsys.readouterr().err
+    assert "other settings: data fingerprint" in capsys.readouterr().err
 
 
 def test_figures_are_drawn_again_without_training(two_step, wide_root, monkeypatch):
@@ -160,7 +160,7 @@ def test_predict_names_a_photo_it_can_not_read_and_answers_for_the_others(fc_onl
 
 def test_predict_without_a_run_says_so(tmp_path, capsys):
     assert command("predict", tmp_path, "photo.jpg") == 2
-    assert "is not a model saved by fashion_tl" in capsys.readouterr().err
+    assert "is no run folder" in capsys.readouterr().err
 
 
 def test_a_run_on_real_data_without_weights_stops_and_names_the_three_ways(sample_root, tmp_path, monkeypatch, capsys):

@@ -144,7 +144,7 @@ def test_going_on_leaves_frozen_parts_frozen(tmp_path):
 
 def test_a_checkpoint_of_another_training_is_refused_by_name(tmp_path):
     run(settings(), tmp_path)
-    with pytest.raises(RunError, match="was made with another lr"):
+    with pytest.raises(RunError, match="was made with other settings: lr"):
         run(settings(lr=0.01), tmp_path)
 
 
