@@ -11,16 +11,16 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
-from fashion_tl.batches import Batches, photo_batches
+from fashion_tl.batches import Batches, feature_batches, photo_batches
 from fashion_tl.catalogue import LARGEST, Catalogue, Task, class_weights, make_task, read_catalogue
 from fashion_tl.config import Config, make_config
 from fashion_tl.dataroot import DataRoot, open_root
 from fashion_tl.errors import DataError
 from fashion_tl.evaluation import metrics, per_class_table, prediction_table
-from fashion_tl.inference import calibrate_batchnorm, feature_batches, forward, pick_device, resolve_precision
+from fashion_tl.features import frozen_features
+from fashion_tl.inference import calibrate_batchnorm, forward, pick_device, resolve_precision, through
 from fashion_tl.model import (
     available_weights,
-    backbone,
     build_resnet50,
     freeze_all_but_head,
     freeze_first_children,
@@ -28,6 +28,7 @@ from fashion_tl.model import (
     load_model,
     replace_head,
     save_model,
+    split_frozen,
     weights_name,
 )
 from fashion_tl.photos import Photos, decode_photos, photo_digests, twin_groups
@@ -45,12 +46,22 @@ class Data:
     catalogue: Catalogue
     photos: Photos
     task: Task
+    digests: list[bytes]  # of each photo's pixels
     fingerprint: str  # changes with any pixel, id, year or articleType
+    cache: StrPath | None = None
 
     def batches(self, part: str, config: Config) -> Batches:
         """The ``"train"``, ``"val"`` or ``"test"`` photos."""
         rows = getattr(self.task, part)
         return photo_batches(self.photos.array, rows, self.task.labels[rows], config)
+
+    def features(self, frozen: nn.Module, config: Config, *parts: str) -> list[Batches]:
+        """The same parts as features of a frozen network: computed once, and kept in the cache folder."""
+        rows = np.sort(np.concatenate([getattr(self.task, part) for part in parts]))
+        digests = [self.digests[row] for row in rows]
+        features = frozen_features(frozen, self.photos.array, rows, digests, config, self.cache)
+        chosen = [getattr(self.task, part) for part in parts]
+        return [feature_batches(features, np.searchsorted(rows, own), self.task.labels[own], config) for own in chosen]
 
     def class_weights(self, config: Config) -> np.ndarray:
         """Weight of each class in the loss, float64 [num_classes], from the training photos alone."""
@@ -84,7 +95,8 @@ def load_data(path: StrPath, config: Config, cache: StrPath | None = None) -> Da
     digests = photo_digests(photos.array)
     task = make_task(catalogue, twin_groups(digests), config.val_fraction, config.split_seed)
     labels = catalogue.table[["id", "year", "articleType"]].to_csv(index=False).encode()
-    return Data(root, catalogue, photos, task, hashlib.sha256(b"".join([*digests, labels])).hexdigest()[:16])
+    fingerprint = hashlib.sha256(b"".join([*digests, labels])).hexdigest()[:16]
+    return Data(root, catalogue, photos, task, digests, fingerprint, cache)
 
 
 def start_run(folder: StrPath, config: Config, data: Data, weights: StrPath | None) -> Run:
@@ -107,13 +119,12 @@ def train_head(model: nn.Module, data: Data, run: Run) -> pd.DataFrame:
     """
     if run.is_finished:
         return _read_back(model, run)
-    start, config, body = time.perf_counter(), run.config, backbone(model.to(pick_device()))
+    start, config = time.perf_counter(), run.config
+    frozen, head = split_frozen(model.to(pick_device()))
     if run.is_random:
-        calibrate_batchnorm(body, data.batches("train", config))
-    train = feature_batches(body, data.batches("train", config), config.precision, "training features")
-    val = feature_batches(body, data.batches("val", config), config.precision, "validation features")
-    # A single layer gains nothing from bf16, and its weights would lose digits.
-    history = fit(model.fc, train, val, config.change(precision="fp32"), data.class_weights(config), run.checkpoint)
+        calibrate_batchnorm(frozen, data.batches("train", config))
+    train, val = data.features(frozen, config, "train", "val")
+    history = fit(head, train, val, config, data.class_weights(config), run.checkpoint)
     return _keep(history, run, start)
 
 
@@ -122,8 +133,9 @@ def train_network(model: nn.Module, data: Data, run: Run) -> pd.DataFrame:
     if run.is_finished:
         return _read_back(model, run)
     start, config = time.perf_counter(), run.config
-    train, val = data.batches("train", config), data.batches("val", config)
-    history = fit(model.to(pick_device()), train, val, config, data.class_weights(config), run.checkpoint)
+    frozen, learning = split_frozen(model.to(pick_device()))
+    train, val = (through(frozen, data.batches(part, config), config.precision) for part in ("train", "val"))
+    history = fit(learning, train, val, config, data.class_weights(config), run.checkpoint)
     return _keep(history, run, start)
 
 
@@ -148,7 +160,11 @@ def finish_run(run: Run, model: nn.Module, data: Data, history: pd.DataFrame) ->
         return run.metrics
     start = time.perf_counter()
     config, task = run.config, data.task
-    logits = forward(model, data.batches("test", config), config.precision, desc="testing").numpy()
+    frozen, learning = split_frozen(model)
+    if len(learning) == 1:  # the head alone
+        logits = forward(learning, *data.features(frozen, config, "test"), config.precision, desc=None).numpy()
+    else:
+        logits = forward(model, data.batches("test", config), config.precision, desc="testing").numpy()
     predictions = prediction_table(data.table("test"), logits, task.classes, task.train_counts)
     seconds = history.attrs["seconds"] + time.perf_counter() - start
     save_model(run.model_path, model, task.classes, task.train_counts.tolist(), config.to_dict())

@@ -1,7 +1,7 @@
 """Batches of network inputs from the photo array: shuffled, augmented, enlarged and normalised as they are drawn."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ class Batches:
 
     ``inputs`` [all rows, …] are uint8 photos or features; ``rows`` int64 [n] says which of them, ``labels``
     int64 [n] of what class. ``prepare`` makes a batch of inputs what the network takes; ``augment`` changes it
-    at random first, where the batches are shuffled.
+    at random first, where the batches are shuffled. Both run where the network does.
     """
 
     inputs: Tensor
@@ -25,33 +25,46 @@ class Batches:
     labels: Tensor
     batch_size: int
     prepare: Callable[[Tensor], Tensor] = lambda inputs: inputs
-    augment: Callable[[Tensor, np.random.Generator], Tensor] | None = None
+    augment: Callable[[Tensor, torch.Generator], Tensor] | None = None
 
     def __len__(self) -> int:
-        return len(self._split(np.arange(len(self.rows))))
+        return len(self._sizes())
+
+    def to(self, device: torch.device) -> "Batches":
+        """The same samples, in a GPU's own memory where they leave half of it free: then an epoch moves nothing."""
+        size = self.inputs[:1].nbytes * len(self.rows)
+        if device.type != "cuda" or self.inputs.is_cuda or size > torch.cuda.mem_get_info(device)[0] / 2:
+            return self
+        inputs, labels = self.inputs[self.rows].to(device), self.labels.to(device)
+        return replace(self, inputs=inputs, rows=torch.arange(len(labels), device=device), labels=labels)
 
     def in_order(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
         """(inputs, labels) of every sample once, as it stands."""
-        for part in self._split(np.arange(len(self.rows))):
+        for part in torch.arange(len(self.rows), device=self.rows.device).split(self._sizes()):
             yield self._batch(part, None, device)
 
     def shuffled(self, seed: int, epoch: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
         """(inputs, labels) of every sample once, in an order and with augmentation decided by seed and epoch alone."""
         rng = np.random.default_rng([seed, epoch])
-        for part in self._split(rng.permutation(len(self.rows))):
-            yield self._batch(part, rng, device)
+        order = torch.from_numpy(rng.permutation(len(self.rows))).to(self.rows.device)
+        generator = torch.Generator(device).manual_seed(int(rng.integers(2**63)))
+        for part in order.split(self._sizes()):
+            yield self._batch(part, generator, device)
 
-    def _split(self, order: np.ndarray) -> list[np.ndarray]:
-        cuts = list(range(self.batch_size, len(order), self.batch_size))
-        if cuts and len(order) - cuts[-1] == 1:
-            cuts.pop()  # BatchNorm can't learn from a batch of one; it joins the one before
-        return np.split(order, cuts) if len(order) else []
+    def _sizes(self) -> list[int]:
+        whole, rest = divmod(len(self.rows), self.batch_size)
+        sizes = [self.batch_size] * whole
+        if rest == 1 and sizes:
+            sizes[-1] += 1  # BatchNorm can't learn from a batch of one; it joins the one before
+        elif rest:
+            sizes.append(rest)
+        return sizes
 
-    def _batch(self, part: np.ndarray, rng: np.random.Generator | None, device: torch.device) -> tuple[Tensor, Tensor]:
-        inputs = self.inputs[self.rows[part]]
-        if self.augment and rng:
-            inputs = self.augment(inputs, rng)
-        return self.prepare(inputs.to(device)), self.labels[part].to(device)
+    def _batch(self, part: Tensor, generator: torch.Generator | None, device: torch.device) -> tuple[Tensor, Tensor]:
+        inputs = self.inputs[self.rows[part]].to(device)
+        if self.augment and generator:
+            inputs = self.augment(inputs, generator)
+        return self.prepare(inputs), self.labels[part].to(device)
 
 
 def photo_batches(array: np.ndarray, rows: np.ndarray, labels: np.ndarray, config: Config) -> Batches:
@@ -77,7 +90,29 @@ def prepare_photos(photos: Tensor, config: Config) -> Tensor:
     return images.sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
 
 
-def flip_half(photos: Tensor, rng: np.random.Generator) -> Tensor:
+def flip_half(photos: Tensor, generator: torch.Generator) -> Tensor:
     """Mirror each photo, uint8 [batch, height, width, 3], left to right with probability 1/2."""
-    chosen = torch.from_numpy(rng.random(len(photos)) < 0.5).to(photos.device)
+    chosen = torch.rand(len(photos), generator=generator, device=photos.device) < 0.5
     return torch.where(chosen.view(-1, 1, 1, 1), photos.flip(2), photos)
+
+
+def feature_batches(features: np.ndarray, rows: np.ndarray, labels: np.ndarray, config: Config) -> Batches:
+    """Batches of the rows, int64 [n], of ``features``, float32 [photos, views, width].
+
+    Of each photo the first view, or, where batches are shuffled, one at random.
+    """
+    return Batches(
+        torch.from_numpy(features),
+        torch.from_numpy(rows),
+        torch.from_numpy(labels),
+        config.batch_size,
+        prepare=lambda views: views[:, 0],
+        augment=one_view if features.shape[1] > 1 else None,
+    )
+
+
+def one_view(features: Tensor, generator: torch.Generator) -> Tensor:
+    """One of each photo's views, drawn evenly: [batch, views, width] to [batch, 1, width]."""
+    batch, views, _ = features.shape
+    chosen = torch.randint(views, (batch,), generator=generator, device=features.device)
+    return features[torch.arange(batch, device=features.device), chosen][:, None]

@@ -82,8 +82,6 @@ class Config:
         number("label_smoothing", 0, 0.9)
         if not isinstance(self.flip, bool):
             raise ConfigError(f"flip must be true or false, not {self.flip!r}")
-        if self.flip and self.training == "fc_only":
-            raise ConfigError("flip must be false in fc_only: a frozen backbone's features are computed just once")
         for name, low in (("stored_size", 8), ("image_size", 32)):
             size = getattr(self, name)
             ok = isinstance(size, tuple) and len(size) == 2 and all(type(s) is int for s in size)

@@ -1,6 +1,7 @@
-"""The network run forward without learning: device and precision, logits, features of a frozen backbone."""
+"""The network run forward without learning, as fast as can be: device and precision, frozen parts, logits."""
 
 import os
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
@@ -11,8 +12,10 @@ from tqdm import tqdm
 
 from fashion_tl.batches import Batches, prepare_photos
 from fashion_tl.config import Config
-from fashion_tl.model import SavedModel
+from fashion_tl.model import SavedModel, folded
 from fashion_tl.photos import decode
+
+COMPILE_FROM = 200_000_000  # pixels to run forward
 
 
 def pick_device() -> torch.device:
@@ -38,32 +41,63 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager:
     return torch.autocast(device.type, torch.bfloat16, enabled=resolve_precision(precision, device) == "bf16")
 
 
-@torch.inference_mode()
-def forward(model: nn.Module, batches: Batches, precision: str = "auto", desc: str | None = "predicting") -> Tensor:
-    """The model's outputs for every sample, in order: float32 [n, outputs], on the CPU.
+def outputs(model: nn.Module, batches: Batches, precision: str = "auto", desc: str | None = None) -> Iterator[Tensor]:
+    """The model's outputs, batch by batch, in order: float32 [batch, outputs], on the CPU.
 
     The model is left in evaluation mode. ``desc`` names the progress bar; None shows none.
     """
     device = next(model.parameters()).device
     model.eval()
+    batches, plain = batches.to(device), frozen_copy(model, precision)
     bar = tqdm(batches.in_order(device), desc, len(batches), leave=False, mininterval=0.5, disable=desc is None)
-    with autocast(device, precision):
-        outputs = [model(inputs).float() for inputs, _ in bar]
-    return torch.cat(outputs).cpu()
+    fast = None
+    for inputs, _ in bar:
+        with torch.inference_mode(), autocast(device, precision):  # not around `yield`, which lets other code run
+            if fast is None:
+                fast = _compiled(plain, inputs) if _compiling_pays(inputs, len(batches.rows)) else plain
+            # Another batch size would be compiled anew.
+            result = (fast if len(inputs) == batches.batch_size else plain)(inputs)
+        yield result.float().cpu()
 
 
-def feature_batches(backbone: nn.Module, batches: Batches, precision: str = "auto", desc: str = "features") -> Batches:
-    """The same samples as features of a frozen backbone, computed once: they can't change while it is frozen.
+def forward(model: nn.Module, batches: Batches, precision: str = "auto", desc: str | None = "predicting") -> Tensor:
+    """All of :func:`outputs` in one tensor, float32 [n, outputs]."""
+    return torch.cat(list(outputs(model, batches, precision, desc)))
 
-    ValueError when the batches are augmented (each epoch's features would differ) or the backbone can learn.
-    """
-    if batches.augment or any(p.requires_grad for p in backbone.parameters()):
-        raise ValueError("features are computed once: freeze the backbone and switch augmentation off first")
-    if not len(batches):
+
+def frozen_copy(model: nn.Module, precision: str) -> nn.Module:
+    """:func:`fashion_tl.model.folded` in the dtype of this precision."""
+    bf16 = resolve_precision(precision, next(model.parameters()).device) == "bf16"
+    return folded(model, torch.bfloat16 if bf16 else torch.float32)
+
+
+def through(frozen: nn.Module, batches: Batches, precision: str) -> Batches:
+    """The same samples as the frozen first part of a network leaves them. It runs folded, and without autograd."""
+    if not len(frozen):
         return batches
-    features = forward(backbone, batches, precision, desc).clone()  # an inference tensor can't be learned from
-    device = next(backbone.parameters()).device
-    return replace(batches, inputs=features.to(device), rows=torch.arange(len(features)), prepare=lambda x: x)
+    first = frozen_copy(frozen, precision)
+
+    @torch.no_grad()
+    def prepare(inputs: Tensor) -> Tensor:
+        with autocast(inputs.device, precision):
+            return first(batches.prepare(inputs))
+
+    return replace(batches, prepare=prepare)
+
+
+def _compiling_pays(inputs: Tensor, photos: int) -> bool:
+    """On two cores ``torch.compile`` halves a photo's time and takes up to 20 seconds first (benchmarks/compile.py)."""
+    return inputs.device.type == "cpu" and inputs.ndim == 4 and photos * inputs[0, 0].numel() >= COMPILE_FROM
+
+
+def _compiled(model: nn.Module, inputs: Tensor) -> nn.Module:
+    try:
+        fast = torch.compile(model, options={"freezing": True})
+        fast(inputs)
+        return fast
+    except Exception as error:  # no C++ compiler, most often
+        print(f"NOTE: torch.compile can't be used here ({type(error).__name__}); it goes on without, at half the speed")
+        return model
 
 
 def photo_logits(saved: SavedModel, content: bytes) -> np.ndarray:

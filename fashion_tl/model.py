@@ -1,8 +1,10 @@
 """ResNet-50: build it, load weights, freeze parts, swap the head, save and load it with its class list."""
 
+import copy
 import json
 import os
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import ResNet50_Weights, resnet50
 
 from fashion_tl.errors import WeightsError
@@ -157,9 +160,29 @@ def train_mode(model: nn.Module) -> None:
             module.eval()
 
 
-def backbone(model: nn.Module) -> nn.Module:
-    """The network without its last layer: photos to features [batch, 2048]. Shares its parameters."""
-    return nn.Sequential(*list(model.children())[:-1], nn.Flatten(1))
+def split_frozen(model: nn.Module) -> tuple[nn.Sequential, nn.Sequential]:
+    """The leading children that are frozen whole, and the rest: run one after the other, they are the network.
+
+    Both share its parameters. With all but the head frozen, the first maps photos to features [batch, 2048].
+    """
+    children = [*list(model.children())[:-1], nn.Flatten(1), model.fc]
+    learns = [any(p.requires_grad for p in child.parameters()) for child in children]
+    first = learns.index(True)
+    return nn.Sequential(*children[:first]), nn.Sequential(*children[first:])
+
+
+def folded(model: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module:
+    """A copy for inference, quicker and all but equal: every BatchNorm folded into the convolution it follows.
+
+    ``dtype`` is that of the convolutions.
+    """
+    model = copy.deepcopy(model).eval().requires_grad_(False)
+    for module in list(model.modules()):
+        for (name, child), (after, norm) in pairwise(module.named_children()):
+            if isinstance(child, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(module, name, fuse_conv_bn_eval(child, norm).to(dtype, memory_format=torch.channels_last))
+                setattr(module, after, nn.Identity())
+    return model
 
 
 def count_parameters(model: nn.Module) -> tuple[int, int]:

@@ -52,7 +52,9 @@ def fit(
         lr=config.lr,
         momentum=config.momentum,
         weight_decay=config.weight_decay,
+        fused=True,
     )
+    train, val = train.to(device), val.to(device)
     history, best = _go_on(checkpoint, model, optimizer, config)
     interrupted, before = False, sum(row["seconds"] for row in history)
     bar = tqdm(total=config.epochs * len(train), initial=len(history) * len(train), unit="batch", mininterval=0.5)
@@ -94,13 +96,7 @@ def fit(
 
 
 def train_epoch(
-    model: nn.Module,
-    train: Batches,
-    optimizer: SGD,
-    config: Config,
-    weights: Tensor,
-    epoch: int,
-    bar: tqdm,
+    model: nn.Module, train: Batches, optimizer: SGD, config: Config, weights: Tensor, epoch: int, bar: tqdm
 ) -> tuple[float, float]:
     """One pass over the training samples; returns their mean loss and accuracy, measured as it learns."""
     train_mode(model)

@@ -1,0 +1,86 @@
+"""Features of a frozen backbone: computed once per photo and view, and kept in a file. They can't change."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.lib.format import open_memmap
+from torch import nn
+
+from fashion_tl.batches import Batches, photo_batches
+from fashion_tl.config import Config
+from fashion_tl.dataroot import cache_folder
+from fashion_tl.errors import DataError
+from fashion_tl.files import replacing
+from fashion_tl.inference import outputs, resolve_precision
+
+VERSION = 1  # part of the key: raise it when the same photos would give other features
+
+
+def frozen_features(
+    frozen: nn.Module,
+    photos: np.ndarray,
+    rows: np.ndarray,
+    digests: Sequence[bytes],
+    config: Config,
+    cache: str | os.PathLike | None = None,
+) -> np.ndarray:
+    """Features of the photos ``rows``, int64 [n], of ``photos``, uint8 [photos, height, width, 3].
+
+    Returns float32 [n, views, width], memory-mapped: the photo as it is and, with ``config.flip``, its mirror
+    image. ``digests`` [n] are those of the photos' pixels. The file in ``cache`` (see
+    :func:`fashion_tl.dataroot.cache_folder`) is used again only for the same pixels in the same order, the same
+    parameters and buffers of ``frozen``, and the same preparation and precision. DataError when it can't be written,
+    ValueError when the network can still learn.
+    """
+    if any(p.requires_grad for p in frozen.parameters()):
+        raise ValueError("features are computed once: freeze the backbone first")
+    key = _key(frozen, digests, config)
+    file = cache_folder(cache) / f"features-{key[:16]}.npy"
+    if not file.exists():
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(file) as temporary:
+                _compute_into(temporary, frozen, photos, rows, config)
+        except OSError as error:
+            raise DataError(
+                f"{file.parent}: the features can't be written ({error}); "
+                "name another folder with --cache or FASHION_TL_CACHE."
+            ) from error
+    return np.load(file, mmap_mode="c")
+
+
+def _key(frozen: nn.Module, digests: Sequence[bytes], config: Config) -> str:
+    """Changes with everything that the features depend on."""
+    precision = resolve_precision(config.precision, next(frozen.parameters()).device)
+    preparation = (config.image_size, config.mean, config.std, config.flip, precision)
+    key = hashlib.sha256(repr((VERSION, preparation)).encode())
+    for name, tensor in frozen.state_dict().items():
+        key.update(name.encode())
+        key.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    key.update(b"".join(digests))
+    return key.hexdigest()
+
+
+def _compute_into(file: Path, frozen: nn.Module, photos: np.ndarray, rows: np.ndarray, config: Config) -> None:
+    plain = photo_batches(photos, rows, np.zeros(len(rows), dtype=np.int64), config.change(flip=False))
+    views = [plain, _mirrored(plain)] if config.flip else [plain]
+    features = None
+    for number, view in enumerate(views):
+        start = 0
+        for batch in outputs(frozen, view, config.precision, "features"):
+            if features is None:
+                features = open_memmap(file, "w+", np.float32, (len(rows), len(views), batch.shape[1]))
+            features[start : start + len(batch), number] = batch.numpy()
+            start += len(batch)
+    features.flush()
+
+
+def _mirrored(batches: Batches) -> Batches:
+    def prepare(photos: torch.Tensor) -> torch.Tensor:
+        return batches.prepare(photos.flip(2))
+
+    return Batches(batches.inputs, batches.rows, batches.labels, batches.batch_size, prepare)

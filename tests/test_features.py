@@ -1,0 +1,174 @@
+"""Frozen parts of the network: run once or run fast, they give what the whole network would; in float32 to 1e-4."""
+
+import numpy as np
+import pytest
+import torch
+
+from fashion_tl import features as module
+from fashion_tl import inference
+from fashion_tl.batches import feature_batches, photo_batches
+from fashion_tl.config import make_config
+from fashion_tl.errors import DataError
+from fashion_tl.features import frozen_features
+from fashion_tl.inference import calibrate_batchnorm, forward, through
+from fashion_tl.model import build_resnet50, folded, freeze_all_but_head, freeze_first_children, split_frozen
+from fashion_tl.photos import photo_digests
+from fashion_tl.training import fit
+
+CLASSES = 3
+EVEN = np.ones(CLASSES)
+COLUMNS = ["train_loss", "train_accuracy", "val_loss", "val_accuracy", "val_cross_entropy"]
+
+
+def settings(**changes):
+    defaults = {"epochs": 3, "batch_size": 8, "lr": 0.001, "image_size": (32, 32), "precision": "fp32", "flip": False}
+    return make_config("fc_only", **(defaults | changes))
+
+
+@pytest.fixture(scope="module")
+def photos():
+    return np.random.default_rng(0).integers(0, 256, (30, 16, 12, 3), dtype=np.uint8)
+
+
+LABELS = np.arange(30) % CLASSES
+TRAIN, VAL = np.arange(20), np.arange(20, 30)
+
+
+def network(photos, freeze=freeze_all_but_head):
+    model = build_resnet50(CLASSES, None)
+    calibrate_batchnorm(model, photo_batches(photos, TRAIN, LABELS[TRAIN], settings()))
+    freeze(model)
+    return model
+
+
+def parts(photos, config):
+    return [photo_batches(photos, rows, LABELS[rows], config) for rows in (TRAIN, VAL)]
+
+
+@pytest.fixture(scope="module")
+def model(photos):
+    return network(photos)
+
+
+@pytest.fixture
+def cached(photos, tmp_path):
+    def features(model, photos=photos, **changes):
+        frozen, _ = split_frozen(model)
+        return frozen_features(
+            frozen, photos, np.arange(len(photos)), photo_digests(photos), settings(**changes), tmp_path
+        )
+
+    return features
+
+
+def test_a_head_on_cached_features_learns_as_through_the_frozen_backbone(photos, cached):
+    config = settings()
+    whole, part = network(photos), network(photos)
+    history = fit(whole, *parts(photos, config), config, EVEN)
+    features, head = cached(part), split_frozen(part)[1]
+    quick = fit(head, *(feature_batches(features, rows, LABELS[rows], config) for rows in (TRAIN, VAL)), config, EVEN)
+    np.testing.assert_allclose(quick[COLUMNS], history[COLUMNS], rtol=1e-4)
+    val = parts(photos, config)[1]
+    assert torch.equal(forward(part, val, "fp32").argmax(1), forward(whole, val, "fp32").argmax(1))
+
+
+def test_the_rest_learns_from_what_the_frozen_first_children_leave_as_in_the_whole_network(photos):
+    config = settings(flip=True, epochs=1, batch_size=10, image_size=(64, 48), lr=1e-4)
+    whole, part = (network(photos, freeze_first_children) for _ in range(2))
+    history = fit(whole, *parts(photos, config), config, EVEN)
+    before = {name: tensor.clone() for name, tensor in part.state_dict().items()}
+    frozen, learning = split_frozen(part)
+    assert len(frozen) == 5
+    quick = fit(learning, *(through(frozen, batches, "fp32") for batches in parts(photos, config)), config, EVEN)
+    np.testing.assert_allclose(quick[COLUMNS], history[COLUMNS], rtol=1e-3)
+    for name, tensor in part.state_dict().items():  # the network itself has learned, but for its first children
+        assert torch.equal(tensor, before[name]) == (name.split(".")[0] in ("conv1", "bn1", "layer1")), name
+        if tensor.is_floating_point():
+            torch.testing.assert_close(tensor, whole.state_dict()[name], rtol=1e-3, atol=1e-4)
+
+
+def test_a_network_with_its_batchnorms_folded_gives_the_same_logits(photos, model):
+    inputs, _ = next(parts(photos, settings())[0].in_order(torch.device("cpu")))
+    quick = folded(model)
+    assert not [m for m in quick.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    with torch.inference_mode():
+        torch.testing.assert_close(quick(inputs), model.eval()(inputs), rtol=1e-4, atol=1e-4)
+
+
+def test_features_are_computed_once_and_then_read(cached, model, monkeypatch):
+    first = np.array(cached(model))
+    monkeypatch.setattr(module, "outputs", None)  # it would have to be called
+    np.testing.assert_array_equal(first, cached(model))
+
+
+@pytest.mark.parametrize("change", ["weights", "statistics", "size", "normalisation", "precision", "photo", "order"])
+def test_a_stale_cache_is_never_used(change, cached, model, photos, tmp_path):
+    before = np.array(cached(model))
+    if change in ("weights", "statistics"):
+        model = network(photos)
+        name = "layer4.2.conv3.weight" if change == "weights" else "layer4.2.bn3.running_mean"
+        model.state_dict()[name].add_(0.01)
+        after = cached(model)
+    elif change in ("photo", "order"):
+        others = photos.copy()
+        others[7, 3, 3] ^= 255
+        after = cached(model, others if change == "photo" else photos[::-1].copy())
+    else:
+        changes = {"size": {"image_size": (40, 32)}, "normalisation": {"mean": (0.5, 0.5, 0.5)}}
+        after = cached(model, **changes.get(change, {"precision": "bf16"}))
+    assert len(list(tmp_path.iterdir())) == 2
+    assert not np.array_equal(before, after)
+
+
+def test_an_interrupted_cache_leaves_nothing_and_the_next_one_is_whole(cached, model, tmp_path, monkeypatch):
+    def stops(*args):
+        yield torch.zeros(8, 2048)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "outputs", stops)
+        with pytest.raises(KeyboardInterrupt):
+            cached(model)
+    assert list(tmp_path.iterdir()) == []
+    assert np.abs(cached(model)).sum(axis=(1, 2)).min() > 0
+
+
+def test_with_flips_each_photo_has_two_views_and_training_draws_one_of_them(cached, model, photos):
+    both, mirrored = np.array(cached(model, flip=True)), cached(model, photos[:, :, ::-1].copy())
+    assert both.shape == (30, 2, 2048)
+    np.testing.assert_allclose(both[:, 1], mirrored[:, 0], rtol=1e-4, atol=1e-5)
+    batches = feature_batches(both, TRAIN, LABELS[TRAIN], settings())
+    cpu = torch.device("cpu")
+    plain = torch.cat([inputs for inputs, _ in batches.in_order(cpu)])
+    assert torch.equal(plain, torch.from_numpy(both[TRAIN, 0]))
+    drawn = torch.cat([inputs for inputs, _ in batches.shuffled(0, 0, cpu)]).numpy()
+    kinds = [(drawn[:, None] == both[None, :, view]).all(2).any(1).sum() for view in (0, 1)]
+    assert sum(kinds) == 20 and min(kinds) > 3
+
+
+def test_features_of_a_network_that_learns_are_refused(photos, tmp_path):
+    learning = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3))
+    with pytest.raises(ValueError, match="freeze the backbone first"):
+        frozen_features(learning, photos, TRAIN, photo_digests(photos[TRAIN]), settings(), tmp_path)
+
+
+def test_a_cache_folder_that_cannot_be_written_is_named(photos, model, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match=r"file: the features can't be written"):
+        digests = photo_digests(photos[TRAIN])
+        frozen_features(split_frozen(model)[0], photos, TRAIN, digests, settings(), tmp_path / "file")
+
+
+def test_compiled_or_where_it_cannot_be_the_outputs_are_the_same(photos, monkeypatch, capsys):
+    small = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8), torch.nn.ReLU(), torch.nn.Flatten())
+    batches = photo_batches(photos, TRAIN, LABELS[TRAIN], settings())  # 8, 8 and 4: the last is not compiled
+    plain = forward(small, batches, "fp32")
+    monkeypatch.setattr(inference, "COMPILE_FROM", 0)
+    torch.testing.assert_close(forward(small, batches, "fp32"), plain)
+
+    def no_compiler(*args, **options):
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(torch, "compile", no_compiler)
+    assert torch.equal(forward(small, batches, "fp32"), plain)
+    assert "torch.compile can't be used here" in capsys.readouterr().out
