@@ -33,10 +33,15 @@ notebooks: $(READY)  ## execute them on other data: DATA=... WEIGHTS=... [OUT=ru
 	$(BIN)/python notebooks/execute.py --out "$(OUT)" --data "$(DATA)" $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
 	  $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(RECIPE),--recipe $(RECIPE)) $(if $(ONLY),--only $(ONLY))
 
+bench: $(READY)  ## how fast it is beside the published way and the bare limit (12 minutes): DATA=....zip
+	@test "$(DATA)" != sample || { echo "name the zip: make bench DATA=data/fashion-product-images-small.zip"; exit 1; }
+	$(BIN)/python benchmarks/run.py --data "$(DATA)"
+	$(BIN)/python results/make.py readme
+
 results: $(READY)  ## rewrite the README's tables from results/
 	$(BIN)/python results/make.py readme
 
 clean:  ## remove .venv and runs/demo (your other runs and your data stay)
 	rm -rf .venv runs/demo
 
-.PHONY: help install demo test lab notebooks results clean
+.PHONY: help install demo test lab notebooks bench results clean

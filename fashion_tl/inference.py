@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch._inductor import config as inductor
 from tqdm import tqdm
 
 from fashion_tl.batches import Batches, prepare_photos
@@ -86,14 +87,15 @@ def through(frozen: nn.Module, batches: Batches, precision: str) -> Batches:
 
 
 def _compiling_pays(inputs: Tensor, photos: int) -> bool:
-    """On two cores ``torch.compile`` halves a photo's time and takes up to 20 seconds first (benchmarks/compile.py)."""
+    """On two cores ``torch.compile`` halves a photo's time and takes up to 20 seconds first (see results/bench)."""
     return inputs.device.type == "cpu" and inputs.ndim == 4 and photos * inputs[0, 0].numel() >= COMPILE_FROM
 
 
 def _compiled(model: nn.Module, inputs: Tensor) -> nn.Module:
     try:
-        fast = torch.compile(model, options={"freezing": True})
-        fast(inputs)
+        fast = torch.compile(model)
+        with inductor.patch(freezing=True):  # weights are packed once; as an option of compile it does less
+            fast(inputs)
         return fast
     except Exception as error:  # no C++ compiler, most often
         print(f"NOTE: torch.compile can't be used here ({type(error).__name__}); it goes on without, at half the speed")
