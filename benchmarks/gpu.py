@@ -45,7 +45,7 @@ def main() -> None:
     if args.tiny:
         timing.RESULTS = Path(tempfile.gettempdir())
     file = timing.save(rows, data.root.name, len(data.photos.ids), started)
-    print(f"\n{timing.show(file)}\n\n{file}")
+    print(f"\n{timing.show(rows)}\n\n{file}")
 
 
 if __name__ == "__main__":

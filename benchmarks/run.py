@@ -45,7 +45,7 @@ def main() -> None:
                 f"{(time.perf_counter() - started) / 60:5.1f} min  {rows[-1]['name']}: {rows[-1]['ours']}", flush=True
             )
     file = timing.save(rows, data.root.name, len(data.photos.ids), started)
-    print(f"\n{timing.show(file)}\n\n{file}")
+    print(f"\n{timing.show(rows)}\n\n{file}")
 
 
 def decoding(rows: list[dict]) -> float:

@@ -1,6 +1,5 @@
 """Measuring in turns: what is compared runs A B C A B C …, so that a machine's moods fall on all alike."""
 
-import json
 import platform
 import re
 import statistics
@@ -103,14 +102,17 @@ def save(rows: list[dict], data: str, photos: int, started: float) -> Path:
     return file
 
 
-def show(file: Path) -> str:
-    """The table of such a file, as Markdown."""
+def show(rows: list[dict]) -> str:
+    """The table as Markdown; what the rows note comes below it."""
     lines = ["| what | ours | other | limit | × other | of limit | goal |", "|---|---|---|---|---|---|---|"]
-    for each in json.loads(file.read_text())["rows"]:
+    notes = []
+    for each in rows:
         values = [number(each[key], each["unit"]) for key in ("ours", "peer", "limit")]
         shares = [ratio(each, "peer", "×"), ratio(each, "limit", "")]
         lines.append(f"| {each['name']} | {' | '.join(values)} | {' | '.join(shares)} | {each['goal'] or '–'} |")
-    return "\n".join(lines)
+        if each["note"]:
+            notes.append(f"- {each['name']}: {each['note']}.")
+    return "\n".join([*lines, "", *notes])
 
 
 def number(value: float | None, unit: str) -> str:

@@ -17,6 +17,9 @@ from fashion_tl.evaluation import best_and_worst
 from fashion_tl.runs import open_run, write_json, write_table
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "benchmarks"))
+from timing import show  # noqa: E402
+
 README = HERE.parent / "README.md"
 APPROACHES = {"fc_only": "FC only", "direct": "Direct", "top20": "Two steps: 20 classes", "two_step": "Two steps: all"}
 
@@ -43,7 +46,7 @@ def render(readme: str, results: Path = HERE) -> str:
 
     def block(match: re.Match) -> str:
         name = match[1]
-        body = table(results) if name == "table" else story(name, results)
+        body = {"table": table, "bench": speed}[name](results) if name in ("table", "bench") else story(name, results)
         return f"<!-- results: {name} -->\n{body}\n<!-- end -->"
 
     return re.sub(r"<!-- results: (\w+) -->\n.*?<!-- end -->", block, readme, flags=re.DOTALL)
@@ -74,6 +77,17 @@ def table(results: Path) -> str:
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def speed(results: Path) -> str:
+    """What ``make bench`` measured, machine by machine."""
+    parts = []
+    for file in sorted((results / "bench").glob("*.json")):
+        about = json.loads(file.read_text())
+        versions = ", ".join(f"{name} {about['versions'][name]}" for name in ("torch", "torchvision"))
+        data = f"{about['photos']:,} photos of {about['data']}"
+        parts.append(f"{about['machine']}; {versions}; {data}; commit {about['commit']}:\n\n{show(about['rows'])}")
+    return "\n\n".join(parts)
 
 
 def figures_of(published: dict) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Frozen parts of the network: run once or run fast, they give what the whole network would; in float32, to the tolerances stated."""
+"""Frozen parts run once, and quick ways of running: the same results, in float32, to the tolerances stated."""
 
 import numpy as np
 import pytest

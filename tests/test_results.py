@@ -15,6 +15,7 @@ KEYS = set(
     "approach recipe data weights image_size epochs seed n_test correct top1 top5 macro few_shot ceiling "
     "top1_learnable minutes machine commit".split()
 )
+VALUES = {"ours", "peer", "limit", "ratio_peer", "ratio_limit"}
 RECORDS = [path for path in sorted(RESULTS.glob("*.json")) if path.stem != "published"]
 
 spec = importlib.util.spec_from_file_location("results_make", RESULTS / "make.py")
@@ -43,6 +44,18 @@ def test_a_record_is_complete_and_agrees_with_its_counts_per_class(path):
     if len(few):
         assert record["few_shot"] == pytest.approx((few["correct"] / few["test"]).mean())
     assert record["top1"] <= record["top5"] <= record["ceiling"]
+
+
+def test_each_measurement_of_speed_has_its_ratios_and_their_spread():
+    files = sorted((RESULTS / "bench").glob("*.json"))
+    assert files
+    for file in files:
+        about = json.loads(file.read_text())
+        assert {"machine", "versions", "data", "photos", "commit", "rows"} <= set(about)
+        for row in about["rows"]:
+            assert {"name", "unit", *VALUES} <= set(row)
+            for key, (least, most) in row["spread"].items():
+                assert least <= row[f"ratio_{key}"] * 1.001 and row[f"ratio_{key}"] <= most * 1.001
 
 
 def test_all_trainings_are_on_record():
