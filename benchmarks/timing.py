@@ -9,8 +9,6 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from fashion_tl.runs import commit, machine, write_json
-
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "bench"
 VALUES = ("ours", "peer", "limit", "ratio_peer", "ratio_limit")
 PACKAGES = ("torch", "torchvision", "numpy", "pillow")
@@ -87,6 +85,8 @@ def rates(seconds: list[float]) -> list[float]:
 
 def save(rows: list[dict], data: str, photos: int, started: float) -> Path:
     """Write ``results/bench/<machine>.json``."""
+    from fashion_tl.runs import commit, machine, write_json  # not before: decoding is timed in light processes
+
     words = re.sub(r"\(R\)|\(TM\)|CPU|Processor|@.*?GHz", "", machine())
     file = RESULTS / f"{re.sub(r'[^a-z0-9]+', '-', words.lower()).strip('-')}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
