@@ -3,7 +3,7 @@
     python benchmarks/gpu.py --data data/fashion-product-images-small.zip
     python benchmarks/gpu.py --tiny        # tries the script itself, on the built-in sample
 
-writes results/bench/<machine>.json, as ``make bench`` does: fine-tuning and forward pass at 80×60 and 224×224
+writes results/bench/gpu-<machine>.json, as ``make bench`` does: fine-tuning and forward pass at 80×60 and 224×224
 beside the bare limit (goal: 0.90) and the published loop with 16 workers; FC only from the zip to the last epoch.
 """
 
@@ -44,7 +44,7 @@ def main() -> None:
             print(f"{(time.perf_counter() - started) / 60:5.1f} min  {size}", flush=True)
     if args.tiny:
         timing.RESULTS = Path(tempfile.gettempdir())
-    file = timing.save(rows, data.root.name, len(data.photos.ids), started)
+    file = timing.save(rows, data.root.name, len(data.photos.ids), started, "gpu-")
     print(f"\n{timing.show(rows)}\n\n{file}")
 
 

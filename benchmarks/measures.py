@@ -7,9 +7,10 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from itertools import chain, repeat
+from itertools import chain, islice, repeat
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,13 @@ import peers
 import torch
 from timing import alternate, missing, rates, row
 
+from fashion_tl import features
 from fashion_tl.approaches import Data
 from fashion_tl.batches import Batches, feature_batches, photo_batches
 from fashion_tl.config import Config, make_config
 from fashion_tl.inference import outputs, pick_device, resolve_precision, through
 from fashion_tl.model import build_resnet50, freeze_all_but_head, freeze_first_children, split_frozen
+from fashion_tl.photos import photo_digests
 from fashion_tl.training import fit
 
 EPOCHS = 20
@@ -79,13 +82,14 @@ def fine_tuning(data: Data, files: list[Path], size: Size, batch: int, batches: 
     rows, labels = evenly(data.task.train, batches * batch), data.task.labels[evenly(data.task.train, len(files))]
     bare, bare_step2 = (peers.bare_training(size, batch, classes, BF16, frozen) for frozen in (False, True))
     device = pick_device()
+    ready = some(data, rows, config).to(device)
     taken = alternate(
         loop=training(data, rows, config),
         bare=times(batches, bare),
         published=peers.published_loop(files, labels, size, classes, head_only=False, workers=workers),
         step2=training(data, rows, config, freeze_first_children),
         bare_step2=times(batches, bare_step2),
-        prepare=lambda: sum(len(inputs) for inputs, _ in some(data, rows, config).shuffled(0, 0, device)),
+        prepare=lambda: sum(len(inputs) for inputs, _ in ready.shuffled(0, 0, device)),
     )
     per_second = {name: rates(seconds) for name, seconds in taken.items()}
     saved = statistics.median(1 - b / a for a, b in zip(taken["bare"], taken["bare_step2"], strict=True))
@@ -96,7 +100,7 @@ def fine_tuning(data: Data, files: list[Path], size: Size, batch: int, batches: 
             "photos/s",
             *(per_second[name] for name in ("loop", "published", "bare")),
             goal="≥ 2.5×, ≥ 0.95",
-            note=f"batches of {batch}; other: the published loop",
+            note=f"batches of {batch}; other: the published loop, float32, batches of 16, {workers} worker processes",
         ),
         row(
             f"step 2 (5 children frozen), {words(size)}",
@@ -111,12 +115,22 @@ def fine_tuning(data: Data, files: list[Path], size: Size, batch: int, batches: 
 
 def compiling(batches: int) -> list[dict]:
     """Whether torch.compile pays for a training step."""
-    plain, compiled = (peers.bare_training((80, 60), 64, 142, BF16, compiled=c) for c in (False, True))
+    models = [build_resnet50(142, None) for _ in range(2)]
+    networks = [models[0], torch.compile(models[1])]
+    plain, compiled = (peers.training_step(*pair, (80, 60), 64, BF16) for pair in zip(models, networks, strict=True))
     start = time.perf_counter()
     compiled()
     note = f"other: the same under torch.compile, which first takes {time.perf_counter() - start:.0f} s"
     taken = alternate(plain=times(batches, plain), compiled=times(batches, compiled))
-    return [row("bare training step, 80×60", "photos/s", rates(taken["plain"]), rates(taken["compiled"]), note=note)]
+    return [
+        row(
+            "training step of our network, 80×60",
+            "photos/s",
+            rates(taken["plain"]),
+            rates(taken["compiled"]),
+            note=note,
+        )
+    ]
 
 
 def evaluation(data: Data, size: Size, batch: int, batches: int) -> list[dict]:
@@ -132,11 +146,11 @@ def evaluation(data: Data, size: Size, batch: int, batches: int) -> list[dict]:
 def head_seconds(data: Data) -> float:
     """20 epochs of the head on as many features, measured whole."""
     train, val, classes = len(data.task.train), len(data.task.val), data.task.num_classes
-    features = np.random.default_rng(0).standard_normal((train + val, 1, 2048), dtype=np.float32)
+    random = np.random.default_rng(0).standard_normal((train + val, 1, 2048), dtype=np.float32)
     labels, rows = np.arange(train + val) % classes, np.arange(train + val)
     config, model = make_config("fc_only", epochs=EPOCHS), build_resnet50(classes, None)
     freeze_all_but_head(model)
-    parts = [feature_batches(features, part, labels[part], config) for part in (rows[:train], rows[train:])]
+    parts = [feature_batches(random, part, labels[part], config) for part in (rows[:train], rows[train:])]
     start = time.perf_counter()
     quietly(fit, split_frozen(model)[1].to(pick_device()), *parts, config, np.ones(classes))
     return time.perf_counter() - start
@@ -150,15 +164,16 @@ def fc_only(data: Data, files: list[Path], decoding: float, size: Size, batches:
     """
     own = size == data.photos.array.shape[1:3]
     even = np.sort(np.r_[data.task.train, data.task.val])
+    batch = features.BATCH
     labels, classes = data.task.labels[evenly(data.task.train, len(files))], data.task.num_classes
-    config, model = make_config("fc_only", image_size=size, batch_size=64), build_resnet50(classes, None)
+    config, model = make_config("fc_only", image_size=size, batch_size=batch), build_resnet50(classes, None)
     freeze_all_but_head(model.to(pick_device()))
-    feed = Feed(split_frozen(model)[0], some(data, even, config), batches)
+    feed = Feed(split_frozen(model)[0], data, even, config, batches)
     if own:
-        other = training(data, evenly(even, batches * 64), config, freeze_all_but_head)
+        other = training(data, evenly(even, batches * batch), config, freeze_all_but_head)
     else:
         other = peers.published_loop(files, labels, size, classes, head_only=True, workers=workers)
-    bare, head = peers.bare_forward(size, 64, classes, BF16), head_seconds(data)
+    bare, head = peers.bare_forward(size, batch, classes, BF16), head_seconds(data)
     taken = alternate(ours=feed, other=other, bare=times(batches, bare))
     passing = [len(even) * each for each in taken["ours"]]
     middle = statistics.median
@@ -180,17 +195,24 @@ def fc_only(data: Data, files: list[Path], decoding: float, size: Size, batches:
 
 
 class Feed:
-    """Our pass for features, some batches at a time, as it goes through all the photos."""
+    """Our pass for features, into a file, some batches at a time; ``start_up`` is all that comes before."""
 
-    def __init__(self, frozen: torch.nn.Module, batches: Batches, n: int) -> None:
+    def __init__(self, frozen: torch.nn.Module, data: Data, rows: np.ndarray, config: Config, n: int) -> None:
         start = time.perf_counter()
-        self.passing: Iterator = chain.from_iterable(outputs(frozen, again) for again in repeat(batches))
-        self.n = n
+        digests = photo_digests(data.photos.array)
+        features._key(frozen, data.photos.array.shape[1:], digests, config)
+        batches = some(data, rows, config)
+        self.passing: Iterator = chain.from_iterable(outputs(frozen, again, compiled=True) for again in repeat(batches))
+        self.n, self.file = n, tempfile.TemporaryFile()  # noqa: SIM115
         next(self.passing)
         self.start_up = time.perf_counter() - start
 
     def __call__(self) -> int:
-        return sum(len(next(self.passing)) for _ in range(self.n))
+        photos = 0
+        for batch in islice(self.passing, self.n):
+            self.file.write(batch.cpu().numpy())
+            photos += len(batch)
+        return photos
 
 
 def per_photo(data: Data) -> list[dict]:
@@ -201,8 +223,9 @@ def per_photo(data: Data) -> list[dict]:
     for name, work, photos in (("forward pass", forward, 512), ("fine-tuning", training, 256)):
         taken = alternate(**{str(n): work(data, evenly(rows[:n], photos), config) for n in sizes})
         ms = {n: [1000 * each for each in taken[str(n)]] for n in sizes}
-        note = ", ".join(f"{n:,} photos: {statistics.median(ms[n]):.3f}" for n in sizes)
-        title = f"{name}: {sizes[-1]:,} photos beside {sizes[0]:,}"
+        note = f"{photos} photos drawn evenly from the first "
+        note += ", ".join(f"{n:,}: {statistics.median(ms[n]):.3f} ms" for n in sizes)
+        title = f"{name}: photos drawn from {sizes[-1]:,} beside from {sizes[0]:,}"
         table.append(row(title, "ms/photo", ms[sizes[-1]], ms[sizes[0]], None, "0.9–1.1×", note))
     return table
 
@@ -210,7 +233,7 @@ def per_photo(data: Data) -> list[dict]:
 def memory(path: Path) -> list[dict]:
     """Most anonymous memory of a fine-tuning, with all photos and with a quarter of them."""
     peaks = [in_its_own_process("memory.py", str(path), share)["anonymous_gb"] for share in ("1", "0.25")]
-    note = "anonymous memory; other: with a quarter of the photos"
+    note = "anonymous memory; other: on a quarter of the photos"
     return [row("memory of a full fine-tune", "GB", peaks[:1], peaks[1:], None, "< 2.5 GB, level", note)]
 
 
@@ -223,7 +246,7 @@ def fastai(files: list[Path], labels: list[str], data: Data) -> list[dict]:
 
     rows = evenly(data.task.train, len(files))
     taken = alternate(ours=training(data, rows, make_config("direct")), fastai=fastai_epoch(files, labels))
-    note = "other: vision_learner, fit_one_cycle"
+    note = "other: vision_learner, fit_one_cycle, float32, batches of 64"
     return [row(name, "photos/s", rates(taken["ours"]), rates(taken["fastai"]), note=note)]
 
 

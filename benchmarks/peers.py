@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 from torchvision.models import resnet50
 
+from fashion_tl.inference import pick_device
 from fashion_tl.model import freeze_first_children, train_mode
 
 
@@ -41,13 +42,15 @@ def published_loop(
     With ``head_only`` the backbone is frozen, and runs forward on every photo all the same. Returns a function
     that trains on all of ``files`` once and says how many they were.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = pick_device()
     model = resnet50(weights=None).requires_grad_(not head_only)
     model.fc = nn.Linear(2048, classes)
     model.to(device)
     optimizer = torch.optim.SGD(model.fc.parameters() if head_only else model.parameters(), lr=0.001)
     loss = nn.CrossEntropyLoss(weight=torch.ones(classes, device=device))
-    loader = DataLoader(JpegFiles(files, labels, size), 16, shuffle=True, num_workers=workers)
+    loader = DataLoader(
+        JpegFiles(files, labels, size), 16, shuffle=True, num_workers=workers, persistent_workers=workers > 0
+    )
 
     def epoch() -> int:
         model.train()
@@ -65,20 +68,26 @@ def published_loop(
 
 
 def bare_training(
-    size: tuple[int, int], batch: int, classes: int, bf16: bool, frozen: bool = False, compiled: bool = False
+    size: tuple[int, int], batch: int, classes: int, bf16: bool, frozen: bool = False
 ) -> Callable[[], int]:
-    """Forward, backward and optimiser step on one resident random batch, in plain PyTorch."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = resnet50(num_classes=classes).to(device, memory_format=torch.channels_last)
+    """Forward, backward and optimiser step of torchvision's network on one resident random batch."""
+    model = resnet50(num_classes=classes).to(memory_format=torch.channels_last)
     if frozen:
         freeze_first_children(model)
-    train_mode(model)
+    return training_step(model, model, size, batch, bf16)
+
+
+def training_step(
+    model: nn.Module, network: Callable, size: tuple[int, int], batch: int, bf16: bool
+) -> Callable[[], int]:
+    """The same of any ``model``; ``network`` is what runs forward: itself, or itself compiled."""
+    device = pick_device()
+    train_mode(model.to(device))
     optimizer = torch.optim.SGD(
         [p for p in model.parameters() if p.requires_grad], lr=1e-4, momentum=0.9, weight_decay=1e-4, fused=True
     )
     inputs = torch.randn(batch, 3, *size, device=device).to(memory_format=torch.channels_last)
-    targets = torch.randint(classes, (batch,), device=device)
-    network = torch.compile(model) if compiled else model
+    targets = torch.randint(20, (batch,), device=device)
 
     def step() -> int:
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
@@ -93,7 +102,7 @@ def bare_training(
 
 def bare_forward(size: tuple[int, int], batch: int, classes: int, bf16: bool) -> Callable[[], int]:
     """Forward on one resident random batch, weights and inputs in the quicker dtype, in plain PyTorch."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = pick_device()
     dtype = torch.bfloat16 if bf16 else torch.float32
     model = resnet50(num_classes=classes).to(device, dtype, memory_format=torch.channels_last).eval()
     inputs = torch.randn(batch, 3, *size, device=device, dtype=dtype).to(memory_format=torch.channels_last)

@@ -7,16 +7,20 @@ it, timed until it is steady; a row's note says so. Speed does not depend on wei
 """
 
 import argparse
+import os
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import measures
-import timing
+COMPILED = tempfile.TemporaryDirectory()
+os.environ["TORCHINDUCTOR_CACHE_DIR"] = COMPILED.name  # so that compiling starts from nothing; before torch is there
 
-from fashion_tl.approaches import load_data
-from fashion_tl.config import make_config
+import measures  # noqa: E402
+import timing  # noqa: E402
+
+from fashion_tl.approaches import load_data  # noqa: E402
+from fashion_tl.config import make_config  # noqa: E402
 
 
 def main() -> None:
@@ -30,8 +34,8 @@ def main() -> None:
         files, labels = measures.extract(data, measures.evenly(data.task.train, 256), Path(folder))
         pieces: list[Callable[[], list[dict]]] = [
             lambda: measures.in_its_own_process("files.py", str(path)),
-            lambda: [measures.fc_only(data, files[:32], decoding(rows), (224, 224), batches=4)],
-            lambda: [measures.fc_only(data, files, decoding(rows), (80, 60), batches=16)],
+            lambda: [measures.fc_only(data, files[:32], decoding(rows), (224, 224), batches=2)],
+            lambda: [measures.fc_only(data, files, decoding(rows), (80, 60), batches=8)],
             lambda: measures.fine_tuning(data, files[:64], (80, 60), batch=64, batches=8),
             lambda: measures.evaluation(data, (80, 60), batch=64, batches=16),
             lambda: measures.fastai(files, labels, data),

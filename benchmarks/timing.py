@@ -83,12 +83,12 @@ def rates(seconds: list[float]) -> list[float]:
     return [1 / each for each in seconds]
 
 
-def save(rows: list[dict], data: str, photos: int, started: float) -> Path:
+def save(rows: list[dict], data: str, photos: int, started: float, prefix: str = "") -> Path:
     """Write ``results/bench/<machine>.json``."""
     from fashion_tl.runs import commit, machine, write_json  # not before: decoding is timed in light processes
 
     words = re.sub(r"\(R\)|\(TM\)|CPU|Processor|@.*?GHz", "", machine())
-    file = RESULTS / f"{re.sub(r'[^a-z0-9]+', '-', words.lower()).strip('-')}.json"
+    file = RESULTS / f"{prefix}{re.sub(r'[^a-z0-9]+', '-', words.lower()).strip('-')}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     about = {
         "machine": machine(),
@@ -104,7 +104,7 @@ def save(rows: list[dict], data: str, photos: int, started: float) -> Path:
 
 def show(rows: list[dict]) -> str:
     """The table as Markdown; what the rows note comes below it."""
-    lines = ["| what | ours | other | limit | × other | of limit | goal |", "|---|---|---|---|---|---|---|"]
+    lines = ["| what | ours | other | bare | × other | of bare | goal |", "|---|---|---|---|---|---|---|"]
     notes = []
     for each in rows:
         values = [number(each[key], each["unit"]) for key in ("ours", "peer", "limit")]

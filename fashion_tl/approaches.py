@@ -162,9 +162,10 @@ def finish_run(run: Run, model: nn.Module, data: Data, history: pd.DataFrame) ->
     config, task = run.config, data.task
     frozen, learning = split_frozen(model)
     if len(learning) == 1:  # the head alone
-        logits = forward(learning, *data.features(frozen, config, "test"), config.precision, desc=None).numpy()
+        test = data.features(frozen, config.change(flip=False), "test")[0]
+        logits = forward(learning, test, config.precision, desc=None).numpy()
     else:
-        logits = forward(model, data.batches("test", config), config.precision, desc="testing").numpy()
+        logits = forward(model, data.batches("test", config), config.precision, "testing", compiled=True).numpy()
     predictions = prediction_table(data.table("test"), logits, task.classes, task.train_counts)
     seconds = history.attrs["seconds"] + time.perf_counter() - start
     save_model(run.model_path, model, task.classes, task.train_counts.tolist(), config.to_dict())

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import torch
@@ -82,13 +83,18 @@ def photo_batches(array: np.ndarray, rows: np.ndarray, labels: np.ndarray, confi
 def prepare_photos(photos: Tensor, config: Config) -> Tensor:
     """uint8 [batch, height, width, 3] to normalised float32 [batch, 3, *config.image_size], channels last."""
     images = photos.permute(0, 3, 1, 2).float()  # such a view *is* channels_last: nothing is moved
-    mean = torch.tensor(config.mean, device=images.device).view(1, 3, 1, 1) * 255
-    std = torch.tensor(config.std, device=images.device).view(1, 3, 1, 1) * 255
+    mean, std = _constant(config.mean, images.device), _constant(config.std, images.device)
     images = images.sub_(mean).div_(std)  # before they are enlarged, and so more: the result is the same
     if images.shape[2:] != config.image_size:
         smaller = images.shape[2] > config.image_size[0] or images.shape[3] > config.image_size[1]
         images = F.interpolate(images, config.image_size, mode="bilinear", antialias=smaller)
     return images.contiguous(memory_format=torch.channels_last)
+
+
+@cache
+def _constant(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """One value per channel, in the scale of 0 to 255; made once, since a GPU would have to wait for each."""
+    return torch.tensor(values, device=device).view(1, -1, 1, 1) * 255
 
 
 def flip_half(photos: Tensor, generator: torch.Generator) -> Tensor:

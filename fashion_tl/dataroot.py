@@ -16,7 +16,7 @@ HELP = "A data root is a folder or a .zip that holds styles.csv and images/<id>.
 
 
 def cache_folder(folder: str | os.PathLike | None = None) -> Path:
-    """``folder``, else ``$FASHION_TL_CACHE``, else ``~/.cache/fashion_tl``: for decoded photos and the sample."""
+    """``folder``, else ``$FASHION_TL_CACHE``, else ``~/.cache/fashion_tl``: for photos, features and the sample."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(folder or os.environ.get("FASHION_TL_CACHE") or f"{base}/fashion_tl").expanduser()
 

@@ -17,6 +17,7 @@ from fashion_tl.errors import DataError
 from fashion_tl.files import replacing
 from fashion_tl.inference import outputs, resolve_precision
 
+BATCH = 128  # fixed, so that features never depend on the training's own
 VERSION = 1  # part of the key: raise it when the same photos would give other features
 
 
@@ -38,7 +39,7 @@ def frozen_features(
     """
     if any(p.requires_grad for p in frozen.parameters()):
         raise ValueError("features are computed once: freeze the backbone first")
-    key = _key(frozen, digests, config)
+    key = _key(frozen, photos.shape[1:], digests, config)
     file = cache_folder(cache) / f"features-{key[:16]}.npy"
     if not file.exists():
         try:
@@ -50,14 +51,18 @@ def frozen_features(
                 f"{file.parent}: the features can't be written ({error}); "
                 "name another folder with --cache or FASHION_TL_CACHE."
             ) from error
-    return np.load(file, mmap_mode="c")
+    try:
+        return np.load(file, mmap_mode="c")
+    except ValueError as error:
+        raise DataError(f"{file} is damaged ({error}); delete it, and it is made anew.") from error
 
 
-def _key(frozen: nn.Module, digests: Sequence[bytes], config: Config) -> str:
-    """Changes with everything that the features depend on."""
-    precision = resolve_precision(config.precision, next(frozen.parameters()).device)
-    preparation = (config.image_size, config.mean, config.std, config.flip, precision)
-    key = hashlib.sha256(repr((VERSION, preparation)).encode())
+def _key(frozen: nn.Module, shape: tuple[int, ...], digests: Sequence[bytes], config: Config) -> str:
+    """Changes with everything that the features depend on, to the last bit."""
+    device = next(frozen.parameters()).device
+    preparation = (shape, config.image_size, config.mean, config.std, config.flip)
+    computation = (resolve_precision(config.precision, device), device.type, torch.__version__, torch.get_num_threads())
+    key = hashlib.sha256(repr((VERSION, BATCH, preparation, computation)).encode())
     for name, tensor in frozen.state_dict().items():
         key.update(name.encode())
         key.update(tensor.detach().cpu().contiguous().numpy().tobytes())
@@ -66,17 +71,27 @@ def _key(frozen: nn.Module, digests: Sequence[bytes], config: Config) -> str:
 
 
 def _compute_into(file: Path, frozen: nn.Module, photos: np.ndarray, rows: np.ndarray, config: Config) -> None:
-    plain = photo_batches(photos, rows, np.zeros(len(rows), dtype=np.int64), config.change(flip=False))
+    plain = photo_batches(
+        photos, rows, np.zeros(len(rows), dtype=np.int64), config.change(flip=False, batch_size=BATCH)
+    )
     views = [plain, _mirrored(plain)] if config.flip else [plain]
     features = None
     for number, view in enumerate(views):
         start = 0
-        for batch in outputs(frozen, view, config.precision, "features"):
+        for batch in outputs(frozen, view, config.precision, "features", compiled=True):
             if features is None:
                 features = open_memmap(file, "w+", np.float32, (len(rows), len(views), batch.shape[1]))
-            features[start : start + len(batch), number] = batch.numpy()
+                _reserve(file)
+            features[start : start + len(batch), number] = batch.cpu().numpy()
             start += len(batch)
     features.flush()
+
+
+def _reserve(file: Path) -> None:
+    """OSError now where the disk is too full: a mapped page that finds no room would kill the process."""
+    if hasattr(os, "posix_fallocate"):
+        with open(file, "r+b") as whole:
+            os.posix_fallocate(whole.fileno(), 0, file.stat().st_size)
 
 
 def _mirrored(batches: Batches) -> Batches:

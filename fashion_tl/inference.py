@@ -42,10 +42,13 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager:
     return torch.autocast(device.type, torch.bfloat16, enabled=resolve_precision(precision, device) == "bf16")
 
 
-def outputs(model: nn.Module, batches: Batches, precision: str = "auto", desc: str | None = None) -> Iterator[Tensor]:
-    """The model's outputs, batch by batch, in order: float32 [batch, outputs], on the CPU.
+def outputs(
+    model: nn.Module, batches: Batches, precision: str = "auto", desc: str | None = None, compiled: bool = False
+) -> Iterator[Tensor]:
+    """The model's outputs, batch by batch, in order: float32 [batch, outputs], where the model is.
 
-    The model is left in evaluation mode. ``desc`` names the progress bar; None shows none.
+    The model is left in evaluation mode. ``desc`` names the progress bar; None shows none. ``compiled`` lets
+    ``torch.compile`` make it quicker, where that pays for its warm-up.
     """
     device = next(model.parameters()).device
     model.eval()
@@ -53,17 +56,23 @@ def outputs(model: nn.Module, batches: Batches, precision: str = "auto", desc: s
     bar = tqdm(batches.in_order(device), desc, len(batches), leave=False, mininterval=0.5, disable=desc is None)
     fast = None
     for inputs, _ in bar:
+        whole = len(inputs) == batches.batch_size  # another size would be compiled anew
         with torch.inference_mode(), autocast(device, precision):  # not around `yield`, which lets other code run
-            if fast is None:
-                fast = _compiled(plain, inputs) if _compiling_pays(inputs, len(batches.rows)) else plain
-            # Another batch size would be compiled anew.
-            result = (fast if len(inputs) == batches.batch_size else plain)(inputs)
-        yield result.float().cpu()
+            if fast is None and whole:
+                fast = _compile(plain, inputs) if compiled and _compiling_pays(inputs, len(batches.rows)) else plain
+            result = (fast if whole else plain)(inputs)
+        yield result.float()
 
 
-def forward(model: nn.Module, batches: Batches, precision: str = "auto", desc: str | None = "predicting") -> Tensor:
-    """All of :func:`outputs` in one tensor, float32 [n, outputs]."""
-    return torch.cat(list(outputs(model, batches, precision, desc)))
+def forward(
+    model: nn.Module,
+    batches: Batches,
+    precision: str = "auto",
+    desc: str | None = "predicting",
+    compiled: bool = False,
+) -> Tensor:
+    """All of :func:`outputs` in one tensor, float32 [n, outputs], on the CPU."""
+    return torch.cat(list(outputs(model, batches, precision, desc, compiled))).cpu()
 
 
 def frozen_copy(model: nn.Module, precision: str) -> nn.Module:
@@ -87,12 +96,13 @@ def through(frozen: nn.Module, batches: Batches, precision: str) -> Batches:
 
 
 def _compiling_pays(inputs: Tensor, photos: int) -> bool:
-    """On two cores ``torch.compile`` halves a photo's time and takes up to 20 seconds first (see results/bench)."""
+    """Whether they are so many that the time won makes up for the 5 to 20 seconds that compiling takes on two cores."""
     return inputs.device.type == "cpu" and inputs.ndim == 4 and photos * inputs[0, 0].numel() >= COMPILE_FROM
 
 
-def _compiled(model: nn.Module, inputs: Tensor) -> nn.Module:
+def _compile(model: nn.Module, inputs: Tensor) -> nn.Module:
     try:
+        torch._dynamo.reset()  # else it would count as the same network compiled again and again, and give up
         fast = torch.compile(model)
         with inductor.patch(freezing=True):  # weights are packed once; as an option of compile it does less
             fast(inputs)

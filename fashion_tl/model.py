@@ -128,9 +128,9 @@ def _body(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 class Conv(nn.Conv2d):
-    """torch's convolution, as a matrix product where that is quicker: learning on a CPU, 1×1 or on small maps.
+    """A ResNet's convolution, as a matrix product where that is quicker: learning on a CPU, 1×1 or on small maps.
 
-    There torch's own takes up to six times as long backward (see results/bench). Equal up to rounding.
+    There torch's own takes up to several times as long backward. Equal up to rounding.
     """
 
     SMALL = 24  # positions of the output map
@@ -149,7 +149,8 @@ class Conv(nn.Conv2d):
             ends = (s * height, s * width)
             shifts = [maps[:, i : i + ends[0] : s, j : j + ends[1] : s] for i in range(3) for j in range(3)]
             shifted = torch.cat(shifts, 3)
-        return F.linear(shifted, self.weight.permute(0, 2, 3, 1).flatten(1)).permute(0, 3, 1, 2)
+        weight = self.weight.permute(0, 2, 3, 1).flatten(1)
+        return F.linear(shifted, weight, self.bias).permute(0, 3, 1, 2)
 
 
 class Head(nn.Linear):
@@ -192,7 +193,8 @@ def train_mode(model: nn.Module) -> None:
 def split_frozen(model: nn.Module) -> tuple[nn.Sequential, nn.Sequential]:
     """The leading children that are frozen whole, and the rest: run one after the other, they are the network.
 
-    Both share its parameters. With all but the head frozen, the first maps photos to features [batch, 2048].
+    Both share its parameters; something must learn. With all but the head frozen, the first maps photos to features
+    [batch, 2048].
     """
     children = [*list(model.children())[:-1], nn.Flatten(1), model.fc]
     learns = [any(p.requires_grad for p in child.parameters()) for child in children]

@@ -181,8 +181,11 @@ def _go_on(path: Path | None, model: nn.Module, optimizer: SGD, config: Config) 
     if state["config"] != config.to_dict():
         changed = [k for k, v in config.to_dict().items() if state["config"].get(k) != v]
         raise RunError(f"{path} was made with other settings: {', '.join(changed)}; name another folder, or delete it")
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
+    try:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+    except (RuntimeError, ValueError) as error:
+        raise RunError(f"{path} is of another network, or of another version of this package; delete it") from error
     print(f"going on after epoch {len(state['history'])} of {config.epochs}")
     return state["history"], state["best"]
 

@@ -46,7 +46,8 @@ def render(readme: str, results: Path = HERE) -> str:
 
     def block(match: re.Match) -> str:
         name = match[1]
-        body = {"table": table, "bench": speed}[name](results) if name in ("table", "bench") else story(name, results)
+        makers = {"table": table, "bench": speed, "precision": precision}
+        body = makers[name](results) if name in makers else story(name, results)
         return f"<!-- results: {name} -->\n{body}\n<!-- end -->"
 
     return re.sub(r"<!-- results: (\w+) -->\n.*?<!-- end -->", block, readme, flags=re.DOTALL)
@@ -88,6 +89,18 @@ def speed(results: Path) -> str:
         data = f"{about['photos']:,} photos of {about['data']}"
         parts.append(f"{about['machine']}; {versions}; {data}; commit {about['commit']}:\n\n{show(about['rows'])}")
     return "\n\n".join(parts)
+
+
+def precision(results: Path) -> str:
+    """What bf16 changes, as benchmarks/precision.py measured it."""
+    if not (results / "precision.json").exists():
+        return "Not measured yet; `python benchmarks/precision.py RUN --data …` does."
+    changes = [
+        f"{APPROACHES[each['approach']]}: {100 * each['top1_change']:+.2f} points of top-1, "
+        f"{percent(each['same_answer'])} of the answers the same"
+        for each in json.loads((results / "precision.json").read_text())
+    ]
+    return f"Predicted in bf16 instead of float32, the same trained networks differ by little ({'; '.join(changes)})."
 
 
 def figures_of(published: dict) -> dict[str, float]:

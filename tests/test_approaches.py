@@ -46,6 +46,7 @@ def test_a_run_folder_holds_settings_history_weights_predictions_and_metrics(fc_
     assert files == expected
     run = open_run(fc_only)
     assert run.about["weights"]["name"] == "random weights" and "torch" in run.about["versions"]
+    assert len(list((fc_only / "figures").glob("*.png"))) == 10
     assert len(run.history) == 3 and run.metrics["epochs"] == 3
     assert run.metrics["n_test"] == len(run.predictions) == run.per_class["test"].sum()
     assert run.metrics["correct"] == run.per_class["correct"].sum()
@@ -206,14 +207,32 @@ def test_ctrl_c_keeps_the_best_and_the_same_command_goes_on(sample_root, tmp_pat
     assert open_run(tmp_path / "run").metrics["epochs"] == 2
 
 
-@pytest.mark.parametrize(("approach", "killed_at"), [("direct", 2), ("two_step", 1), ("two_step", 3)])
+def test_killed_while_features_are_written_it_starts_them_again(sample_root, tmp_path):
+    words = ["run", "fc_only", "--data", sample_root, "--weights", "none", "--epochs", 1, "--out", tmp_path / "run"]
+    words = [str(word) for word in [*words, "--cache", tmp_path / "cache", *QUICK, "--set", "val_fraction=0"]]
+    script = f"""
+import os, signal
+from fashion_tl import features
+from fashion_tl.__main__ import main
+def killed(*args, **options):
+    yield next(outputs(*args, **options))
+    os.kill(os.getpid(), signal.SIGKILL)
+outputs, features.outputs, features.BATCH = features.outputs, killed, 16
+main({words})
+"""
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True).returncode == -9
+    assert not list((tmp_path / "cache").glob("features-*"))
+    assert command(*words) == 0
+    assert len(list((tmp_path / "cache").glob("features-*"))) == 2  # even years and odd years
+
+
+@pytest.mark.parametrize(("approach", "killed_at"), [("fc_only", 2), ("direct", 2), ("two_step", 1), ("two_step", 3)])
 def test_a_killed_run_goes_on_and_ends_as_one_that_never_stopped(wide_root, tmp_path, approach, killed_at):
     """A real SIGKILL while validating, in either step; bit for bit, on the CPU."""
     words = ["run", approach, "--data", wide_root, "--weights", "none", "--epochs", 2, *QUICK]
     words = [str(word) for word in words]
     script = f"""
 import os, signal, sys
-from fashion_tl import training
 from fashion_tl import training
 from fashion_tl.__main__ import main
 validate, calls = training.validate, []
@@ -223,14 +242,14 @@ def killed(*args):
         os.kill(os.getpid(), signal.SIGKILL)
     return validate(*args)
 training.validate = killed
-main({[*words, "--out", str(tmp_path / "killed")]})
+main({[*words, "--out", str(tmp_path / "killed"), "--cache", str(tmp_path / "killed cache")]})
 """
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True)
     assert ended.returncode == -9, ended.stderr.decode()
     assert not (tmp_path / "killed" / "metrics.json").exists()
     for name in ("killed", "whole"):
-        assert command(*words, "--out", tmp_path / name) == 0
-    for step in ["."] if approach == "direct" else [".", "top20"]:
+        assert command(*words, "--out", tmp_path / name, "--cache", tmp_path / f"{name} cache") == 0
+    for step in [".", "top20"] if approach == "two_step" else ["."]:
         killed, whole = tmp_path / "killed" / step, tmp_path / "whole" / step
         for name in ("model.safetensors", "predictions.csv.gz", "per_class.csv", "run.json"):
             assert (killed / name).read_bytes() == (whole / name).read_bytes(), name

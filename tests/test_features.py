@@ -1,5 +1,7 @@
 """Frozen parts run once, and quick ways of running: the same results, in float32, to the tolerances stated."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -100,14 +102,16 @@ def test_a_network_with_its_batchnorms_folded_gives_the_same_logits(photos, mode
 
 @pytest.mark.parametrize("kernel", [1, 3])
 @pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("height", [1, 4, 5, 12])
+@pytest.mark.parametrize("height", [1, 2, 3, 5, 12])
 def test_a_convolution_learns_the_same_as_a_matrix_product(kernel, stride, height):
     torch.manual_seed(0)
-    plain = torch.nn.Conv2d(6, 10, kernel, stride, kernel // 2, bias=False)
-    ours = Conv(6, 10, kernel, stride, kernel // 2, bias=False)
+    plain = torch.nn.Conv2d(6, 10, kernel, stride, kernel // 2)
+    ours = Conv(6, 10, kernel, stride, kernel // 2)
     ours.load_state_dict(plain.state_dict())
     inputs = [torch.randn(2, 6, height, 7, generator=torch.Generator().manual_seed(1)).requires_grad_() for _ in "ab"]
     one, other = plain(inputs[0]), ours(inputs[1])
+    small = other.shape[2] * other.shape[3] <= Conv.SMALL
+    assert ("Convolution" in other.grad_fn.name()) == (kernel == 3 and not small)
     torch.testing.assert_close(other, one)
     for output in (one, other):
         (output * torch.arange(output.numel()).view(output.shape).cos()).sum().backward()
@@ -121,7 +125,9 @@ def test_features_are_computed_once_and_then_read(cached, model, monkeypatch):
     np.testing.assert_array_equal(first, cached(model))
 
 
-@pytest.mark.parametrize("change", ["weights", "statistics", "size", "normalisation", "precision", "photo", "order"])
+@pytest.mark.parametrize(
+    "change", ["weights", "statistics", "size", "normalisation", "precision", "flip", "photo", "order"]
+)
 def test_a_stale_cache_is_never_used(change, cached, model, photos, tmp_path):
     before = np.array(cached(model))
     if change in ("weights", "statistics"):
@@ -134,14 +140,14 @@ def test_a_stale_cache_is_never_used(change, cached, model, photos, tmp_path):
         others[7, 3, 3] ^= 255
         after = cached(model, others if change == "photo" else photos[::-1].copy())
     else:
-        changes = {"size": {"image_size": (40, 32)}, "normalisation": {"mean": (0.5, 0.5, 0.5)}}
+        changes = {"size": {"image_size": (40, 32)}, "normalisation": {"mean": (0.5, 0.5, 0.5)}, "flip": {"flip": True}}
         after = cached(model, **changes.get(change, {"precision": "bf16"}))
     assert len(list(tmp_path.iterdir())) == 2
     assert not np.array_equal(before, after)
 
 
 def test_an_interrupted_cache_leaves_nothing_and_the_next_one_is_whole(cached, model, tmp_path, monkeypatch):
-    def stops(*args):
+    def stops(*args, **options):
         yield torch.zeros(8, 2048)
         raise KeyboardInterrupt
 
@@ -184,11 +190,13 @@ def test_compiled_or_where_it_cannot_be_the_outputs_are_the_same(photos, monkeyp
     batches = photo_batches(photos, TRAIN, LABELS[TRAIN], settings())  # 8, 8 and 4: the last is not compiled
     plain = forward(small, batches, "fp32")
     monkeypatch.setattr(inference, "COMPILE_FROM", 0)
-    torch.testing.assert_close(forward(small, batches, "fp32"), plain)
+    if shutil.which("g++") or shutil.which("clang++"):
+        torch.testing.assert_close(forward(small, batches, "fp32", compiled=True), plain)
+        assert "NOTE" not in capsys.readouterr().out
 
     def no_compiler(*args, **options):
         raise RuntimeError("no compiler")
 
     monkeypatch.setattr(torch, "compile", no_compiler)
-    assert torch.equal(forward(small, batches, "fp32"), plain)
+    assert torch.equal(forward(small, batches, "fp32", compiled=True), plain)
     assert "torch.compile can't be used here" in capsys.readouterr().out

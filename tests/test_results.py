@@ -16,7 +16,7 @@ KEYS = set(
     "top1_learnable minutes machine commit".split()
 )
 VALUES = {"ours", "peer", "limit", "ratio_peer", "ratio_limit"}
-RECORDS = [path for path in sorted(RESULTS.glob("*.json")) if path.stem != "published"]
+RECORDS = [path for path in sorted(RESULTS.glob("*.json")) if path.stem not in ("published", "precision")]
 
 spec = importlib.util.spec_from_file_location("results_make", RESULTS / "make.py")
 make = importlib.util.module_from_spec(spec)
@@ -56,6 +56,15 @@ def test_each_measurement_of_speed_has_its_ratios_and_their_spread():
             assert {"name", "unit", *VALUES} <= set(row)
             for key, (least, most) in row["spread"].items():
                 assert least <= row[f"ratio_{key}"] * 1.001 and row[f"ratio_{key}"] <= most * 1.001
+
+
+def test_bf16_changes_top1_on_the_real_test_photos_by_no_more_than_a_fifth_of_a_point():
+    measured = json.loads((RESULTS / "precision.json").read_text())
+    assert {each["approach"] for each in measured} >= {"fc_only", "direct"}
+    for each in measured:
+        assert each["n_test"] == 20634
+        assert each["top1_change"] == pytest.approx((each["correct_bf16"] - each["correct_fp32"]) / each["n_test"])
+        assert abs(each["top1_change"]) <= 0.002
 
 
 def test_all_trainings_are_on_record():
