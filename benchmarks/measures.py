@@ -181,7 +181,7 @@ def fc_only(data: Data, files: list[Path], decoding: float, size: Size, batches:
         f"scaled up to {len(even):,} photos; ours: {decoding:.0f} s decoding, {feed.start_up:.0f} s starting, "
         f"{middle(passing):.0f} s features, {head:.0f} s for 20 epochs of the head; "
         f"other: {'our loop without cached features' if own else 'the published loop'}, "
-        f"{1000 * middle(taken['other']):.1f} ms per photo and epoch; limit: one bare forward pass, not compiled"
+        f"{1000 * middle(taken['other']):.1f} ms per photo and epoch; bare: one forward pass, not compiled"
     )
     return row(
         f"FC only, 20 epochs, {words(size)}",

@@ -1,4 +1,4 @@
-"""How fast it is, beside the published way and the bare limit, on this machine: ``make bench`` (about 12 minutes).
+"""How fast it is, beside the published way and the bare limit, on this machine: ``make bench`` (about 11 minutes).
 
     python benchmarks/run.py --data data/fashion-product-images-small.zip
 
