@@ -36,8 +36,12 @@ RANDOM_LR = {"fc_only": 0.01, "direct": 0.005, "two_step": 0.005}
 def execute(approach: str, out: Path, parameters: dict) -> Path:
     """Run one notebook in a fresh kernel; its output is shown as it comes. Returns the executed copy."""
     target = out / f"{NOTEBOOKS[approach]}.ipynb"
+    notebook = nbformat.read(HERE / target.name, 4)
+    notebook.cells = [
+        cell for cell in notebook.cells if cell.metadata.get("tags") != ["executed-from"]
+    ]  # an earlier one
     papermill.execute_notebook(
-        HERE / target.name,
+        notebook,
         target,
         parameters | {"out": relative(out / approach)},
         cwd=str(HERE),
@@ -188,6 +192,10 @@ def main() -> int:
     print(f"executed notebooks: {args.out}/*.ipynb\nfigures:            {args.out}/**/figures/*.png")
     if any(run.is_random for run in runs):
         print(f"NOTE: these started from RANDOM weights: nothing was transferred; WEIGHTS={AUTO} downloads (98 MB).")
+        if is_sample:
+            print(f"NOTE: the recipe's learning rates are too high for them; these were used: {RANDOM_LR}")
+    if args.refresh:
+        print("images/ and notebooks/ now hold these; `git restore images notebooks` brings the committed ones back")
     return 0
 
 

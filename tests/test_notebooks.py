@@ -100,7 +100,7 @@ def test_executed_it_leaves_its_figures_and_says_that_the_weights_are_random(exe
         assert {f"loss_{suffix}.png", f"sample_results_{suffix}.png", f"per_class_{suffix}.png"} <= names
     assert {"distribution.png", "distribution20.png", "weight.png", "sampledata.png", "sampledata2.png"} <= names
     notebook = (executed / f"{execute.NOTEBOOKS[approach]}.ipynb").read_text()
-    assert "RANDOM weights" in notebook
+    assert "RANDOM weights" in notebook and "made from" not in notebook
 
 
 def test_refreshed_notebooks_have_neither_overridden_parameters_nor_papermills_notes(executed):
