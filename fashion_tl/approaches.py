@@ -93,7 +93,7 @@ def load_data(path: StrPath, config: Config, cache: StrPath | None = None) -> Da
         print(f"left out: images/{number}.jpg: {reason}")
     catalogue = catalogue.without(dict.fromkeys(photos.failed, "undecodable image"))
     digests = photo_digests(photos.array)
-    task = make_task(catalogue, twin_groups(digests), config.val_fraction, config.split_seed)
+    task = make_task(catalogue, twin_groups(digests), config.val_fraction, config.split_seed, config.train_fraction)
     labels = catalogue.table[["id", "year", "articleType"]].to_csv(index=False).encode()
     fingerprint = hashlib.sha256(b"".join([*digests, labels])).hexdigest()[:16]
     return Data(root, catalogue, photos, task, digests, fingerprint, cache)
@@ -162,10 +162,11 @@ def finish_run(run: Run, model: nn.Module, data: Data, history: pd.DataFrame) ->
     config, task = run.config, data.task
     frozen, learning = split_frozen(model)
     if len(learning) == 1:  # the head alone
-        test = data.features(frozen, config.change(flip=False), "test")[0]
-        logits = forward(learning, test, config.precision, desc=None).numpy()
+        test = data.features(frozen, config.change(flip=config.flip_test), "test")[0]
+        logits = forward(learning, test, config.precision, None, flip=config.flip_test).numpy()
     else:
-        logits = forward(model, data.batches("test", config), config.precision, "testing", compiled=True).numpy()
+        test = data.batches("test", config)
+        logits = forward(model, test, config.precision, "testing", compiled=True, flip=config.flip_test).numpy()
     predictions = prediction_table(data.table("test"), logits, task.classes, task.train_counts)
     seconds = history.attrs["seconds"] + time.perf_counter() - start
     save_model(run.model_path, model, task.classes, task.train_counts.tolist(), config.to_dict())

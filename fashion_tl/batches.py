@@ -17,16 +17,15 @@ class Batches:
     """Some rows of an array, in batches.
 
     ``inputs`` [all rows, …] are uint8 photos or features; ``rows`` int64 [n] says which of them, ``labels``
-    int64 [n] of what class. ``prepare`` makes a batch of inputs what the network takes; ``augment`` changes it
-    at random first, where the batches are shuffled. Both run where the network does.
+    int64 [n] of what class. ``prepare`` makes a batch of inputs what the network takes, where the network is; with
+    a generator, as when the batches are shuffled, it augments them at random.
     """
 
     inputs: Tensor
     rows: Tensor
     labels: Tensor
     batch_size: int
-    prepare: Callable[[Tensor], Tensor] = lambda inputs: inputs
-    augment: Callable[[Tensor, torch.Generator], Tensor] | None = None
+    prepare: Callable[[Tensor, torch.Generator | None], Tensor] = lambda inputs, generator: inputs
 
     def __len__(self) -> int:
         return len(self._sizes())
@@ -63,9 +62,7 @@ class Batches:
 
     def _batch(self, part: Tensor, generator: torch.Generator | None, device: torch.device) -> tuple[Tensor, Tensor]:
         inputs = self.inputs[self.rows[part]].to(device)
-        if self.augment and generator:
-            inputs = self.augment(inputs, generator)
-        return self.prepare(inputs), self.labels[part].to(device)
+        return self.prepare(inputs, generator), self.labels[part].to(device)
 
 
 def photo_batches(array: np.ndarray, rows: np.ndarray, labels: np.ndarray, config: Config) -> Batches:
@@ -75,16 +72,24 @@ def photo_batches(array: np.ndarray, rows: np.ndarray, labels: np.ndarray, confi
         torch.from_numpy(rows),
         torch.from_numpy(labels),
         config.batch_size,
-        prepare=lambda photos: prepare_photos(photos, config),
-        augment=flip_half if config.flip else None,
+        prepare=lambda photos, generator: prepare_photos(photos, config, generator),
     )
 
 
-def prepare_photos(photos: Tensor, config: Config) -> Tensor:
-    """uint8 [batch, height, width, 3] to normalised float32 [batch, 3, *config.image_size], channels last."""
+def prepare_photos(photos: Tensor, config: Config, generator: torch.Generator | None = None) -> Tensor:
+    """uint8 [batch, height, width, 3] to normalised float32 [batch, 3, *config.image_size], channels last.
+
+    With a generator, they are augmented at random as ``config`` says.
+    """
+    if generator and config.flip:
+        photos = flip_half(photos, generator)
     images = photos.permute(0, 3, 1, 2).float()  # such a view *is* channels_last: nothing is moved
+    if generator and config.jitter:
+        images = jitter(images, config.jitter, generator)
     mean, std = _constant(config.mean, images.device), _constant(config.std, images.device)
     images = images.sub_(mean).div_(std)  # before they are enlarged, and so more: the result is the same
+    if generator and config.zoom:
+        images = zoom(images, config.zoom, config.image_size, generator)
     if images.shape[2:] != config.image_size:
         smaller = images.shape[2] > config.image_size[0] or images.shape[3] > config.image_size[1]
         images = F.interpolate(images, config.image_size, mode="bilinear", antialias=smaller)
@@ -103,6 +108,36 @@ def flip_half(photos: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(chosen.view(-1, 1, 1, 1), photos.flip(2), photos)
 
 
+def mirrored(batches: Batches) -> Batches:
+    """The same samples mirrored left to right: photos [batch, height, width, 3], or features [batch, 2 views, width]
+    by the other view."""
+    axis = 2 if batches.inputs.ndim == 4 else 1
+    return replace(batches, prepare=lambda inputs, generator: batches.prepare(inputs.flip(axis), generator))
+
+
+def jitter(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Change each image's brightness, contrast and saturation by a factor drawn from 1 ± strength; values to 255."""
+    brightness, contrast, saturation = 1 + strength * (
+        2 * torch.rand((3, len(images), 1, 1, 1), generator=generator, device=images.device) - 1
+    )
+    images = images * brightness
+    grey = images.mean(1, keepdim=True)
+    images = grey + saturation * (images - grey)
+    middle = grey.mean((2, 3), keepdim=True)
+    return (middle + contrast * (images - middle)).clamp(0, 255)
+
+
+def zoom(images: Tensor, strength: float, size: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """Scale each image by 1 ± strength and shift it by as much of its half, in the same step as it is enlarged to
+    ``size`` (images that have to shrink keep their size). What comes in from outside repeats the image's border."""
+    size = tuple(max(pair) for pair in zip(images.shape[2:], size, strict=True))
+    scale, x, y = strength * (2 * torch.rand((3, len(images)), generator=generator, device=images.device) - 1)
+    zero = torch.zeros_like(x)
+    theta = torch.stack([torch.stack([1 + scale, zero, x], 1), torch.stack([zero, 1 + scale, y], 1)], 1)
+    grid = F.affine_grid(theta, (len(images), 3, *size), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
 def feature_batches(features: np.ndarray, rows: np.ndarray, labels: np.ndarray, config: Config) -> Batches:
     """Batches of the rows, int64 [n], of ``features``, float32 [photos, views, width].
 
@@ -113,13 +148,12 @@ def feature_batches(features: np.ndarray, rows: np.ndarray, labels: np.ndarray, 
         torch.from_numpy(rows),
         torch.from_numpy(labels),
         config.batch_size,
-        prepare=lambda views: views[:, 0],
-        augment=one_view if features.shape[1] > 1 else None,
+        prepare=lambda views, generator: one_view(views, generator) if generator else views[:, 0],
     )
 
 
 def one_view(features: Tensor, generator: torch.Generator) -> Tensor:
-    """One of each photo's views, drawn evenly: [batch, views, width] to [batch, 1, width]."""
+    """One of each photo's views, drawn evenly: [batch, views, width] to [batch, width]."""
     batch, views, _ = features.shape
     chosen = torch.randint(views, (batch,), generator=generator, device=features.device)
-    return features[torch.arange(batch, device=features.device), chosen][:, None]
+    return features[torch.arange(batch, device=features.device), chosen]

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -199,10 +200,12 @@ class Task:
         return replace(self, classes=self.classes[:n], **parts)
 
 
-def make_task(catalogue: Catalogue, twins: np.ndarray, val_fraction: float = 0.1, seed: int = 0) -> Task:
+def make_task(
+    catalogue: Catalogue, twins: np.ndarray, val_fraction: float = 0.1, seed: int = 0, train_fraction: float = 1.0
+) -> Task:
     """Even years train, odd years test; ``val_fraction`` of each class's even years validates, chosen by ``seed``.
 
-    Classes with fewer than 5 training photos train whole. ``twins``, int64 [rows], is equal for photos that are
+    Of what is left, ``train_fraction`` of each class trains, one photo at least. Classes with fewer than 5 training photos train whole. ``twins``, int64 [rows], is equal for photos that are
     pixel for pixel the same; these stay on one side. DataError when there is nothing to train on, to test on, or
     to tell apart.
     """
@@ -216,7 +219,9 @@ def make_task(catalogue: Catalogue, twins: np.ndarray, val_fraction: float = 0.1
     labels = catalogue.table["articleType"].map(number).to_numpy(dtype=np.int64)
     rows, test = np.flatnonzero(even), np.flatnonzero(~even)
     in_val = _validation(labels[rows], twins[rows], val_fraction, np.random.default_rng(seed))
-    return Task(catalogue.classes, labels, rows[~in_val], rows[in_val], test)
+    train = pd.Series(rows[~in_val]).groupby(labels[rows[~in_val]])
+    kept = [own.sample(math.ceil(train_fraction * len(own)), random_state=seed) for _, own in train]
+    return Task(catalogue.classes, labels, np.sort(np.concatenate(kept)), rows[in_val], test)
 
 
 def _validation(labels: np.ndarray, twins: np.ndarray, fraction: float, rng: np.random.Generator) -> np.ndarray:

@@ -34,17 +34,23 @@ class Config:
     # data
     bad_rows: str = "skip"
     val_fraction: float = 0.1
+    train_fraction: float = 1.0  # of the photos that are left: trials can do with fewer
     split_seed: int = 0  # apart from `seed`, so that runs with other seeds share one validation part
     stored_size: tuple[int, int] = (80, 60)
     # what the network sees
     image_size: tuple[int, int] = (80, 60)
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
-    flip: bool = False
+    flip: bool = False  # half of the training photos mirrored
+    zoom: float = 0.0  # training photos scaled and shifted by up to this share
+    jitter: float = 0.0  # their brightness, contrast and saturation changed by up to this share
+    mixup: float = 0.0  # their pairs mixed, in parts drawn from Beta(mixup, mixup)
+    flip_test: bool = False  # logits averaged over each photo and its mirror image
     # optimisation
     epochs: int = 20
     batch_size: int = 64
     lr: float = 0.01
+    backbone_lr: float = 1.0  # that of all but the last layer, as a multiple of lr
     momentum: float = 0.9
     weight_decay: float = 1e-4
     schedule: str = "cosine"
@@ -52,6 +58,7 @@ class Config:
     class_weights: str = "sqrt"
     loss_reduction: str = "mean"
     label_smoothing: float = 0.0
+    logit_adjustment: float = 0.0  # tau of Menon et al., 2021
     precision: str = "auto"
 
     def __post_init__(self) -> None:
@@ -80,8 +87,15 @@ class Config:
         number("weight_decay", 0, 10)
         number("warmup_epochs", 0, self.epochs)
         number("label_smoothing", 0, 0.9)
-        if not isinstance(self.flip, bool):
-            raise ConfigError(f"flip must be true or false, not {self.flip!r}")
+        number("train_fraction", 0.01, 1)
+        number("backbone_lr", 0, 10)
+        number("logit_adjustment", 0, 2)
+        number("zoom", 0, 0.5)
+        number("jitter", 0, 1)
+        number("mixup", 0, 10)
+        for name in ("flip", "flip_test"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(f"{name} must be true or false, not {getattr(self, name)!r}")
         for name, low in (("stored_size", 8), ("image_size", 32)):
             size = getattr(self, name)
             ok = isinstance(size, tuple) and len(size) == 2 and all(type(s) is int for s in size)

@@ -10,7 +10,7 @@ import torch
 from numpy.lib.format import open_memmap
 from torch import nn
 
-from fashion_tl.batches import Batches, photo_batches
+from fashion_tl.batches import mirrored, photo_batches
 from fashion_tl.config import Config
 from fashion_tl.dataroot import cache_folder
 from fashion_tl.errors import DataError
@@ -74,7 +74,7 @@ def _compute_into(file: Path, frozen: nn.Module, photos: np.ndarray, rows: np.nd
     plain = photo_batches(
         photos, rows, np.zeros(len(rows), dtype=np.int64), config.change(flip=False, batch_size=BATCH)
     )
-    views = [plain, _mirrored(plain)] if config.flip else [plain]
+    views = [plain, mirrored(plain)] if config.flip else [plain]
     features = None
     for number, view in enumerate(views):
         start = 0
@@ -92,10 +92,3 @@ def _reserve(file: Path) -> None:
     if hasattr(os, "posix_fallocate"):
         with open(file, "r+b") as whole:
             os.posix_fallocate(whole.fileno(), 0, file.stat().st_size)
-
-
-def _mirrored(batches: Batches) -> Batches:
-    def prepare(photos: torch.Tensor) -> torch.Tensor:
-        return batches.prepare(photos.flip(2))
-
-    return Batches(batches.inputs, batches.rows, batches.labels, batches.batch_size, prepare)

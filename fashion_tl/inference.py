@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch._inductor import config as inductor
 from tqdm import tqdm
 
-from fashion_tl.batches import Batches, prepare_photos
+from fashion_tl.batches import Batches, mirrored, prepare_photos
 from fashion_tl.config import Config
 from fashion_tl.model import SavedModel, folded
 from fashion_tl.photos import decode
@@ -70,9 +70,12 @@ def forward(
     precision: str = "auto",
     desc: str | None = "predicting",
     compiled: bool = False,
+    flip: bool = False,
 ) -> Tensor:
-    """All of :func:`outputs` in one tensor, float32 [n, outputs], on the CPU."""
-    return torch.cat(list(outputs(model, batches, precision, desc, compiled))).cpu()
+    """All of :func:`outputs` in one tensor, float32 [n, outputs], on the CPU; with ``flip``, the mean of those for
+    each photo and its mirror image."""
+    views = (batches, mirrored(batches)) if flip else (batches,)
+    return sum(torch.cat(list(outputs(model, view, precision, desc, compiled))) for view in views).cpu() / len(views)
 
 
 def frozen_copy(model: nn.Module, precision: str) -> nn.Module:
@@ -88,9 +91,9 @@ def through(frozen: nn.Module, batches: Batches, precision: str) -> Batches:
     first = frozen_copy(frozen, precision)
 
     @torch.no_grad()
-    def prepare(inputs: Tensor) -> Tensor:
+    def prepare(inputs: Tensor, generator: torch.Generator | None) -> Tensor:
         with autocast(inputs.device, precision):
-            return first(batches.prepare(inputs))
+            return first(batches.prepare(inputs, generator))
 
     return replace(batches, prepare=prepare)
 
@@ -119,8 +122,10 @@ def photo_logits(saved: SavedModel, content: bytes) -> np.ndarray:
     """
     config = Config(**saved.config)
     photos = torch.from_numpy(decode(content, config.stored_size).copy())[None]
+    if config.flip_test:
+        photos = torch.cat([photos, photos.flip(2)])
     with torch.inference_mode():
-        return saved.model(prepare_photos(photos, config)).numpy()
+        return saved.model(prepare_photos(photos, config)).mean(0, keepdim=True).numpy()
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.metrics import recall_score
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import SGD
@@ -40,15 +41,17 @@ def fit(
     already, the training goes on from it.
 
     Returns a row per epoch: ``epoch, lr, train_loss, train_accuracy, val_loss, val_accuracy, val_cross_entropy,
-    seconds, best``. Losses are weighted, ``val_cross_entropy`` isn't; each is a sum over samples divided by their
-    number. ``attrs["interrupted"]`` is True after Ctrl-C, which keeps the best so far; ``attrs["seconds_before"]``
+    val_macro, seconds, best``. Losses are weighted, ``val_cross_entropy`` isn't; each is a sum over samples divided
+    by their number. ``attrs["interrupted"]`` is True after Ctrl-C, which keeps the best so far; ``attrs["seconds_before"]``
     is what epochs taken over from a checkpoint had cost. RunError when the loss is no longer a number, or the
     checkpoint belongs to another training.
     """
     device = next(model.parameters()).device
     weights = torch.as_tensor(class_weights, dtype=torch.float32, device=device)
+    counts = torch.bincount(train.labels, minlength=len(weights)).to(device)
+    prior = config.logit_adjustment * (counts.clamp(min=1) / counts.sum()).log()
     optimizer = SGD(
-        [p for p in model.parameters() if p.requires_grad],
+        _groups(model, config),
         lr=config.lr,
         momentum=config.momentum,
         weight_decay=config.weight_decay,
@@ -63,7 +66,7 @@ def fit(
             start = time.perf_counter()
             torch.manual_seed(config.seed * 100_003 + epoch)
             bar.set_description(f"epoch {epoch + 1}/{config.epochs}")
-            train_loss, train_accuracy = train_epoch(model, train, optimizer, config, weights, epoch, bar)
+            train_loss, train_accuracy = train_epoch(model, train, optimizer, config, weights, prior, epoch, bar)
             if not math.isfinite(train_loss):
                 raise RunError(f"the loss is no longer a number in epoch {epoch + 1}; lower lr ({config.lr:g})")
             row = {
@@ -71,7 +74,7 @@ def fit(
                 "lr": optimizer.param_groups[0]["lr"],
                 "train_loss": train_loss,
                 "train_accuracy": train_accuracy,
-                **validate(model, val, config, weights),
+                **validate(model, val, config, weights, prior),
                 "seconds": time.perf_counter() - start,
             }
             history.append(row)
@@ -96,7 +99,14 @@ def fit(
 
 
 def train_epoch(
-    model: nn.Module, train: Batches, optimizer: SGD, config: Config, weights: Tensor, epoch: int, bar: tqdm
+    model: nn.Module,
+    train: Batches,
+    optimizer: SGD,
+    config: Config,
+    weights: Tensor,
+    prior: Tensor,
+    epoch: int,
+    bar: tqdm,
 ) -> tuple[float, float]:
     """One pass over the training samples; returns their mean loss and accuracy, measured as it learns."""
     train_mode(model)
@@ -105,27 +115,37 @@ def train_epoch(
     steps = len(train)
     for step, (inputs, targets) in enumerate(batches, epoch * steps):
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, steps, config)
+            group["lr"] = learning_rate(step, steps, config) * group["factor"]
+        part, others = 1.0, slice(None)
+        if config.mixup:
+            part = float(np.random.default_rng([config.seed, step]).beta(config.mixup, config.mixup))
+            others = torch.randperm(len(inputs)).to(inputs.device)
+            inputs = torch.lerp(inputs[others], inputs, part)
         with autocast(weights.device, config.precision):
-            logits = model(inputs)
-        loss = classification_loss(logits, targets, weights, config.loss_reduction, config.label_smoothing)
+            logits = model(inputs) + prior
+        settings = (weights, config.loss_reduction, config.label_smoothing)
+        loss = part * classification_loss(logits, targets, *settings)
+        if config.mixup:
+            loss = loss + (1 - part) * classification_loss(logits, targets[others], *settings)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        sums += _sums(logits.detach(), targets, weights)[:2]
+        sums += _sums(logits.detach(), targets, weights, prior)[:2]
         bar.update()
     loss, correct = (sums / len(train.rows)).tolist()
     return loss, correct
 
 
-def validate(model: nn.Module, val: Batches, config: Config, weights: Tensor) -> dict[str, float]:
-    """Mean weighted loss, accuracy and unweighted cross-entropy over the validation samples (NaN without any)."""
-    names = ("val_loss", "val_accuracy", "val_cross_entropy")
+def validate(model: nn.Module, val: Batches, config: Config, weights: Tensor, prior: Tensor) -> dict[str, float]:
+    """Mean weighted loss, accuracy, unweighted cross-entropy and macro accuracy over the validation samples
+    (NaN without any)."""
+    names = ("val_loss", "val_accuracy", "val_cross_entropy", "val_macro")
     if not len(val):
         return dict.fromkeys(names, math.nan)
-    logits = forward(model, val, config.precision, desc=None)
-    sums = _sums(logits, val.labels.cpu(), weights.cpu()) / len(val.rows)
-    return dict(zip(names, sums.tolist(), strict=True))
+    logits, labels = forward(model, val, config.precision, desc=None), val.labels.cpu()
+    sums = _sums(logits + prior.cpu(), labels, weights.cpu(), prior.cpu()) / len(val.rows)
+    macro = recall_score(labels, logits.argmax(1), labels=labels.unique(), average="macro", zero_division=0)
+    return dict(zip(names, [*sums.tolist(), float(macro)], strict=True))
 
 
 def classification_loss(
@@ -157,11 +177,22 @@ def learning_rate(step: int, steps_per_epoch: int, config: Config) -> float:
     return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
 
 
-def _sums(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """Over the samples: the sum of weighted losses, of right answers, of unweighted losses. float64 [3]."""
+def _sums(logits: Tensor, targets: Tensor, weights: Tensor, prior: Tensor) -> Tensor:
+    """Over the samples: the sum of weighted losses, of right answers, of unweighted losses. float64 [3].
+
+    ``logits`` are those of the loss, ``prior`` already added.
+    """
     losses = F.cross_entropy(logits, targets, reduction="none").double()
-    correct = (logits.argmax(1) == targets).double()
+    correct = ((logits - prior).argmax(1) == targets).double()
     return torch.stack([(weights[targets] * losses).sum(), correct.sum(), losses.sum()])
+
+
+def _groups(model: nn.Module, config: Config) -> list[dict[str, Any]]:
+    """What learns, for the optimiser: the last layer, and the rest with its own multiple of the learning rate."""
+    last = {id(p) for p in [*model.modules()][-1].parameters()}
+    head = [p for p in model.parameters() if p.requires_grad and id(p) in last]
+    rest = [p for p in model.parameters() if p.requires_grad and id(p) not in last]
+    return [{"params": p, "factor": f} for p, f in ((rest, config.backbone_lr), (head, 1.0)) if p]
 
 
 def _save_checkpoint(path: Path | None, **state: Any) -> None:

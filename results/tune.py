@@ -1,0 +1,116 @@
+"""Tuning: every trial trains on a fixed quarter of the training photos and is judged on the validation photos alone.
+
+python results/tune.py --data … --weights … --out runs/tuning   # all trials; those already made are only read
+python results/make.py readme                                   # writes results/tuning.md from results/tuning.csv
+
+No trial ever sees a photo of an odd year.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fashion_tl.approaches import Data, load_data, start_run, train_head, train_network
+from fashion_tl.config import Config, make_config
+from fashion_tl.errors import FashionTLError
+from fashion_tl.model import build_resnet50, freeze_all_but_head, freeze_first_children, replace_head
+from fashion_tl.runs import Run, write_table
+
+HERE = Path(__file__).resolve().parent
+QUARTER = {"train_fraction": 0.25}
+FINE_TUNING = {
+    "base": {},
+    "lr 0.005": {"lr": 0.005},
+    "lr 0.05": {"lr": 0.05},
+}
+# What each trial changes, by approach. Each trial of an approach sees as many photos as the others'.
+BASE = {
+    "fc_only": {"epochs": 20},
+    "direct": {"epochs": 6},
+    "two_step": {"epochs": 3},  # in each of its steps
+}
+TRIALS = {
+    "fc_only": {"base": {}},
+    "direct": FINE_TUNING,
+    "two_step": FINE_TUNING,
+}
+
+
+def trial(approach: str, settings: dict[str, Any], data: Data, weights: Path, folder: Path) -> Run:
+    """Train as the approach does, and test nothing. What was trained already is only read."""
+    trainings = ("top20", "two_step") if approach == "two_step" else (approach,)
+    model = None
+    for training in trainings:
+        config = make_config(training, **QUARTER, **settings)
+        part = data.largest() if training == "top20" else data
+        run = start_run(folder / "top20" if training == "top20" else folder, config, part, weights)
+        if (folder / "history.csv").exists():
+            continue
+        model = build_resnet50(part.task.num_classes, weights, config.seed) if model is None else model
+        if training == "two_step":
+            replace_head(model, part.task.num_classes, config.seed)
+            freeze_first_children(model)
+        if training == "fc_only":
+            freeze_all_but_head(model)
+        (train_head if training == "fc_only" else train_network)(model, part, run)
+        if training != "top20":
+            run.checkpoint.unlink()
+            (folder / "top20" / "checkpoint.pt").unlink(missing_ok=True)
+    return run
+
+
+def trials(names: list[str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for approach in names:
+        for name, change in TRIALS[approach].items():
+            yield approach, name, {**BASE[approach], **change}
+
+
+def row(approach: str, name: str, run: Run, data: Data) -> dict[str, Any]:
+    best = run.history[run.history["best"]].iloc[0]
+    config: Config = run.config
+    return {
+        "approach": approach,
+        "trial": name,
+        "image_size": "{}x{}".format(*config.image_size),
+        "epochs": config.epochs,
+        "train_photos": len(data.task.train),
+        "val_accuracy": round(best["val_accuracy"], 4),
+        "val_macro": round(best["val_macro"], 4),
+        "val_cross_entropy": round(best["val_cross_entropy"], 4),
+        "best_epoch": int(best["epoch"]),
+        "minutes": round(run.history["seconds"].sum() / 60, 1),
+        "commit": run.about["commit"],
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--weights", required=True)
+    parser.add_argument("--out", required=True, type=Path)
+    parser.add_argument("--cache")
+    parser.add_argument("--only", action="append", choices=tuple(TRIALS))
+    parser.add_argument("--trial", action="append", help="by name; repeatable")
+    args = parser.parse_args()
+    rows = []
+    try:
+        data = load_data(args.data, make_config("direct", **QUARTER), args.cache)
+        for approach, name, settings in trials(args.only or list(TRIALS)):
+            if args.trial and name not in args.trial:
+                continue
+            run = trial(approach, settings, data, args.weights, args.out / approach / name.replace(" ", "_"))
+            rows.append(row(approach, name, run, data))
+            print(rows[-1], flush=True)
+    except FashionTLError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    write_table(args.out / "tuning.csv", pd.DataFrame(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
