@@ -18,11 +18,12 @@ from fashion_tl.approaches import Data, load_data, start_run, train_head, train_
 from fashion_tl.config import Config, make_config
 from fashion_tl.errors import FashionTLError
 from fashion_tl.model import build_resnet50, freeze_all_but_head, freeze_first_children, replace_head
-from fashion_tl.runs import Run, write_table
+from fashion_tl.runs import Run, open_run, write_table
 
 HERE = Path(__file__).resolve().parent
 QUARTER = {"train_fraction": 0.25}
 FINE_TUNING = {
+    "head 0.5": {"lr": 0.5, "backbone_lr": 0.04},
     "base": {},
     "lr 0.005": {"lr": 0.005},
     "lr 0.05": {"lr": 0.05},
@@ -42,14 +43,13 @@ TRIALS = {
 
 def trial(approach: str, settings: dict[str, Any], data: Data, weights: Path, folder: Path) -> Run:
     """Train as the approach does, and test nothing. What was trained already is only read."""
-    trainings = ("top20", "two_step") if approach == "two_step" else (approach,)
+    if (folder / "history.csv").exists() and not (folder / "checkpoint.pt").exists():
+        return open_run(folder)
     model = None
-    for training in trainings:
+    for training in ("top20", "two_step") if approach == "two_step" else (approach,):
         config = make_config(training, **QUARTER, **settings)
         part = data.largest() if training == "top20" else data
         run = start_run(folder / "top20" if training == "top20" else folder, config, part, weights)
-        if (folder / "history.csv").exists():
-            continue
         model = build_resnet50(part.task.num_classes, weights, config.seed) if model is None else model
         if training == "two_step":
             replace_head(model, part.task.num_classes, config.seed)
@@ -57,9 +57,8 @@ def trial(approach: str, settings: dict[str, Any], data: Data, weights: Path, fo
         if training == "fc_only":
             freeze_all_but_head(model)
         (train_head if training == "fc_only" else train_network)(model, part, run)
-        if training != "top20":
-            run.checkpoint.unlink()
-            (folder / "top20" / "checkpoint.pt").unlink(missing_ok=True)
+    (folder / "top20" / "checkpoint.pt").unlink(missing_ok=True)
+    run.checkpoint.unlink()
     return run
 
 
