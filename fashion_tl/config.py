@@ -19,6 +19,7 @@ CHOICES = {
     "bad_rows": ("skip", "recover"),
     "class_weights": ("total/count", "sqrt", "none"),
     "loss_reduction": ("mean", "weighted"),
+    "optimizer": ("sgd", "adamw"),
     "schedule": ("cosine", "constant"),
     "precision": ("auto", "bf16", "fp32"),
 }
@@ -49,9 +50,10 @@ class Config:
     # optimisation
     epochs: int = 20
     batch_size: int = 64
+    optimizer: str = "sgd"
     lr: float = 0.01
     backbone_lr: float = 1.0  # that of all but the last layer, as a multiple of lr
-    momentum: float = 0.9
+    momentum: float = 0.9  # SGD's
     weight_decay: float = 1e-4
     schedule: str = "cosine"
     warmup_epochs: float = 0.0

@@ -12,7 +12,7 @@ import torch
 from sklearn.metrics import recall_score
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim import SGD
+from torch.optim import SGD, AdamW, Optimizer
 from tqdm import tqdm
 
 from fashion_tl.batches import Batches
@@ -50,13 +50,7 @@ def fit(
     weights = torch.as_tensor(class_weights, dtype=torch.float32, device=device)
     counts = torch.bincount(train.labels, minlength=len(weights)).to(device)
     prior = config.logit_adjustment * (counts.clamp(min=1) / counts.sum()).log()
-    optimizer = SGD(
-        _groups(model, config),
-        lr=config.lr,
-        momentum=config.momentum,
-        weight_decay=config.weight_decay,
-        fused=True,
-    )
+    optimizer = make_optimizer(model, config)
     train, val = train.to(device), val.to(device)
     history, best = _go_on(checkpoint, model, optimizer, config)
     interrupted, before = False, sum(row["seconds"] for row in history)
@@ -101,7 +95,7 @@ def fit(
 def train_epoch(
     model: nn.Module,
     train: Batches,
-    optimizer: SGD,
+    optimizer: Optimizer,
     config: Config,
     weights: Tensor,
     prior: Tensor,
@@ -187,12 +181,17 @@ def _sums(logits: Tensor, targets: Tensor, weights: Tensor, prior: Tensor) -> Te
     return torch.stack([(weights[targets] * losses).sum(), correct.sum(), losses.sum()])
 
 
-def _groups(model: nn.Module, config: Config) -> list[dict[str, Any]]:
-    """What learns, for the optimiser: the last layer, and the rest with its own multiple of the learning rate."""
+def make_optimizer(model: nn.Module, config: Config) -> Optimizer:
+    """SGD, or AdamW (Loshchilov and Hutter, 2019), of what learns: the last layer at the learning rate, the rest at
+    ``config.backbone_lr`` times it, which ``factor`` in its group says."""
     last = {id(p) for p in [*model.modules()][-1].parameters()}
     head = [p for p in model.parameters() if p.requires_grad and id(p) in last]
     rest = [p for p in model.parameters() if p.requires_grad and id(p) not in last]
-    return [{"params": p, "factor": f} for p, f in ((rest, config.backbone_lr), (head, 1.0)) if p]
+    groups = [{"params": p, "factor": f} for p, f in ((rest, config.backbone_lr), (head, 1.0)) if p]
+    settings = {"lr": config.lr, "weight_decay": config.weight_decay, "fused": True}
+    return (
+        AdamW(groups, **settings) if config.optimizer == "adamw" else SGD(groups, momentum=config.momentum, **settings)
+    )
 
 
 def _save_checkpoint(path: Path | None, **state: Any) -> None:
@@ -201,7 +200,7 @@ def _save_checkpoint(path: Path | None, **state: Any) -> None:
             torch.save(state, temporary)
 
 
-def _go_on(path: Path | None, model: nn.Module, optimizer: SGD, config: Config) -> tuple[list[dict], dict | None]:
+def _go_on(path: Path | None, model: nn.Module, optimizer: Optimizer, config: Config) -> tuple[list[dict], dict | None]:
     """History and best epoch so far; puts model and optimiser where they were. Freezing is not touched."""
     if path is None or not path.exists():
         return [], None

@@ -22,17 +22,23 @@ from fashion_tl.runs import Run, open_run, write_table
 
 HERE = Path(__file__).resolve().parent
 QUARTER = {"train_fraction": 0.25}
+ADAMW = {"optimizer": "adamw", "lr": 3e-3, "backbone_lr": 0.1, "weight_decay": 0.05, "image_size": (128, 96)}
 FINE_TUNING = {
-    "head 0.5": {"lr": 0.5, "backbone_lr": 0.04},
-    "base": {},
-    "lr 0.005": {"lr": 0.005},
-    "lr 0.05": {"lr": 0.05},
+    "AdamW, 3e-4": ADAMW,
+    "AdamW, 1e-4": ADAMW | {"backbone_lr": 0.03},
+    "AdamW, 6e-4": ADAMW | {"backbone_lr": 0.2},
+    "SGD": ADAMW | {"optimizer": "sgd", "lr": 0.2, "weight_decay": 1e-4},
+    "zoom 0.1": ADAMW | {"zoom": 0.1},
+    "label smoothing": ADAMW | {"label_smoothing": 0.1},
+    "mixup 0.2": ADAMW | {"mixup": 0.2},
+    "logit adjustment": ADAMW | {"class_weights": "none", "logit_adjustment": 0.5},
+    "160x120": ADAMW | {"image_size": (160, 120)},
 }
 # What each trial changes, by approach. Each trial of an approach sees as many photos as the others'.
 BASE = {
     "fc_only": {"epochs": 20},
-    "direct": {"epochs": 6},
-    "two_step": {"epochs": 3},  # in each of its steps
+    "direct": {"epochs": 3},
+    "two_step": {"epochs": 2},  # in each of its steps
 }
 TRIALS = {
     "fc_only": {"base": {}},
