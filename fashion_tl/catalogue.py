@@ -205,9 +205,9 @@ def make_task(
 ) -> Task:
     """Even years train, odd years test; ``val_fraction`` of each class's even years validates, chosen by ``seed``.
 
-    Of what is left, ``train_fraction`` of each class trains, one photo at least. Classes with fewer than 5 training photos train whole. ``twins``, int64 [rows], is equal for photos that are
-    pixel for pixel the same; these stay on one side. DataError when there is nothing to train on, to test on, or
-    to tell apart.
+    Of what is left, ``train_fraction`` of each class trains, one photo at least. Classes with fewer than 5 training
+    photos train whole. ``twins``, int64 [rows], is equal for photos that are pixel for pixel the same; these stay on
+    one side. DataError when there is nothing to train on, to test on, or to tell apart.
     """
     even = (catalogue.table["year"] % 2 == 0).to_numpy()
     if not even.any() or even.all():

@@ -42,9 +42,9 @@ def fit(
 
     Returns a row per epoch: ``epoch, lr, train_loss, train_accuracy, val_loss, val_accuracy, val_cross_entropy,
     val_macro, seconds, best``. Losses are weighted, ``val_cross_entropy`` isn't; each is a sum over samples divided
-    by their number. ``attrs["interrupted"]`` is True after Ctrl-C, which keeps the best so far; ``attrs["seconds_before"]``
-    is what epochs taken over from a checkpoint had cost. RunError when the loss is no longer a number, or the
-    checkpoint belongs to another training.
+    by their number. ``attrs["interrupted"]`` is True after Ctrl-C, which keeps the best so far;
+    ``attrs["seconds_before"]`` is what epochs taken over from a checkpoint had cost. RunError when the loss is no
+    longer a number, or the checkpoint belongs to another training.
     """
     device = next(model.parameters()).device
     weights = torch.as_tensor(class_weights, dtype=torch.float32, device=device)

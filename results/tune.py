@@ -31,14 +31,13 @@ FINE_TUNING = {
     "zoom 0.1": ADAMW | {"zoom": 0.1},
     "label smoothing": ADAMW | {"label_smoothing": 0.1},
     "mixup 0.2": ADAMW | {"mixup": 0.2},
-    "logit adjustment": ADAMW | {"class_weights": "none", "logit_adjustment": 0.5},
     "160x120": ADAMW | {"image_size": (160, 120)},
 }
 # What each trial changes, by approach. Each trial of an approach sees as many photos as the others'.
 BASE = {
     "fc_only": {"epochs": 20},
     "direct": {"epochs": 3},
-    "two_step": {"epochs": 2},  # in each of its steps
+    "two_step": {"epochs": 2},  # of its second step; the first has one
 }
 TRIALS = {
     "fc_only": {"base": {}},
@@ -53,7 +52,8 @@ def trial(approach: str, settings: dict[str, Any], data: Data, weights: Path, fo
         return open_run(folder)
     model = None
     for training in ("top20", "two_step") if approach == "two_step" else (approach,):
-        config = make_config(training, **QUARTER, **settings)
+        epochs = 1 if training == "top20" else settings["epochs"]
+        config = make_config(training, **(QUARTER | settings | {"epochs": epochs}))
         part = data.largest() if training == "top20" else data
         run = start_run(folder / "top20" if training == "top20" else folder, config, part, weights)
         model = build_resnet50(part.task.num_classes, weights, config.seed) if model is None else model
