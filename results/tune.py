@@ -22,22 +22,23 @@ from fashion_tl.runs import Run, open_run, write_table
 
 HERE = Path(__file__).resolve().parent
 QUARTER = {"train_fraction": 0.25}
-ADAMW = {"optimizer": "adamw", "lr": 3e-3, "backbone_lr": 0.1, "weight_decay": 0.05, "image_size": (128, 96)}
+ADAMW = {"optimizer": "adamw", "lr": 3e-3, "backbone_lr": 0.1, "weight_decay": 0.05, "warmup_epochs": 0.5}
 FINE_TUNING = {
     "AdamW, 3e-4": ADAMW,
     "AdamW, 1e-4": ADAMW | {"backbone_lr": 0.03},
     "AdamW, 6e-4": ADAMW | {"backbone_lr": 0.2},
     "SGD": ADAMW | {"optimizer": "sgd", "lr": 0.2, "weight_decay": 1e-4},
-    "zoom 0.1": ADAMW | {"zoom": 0.1},
+    "zoom and jitter": ADAMW | {"zoom": 0.15, "jitter": 0.2},
     "label smoothing": ADAMW | {"label_smoothing": 0.1},
-    "mixup 0.2": ADAMW | {"mixup": 0.2},
-    "160x120": ADAMW | {"image_size": (160, 120)},
+    "mixup": ADAMW | {"mixup": 0.2},
+    "batches of 32": ADAMW | {"batch_size": 32},
+    "128x96": ADAMW | {"image_size": (128, 96)},
 }
 # What each trial changes, by approach. Each trial of an approach sees as many photos as the others'.
 BASE = {
     "fc_only": {"epochs": 20},
-    "direct": {"epochs": 3},
-    "two_step": {"epochs": 2},  # of its second step; the first has one
+    "direct": {"epochs": 8},
+    "two_step": {"epochs": 4},  # in each of its steps
 }
 TRIALS = {
     "fc_only": {"base": {}},
@@ -52,8 +53,7 @@ def trial(approach: str, settings: dict[str, Any], data: Data, weights: Path, fo
         return open_run(folder)
     model = None
     for training in ("top20", "two_step") if approach == "two_step" else (approach,):
-        epochs = 1 if training == "top20" else settings["epochs"]
-        config = make_config(training, **(QUARTER | settings | {"epochs": epochs}))
+        config = make_config(training, **QUARTER, **settings)
         part = data.largest() if training == "top20" else data
         run = start_run(folder / "top20" if training == "top20" else folder, config, part, weights)
         model = build_resnet50(part.task.num_classes, weights, config.seed) if model is None else model
