@@ -103,16 +103,18 @@ def save(rows: list[dict], data: str, photos: int, started: float, prefix: str =
 
 
 def show(rows: list[dict]) -> str:
-    """The table as Markdown; what the rows note comes below it."""
+    """The table as Markdown."""
     lines = ["| what | ours | other | bare | × other | of bare | goal |", "|---|---|---|---|---|---|---|"]
-    notes = []
     for each in rows:
         values = [number(each[key], each["unit"]) for key in ("ours", "peer", "limit")]
         shares = [ratio(each, "peer", "×"), ratio(each, "limit", "")]
         lines.append(f"| {each['name']} | {' | '.join(values)} | {' | '.join(shares)} | {each['goal'] or '–'} |")
-        if each["note"]:
-            notes.append(f"- {each['name']}: {each['note']}.")
-    return "\n".join([*lines, "", *notes])
+    return "\n".join(lines)
+
+
+def notes(rows: list[dict]) -> str:
+    """What the rows note, as a list."""
+    return "\n".join(f"- {each['name']}: {each['note']}." for each in rows if each["note"])
 
 
 def number(value: float | None, unit: str) -> str:

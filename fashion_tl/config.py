@@ -48,6 +48,7 @@ class Config:
     mixup: float = 0.0  # their pairs mixed, in parts drawn from Beta(mixup, mixup)
     flip_test: bool = False  # logits averaged over each photo and its mirror image
     # optimisation
+    frozen_batchnorm: bool = False  # all of BatchNorm's statistics stay ImageNet's
     epochs: int = 20
     batch_size: int = 64
     optimizer: str = "sgd"
@@ -95,7 +96,7 @@ class Config:
         number("zoom", 0, 0.5)
         number("jitter", 0, 1)
         number("mixup", 0, 10)
-        for name in ("flip", "flip_test"):
+        for name in ("flip", "flip_test", "frozen_batchnorm"):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"{name} must be true or false, not {getattr(self, name)!r}")
         for name, low in (("stored_size", 8), ("image_size", 32)):

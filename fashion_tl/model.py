@@ -181,12 +181,16 @@ def freeze_first_children(model: nn.Module, n: int = FIRST_CHILDREN) -> None:
         child.requires_grad_(False)
 
 
-def train_mode(model: nn.Module) -> None:
-    """``model.train()``, but frozen parts stay in evaluation mode: else BatchNorm would go on moving its statistics."""
+def train_mode(model: nn.Module, frozen_batchnorm: bool = False) -> None:
+    """``model.train()``, but frozen parts stay in evaluation mode: else BatchNorm would go on moving its statistics.
+
+    With ``frozen_batchnorm`` every BatchNorm keeps its statistics, and normalises by them; its weights learn on.
+    """
     model.train()
     for module in model.modules():
         parameters = list(module.parameters())
-        if parameters and not any(p.requires_grad for p in parameters):
+        frozen = parameters and not any(p.requires_grad for p in parameters)
+        if frozen or (frozen_batchnorm and isinstance(module, nn.BatchNorm2d)):
             module.eval()
 
 

@@ -103,7 +103,7 @@ def train_epoch(
     bar: tqdm,
 ) -> tuple[float, float]:
     """One pass over the training samples; returns their mean loss and accuracy, measured as it learns."""
-    train_mode(model)
+    train_mode(model, config.frozen_batchnorm)
     sums = torch.zeros(2, dtype=torch.float64, device=weights.device)  # read once, at the end: a GPU needn't wait
     batches = train.shuffled(config.seed, epoch, weights.device)
     steps = len(train)

@@ -6,26 +6,32 @@ python results/make.py readme                     # rewrite the README's marked 
 
 import argparse
 import json
-import re
 import sys
+from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from fashion_tl.catalogue import LARGEST, read_catalogue
+from fashion_tl.dataroot import open_root
 from fashion_tl.errors import FashionTLError, RunError
-from fashion_tl.evaluation import best_and_worst
+from fashion_tl.evaluation import TOP_K, confused_pairs, intervals, metrics, paired_difference
 from fashion_tl.runs import open_run, write_json, write_table
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "benchmarks"))
-from timing import show  # noqa: E402
+sys.path.insert(0, str(HERE))
+from charts import draw_all  # noqa: E402
+from words import render  # noqa: E402
 
-README = HERE.parent / "README.md"
-APPROACHES = {"fc_only": "FC only", "direct": "Direct", "top20": "Two steps: 20 classes", "two_step": "Two steps: all"}
+WRITTEN = (HERE.parent / "README.md", HERE / "README.md")  # whose marked blocks are made from the result files
+TOP = [f"top{k}" for k in range(1, TOP_K + 1)]
 
 
 def record(folder: Path, results: Path = HERE, name: str | None = None) -> str:
-    """Copy a finished run's metrics and per-class counts into ``results``.
+    """Take a finished run over into ``results``: metrics with their intervals, and four tables.
+
+    These are the history, the counts per class, how often each class was taken for which, and the predictions.
 
     Raises:
         RunError: for a run on the built-in sample, which measures nothing.
@@ -36,114 +42,66 @@ def record(folder: Path, results: Path = HERE, name: str | None = None) -> str:
     if not run.is_finished:
         raise RunError(f"{folder} was interrupted: its same command goes on; only a finished run is a result")
     name = name or run.config.training
-    write_json(results / f"{name}.json", run.metrics)
-    write_table(results / f"{name}_per_class.csv", run.per_class[["articleType", "train", "test", "correct"]])
+    predictions, per_class = run.predictions, run.per_class
+    about = {
+        "interval95": intervals(predictions, per_class),
+        "config": run.config.to_dict(),
+        "data_fingerprint": run.about["data"]["fingerprint"],
+        "weights_sha256_16": run.about["weights"]["fingerprint"],
+        "versions": run.about["versions"],
+    }
+    write_table(results / f"{name}_history.csv", run.history, "%.6g")
+    write_table(results / f"{name}_per_class.csv", per_class[["articleType", "train", "test", "correct"]])
+    write_table(results / f"{name}_confusions.csv", confused_pairs(predictions, len(predictions)), "%.4g")
+    write_table(results / f"{name}_predictions.csv.gz", predictions[["id", *TOP, "p1"]].round({"p1": 3}))
+    write_json(results / f"{name}.json", run.metrics | about)
     return name
 
 
-def render(readme: str, results: Path = HERE) -> str:
-    """The README's text with every block between ``<!-- results: NAME -->`` and ``<!-- end -->`` made anew."""
+def check(data: str, results: Path = HERE, cache: Path | None = None) -> list[str]:
+    """Recompute every run's metrics from its predictions and ``styles.csv`` alone, and compare runs on their photos.
 
-    def block(match: re.Match) -> str:
-        name = match[1]
-        makers = {"table": table, "bench": speed, "precision": precision}
-        body = makers[name](results) if name in makers else story(name, results)
-        return f"<!-- results: {name} -->\n{body}\n<!-- end -->"
+    Returns the names of the runs. RunError names the run and the metric that differs, or the photos that do.
+    """
+    catalogue = read_catalogue(open_root(data, cache))
+    table, tables = catalogue.table[["id", "year", "articleType"]], {}
+    for name in recorded(results):
+        record = json.loads((results / f"{name}.json").read_text())
+        counts = catalogue.counts[: LARGEST if record["approach"] == "top20" else None]
+        predictions = pd.read_csv(results / f"{name}_predictions.csv.gz", keep_default_na=False)
+        tested = table[(table["year"] % 2 == 1) & table["articleType"].isin(counts["articleType"])]
+        if set(predictions["id"]) != set(tested["id"]) or predictions["id"].duplicated().any():
+            raise RunError(f"results/{name}_predictions.csv.gz does not hold each test photo of {data} once")
+        tables[name] = predictions.merge(tested, on="id")
+        again = metrics(tables[name], counts) | {"interval95": intervals(tables[name], counts)}
+        for metric, value in again.items():
+            if not np.allclose(np.array(flat(value), float), np.array(flat(record[metric]), float), atol=1e-9):
+                raise RunError(f"results/{name}.json says {metric} {record[metric]}, its predictions {value}")
+        pairs = confused_pairs(tables[name], len(tested)).round(4)
+        if not pairs.equals(pd.read_csv(results / f"{name}_confusions.csv").round(4)):
+            raise RunError(f"results/{name}_confusions.csv is not what its predictions say")
+    write_json(results / "paired.json", paired(tables))
+    return list(tables)
 
-    return re.sub(r"<!-- results: (\w+) -->\n.*?<!-- end -->", block, readme, flags=re.DOTALL)
+
+def flat(value: object) -> list:
+    """The numbers in it, whatever it is; None as not-a-number."""
+    if isinstance(value, dict):
+        return [number for key in sorted(value) for number in flat(value[key])]
+    return [number for each in value for number in flat(each)] if isinstance(value, list) else [value]
 
 
-def table(results: Path) -> str:
-    """All approaches beside the published figures."""
-    published = json.loads((results / "published.json").read_text())
-    lines = [
-        "| approach | top-1 published | ours | ceiling | top-5 published | ours | macro published | ours "
-        "| few-shot published | ours | input, epochs | minutes |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+def recorded(results: Path = HERE) -> list[str]:
+    """The names of the runs on record."""
+    return sorted(path.name.removesuffix("_predictions.csv.gz") for path in results.glob("*_predictions.csv.gz"))
+
+
+def paired(tables: dict[str, pd.DataFrame]) -> list[dict]:
+    """Every two runs compared on the photos that both predicted."""
+    return [
+        {"first": first, "second": second, **paired_difference(tables[first], tables[second])}
+        for first, second in combinations(tables, 2)
     ]
-    for name, title in APPROACHES.items():
-        if not (results / f"{name}.json").exists():
-            continue
-        ours = json.loads((results / f"{name}.json").read_text())
-        theirs = [figures_of(published[key]) for key in (name, f"{name}_flips") if key in published]
-        cells = [
-            title,
-            *compared("top1", ours, theirs),
-            percent(ours["ceiling"], 2),
-            *compared("top5", ours, theirs),
-            *compared("macro", ours, theirs),
-            *compared("few_shot", ours, theirs),
-            "{}×{}, {}".format(*ours["image_size"], ours["epochs"]),
-            f"{ours['minutes']:.0f}",
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def speed(results: Path) -> str:
-    """What ``make bench`` measured, machine by machine."""
-    parts = []
-    for file in sorted((results / "bench").glob("*.json")):
-        about = json.loads(file.read_text())
-        versions = ", ".join(f"{name} {about['versions'][name]}" for name in ("torch", "torchvision"))
-        data = f"{about['photos']:,} photos of {about['data']}"
-        parts.append(f"{about['machine']}; {versions}; {data}; commit {about['commit']}:\n\n{show(about['rows'])}")
-    return "\n\n".join(parts)
-
-
-def precision(results: Path) -> str:
-    """What bf16 changes, as benchmarks/precision.py measured it."""
-    if not (results / "precision.json").exists():
-        return "Not measured yet; `python benchmarks/precision.py RUN --data …` does."
-    changes = [
-        f"{APPROACHES[each['approach']]}: {100 * each['top1_change']:+.2f} points of top-1, "
-        f"{percent(each['same_answer'])} of the answers the same"
-        for each in json.loads((results / "precision.json").read_text())
-    ]
-    return f"Predicted in bf16 instead of float32, the same trained networks differ by little ({'; '.join(changes)})."
-
-
-def figures_of(published: dict) -> dict[str, float]:
-    """A published training's figures of merit: right answers as the study states them, macro from its counts."""
-    stated, counted = published["readme"], published["notebook"]
-    shares = {"top1": stated["correct"], "top5": stated.get("top5_correct")}
-    return {key: n / stated["total"] for key, n in shares.items() if n is not None} | counted
-
-
-def compared(key: str, ours: dict, theirs: list[dict]) -> tuple[str, str]:
-    """Published and ours, the better one bold; with flips after without, where the study has both."""
-    known = [each[key] for each in theirs if key in each]
-    left, right = " / ".join(map(percent, known)) or "–", percent(ours[key])
-    if known and ours[key] is not None:
-        left, right = (left, f"**{right}**") if ours[key] > max(known) else (f"**{left}**", right)
-    return left, right
-
-
-def story(name: str, results: Path) -> str:
-    """One approach in words: right answers of all, and the five best classes, published and ours."""
-    theirs = json.loads((results / "published.json").read_text())
-    stated, best_theirs = theirs[name]["readme"], theirs["best_five_classes"][name]
-    lines = [
-        f"- Published: {stated['correct']:,} of {stated['total']:,} right "
-        f"({percent(stated['correct'] / stated['total'])}); best five classes: {', '.join(best_theirs)}."
-    ]
-    if (results / f"{name}.json").exists():
-        ours = json.loads((results / f"{name}.json").read_text())
-        best, _ = best_and_worst(with_accuracy(pd.read_csv(results / f"{name}_per_class.csv")))
-        five = ", ".join(f"{row.articleType} {row.accuracy:.0%}" for row in best.itertuples())
-        lines.append(
-            f"- Ours: **{ours['correct']:,} of {ours['n_test']:,}** right ({percent(ours['top1'])}; ceiling "
-            f"{percent(ours['ceiling'], 2)}); best five classes: {five}."
-        )
-    return "\n".join(lines)
-
-
-def with_accuracy(per_class: pd.DataFrame) -> pd.DataFrame:
-    return per_class.assign(accuracy=per_class["correct"] / per_class["test"].where(per_class["test"] > 0))
-
-
-def percent(fraction: float | None, digits: int = 1) -> str:
-    return "–" if fraction is None else f"{100 * fraction:.{digits}f} %"
 
 
 def main() -> int:
@@ -151,8 +109,11 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     recorder = commands.add_parser("record", help="take over the results of finished runs")
     recorder.add_argument("runs", nargs="+", type=Path)
-    recorder.add_argument("--name", help="of the files, for a single run; by default its approach")
-    commands.add_parser("readme", help="rewrite the README's blocks")
+    recorder.add_argument("--name", help="of the files, for a single run; by default its training's")
+    commands.add_parser("readme", help="rewrite README.md, results/README.md and images/results/ from results/")
+    checker = commands.add_parser("check", help="recompute every metric from predictions and styles.csv alone")
+    checker.add_argument("--data", required=True)
+    checker.add_argument("--cache")
     args = parser.parse_args()
     try:
         if args.command == "record":
@@ -160,7 +121,13 @@ def main() -> int:
                 raise RunError("--name is for a single run")
             for run in args.runs:
                 print(f"results/{record(run, name=args.name)}.json")
-        README.write_text(render(README.read_text(encoding="utf-8")), encoding="utf-8")
+        elif args.command == "check":
+            for name in check(args.data, cache=args.cache):
+                print(f"{name}: every metric is what its predictions say")
+        else:
+            for file in WRITTEN:
+                file.write_text(render(file.read_text(encoding="utf-8")), encoding="utf-8")
+            draw_all()
     except FashionTLError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

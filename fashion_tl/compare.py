@@ -1,0 +1,178 @@
+"""Recorded results side by side: read from ``results/``, tabled and drawn. No photo and no network is needed."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from fashion_tl.catalogue import FEW_SHOT
+from fashion_tl.errors import RunError
+from fashion_tl.page import BLUE, GREY, INK, ORANGE, RED, log_ticks, page, styled
+
+FIGURES = {"top1": "top-1", "top5": "top-5", "macro": "macro", "few_shot": "few-shot"}
+PUBLISHED = {"fc_only": "fc_only", "direct": "direct", "top20": "top20", "two_step": "two_step_flips"}
+BINS = (1, 11, FEW_SHOT + 1, 201, 1001)  # training photos of a class, from
+
+
+@dataclass(frozen=True)
+class Result:
+    """One recorded training: its metrics, and tables per epoch, per class and per pair of confused classes."""
+
+    name: str
+    record: dict[str, Any]
+    history: pd.DataFrame
+    per_class: pd.DataFrame
+    confusions: pd.DataFrame
+
+    @property
+    def data(self) -> str:
+        """The data and weights behind it, in one line."""
+        return f"Data: {self.record['data']} · ResNet-50 from {self.record['weights']}"
+
+    @property
+    def source(self) -> str:
+        """:attr:`data`, and how it was trained."""
+        size = "×".join(map(str, self.record["image_size"]))
+        return f"{self.data} · {self.record['recipe']} recipe, {size}, {self.record['epochs']} epochs"
+
+
+def read_result(folder: str | os.PathLike, name: str) -> Result:
+    """One result from the files ``NAME.json``, ``NAME_history.csv`` and so on; RunError where one can't be read."""
+    folder = Path(folder)
+    try:
+        record = json.loads((folder / f"{name}.json").read_text())
+        tables = (pd.read_csv(folder / f"{name}_{table}.csv") for table in ("history", "per_class", "confusions"))
+        history, per_class, confusions = tables
+    except (OSError, ValueError) as error:
+        raise RunError(f"{folder}: there is no whole result {name!r} ({error})") from error
+    per_class["accuracy"] = per_class["correct"] / per_class["test"].where(per_class["test"] > 0)
+    return Result(name, record, history, per_class, confusions)
+
+
+def read_published(folder: str | os.PathLike) -> dict[str, dict[str, float]]:
+    """The published figures of merit by our names, fractions; two steps with flips, the study's best.
+
+    Right answers as the study states them, means over classes from the counts that its notebooks print.
+    """
+    study = json.loads((Path(folder) / "published.json").read_text())
+    figures = {}
+    for name, key in PUBLISHED.items():
+        stated, counted = study[key]["readme"], study[key]["notebook"]
+        shares = {"top1": stated["correct"], "top5": stated.get("top5_correct")}
+        shares = {figure: right / stated["total"] for figure, right in shares.items() if right is not None}
+        figures[name] = shares | {figure: counted[figure] for figure in ("macro", "few_shot") if figure in counted}
+    return figures
+
+
+def side_by_side(results: Sequence[Result]) -> pd.DataFrame:
+    """A row per result: right answers, the ceiling, and each figure of merit with its 95 % interval."""
+    rows = {}
+    for result in results:
+        record = result.record
+        row = {"right": f"{record['correct']:,} of {record['n_test']:,}", "ceiling": f"{record['ceiling']:.2%}"}
+        for key, title in FIGURES.items():
+            row[title] = with_interval(record, key)
+        rows[result.name] = row
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def with_interval(record: dict[str, Any], key: str) -> str:
+    """``"71.2 % (70.6–71.8)"``, or a dash where there is no such figure."""
+    if record[key] is None:
+        return "–"
+    low, high = record["interval95"][key]
+    return f"{100 * record[key]:.1f} % ({100 * low:.1f}–{100 * high:.1f})"
+
+
+def by_training_photos(results: Sequence[Result]) -> pd.DataFrame:
+    """Mean accuracy per class, for classes with so many training photos: a row per bin, a column per result."""
+    rows = []
+    for low, high in zip(BINS, (*BINS[1:], np.inf), strict=True):
+        words = f"{low:,} or more" if high == np.inf else f"{low:,} to {int(high) - 1:,}"
+        row = {"training photos": words}
+        for result in results:
+            table = result.per_class[result.per_class["train"].between(low, high, inclusive="left")]
+            tested = table[table["test"] > 0]
+            row |= {"classes": len(tested), "test photos": int(tested["test"].sum())}
+            row[result.name] = tested["accuracy"].mean()
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def to_the_ceiling(results: Sequence[Result]) -> pd.DataFrame:
+    """Where the test photos went, as shares of all: right, second to fifth guess, further down, impossible."""
+    rows = {}
+    for result in results:
+        record = result.record
+        rows[result.name] = {
+            "right": record["top1"],
+            "among the five, not first": record["top5"] - record["top1"],
+            "not among the five": record["ceiling"] - record["top5"],
+            "class unknown in even years": 1 - record["ceiling"],
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def gained_and_lost(first: Result, second: Result) -> pd.DataFrame:
+    """Per class that both have: right answers of each, and the second's accuracy minus the first's, best first."""
+    table = first.per_class.merge(second.per_class[["articleType", "correct"]], on="articleType", suffixes=("_1", "_2"))
+    table = table[(table["train"] > 0) & (table["test"] > 0)]
+    table = table.rename(columns={"correct_1": first.name, "correct_2": second.name}).drop(columns="accuracy")
+    table["difference"] = (table[second.name] - table[first.name]) / table["test"]
+    return table.sort_values("difference", ascending=False, kind="stable", ignore_index=True)
+
+
+@styled
+def merit_chart(results: Sequence[Result], published: dict[str, dict[str, float]], source: str) -> Figure:
+    """Each figure of merit of each result with its 95 % interval, the published one, and the ceiling.
+
+    ``published`` gives, by result's name, those of ``top1, top5, macro, few_shot`` (fractions) that are known.
+    """
+    note = "Dot and line: ours with its 95 % interval over test photos. Ring: published. Red line: ceiling"
+    height = 0.3 * len(results) + 0.5
+    figure, add = page(10, height, "The approaches side by side", source, note)
+    for place, (key, title) in enumerate(FIGURES.items()):
+        ax = add(1.55 + 2.1 * place, 0.4, 1.85, height - 0.6)
+        for row, result in enumerate(results):
+            if result.record[key] is not None:
+                ax.plot(result.record["interval95"][key], [row, row], color=BLUE, lw=2)
+                ax.plot(result.record[key], row, "o", color=BLUE, ms=5)
+            if key in published.get(result.name, {}):
+                ax.plot(published[result.name][key], row, "o", color=ORANGE, mfc="none", mew=1.6, ms=7)
+            if key.startswith("top"):
+                ax.plot([result.record["ceiling"]] * 2, [row - 0.4, row + 0.4], color=RED, lw=1.5)
+        ax.set(ylim=(len(results) - 0.5, -0.5), yticks=range(len(results)))
+        ax.set_yticklabels([result.name for result in results] if place == 0 else [])
+        ax.set_title(title, loc="left", size=9, color=INK)
+        ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        ax.tick_params(length=0)
+    return figure
+
+
+@styled
+def photos_chart(results: Sequence[Result], source: str) -> Figure:
+    """Accuracy of every class against its number of training photos, and the means by bins, a panel per result."""
+    note = "A dot per class with training and test photos, larger with more test photos. Lines: means over classes"
+    figure, add = page(10, 3.1, "Accuracy against training photos", source, note)
+    wide = 9.2 / len(results)
+    for place, result in enumerate(results):
+        table = result.per_class[(result.per_class["train"] > 0) & (result.per_class["test"] > 0)]
+        ax = add(0.6 + place * wide, 0.45, wide - 0.25, 2.3)
+        ax.scatter(table["train"], table["accuracy"], 6 + table["test"] ** 0.6, color=BLUE, alpha=0.35, lw=0)
+        for low, high in zip(BINS, (*BINS[1:], 3000), strict=True):
+            mean = table.loc[table["train"].between(low, high, inclusive="left"), "accuracy"].mean()
+            ax.plot([low, high], [mean, mean], color=ORANGE, lw=2)
+        ax.set_xscale("log")
+        log_ticks(ax, 0.8, 4000)
+        ax.set(ylim=(-0.03, 1.05), xlabel="training photos, log scale")
+        ax.set_title(result.name, loc="left", size=9, color=INK)
+        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        ax.tick_params(length=0, labelleft=place == 0, labelcolor=GREY)
+    return figure

@@ -1,0 +1,188 @@
+"""The README's tables and sentences, each made from the result files: one function per marked block."""
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from fashion_tl.compare import FIGURES, with_interval
+from fashion_tl.evaluation import best_and_worst
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "benchmarks"))
+from timing import notes, show  # noqa: E402
+
+TITLES = {
+    "fc_only": "FC only",
+    "direct": "Direct",
+    "top20": "Two steps: 20 classes",
+    "two_step": "Two steps: all",
+}
+
+
+def render(text: str, results: Path = HERE) -> str:
+    """The text with every block between ``<!-- results: NAME -->`` and ``<!-- end -->`` made anew."""
+
+    def block(match: re.Match) -> str:
+        name = match[1]
+        body = BLOCKS[name](results) if name in BLOCKS else story(name, results)
+        return f"<!-- results: {name} -->\n{body}\n<!-- end -->"
+
+    return re.sub(r"<!-- results: (\w+) -->\n.*?<!-- end -->", block, text, flags=re.DOTALL)
+
+
+def read(results: Path, name: str) -> dict | list | None:
+    """A result file, or None where it isn't there yet."""
+    file = results / f"{name}.json"
+    return json.loads(file.read_text()) if file.exists() else None
+
+
+def markdown(head: list[str], rows: list[list]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def table(results: Path) -> str:
+    """All approaches beside the published figures."""
+    published = read(results, "published")
+    head = ["approach", "top-1 published", "ours", "ceiling", "top-5 published", "ours", "macro published", "ours"]
+    head += ["few-shot published", "ours", "input, epochs", "minutes"]
+    rows = []
+    for name, title in TITLES.items():
+        if (ours := read(results, name)) is None:
+            continue
+        theirs = [figures_of(published[key]) for key in (name, f"{name}_flips") if key in published]
+        cells = [title, *compared("top1", ours, theirs), percent(ours["ceiling"], 2)]
+        for key in ("top5", "macro", "few_shot"):
+            cells += compared(key, ours, theirs)
+        cells += ["{}×{}, {}".format(*ours["image_size"], ours["epochs"]), f"{ours['minutes']:.0f}"]
+        rows.append(cells)
+    return markdown(head, rows)
+
+
+def merits(results: Path) -> str:
+    """Every figure of merit of the approaches: published, the goal set before tuning, and ours with its interval."""
+    published, goals = read(results, "published"), read(results, "goals")
+    rows = []
+    for name, title in TITLES.items():
+        if (ours := read(results, name)) is None:
+            continue
+        theirs = [figures_of(published[key]) for key in (name, f"{name}_flips") if key in published]
+        for key, words in FIGURES.items():
+            if ours[key] is None:
+                continue
+            known = " / ".join(percent(each[key]) for each in theirs if key in each) or "–"
+            goal = goals[name].get(key)
+            verdict = "" if goal is None else "met" if ours[key] >= goal else f"{100 * (ours[key] - goal):+.1f} points"
+            ceiling = percent(ours["ceiling"], 2) if key.startswith("top") else ""
+            rows.append([title, words, known, percent(goal), with_interval(ours, key), verdict, ceiling])
+    return markdown(["approach", "", "published", "goal", "ours (95 % interval)", "goal met?", "ceiling"], rows)
+
+
+def runs(results: Path) -> str:
+    """Every run on record, with what it takes to judge it."""
+    head = ["run", "recipe", "input", "epochs", "seed", "right", *FIGURES.values(), "learnable: top-1", "top-5"]
+    rows = []
+    for file in sorted(results.glob("*_predictions.csv.gz")):
+        name = file.name.removesuffix("_predictions.csv.gz")
+        ours = read(results, name)
+        size, right = "{}×{}".format(*ours["image_size"]), f"{ours['correct']:,} of {ours['n_test']:,}"
+        row = [f"`{name}`", ours["recipe"], size, ours["epochs"], ours["seed"], right]
+        row += [with_interval(ours, key) for key in (*FIGURES, "top1_learnable", "top5_learnable")]
+        rows.append([*row, f"{ours['minutes']:.0f}", ours["precision"], f"`{ours['commit']}`", ours["machine"]])
+    return markdown([*head, "minutes", "precision", "commit", "machine"], rows)
+
+
+def pairs(results: Path) -> str:
+    """Runs compared on the same photos."""
+    rows = []
+    for each in read(results, "paired") or []:
+        low, high = each["interval"]
+        interval = f"{100 * each['difference']:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})"
+        names = [f"`{each['first']}`", f"`{each['second']}`"]
+        rows.append([*names, f"{each['photos']:,}", each["only_first"], each["only_second"], interval])
+    return markdown(["first", "second", "photos", "only first right", "only second", "second − first"], rows)
+
+
+def speed(results: Path) -> str:
+    """What ``make bench`` measured, machine by machine."""
+    parts = []
+    for file in sorted((results / "bench").glob("*.json")):
+        about = json.loads(file.read_text())
+        versions = ", ".join(f"{name} {about['versions'][name]}" for name in ("torch", "torchvision"))
+        data = f"{about['photos']:,} photos of {about['data']}"
+        parts.append(f"{about['machine']}; {versions}; {data}; commit {about['commit']}:\n\n{show(about['rows'])}")
+    return "\n\n".join(parts)
+
+
+def speed_notes(results: Path) -> str:
+    """How each row of that table was measured."""
+    return "\n".join(notes(json.loads(file.read_text())["rows"]) for file in sorted((results / "bench").glob("*.json")))
+
+
+def precision(results: Path) -> str:
+    """What bf16 changes, as benchmarks/precision.py measured it."""
+    if (measured := read(results, "precision")) is None:
+        return "Not measured yet; `python benchmarks/precision.py RUN --data …` does."
+    changes = [
+        f"{TITLES[each['approach']]}: {100 * each['top1_change']:+.2f} points of top-1, "
+        f"{percent(each['same_answer'])} of the answers the same"
+        for each in measured
+    ]
+    return f"Predicted in bf16 instead of float32, the same trained networks differ by little ({'; '.join(changes)})."
+
+
+def figures_of(published: dict) -> dict[str, float]:
+    """A published training's figures of merit: right answers as the study states them, macro from its counts."""
+    stated, counted = published["readme"], published["notebook"]
+    shares = {"top1": stated["correct"], "top5": stated.get("top5_correct")}
+    return {key: n / stated["total"] for key, n in shares.items() if n is not None} | counted
+
+
+def compared(key: str, ours: dict, theirs: list[dict]) -> tuple[str, str]:
+    """Published and ours, the better one bold; with flips after without, where the study has both."""
+    known = [each[key] for each in theirs if key in each]
+    left, right = " / ".join(map(percent, known)) or "–", percent(ours[key])
+    if known and ours[key] is not None:
+        left, right = (left, f"**{right}**") if ours[key] > max(known) else (f"**{left}**", right)
+    return left, right
+
+
+def story(name: str, results: Path) -> str:
+    """One approach in words: right answers of all, and the five best classes, published and ours."""
+    theirs = read(results, "published")
+    stated, best_theirs = theirs[name]["readme"], theirs["best_five_classes"][name]
+    lines = [
+        f"- Published: {stated['correct']:,} of {stated['total']:,} right "
+        f"({percent(stated['correct'] / stated['total'])}); best five classes: {', '.join(best_theirs)}."
+    ]
+    if (ours := read(results, name)) is not None:
+        best, _ = best_and_worst(with_accuracy(pd.read_csv(results / f"{name}_per_class.csv")))
+        five = ", ".join(f"{row.articleType} {row.accuracy:.0%}" for row in best.itertuples())
+        lines.append(
+            f"- Ours: **{ours['correct']:,} of {ours['n_test']:,}** right ({percent(ours['top1'])}; ceiling "
+            f"{percent(ours['ceiling'], 2)}); best five classes: {five}."
+        )
+    return "\n".join(lines)
+
+
+def with_accuracy(per_class: pd.DataFrame) -> pd.DataFrame:
+    return per_class.assign(accuracy=per_class["correct"] / per_class["test"].where(per_class["test"] > 0))
+
+
+def percent(fraction: float | None, digits: int = 1) -> str:
+    return "–" if fraction is None else f"{100 * fraction:.{digits}f} %"
+
+
+BLOCKS: dict[str, Callable[[Path], str]] = {
+    "table": table,
+    "merits": merits,
+    "runs": runs,
+    "pairs": pairs,
+    "bench": speed,
+    "bench_notes": speed_notes,
+    "precision": precision,
+}
