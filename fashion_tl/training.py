@@ -3,6 +3,7 @@
 import copy
 import math
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,25 @@ from fashion_tl.errors import RunError
 from fashion_tl.files import replacing
 from fashion_tl.inference import autocast, forward
 from fashion_tl.model import train_mode
+
+
+@dataclass(frozen=True)
+class PerClass:
+    """What the loss knows of every class, [num_classes]: its weight, and what is added to its logit in training."""
+
+    weights: Tensor
+    prior: Tensor
+
+
+def make_per_class(class_weights: np.ndarray, labels: Tensor, config: Config, device: torch.device) -> PerClass:
+    """The weights, and the logarithm of each class's share of the training ``labels`` times the logit adjustment.
+
+    With the prior added while it learns, a network need not learn it, and without it predicts as if all classes were
+    equally frequent, or, below 1, something in between (Menon et al., 2021).
+    """
+    counts = torch.bincount(labels.to(device), minlength=len(class_weights)).clamp(min=1)
+    prior = config.logit_adjustment * (counts / len(labels)).log()
+    return PerClass(torch.as_tensor(class_weights, dtype=torch.float32, device=device), prior)
 
 
 def fit(
@@ -47,9 +67,7 @@ def fit(
     longer a number, or the checkpoint belongs to another training.
     """
     device = next(model.parameters()).device
-    weights = torch.as_tensor(class_weights, dtype=torch.float32, device=device)
-    counts = torch.bincount(train.labels, minlength=len(weights)).to(device)
-    prior = config.logit_adjustment * (counts.clamp(min=1) / counts.sum()).log()
+    per_class = make_per_class(class_weights, train.labels, config, device)
     optimizer = make_optimizer(model, config)
     train, val = train.to(device), val.to(device)
     history, best = _go_on(checkpoint, model, optimizer, config)
@@ -60,7 +78,7 @@ def fit(
             start = time.perf_counter()
             torch.manual_seed(config.seed * 100_003 + epoch)
             bar.set_description(f"epoch {epoch + 1}/{config.epochs}")
-            train_loss, train_accuracy = train_epoch(model, train, optimizer, config, weights, prior, epoch, bar)
+            train_loss, train_accuracy = train_epoch(model, train, optimizer, config, per_class, epoch, bar)
             if not math.isfinite(train_loss):
                 raise RunError(f"the loss is no longer a number in epoch {epoch + 1}; lower lr ({config.lr:g})")
             row = {
@@ -68,7 +86,7 @@ def fit(
                 "lr": optimizer.param_groups[0]["lr"],
                 "train_loss": train_loss,
                 "train_accuracy": train_accuracy,
-                **validate(model, val, config, weights, prior),
+                **validate(model, val, config, per_class),
                 "seconds": time.perf_counter() - start,
             }
             history.append(row)
@@ -93,17 +111,11 @@ def fit(
 
 
 def train_epoch(
-    model: nn.Module,
-    train: Batches,
-    optimizer: Optimizer,
-    config: Config,
-    weights: Tensor,
-    prior: Tensor,
-    epoch: int,
-    bar: tqdm,
+    model: nn.Module, train: Batches, optimizer: Optimizer, config: Config, per_class: PerClass, epoch: int, bar: tqdm
 ) -> tuple[float, float]:
     """One pass over the training samples; returns their mean loss and accuracy, measured as it learns."""
     train_mode(model, config.frozen_batchnorm)
+    weights, prior = per_class.weights, per_class.prior
     sums = torch.zeros(2, dtype=torch.float64, device=weights.device)  # read once, at the end: a GPU needn't wait
     batches = train.shuffled(config.seed, epoch, weights.device)
     steps = len(train)
@@ -124,20 +136,21 @@ def train_epoch(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        sums += _sums(logits.detach(), targets, weights, prior)[:2]
+        sums += _sums(logits.detach(), targets, per_class)[:2]
         bar.update()
     loss, correct = (sums / len(train.rows)).tolist()
     return loss, correct
 
 
-def validate(model: nn.Module, val: Batches, config: Config, weights: Tensor, prior: Tensor) -> dict[str, float]:
+def validate(model: nn.Module, val: Batches, config: Config, per_class: PerClass) -> dict[str, float]:
     """Mean weighted loss, accuracy, unweighted cross-entropy and macro accuracy over the validation samples
     (NaN without any)."""
     names = ("val_loss", "val_accuracy", "val_cross_entropy", "val_macro")
     if not len(val):
         return dict.fromkeys(names, math.nan)
     logits, labels = forward(model, val, config.precision, desc=None), val.labels.cpu()
-    sums = _sums(logits + prior.cpu(), labels, weights.cpu(), prior.cpu()) / len(val.rows)
+    per_class = PerClass(per_class.weights.cpu(), per_class.prior.cpu())
+    sums = _sums(logits + per_class.prior, labels, per_class) / len(val.rows)
     macro = recall_score(labels, logits.argmax(1), labels=labels.unique(), average="macro", zero_division=0)
     return dict(zip(names, [*sums.tolist(), float(macro)], strict=True))
 
@@ -171,14 +184,14 @@ def learning_rate(step: int, steps_per_epoch: int, config: Config) -> float:
     return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
 
 
-def _sums(logits: Tensor, targets: Tensor, weights: Tensor, prior: Tensor) -> Tensor:
+def _sums(logits: Tensor, targets: Tensor, per_class: PerClass) -> Tensor:
     """Over the samples: the sum of weighted losses, of right answers, of unweighted losses. float64 [3].
 
     ``logits`` are those of the loss, ``prior`` already added.
     """
     losses = F.cross_entropy(logits, targets, reduction="none").double()
-    correct = ((logits - prior).argmax(1) == targets).double()
-    return torch.stack([(weights[targets] * losses).sum(), correct.sum(), losses.sum()])
+    correct = ((logits - per_class.prior).argmax(1) == targets).double()
+    return torch.stack([(per_class.weights[targets] * losses).sum(), correct.sum(), losses.sum()])
 
 
 def make_optimizer(model: nn.Module, config: Config) -> Optimizer:

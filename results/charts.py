@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from compare import merit_chart, photos_chart, read_published, read_result
 from words import TITLES
 
-from fashion_tl.compare import merit_chart, photos_chart, read_published, read_result
 from fashion_tl.figures import confused_pairs, loss_curves, per_class_accuracy, save
 
 HERE = Path(__file__).resolve().parent

@@ -24,7 +24,7 @@ sys.path.insert(0, str(HERE))
 from charts import draw_all  # noqa: E402
 from words import render  # noqa: E402
 
-WRITTEN = (HERE.parent / "README.md", HERE / "README.md")  # whose marked blocks are made from the result files
+WRITTEN = [HERE.parent / "README.md", HERE / "README.md", HERE / "tuning.md"]
 TOP = [f"top{k}" for k in range(1, TOP_K + 1)]
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+from compare import FIGURES, with_interval
 
-from fashion_tl.compare import FIGURES, with_interval
 from fashion_tl.evaluation import best_and_worst
 
 HERE = Path(__file__).resolve().parent
@@ -177,11 +177,63 @@ def percent(fraction: float | None, digits: int = 1) -> str:
     return "–" if fraction is None else f"{100 * fraction:.{digits}f} %"
 
 
+def head(results: Path) -> str:
+    """FC only over seeds, folds and years."""
+    if (measured := read(results, "fc_head")) is None:
+        return "Not measured yet; `python results/heads.py --data … --weights …` does."
+    rows = []
+    for part, key, words in (("seeds", "seed", "seed {}"), ("folds", "fold", "fold {} of 5"), ("years", "year", "{}")):
+        for each in measured[part]:
+            ceiling = percent(each["ceiling"], 2)
+            shares = [percent(each[figure]) for figure in ("top1", "top1_learnable", "top5", "macro", "few_shot")]
+            scored = "odd years" if part == "seeds" else "held out"
+            rows.append(
+                [words.format(each[key]), f"{each['train']:,}", f"{each['n_test']:,} ({scored})", *shares, ceiling]
+            )
+    top1 = pd.Series([each["top1"] for each in measured["seeds"]])
+    macro = pd.Series([each["macro"] for each in measured["seeds"]])
+    spread = [f"{percent(part.mean(), 2)} ± {100 * part.std():.2f}" for part in (top1, macro)]
+    titles = ["", "trained on", "scored on", "top-1", "of learnable", "top-5", "macro", "few-shot", "ceiling"]
+    said = f"Over the {len(top1)} seeds (mean ± standard deviation): top-1 {spread[0]}, macro {spread[1]}."
+    return f"{markdown(titles, rows)}\n\n{said}"
+
+
+def honest(results: Path) -> str:
+    """What even and odd years share, and how they differ."""
+    if (measured := read(results, "data_check")) is None:
+        return "Not measured yet; `python results/data_check.py --data …` does."
+    rows = [[words, *each.values()] for words, each in measured["shared"].items()]
+    shared = markdown(["duplicates within or between", "pairs", "photos", "pairs whose labels differ"], rows)
+    noise = markdown(["one twin is", "the other", "pairs"], [list(each.values()) for each in measured["noise"]])
+    shift = [list(each.values()) for each in measured["shift"]]
+    years = ", ".join(f"{year}: {photos:,}" for year, photos in measured["years"].items())
+    moved = markdown(["class", "even years", "odd years"], shift)
+    return f"{shared}\n\n{noise}\n\nPhotos by year: {years}.\n\n{moved}"
+
+
+def looks(results: Path) -> str:
+    """Every time that a trained network was scored on the odd years."""
+    table = pd.read_csv(results / "looks.csv", keep_default_na=False)
+    return markdown(list(table.columns), table.to_numpy().tolist())
+
+
+def trials(results: Path) -> str:
+    """Every tuning trial."""
+    table = pd.read_csv(results / "tuning.csv")
+    for name in ("val_accuracy", "val_macro"):
+        table[name] = table[name].map(percent)
+    return markdown(list(table.columns), table.to_numpy().tolist())
+
+
 BLOCKS: dict[str, Callable[[Path], str]] = {
     "table": table,
     "merits": merits,
     "runs": runs,
     "pairs": pairs,
+    "head": head,
+    "honest": honest,
+    "looks": looks,
+    "trials": trials,
     "bench": speed,
     "bench_notes": speed_notes,
     "precision": precision,

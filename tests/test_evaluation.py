@@ -8,8 +8,10 @@ from fashion_tl.evaluation import (
     best_and_worst,
     class_probabilities,
     confused_pairs,
+    intervals,
     largest_losses,
     metrics,
+    paired_difference,
     per_class_table,
     prediction_table,
     top_classes,
@@ -97,3 +99,38 @@ def test_the_most_confused_pairs_are_counted(predictions):
 def test_the_largest_losses_are_those_of_learnable_classes(predictions):
     worst = largest_losses(predictions, 2)
     assert set(worst["id"]) == {4, 6}
+
+
+def test_intervals_lie_around_the_figures_and_narrow_with_more_photos(predictions):
+    point, around = metrics(predictions, COUNTS), intervals(predictions, COUNTS)
+    assert set(around) == {"top1", "top5", "top1_learnable", "top5_learnable", "macro", "few_shot"}
+    for name, (low, high) in around.items():
+        assert 0 <= low <= point[name] <= high <= 1, name
+    assert around["few_shot"] == [1, 1]  # one class, whose only photo is right
+    many = intervals(pd.concat([predictions] * 100), COUNTS)
+    assert many["top1"][1] - many["top1"][0] == pytest.approx((around["top1"][1] - around["top1"][0]) / 10, rel=0.25)
+    width = 2 * 1.96 * np.sqrt(5 / 8 * 3 / 8 / 800)  # of a share of 800 photos, as the normal distribution has it
+    assert many["top1"][1] - many["top1"][0] == pytest.approx(width, rel=0.1)
+    assert around == intervals(predictions, COUNTS)
+
+
+def test_intervals_of_macro_keep_every_class_as_large_as_it_is(predictions):
+    """Drawn from all photos alike, a class of one photo would be missing from a third of the draws."""
+    sure = predictions.assign(top1=predictions["articleType"])
+    assert intervals(sure, COUNTS)["macro"] == [1, 1]
+
+
+def test_a_paired_difference_counts_what_one_alone_got_right(predictions):
+    better = predictions.assign(top1=["Shirts"] * 4 + ["Tops", "Tops", "Tops", "Belts"])
+    result = paired_difference(predictions, better)
+    assert (result["photos"], result["only_first"], result["only_second"]) == (8, 1, 2)
+    assert result["difference"] == 1 / 8
+    low, high = result["interval"]
+    assert low < 1 / 8 < high
+    assert paired_difference(predictions, predictions)["interval"] == [0, 0]
+    assert paired_difference(predictions, better.tail(2))["photos"] == 2  # those that are in both
+
+
+def test_tables_without_a_common_photo_are_not_compared(predictions):
+    with pytest.raises(ValueError, match="no photo in common"):
+        paired_difference(predictions, predictions.assign(id=predictions["id"] + 100))

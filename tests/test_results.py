@@ -2,48 +2,88 @@
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from fashion_tl.approaches import run_fc_only
 from fashion_tl.errors import RunError
+from fashion_tl.evaluation import TOP_K
+from fashion_tl.sample import draw_sample
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
 KEYS = set(
     "approach recipe data weights image_size epochs seed n_test correct top1 top5 macro few_shot ceiling "
-    "top1_learnable minutes machine commit".split()
+    "top1_learnable top5_learnable minutes machine commit precision interval95 config versions".split()
 )
 VALUES = {"ours", "peer", "limit", "ratio_peer", "ratio_limit"}
-RECORDS = [path for path in sorted(RESULTS.glob("*.json")) if path.stem not in ("published", "precision")]
-
-spec = importlib.util.spec_from_file_location("results_make", RESULTS / "make.py")
-make = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(make)
+sys.path.insert(0, str(RESULTS))
 
 
-def test_the_readme_says_what_the_result_files_say():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "<!-- results: table -->" in readme
-    assert make.render(readme) == readme, "run `make results`"
+def load(name):
+    spec = importlib.util.spec_from_file_location(f"results_{name}", RESULTS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
-def test_a_record_is_complete_and_agrees_with_its_counts_per_class(path):
-    record = json.loads(path.read_text())
-    assert set(record) >= KEYS
-    per_class = pd.read_csv(path.with_name(f"{path.stem}_per_class.csv"))
+make, compare = load("make"), load("compare")
+RECORDS = make.recorded()
+
+
+def record(name):
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize("file", make.WRITTEN, ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_what_is_written_about_results_is_what_their_files_say(file):
+    text = file.read_text(encoding="utf-8")
+    assert "<!-- results: " in text
+    assert make.render(text) == text, "run `make results`"
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_record_is_complete_and_agrees_with_its_counts_per_class(name):
+    ours = record(name)
+    assert set(ours) >= KEYS
+    per_class = pd.read_csv(RESULTS / f"{name}_per_class.csv")
     assert list(per_class.columns) == ["articleType", "train", "test", "correct"]
     seen = per_class[(per_class["train"] > 0) & (per_class["test"] > 0)]
     few = seen[seen["train"] <= 50]
-    assert per_class["test"].sum() == record["n_test"] and per_class["correct"].sum() == record["correct"]
-    assert record["top1"] == pytest.approx(record["correct"] / record["n_test"])
-    assert record["ceiling"] == pytest.approx(seen["test"].sum() / record["n_test"])
-    assert record["macro"] == pytest.approx((seen["correct"] / seen["test"]).mean())
+    assert per_class["test"].sum() == ours["n_test"] and per_class["correct"].sum() == ours["correct"]
+    assert ours["top1"] == pytest.approx(ours["correct"] / ours["n_test"])
+    assert ours["ceiling"] == pytest.approx(seen["test"].sum() / ours["n_test"])
+    assert ours["macro"] == pytest.approx((seen["correct"] / seen["test"]).mean())
     if len(few):
-        assert record["few_shot"] == pytest.approx((few["correct"] / few["test"]).mean())
-    assert record["top1"] <= record["top5"] <= record["ceiling"]
+        assert ours["few_shot"] == pytest.approx((few["correct"] / few["test"]).mean())
+    assert ours["top1"] <= ours["top5"] <= ours["ceiling"]
+    for figure, (low, high) in ours["interval95"].items():
+        assert low < ours[figure] < high
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_its_predictions_history_and_confusions_agree_with_it(name):
+    ours = record(name)
+    predictions = pd.read_csv(RESULTS / f"{name}_predictions.csv.gz", keep_default_na=False)
+    assert list(predictions.columns) == ["id", *(f"top{k}" for k in range(1, TOP_K + 1)), "p1"]
+    assert len(predictions) == predictions["id"].nunique() == ours["n_test"]
+    result = compare.read_result(RESULTS, name)
+    assert result.confusions["count"].sum() == ours["n_test"] - ours["correct"]
+    assert len(result.history) == ours["epochs"] and result.history["best"].sum() == 1
+    assert result.history.loc[result.history["best"], "epoch"].item() == ours["best_epoch"]
+
+
+def test_every_two_runs_are_compared_on_their_photos():
+    paired = json.loads((RESULTS / "paired.json").read_text())
+    assert {(each["first"], each["second"]) for each in paired} >= {("direct", "fc_only"), ("direct", "two_step")}
+    for each in paired:
+        one, other = record(each["first"]), record(each["second"])
+        if one["n_test"] == other["n_test"]:
+            assert each["only_second"] - each["only_first"] == other["correct"] - one["correct"]
 
 
 def test_each_measurement_of_speed_has_its_ratios_and_their_spread():
@@ -68,10 +108,85 @@ def test_bf16_changes_top1_on_the_real_test_photos_by_no_more_than_a_fifth_of_a_
 
 
 def test_all_trainings_are_on_record():
-    assert {path.stem for path in RECORDS} >= {"fc_only", "direct", "top20", "two_step"}
+    assert set(RECORDS) >= {"fc_only", "direct", "top20", "two_step"}
 
 
 def test_a_run_on_the_sample_is_not_taken_for_a_result(tmp_path):
     (tmp_path / "run.json").write_text(json.dumps({"data": {"name": "the built-in sample"}}))
     with pytest.raises(RunError, match="measurements on real data alone"):
         make.record(tmp_path, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """A short run on a drawn catalogue that is not known as the sample, taken into a folder of results."""
+    folder = tmp_path_factory.mktemp("recorded")
+    data = draw_sample(folder / "catalogue", photos=240, types=22)
+    settings = {"image_size": (32, 32), "epochs": 2, "cache": folder / "cache"}
+    run = run_fc_only(data, "none", folder / "run", **settings)[0]
+    about = json.loads((run.folder / "run.json").read_text())
+    about["data"]["name"] = "a catalogue"
+    (run.folder / "run.json").write_text(json.dumps(about))
+    results = folder / "results"
+    results.mkdir()
+    assert make.record(run.folder, results) == "fc_only"
+    assert make.record(run.folder, results, "again") == "again"
+    return data, results
+
+
+def test_every_metric_is_recomputed_from_predictions_and_styles_csv_alone(recorded):
+    data, results = recorded
+    assert make.check(data, results) == ["again", "fc_only"]
+    paired = json.loads((results / "paired.json").read_text())
+    assert [each["difference"] for each in paired] == [0]
+
+
+@pytest.mark.parametrize("metric", ["correct", "top5", "macro"])
+def test_a_metric_that_its_predictions_do_not_say_is_found(recorded, metric):
+    data, results = recorded
+    file = results / "again.json"
+    whole = file.read_text()
+    changed = json.loads(whole)
+    changed[metric] += 1 if metric == "correct" else 0.001
+    file.write_text(json.dumps(changed))
+    with pytest.raises(RunError, match=rf"again.json says {metric}"):
+        make.check(data, results)
+    file.write_text(whole)
+
+
+def test_predictions_of_other_photos_are_refused(recorded):
+    data, results = recorded
+    file = results / "again_predictions.csv.gz"
+    table = pd.read_csv(file, keep_default_na=False)
+    whole = file.read_bytes()
+    table.iloc[1:].to_csv(file, index=False)
+    with pytest.raises(RunError, match="does not hold each test photo"):
+        make.check(data, results)
+    file.write_bytes(whole)
+
+
+def test_results_are_compared_in_tables_and_drawn(recorded):
+    _, results = recorded
+    both = [compare.read_result(results, name) for name in ("fc_only", "again")]
+    merits = compare.side_by_side(both)
+    assert list(merits.index) == ["fc_only", "again"] and "ceiling" in merits
+    shares = compare.to_the_ceiling(both)
+    assert np.allclose(shares.sum(axis=1), 1)
+    bins = compare.by_training_photos(both)
+    tested = both[0].per_class[(both[0].per_class["train"] > 0) & (both[0].per_class["test"] > 0)]
+    assert bins["classes"].sum() == len(tested) and bins["test photos"].sum() == tested["test"].sum()
+    assert (compare.gained_and_lost(*both)["difference"] == 0).all()
+    for figure in (compare.merit_chart(both, {"fc_only": {"top1": 0.5}}, "source"), compare.photos_chart(both, "s")):
+        assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_a_result_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(RunError, match="no whole result 'direct'"):
+        compare.read_result(tmp_path, "direct")
+
+
+def test_published_figures_are_fractions_under_our_names():
+    published = compare.read_published(RESULTS)
+    assert published["fc_only"]["top1"] == pytest.approx(0.4964, abs=1e-4)
+    assert published["two_step"]["top1"] == pytest.approx(0.728, abs=1e-3)  # with flips, the study's best
+    assert all(0 < value < 1 for figures in published.values() for value in figures.values())

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from fashion_tl import training
-from fashion_tl.batches import Batches, flip_half, photo_batches, prepare_photos
+from fashion_tl.batches import Batches, flip_half, jitter, photo_batches, prepare_photos, zoom
 from fashion_tl.config import make_config
 from fashion_tl.errors import RunError
 from fashion_tl.inference import forward, resolve_precision
@@ -222,6 +222,71 @@ def test_label_smoothing_is_spread_over_learnable_classes_and_does_not_explode_w
     assert smoothed.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
+def rare(config):
+    """Batches in which class 2 is rare, and one network's predictions after training on them."""
+    photos, labels = colours(120)
+    photos = np.random.default_rng(0).integers(0, 256, photos.shape, dtype=np.uint8)  # nothing to see in them
+    labels = np.where(np.arange(120) % 12 == 0, 2, labels % 2)
+    data, model = photo_batches(photos, np.arange(120), labels, config), small_network()
+    fit(model, data, data, config, EVEN)
+    return F.softmax(forward(model, data, "fp32"), 1).mean(0)
+
+
+def test_logit_adjustment_takes_the_classes_frequencies_out_of_the_prediction():
+    """Menon et al., 2021: where photos say nothing, every class becomes as likely as the others."""
+    config = settings(epochs=15, class_weights="none")
+    assert rare(config)[2] < 0.12
+    adjusted = rare(config.change(logit_adjustment=1.0))
+    assert torch.allclose(adjusted, torch.full((3,), 1 / 3), atol=0.08)
+
+
+def test_the_last_layer_may_learn_faster_than_the_rest():
+    model = small_network()
+    first, last = model[0].weight.clone(), model[-1].weight.clone()
+    history, _ = run(settings(epochs=1, backbone_lr=0.0, weight_decay=0), model=model)
+    assert torch.equal(model[0].weight, first) and not torch.equal(model[-1].weight, last)
+    assert history["lr"].iloc[-1] < 0.05  # the last layer's own
+
+
+@pytest.mark.parametrize("change", [{"optimizer": "adamw", "lr": 0.01}, {"mixup": 0.4}, {"label_smoothing": 0.1}])
+def test_whatever_the_optimiser_and_regularisation_it_learns_and_goes_on_after_a_kill(tmp_path, change):
+    config = settings(epochs=8, **change)
+    history, weights = run(config)
+    assert history["val_accuracy"].iloc[-1] > 0.85
+    whole = training.train_epoch
+
+    def killed(*args):
+        if args[5] == 5:
+            raise SystemExit("killed")
+        return whole(*args)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(training, "train_epoch", killed)
+        run(config, tmp_path)
+    assert same(run(config, tmp_path)[1], weights)
+
+
+def test_frozen_batchnorm_keeps_its_statistics_while_its_weights_learn():
+    model = small_network()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    run(settings(epochs=2, frozen_batchnorm=True), model=model)
+    assert torch.equal(model[1].running_mean, before["1.running_mean"])
+    assert not torch.equal(model[1].weight, before["1.weight"])
+
+
+def test_macro_accuracy_counts_every_class_of_the_validation_photos_alike():
+    config = settings(epochs=1, lr=1e-9)
+    photos, labels = colours(40)
+    labels = np.where(np.arange(40) < 36, 0, 1)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, CLASSES))
+    nn.init.zeros_(model[1].weight)
+    with torch.no_grad():
+        model[1].bias.copy_(torch.tensor([1.0, 0.0, 0.0]))
+    val = photo_batches(photos, np.arange(40), labels, config)
+    row = fit(model, val, val, config, EVEN).iloc[0]
+    assert row["val_accuracy"] == pytest.approx(0.9) and row["val_macro"] == pytest.approx(0.5)
+
+
 def test_the_learning_rate_warms_up_then_falls_to_nothing_as_a_cosine():
     config = settings(epochs=10, lr=1.0, warmup_epochs=1.0)
     rates = [learning_rate(step, 20, config) for step in range(200)]
@@ -249,6 +314,45 @@ def test_photos_are_enlarged_and_normalised_per_batch():
     prepared = prepare_photos(torch.from_numpy(photo), config)
     assert prepared.shape == (1, 3, 64, 48) and torch.allclose(prepared, torch.ones(()))
     assert prepared.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_augmented_photos_differ_by_photo_and_draw_and_those_that_validate_never_do():
+    photos = np.repeat(colours(1)[0], 6, axis=0)
+    for change in ({"zoom": 0.2}, {"jitter": 0.3}, {"flip": True}, {"zoom": 0.2, "jitter": 0.3, "flip": True}):
+        config = settings(batch_size=6, **change)
+        same = photo_batches(photos, np.arange(6), np.arange(6), config)
+        (plain, _), (again, _) = [next(same.in_order(torch.device("cpu"))) for _ in range(2)]
+        assert torch.equal(plain, again) and torch.equal(plain, plain[:1].expand_as(plain))
+        drawn, _ = next(same.shuffled(0, 0, torch.device("cpu")))
+        assert drawn.shape == plain.shape and not torch.equal(drawn, drawn[:1].expand_as(drawn)), change
+        assert drawn.is_contiguous(memory_format=torch.channels_last)
+        assert torch.equal(drawn, next(same.shuffled(0, 0, torch.device("cpu")))[0])  # seed and epoch decide
+        assert not torch.equal(drawn, next(same.shuffled(0, 1, torch.device("cpu")))[0])
+
+
+def test_zooming_by_nothing_is_enlarging_and_its_border_is_the_photos_own():
+    images = torch.rand(4, 3, 8, 6)
+    enlarged = F.interpolate(images, (32, 24), mode="bilinear")
+    assert torch.allclose(zoom(images, 0.0, (32, 24), torch.Generator()), enlarged, atol=1e-5)
+    white = zoom(torch.ones(16, 3, 8, 6), 0.5, (32, 24), torch.Generator().manual_seed(0))
+    assert torch.allclose(white, torch.ones(()))
+
+
+def test_jitter_stays_within_its_strength_and_leaves_grey_photos_grey():
+    grey = torch.full((50, 3, 8, 6), 100.0)
+    changed = jitter(grey, 0.2, torch.Generator().manual_seed(0))
+    assert torch.allclose(changed, changed[:, :1, :1, :1].expand_as(changed), atol=1e-3)
+    assert 79.9 < changed.min() < 90 and 110 < changed.max() < 120.1
+
+
+def test_the_logits_of_both_mirror_images_can_be_averaged():
+    config, model = settings(flip_test=True), small_network().eval()
+    photos, labels = colours(20)
+    plain, turned = (forward(model, photo_batches(p, np.arange(20), labels, config), "fp32")
+                     for p in (photos, np.ascontiguousarray(photos[:, :, ::-1])))  # fmt: skip
+    both = forward(model, photo_batches(photos, np.arange(20), labels, config), "fp32", flip=True)
+    assert not torch.allclose(plain, turned)
+    assert torch.allclose(both, (plain + turned) / 2, atol=1e-6)
 
 
 def test_about_half_of_the_photos_are_mirrored_and_the_stored_ones_are_not_touched():
