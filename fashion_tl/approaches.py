@@ -100,7 +100,12 @@ def load_data(path: StrPath, config: Config, cache: StrPath | None = None) -> Da
 
 
 def start_run(folder: StrPath, config: Config, data: Data, weights: StrPath | None) -> Run:
-    """Make the folder of a run, or take up the same run where it stopped; see :func:`fashion_tl.runs.create_run`."""
+    """Make the folder of a run, or take up the same run where it stopped; see :func:`fashion_tl.runs.create_run`.
+
+    From random weights BatchNorm learns in any case: it has no statistics that could be kept.
+    """
+    if is_random(weights):
+        config = config.change(frozen_batchnorm=False)
     photos = len(data.task.train) + len(data.task.val) + len(data.task.test)
     file = None if is_random(weights) else Path(weights).expanduser()
     fingerprint = file_fingerprint(file)[:16] if file and file.is_file() else None
