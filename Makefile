@@ -38,7 +38,8 @@ bench: $(READY)  ## how fast it is beside the published way and the bare limit (
 	$(BIN)/python benchmarks/run.py --data "$(DATA)"
 	$(BIN)/python results/make.py readme
 
-results: $(READY)  ## rewrite the README's tables from results/
+results: $(READY)  ## rebuild the README's tables and images/results from results/ [DATA=....zip checks every metric first]
+	$(if $(filter-out sample,$(DATA)),$(BIN)/python results/make.py check --data "$(DATA)")
 	$(BIN)/python results/make.py readme
 
 clean:  ## remove .venv and runs/demo (your other runs and your data stay)

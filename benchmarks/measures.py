@@ -217,7 +217,7 @@ class Feed:
 
 def per_photo(data: Data) -> list[dict]:
     """Milliseconds per photo as the number of photos grows, over some taken evenly from all of them."""
-    rows, config = np.arange(len(data.photos.ids)), make_config("direct")
+    rows, config = np.arange(len(data.photos.ids)), make_config("direct", image_size=(80, 60))
     sizes = [n for n in (1000, 4000, 16000) if n < len(rows)] + [len(rows)]
     table = []
     for name, work, photos in (("forward pass", forward, 512), ("fine-tuning", training, 256)):
@@ -245,7 +245,9 @@ def fastai(files: list[Path], labels: list[str], data: Data) -> list[dict]:
     from fastai_peer import fastai_epoch
 
     rows = evenly(data.task.train, len(files))
-    taken = alternate(ours=training(data, rows, make_config("direct")), fastai=fastai_epoch(files, labels))
+    taken = alternate(
+        ours=training(data, rows, make_config("direct", image_size=(80, 60))), fastai=fastai_epoch(files, labels)
+    )
     note = "other: vision_learner, fit_one_cycle, float32, batches of 64"
     return [row(name, "photos/s", rates(taken["ours"]), rates(taken["fastai"]), note=note)]
 

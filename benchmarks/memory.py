@@ -49,7 +49,7 @@ def main(folder: str) -> None:
             time.sleep(0.05)
 
     threading.Thread(target=watch, daemon=True).start()
-    config = make_config("direct", epochs=2)
+    config = make_config("direct", epochs=2, image_size=(80, 60))
     data = load_data(part_of(path, share, Path(folder)) if share < 1 else path, config, Path(folder, "cache"))
     train = some(data, evenly(data.task.train, 640), config)
     val = some(data, evenly(data.task.val, 128), config)

@@ -36,6 +36,7 @@ FINE_TUNING = {
     "BatchNorm learns": BASIS | {"frozen_batchnorm": False},
     "128x96": BASIS | {"image_size": (128, 96)},
 }
+LONG = {"mixup, long": {"mixup": 0.2}, "mixup and zoom, long": {"mixup": 0.2, "zoom": 0.15}}
 HEAD = {"image_size": (224, 168), "batch_size": 128, "flip": True, "lr": 1.0, "epochs": 20}
 # What each trial changes, by approach. Each trial of an approach sees as many photos as the others'.
 TRIALS = {
@@ -50,7 +51,8 @@ TRIALS = {
         "160x120": HEAD | {"image_size": (160, 120)},
         "128x96": HEAD | {"image_size": (128, 96)},
     },
-    "direct": {name: QUARTER | settings | {"epochs": 4} for name, settings in FINE_TUNING.items()},
+    "direct": {name: QUARTER | settings | {"epochs": 4} for name, settings in FINE_TUNING.items()}
+    | {name: QUARTER | BASIS | settings | {"epochs": 12} for name, settings in LONG.items()},
     "two_step": {name: QUARTER | settings | {"epochs": 2} for name, settings in FINE_TUNING.items()},  # in each step
 }
 
@@ -101,12 +103,15 @@ def main() -> int:
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--cache")
     parser.add_argument("--only", action="append", choices=tuple(TRIALS))
+    parser.add_argument("--trial", action="append", help="by name")
     args = parser.parse_args()
     rows = []
     try:
         for approach in args.only or TRIALS:
             data = load_data(args.data, Config(approach, **next(iter(TRIALS[approach].values()))), args.cache)
             for name, settings in TRIALS[approach].items():
+                if args.trial and name not in args.trial:
+                    continue
                 run = trial(approach, settings, data, args.weights, args.out / approach / name.replace(" ", "_"))
                 rows.append(row(approach, name, run, data))
                 print(rows[-1], flush=True)

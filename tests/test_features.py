@@ -9,7 +9,7 @@ import torch
 from fashion_tl import features as module
 from fashion_tl import inference
 from fashion_tl.batches import feature_batches, photo_batches
-from fashion_tl.config import make_config
+from fashion_tl.config import Config
 from fashion_tl.errors import DataError
 from fashion_tl.features import frozen_features
 from fashion_tl.inference import calibrate_batchnorm, forward, through
@@ -24,7 +24,7 @@ COLUMNS = ["train_loss", "train_accuracy", "val_loss", "val_accuracy", "val_cros
 
 def settings(**changes):
     defaults = {"epochs": 3, "batch_size": 8, "lr": 0.001, "image_size": (32, 32), "precision": "fp32", "flip": False}
-    return make_config("fc_only", **(defaults | changes))
+    return Config("fc_only", **(defaults | changes))
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from fashion_tl import training
 from fashion_tl.batches import Batches, flip_half, jitter, photo_batches, prepare_photos, zoom
-from fashion_tl.config import make_config
+from fashion_tl.config import Config
 from fashion_tl.errors import RunError
 from fashion_tl.inference import forward, resolve_precision
 from fashion_tl.training import classification_loss, fit, learning_rate
@@ -30,7 +30,7 @@ def colours(n=50, seed=0):
 
 def settings(**changes):
     defaults = {"epochs": 4, "batch_size": 16, "lr": 0.05, "image_size": (32, 32), "precision": "fp32", "flip": False}
-    return make_config("direct", **{**defaults, "warmup_epochs": 0, **changes})
+    return Config("direct", **(defaults | changes))
 
 
 def batches(config, n=50, seed=0):
