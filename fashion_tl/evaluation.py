@@ -15,6 +15,7 @@ def class_probabilities(logits: np.ndarray, train_counts: Sequence[int]) -> np.n
     """Softmax over the classes that have training photos; the others get 0. [n, num_classes], float64."""
     masked = np.where(np.asarray(train_counts) > 0, logits.astype(np.float64), -np.inf)
     scores = np.exp(masked - masked.max(axis=1, keepdims=True))
+    scores = np.where(np.isinf(masked), 0, np.maximum(scores, np.finfo(float).tiny))  # 0 says: can't be predicted
     return scores / scores.sum(axis=1, keepdims=True)
 
 

@@ -39,6 +39,11 @@ def test_a_class_without_training_photos_is_never_predicted():
     assert probabilities[0, 3] == 0 and probabilities[0].sum() == pytest.approx(1)
 
 
+def test_a_class_that_can_be_predicted_is_never_left_out_however_unlikely():
+    top = top_classes(class_probabilities(np.array([[0.0, 5000.0, 0.0, 0.0, 0.0]]), [1] * 5), CLASSES).iloc[0]
+    assert top["top1"] == "Tops" and top["top5"] != ""
+
+
 def test_the_most_likely_classes_come_first_and_missing_ones_are_empty():
     top = top_classes(np.array([[0.2, 0.7, 0.1, 0.0, 0.0]]), CLASSES).iloc[0]
     assert [top[f"top{k}"] for k in range(1, 6)] == ["Tops", "Shirts", "Belts", "", ""]

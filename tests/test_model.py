@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torchvision.models import ResNet50_Weights, resnet18, resnet50
 
 from fashion_tl.batches import Batches
-from fashion_tl.config import make_config
+from fashion_tl.config import Config
 from fashion_tl.errors import WeightsError
 from fashion_tl.model import (
     available_weights,
@@ -41,7 +41,7 @@ def photos(n=6):
 
 
 def train_one_epoch(model):
-    config = make_config("direct", epochs=1, lr=0.1, warmup_epochs=0, weight_decay=0.01, precision="fp32")
+    config = Config("direct", epochs=1, lr=0.1, warmup_epochs=0, weight_decay=0.01, precision="fp32")
     fit(model, photos(), photos(3), config, [1.0, 1.0, 1.0])
 
 
@@ -194,7 +194,7 @@ def test_a_misspelt_name_is_never_taken_for_random_weights():
 
 
 def test_a_saved_model_carries_its_classes_and_settings(tmp_path):
-    model, config = build_resnet50(2, None).eval(), make_config("direct").to_dict()
+    model, config = build_resnet50(2, None).eval(), Config("direct").to_dict()
     save_model(tmp_path / "m.safetensors", model, ("Shirts", "Belts"), [5, 0], config)
     saved = load_model(tmp_path / "m.safetensors")
     assert saved.classes == ("Shirts", "Belts") and saved.train_counts == (5, 0) and saved.config == config
