@@ -41,6 +41,8 @@ bench: $(READY)  ## how fast it is beside the published way and the bare limit (
 results: $(READY)  ## rebuild the README's tables and images/results from results/ [DATA=....zip checks every metric first]
 	$(if $(filter-out sample,$(DATA)),$(BIN)/python results/make.py check --data "$(DATA)")
 	$(BIN)/python results/make.py readme
+	$(BIN)/jupyter nbconvert --log-level=ERROR --execute --inplace --ExecutePreprocessor.record_timing=False \
+	  notebooks/04_compare.ipynb
 
 clean:  ## remove .venv and runs/demo (your other runs and your data stay)
 	rm -rf .venv runs/demo

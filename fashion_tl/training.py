@@ -125,6 +125,7 @@ def train_epoch(
         part, others = 1.0, slice(None)
         if config.mixup:
             part = float(np.random.default_rng([config.seed, step]).beta(config.mixup, config.mixup))
+            part = max(part, 1 - part)  # the same mixtures, each counted as the class it holds more of
             others = torch.randperm(len(inputs)).to(inputs.device)
             inputs = torch.lerp(inputs[others], inputs, part)
         with autocast(weights.device, config.precision):

@@ -13,6 +13,7 @@ from torchvision.models import ResNet50_Weights
 
 from fashion_tl import training
 from fashion_tl.__main__ import main
+from fashion_tl.config import make_config
 from fashion_tl.runs import open_run
 
 QUICK = ["--set", "image_size=32x32", "--set", "batch_size=32", "--set", "precision=fp32"]
@@ -51,6 +52,12 @@ def test_a_run_folder_holds_settings_history_weights_predictions_and_metrics(fc_
     assert run.metrics["n_test"] == len(run.predictions) == run.per_class["test"].sum()
     assert run.metrics["correct"] == run.per_class["correct"].sum()
     assert run.metrics["top1"] <= run.metrics["ceiling"] < 1
+
+
+def test_from_random_weights_batchnorm_learns_whatever_the_recipe_says(two_step):
+    assert make_config("two_step").frozen_batchnorm
+    for folder in (two_step, two_step / "top20"):
+        assert not open_run(folder).config.frozen_batchnorm
 
 
 def test_the_same_command_again_trains_nothing_and_changes_nothing(fc_only, sample_root, capsys):

@@ -285,3 +285,13 @@ def test_weights_average_to_one_over_the_training_photos_and_unseen_classes_weig
         weights = class_weights(counts, scheme)
         assert (weights * counts).sum() / counts.sum() == pytest.approx(1)
         assert weights[1] == weights[4] == 0 and (weights[counts > 0] > 0).all()
+
+
+def test_trials_can_do_with_a_part_of_every_class_that_learns():
+    catalogue = made_of(Shirts=(200, 1), Heels=(50, 1), Socks=(6, 1), Ties=(1, 1))
+    whole = make_task(catalogue, alone(catalogue))
+    part = make_task(catalogue, alone(catalogue), train_fraction=0.25)
+    assert set(part.train) < set(whole.train) and part.val.tolist() == whole.val.tolist()
+    assert part.train_counts.tolist() == np.ceil(whole.train_counts / 4).tolist()
+    again = make_task(catalogue, alone(catalogue), train_fraction=0.25)
+    assert part.train.tolist() == again.train.tolist()

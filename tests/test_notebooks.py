@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import nbformat
+import papermill
 import pytest
 
 from fashion_tl.catalogue import read_catalogue
@@ -54,7 +55,7 @@ def test_it_has_one_cell_of_parameters_short_cells_and_names_its_weights(path):
     assert re.search(r"Data: .*photos · ResNet-50 from \S+", printed)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*NOTEBOOKS, ROOT / "notebooks" / "04_compare.ipynb"], ids=lambda path: path.stem)
 def test_it_holds_no_path_of_a_machine(path):
     text = path.read_text()
     for private in (str(ROOT), str(Path.home()) + "/"):
@@ -64,6 +65,24 @@ def test_it_holds_no_path_of_a_machine(path):
         shown += [output.get("data", {}).get("text/html", "") for output in cell.get("outputs", [])]
         for words in (cell.source, *shown):
             assert not re.search(r"(?<![\w.<:/…])/\w+/", words), words  # an absolute path, of whatever machine
+
+
+COMPARE = ROOT / "notebooks" / "04_compare.ipynb"
+
+
+def test_the_comparison_is_committed_executed_as_the_result_files_have_it(tmp_path):
+    """Executed again in a fresh kernel, in seconds, it says the same."""
+    committed, copy = nbformat.read(COMPARE, 4), tmp_path / COMPARE.name
+    papermill.execute_notebook(COMPARE, copy, cwd=str(COMPARE.parent), progress_bar=False)
+    for old, new in zip(code_cells(COMPARE), code_cells(copy), strict=True):
+        assert len(old.source.splitlines()) <= 15
+        assert texts(old) == texts(new), "run `make results`"
+    assert [cell.execution_count for cell in code_cells(COMPARE)] == list(range(1, len(code_cells(COMPARE)) + 1))
+    assert "88.17" in json.dumps(committed)
+
+
+def texts(cell):
+    return [output.get("text") or output["data"].get("text/plain") for output in cell.outputs]
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from fashion_tl.catalogue import facts, make_task, read_catalogue
 from fashion_tl.dataroot import open_root
 from fashion_tl.photos import decode_photos, photo_digests, twin_groups
 
+CHECK = Path(__file__).resolve().parents[1] / "results" / "make.py"
 FACTS = {
     "rows": 44446,
     "malformed": 22,
@@ -129,6 +131,13 @@ def test_the_classes_that_macro_and_few_shot_are_taken_over(catalogue):
     counts = catalogue.counts
     tested = counts[(counts["train"] > 0) & (counts["test"] > 0)]
     assert len(tested) == 87 and (tested["train"] <= 50).sum() == 40
+
+
+def test_every_recorded_metric_is_what_its_predictions_and_styles_csv_say(real_zip, cache):
+    done = subprocess.run([sys.executable, str(CHECK), "check", "--data", str(real_zip), "--cache", str(cache)],
+                          capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "two_step: every metric" in done.stdout
 
 
 def test_the_archive_is_as_it_was(real_zip, photos, cache):
