@@ -53,7 +53,8 @@ TRIALS = {
     },
     "direct": {name: QUARTER | settings | {"epochs": 4} for name, settings in FINE_TUNING.items()}
     | {name: QUARTER | BASIS | settings | {"epochs": 12} for name, settings in LONG.items()},
-    "two_step": {name: QUARTER | settings | {"epochs": 2} for name, settings in FINE_TUNING.items()},  # in each step
+    "two_step": {name: QUARTER | settings | {"epochs": 2} for name, settings in FINE_TUNING.items()}  # in each step
+    | {name: QUARTER | BASIS | settings | {"epochs": 6} for name, settings in LONG.items()},
 }
 
 

@@ -96,11 +96,11 @@ def executed(drawn, tmp_path_factory):
     """All three, parameters alone overridden: random weights, small photos, a tiny sample."""
     out = tmp_path_factory.mktemp("executed")
     for approach, epochs, settings in (
-        ("fc_only", 20, {"image_size": [80, 60], "lr": 0.01}),
-        ("direct", 10, {"image_size": [64, 48], "lr": 0.005}),
-        ("two_step", 9, {"image_size": [64, 48], "lr": 0.005}),
+        ("fc_only", 20, {"image_size": [80, 60]}),
+        ("direct", 10, {"image_size": [64, 48]}),
+        ("two_step", 9, {"image_size": [64, 48]}),
     ):
-        settings["batch_size"] = 16
+        settings |= {"batch_size": 16, **execute.RANDOM[approach]}
         given = {"data_root": str(drawn), "weights": "none", "epochs": epochs, "settings": settings}
         execute.execute(approach, out, given)
     return out
