@@ -33,6 +33,7 @@ FINE_TUNING = {
     "zoom and jitter": BASIS | {"zoom": 0.15, "jitter": 0.2},
     "SGD, 0.02": BASIS | {"optimizer": "sgd", "lr": 0.2, "weight_decay": 1e-4},
     "label smoothing": BASIS | {"label_smoothing": 0.1},
+    "logit adjustment": BASIS | {"class_weights": "none", "logit_adjustment": 0.5},
     "BatchNorm learns": BASIS | {"frozen_batchnorm": False},
     "128x96": BASIS | {"image_size": (128, 96)},
 }
@@ -47,6 +48,7 @@ TRIALS = {
         "weight decay 1e-5": HEAD | {"weight_decay": 1e-5},
         "label smoothing": HEAD | {"label_smoothing": 0.1},
         "logit adjustment": HEAD | {"class_weights": "none", "logit_adjustment": 0.5},
+        "no class weights": HEAD | {"class_weights": "none"},
         "batches of 32": HEAD | {"batch_size": 32},
         "160x120": HEAD | {"image_size": (160, 120)},
         "128x96": HEAD | {"image_size": (128, 96)},
