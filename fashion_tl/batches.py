@@ -84,12 +84,8 @@ def prepare_photos(photos: Tensor, config: Config, generator: torch.Generator | 
     if generator and config.flip:
         photos = flip_half(photos, generator)
     images = photos.permute(0, 3, 1, 2).float()  # such a view *is* channels_last: nothing is moved
-    if generator and config.jitter:
-        images = jitter(images, config.jitter, generator)
     mean, std = _constant(config.mean, images.device), _constant(config.std, images.device)
     images = images.sub_(mean).div_(std)  # before they are enlarged, and so more: the result is the same
-    if generator and config.zoom:
-        images = zoom(images, config.zoom, config.image_size, generator)
     if images.shape[2:] != config.image_size:
         smaller = images.shape[2] > config.image_size[0] or images.shape[3] > config.image_size[1]
         images = F.interpolate(images, config.image_size, mode="bilinear", antialias=smaller)
@@ -113,29 +109,6 @@ def mirrored(batches: Batches) -> Batches:
     by the other view."""
     axis = 2 if batches.inputs.ndim == 4 else 1
     return replace(batches, prepare=lambda inputs, generator: batches.prepare(inputs.flip(axis), generator))
-
-
-def jitter(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Change each image's brightness, contrast and saturation by a factor drawn from 1 ± strength; values to 255."""
-    brightness, contrast, saturation = 1 + strength * (
-        2 * torch.rand((3, len(images), 1, 1, 1), generator=generator, device=images.device) - 1
-    )
-    images = images * brightness
-    grey = images.mean(1, keepdim=True)
-    images = grey + saturation * (images - grey)
-    middle = grey.mean((2, 3), keepdim=True)
-    return (middle + contrast * (images - middle)).clamp(0, 255)
-
-
-def zoom(images: Tensor, strength: float, size: tuple[int, int], generator: torch.Generator) -> Tensor:
-    """Scale each image by 1 ± strength and shift it by as much of its half, in the same step as it is enlarged to
-    ``size`` (images that have to shrink keep their size). What comes in from outside repeats the image's border."""
-    size = tuple(max(pair) for pair in zip(images.shape[2:], size, strict=True))
-    scale, x, y = strength * (2 * torch.rand((3, len(images)), generator=generator, device=images.device) - 1)
-    zero = torch.zeros_like(x)
-    theta = torch.stack([torch.stack([1 + scale, zero, x], 1), torch.stack([zero, 1 + scale, y], 1)], 1)
-    grid = F.affine_grid(theta, (len(images), 3, *size), align_corners=False)
-    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
 def feature_batches(features: np.ndarray, rows: np.ndarray, labels: np.ndarray, config: Config) -> Batches:

@@ -43,9 +43,7 @@ class Config:
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
     flip: bool = False  # half of the training photos mirrored
-    zoom: float = 0.0  # training photos scaled and shifted by up to this share
-    jitter: float = 0.0  # their brightness, contrast and saturation changed by up to this share
-    mixup: float = 0.0  # their pairs mixed, in parts drawn from Beta(mixup, mixup)
+    mixup: float = 0.0  # pairs of training photos mixed, in parts drawn from Beta(mixup, mixup)
     flip_test: bool = False  # logits averaged over each photo and its mirror image
     # optimisation
     frozen_batchnorm: bool = False  # all of BatchNorm's statistics stay ImageNet's
@@ -93,8 +91,6 @@ class Config:
         number("train_fraction", 0.01, 1)
         number("backbone_lr", 0, 10)
         number("logit_adjustment", 0, 2)
-        number("zoom", 0, 0.5)
-        number("jitter", 0, 1)
         number("mixup", 0, 10)
         for name in ("flip", "flip_test", "frozen_batchnorm"):
             if not isinstance(getattr(self, name), bool):
@@ -145,7 +141,6 @@ PUBLISHED = {
 FINE_TUNING = {
     "image_size": (128, 96),
     "flip": True,
-    "zoom": 0.15,
     "mixup": 0.2,
     "flip_test": True,
     "frozen_batchnorm": True,

@@ -37,8 +37,6 @@ def test_impossible_values_are_refused_by_name():
         "flip": ("yes", 1),
         "flip_test": ("yes", 1),
         "frozen_batchnorm": ("yes", 1),
-        "zoom": (-0.1, 0.6),
-        "jitter": (-0.1, 2),
         "mixup": (-1,),
         "train_fraction": (0, 1.5),
         "backbone_lr": (-1, 11),
