@@ -37,7 +37,11 @@ FINE_TUNING = {
     "BatchNorm learns": BASIS | {"frozen_batchnorm": False},
     "128x96": BASIS | {"image_size": (128, 96)},
 }
-LONG = {"mixup, long": {"mixup": 0.2}, "mixup and zoom, long": {"mixup": 0.2, "zoom": 0.15}}
+LONG = {
+    "mixup, long": {"mixup": 0.2},
+    "mixup and zoom, long": {"mixup": 0.2, "zoom": 0.15},
+    "more mixup, long": {"mixup": 0.8},
+}
 HEAD = {"image_size": (224, 168), "batch_size": 128, "flip": True, "lr": 1.0, "epochs": 20}
 # What each trial changes, by approach. Each trial of an approach sees as many photos as the others'.
 TRIALS = {
