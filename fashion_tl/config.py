@@ -51,7 +51,7 @@ class Config:
     batch_size: int = 64
     optimizer: str = "sgd"
     lr: float = 0.01
-    backbone_lr: float = 1.0  # that of all but the last layer, as a multiple of lr
+    backbone_lr_ratio: float = 1.0  # learning rate of all but the last layer, as a multiple of lr
     momentum: float = 0.9  # SGD's
     weight_decay: float = 1e-4
     schedule: str = "cosine"
@@ -89,7 +89,7 @@ class Config:
         number("warmup_epochs", 0, self.epochs)
         number("label_smoothing", 0, 0.9)
         number("train_fraction", 0.01, 1)
-        number("backbone_lr", 0, 10)
+        number("backbone_lr_ratio", 0, 10)
         number("logit_adjustment", 0, 2)
         number("mixup", 0, 10)
         for name in ("flip", "flip_test", "frozen_batchnorm"):
@@ -147,7 +147,7 @@ FINE_TUNING = {
     "epochs": 12,
     "optimizer": "adamw",
     "lr": 3e-3,
-    "backbone_lr": 0.1,
+    "backbone_lr_ratio": 0.1,
     "weight_decay": 0.05,
     "warmup_epochs": 0.5,
 }

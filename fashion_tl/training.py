@@ -197,11 +197,11 @@ def _sums(logits: Tensor, targets: Tensor, per_class: PerClass) -> Tensor:
 
 def make_optimizer(model: nn.Module, config: Config) -> Optimizer:
     """SGD, or AdamW (Loshchilov and Hutter, 2019), of what learns: the last layer at the learning rate, the rest at
-    ``config.backbone_lr`` times it, which ``factor`` in its group says."""
+    ``config.backbone_lr_ratio`` times it, which ``factor`` in its group says."""
     last = {id(p) for p in [*model.modules()][-1].parameters()}
     head = [p for p in model.parameters() if p.requires_grad and id(p) in last]
     rest = [p for p in model.parameters() if p.requires_grad and id(p) not in last]
-    groups = [{"params": p, "factor": f} for p, f in ((rest, config.backbone_lr), (head, 1.0)) if p]
+    groups = [{"params": p, "factor": f} for p, f in ((rest, config.backbone_lr_ratio), (head, 1.0)) if p]
     settings = {"lr": config.lr, "weight_decay": config.weight_decay, "fused": True}
     return (
         AdamW(groups, **settings) if config.optimizer == "adamw" else SGD(groups, momentum=config.momentum, **settings)

@@ -23,12 +23,12 @@ from fashion_tl.runs import Run, open_run, write_table
 
 HERE = Path(__file__).resolve().parent
 QUARTER = {"train_fraction": 0.25}
-BASIS = {"optimizer": "adamw", "lr": 3e-3, "backbone_lr": 0.1, "weight_decay": 0.05, "warmup_epochs": 0.5}
+BASIS = {"optimizer": "adamw", "lr": 3e-3, "backbone_lr_ratio": 0.1, "weight_decay": 0.05, "warmup_epochs": 0.5}
 BASIS |= {"frozen_batchnorm": True, "image_size": (80, 60), "batch_size": 64, "flip": True}
 FINE_TUNING = {
     "AdamW, 3e-4": BASIS,
-    "AdamW, 1e-4": BASIS | {"backbone_lr": 0.03},
-    "AdamW, 6e-4": BASIS | {"backbone_lr": 0.2},
+    "AdamW, 1e-4": BASIS | {"backbone_lr_ratio": 0.03},
+    "AdamW, 6e-4": BASIS | {"backbone_lr_ratio": 0.2},
     "mixup": BASIS | {"mixup": 0.2},
     "zoom and jitter": BASIS | {"zoom": 0.15, "jitter": 0.2},
     "SGD, 0.02": BASIS | {"optimizer": "sgd", "lr": 0.2, "weight_decay": 1e-4},

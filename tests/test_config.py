@@ -39,7 +39,7 @@ def test_impossible_values_are_refused_by_name():
         "frozen_batchnorm": ("yes", 1),
         "mixup": (-1,),
         "train_fraction": (0, 1.5),
-        "backbone_lr": (-1, 11),
+        "backbone_lr_ratio": (-1, 11),
         "logit_adjustment": (-1, 3),
         "optimizer": ("adam",),
         "image_size": ((5, 5), (80,), 80, (80, 60.0), (4000, 60), "80x60"),

@@ -243,7 +243,7 @@ def test_logit_adjustment_takes_the_classes_frequencies_out_of_the_prediction():
 def test_the_last_layer_may_learn_faster_than_the_rest():
     model = small_network()
     first, last = model[0].weight.clone(), model[-1].weight.clone()
-    history, _ = run(settings(epochs=1, backbone_lr=0.0, weight_decay=0), model=model)
+    history, _ = run(settings(epochs=1, backbone_lr_ratio=0.0, weight_decay=0), model=model)
     assert torch.equal(model[0].weight, first) and not torch.equal(model[-1].weight, last)
     assert history["lr"].iloc[-1] < 0.05  # the last layer's own
 
