@@ -25,6 +25,7 @@ HERE = Path(__file__).resolve().parent
 QUARTER = {"train_fraction": 0.25}
 BASIS = {"optimizer": "adamw", "lr": 3e-3, "backbone_lr": 0.1, "weight_decay": 0.05, "warmup_epochs": 0.5}
 BASIS |= {"frozen_batchnorm": True, "image_size": (80, 60), "batch_size": 64, "flip": True}
+ADJUSTED = {"class_weights": "none", "logit_adjustment": 0.5}
 FINE_TUNING = {
     "AdamW, 3e-4": BASIS,
     "AdamW, 1e-4": BASIS | {"backbone_lr": 0.03},
@@ -33,7 +34,7 @@ FINE_TUNING = {
     "zoom and jitter": BASIS | {"zoom": 0.15, "jitter": 0.2},
     "SGD, 0.02": BASIS | {"optimizer": "sgd", "lr": 0.2, "weight_decay": 1e-4},
     "label smoothing": BASIS | {"label_smoothing": 0.1},
-    "logit adjustment": BASIS | {"class_weights": "none", "logit_adjustment": 0.5},
+    "logit adjustment": BASIS | ADJUSTED,
     "BatchNorm learns": BASIS | {"frozen_batchnorm": False},
     "128x96": BASIS | {"image_size": (128, 96)},
 }
@@ -41,6 +42,8 @@ LONG = {
     "mixup, long": {"mixup": 0.2},
     "mixup and zoom, long": {"mixup": 0.2, "zoom": 0.15},
     "more mixup, long": {"mixup": 0.8},
+    "mixup and logit adjustment, long": {"mixup": 0.2, **ADJUSTED},
+    "these and label smoothing, long": {"mixup": 0.2, "label_smoothing": 0.1, **ADJUSTED},
 }
 HEAD = {"image_size": (224, 168), "batch_size": 128, "flip": True, "lr": 1.0, "epochs": 20}
 # What each trial changes, by approach. Each trial of an approach sees as many photos as the others'.
