@@ -148,7 +148,7 @@ def head_seconds(data: Data) -> float:
     train, val, classes = len(data.task.train), len(data.task.val), data.task.num_classes
     random = np.random.default_rng(0).standard_normal((train + val, 1, 2048), dtype=np.float32)
     labels, rows = np.arange(train + val) % classes, np.arange(train + val)
-    config, model = make_config("fc_only", epochs=EPOCHS), build_resnet50(classes, None)
+    config, model = make_config("fc_only", epochs=EPOCHS, flip=False), build_resnet50(classes, None)
     freeze_all_but_head(model)
     parts = [feature_batches(random, part, labels[part], config) for part in (rows[:train], rows[train:])]
     start = time.perf_counter()
@@ -166,7 +166,7 @@ def fc_only(data: Data, files: list[Path], decoding: float, size: Size, batches:
     even = np.sort(np.r_[data.task.train, data.task.val])
     batch = features.BATCH
     labels, classes = data.task.labels[evenly(data.task.train, len(files))], data.task.num_classes
-    config, model = make_config("fc_only", image_size=size, batch_size=batch), build_resnet50(classes, None)
+    config, model = make_config("fc_only", image_size=size, batch_size=batch, flip=False), build_resnet50(classes, None)
     freeze_all_but_head(model.to(pick_device()))
     feed = Feed(split_frozen(model)[0], data, even, config, batches)
     if own:

@@ -27,7 +27,9 @@ def compare(folder: Path, data_path: Path) -> dict:
     saved, labels = load_model(run.model_path), data.task.labels[data.task.test]
     model, batches = saved.model.to(pick_device()), data.batches("test", run.config)
     guess = {
-        precision: class_probabilities(forward(model, batches, precision).numpy(), saved.train_counts).argmax(1)
+        precision: class_probabilities(
+            forward(model, batches, precision, flip=run.config.flip_test).numpy(), saved.train_counts
+        ).argmax(1)
         for precision in ("fp32", "bf16")
     }
     correct = {precision: int((top == labels).sum()) for precision, top in guess.items()}

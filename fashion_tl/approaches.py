@@ -104,7 +104,8 @@ def start_run(folder: StrPath, config: Config, data: Data, weights: StrPath | No
 
     From random weights BatchNorm learns in any case: it has no statistics that could be kept.
     """
-    if is_random(weights):
+    if is_random(weights) and config.frozen_batchnorm:
+        print("NOTE: from random weights BatchNorm learns, whatever the recipe says")
         config = config.change(frozen_batchnorm=False)
     photos = len(data.task.train) + len(data.task.val) + len(data.task.test)
     file = None if is_random(weights) else Path(weights).expanduser()
@@ -214,7 +215,7 @@ def run_fc_only(
     run = start_run(folder, config, data, weights)
     model = build_resnet50(data.task.num_classes, weights, config.seed)
     freeze_all_but_head(model)
-    history = _unless_interrupted(train_head(model, data, run))
+    history = unless_interrupted(train_head(model, data, run))
     finish_run(run, model, data, history)
     return [run]
 
@@ -233,7 +234,7 @@ def run_direct(
     weights = available_weights(weights, data.root.is_sample)
     run = start_run(folder, config, data, weights)
     model = build_resnet50(data.task.num_classes, weights, config.seed)
-    history = _unless_interrupted(train_network(model, data, run))
+    history = unless_interrupted(train_network(model, data, run))
     finish_run(run, model, data, history)
     return [run]
 
@@ -258,12 +259,12 @@ def run_two_step(
     run = start_run(folder, config, data, weights)
     run20 = start_run(Path(folder) / "top20", config20, data20, weights)
     model = build_resnet50(data20.task.num_classes, weights, config20.seed)
-    history20 = _unless_interrupted(train_network(model, data20, run20))
+    history20 = unless_interrupted(train_network(model, data20, run20))
     finish_run(run20, model, data20, history20)
 
     replace_head(model, data.task.num_classes, config.seed)
     freeze_first_children(model)
-    history = _unless_interrupted(train_network(model, data, run))
+    history = unless_interrupted(train_network(model, data, run))
     finish_run(run, model, data, history)
     return [run20, run]
 
@@ -271,7 +272,8 @@ def run_two_step(
 RUN = {"fc_only": run_fc_only, "direct": run_direct, "two_step": run_two_step}
 
 
-def _unless_interrupted(history: pd.DataFrame) -> pd.DataFrame:
+def unless_interrupted(history: pd.DataFrame) -> pd.DataFrame:
+    """The history; KeyboardInterrupt after a Ctrl-C, which ``fit`` had put off to keep the best epoch."""
     if history.attrs.get("interrupted"):
         print("stopped; the same command goes on after the last whole epoch")
         raise KeyboardInterrupt

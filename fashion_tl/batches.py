@@ -105,9 +105,11 @@ def flip_half(photos: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def mirrored(batches: Batches) -> Batches:
-    """The same samples mirrored left to right: photos [batch, height, width, 3], or features [batch, 2 views, width]
-    by the other view."""
+    """The same samples mirrored left to right: photos [n, height, width, 3], or features [n, 2 views, width] by the
+    other view. ValueError for features of one view."""
     axis = 2 if batches.inputs.ndim == 4 else 1
+    if axis == 1 and batches.inputs.shape[1] != 2:
+        raise ValueError(f"features of {batches.inputs.shape[1]} view have no mirror image: compute them with flip")
     return replace(batches, prepare=lambda inputs, generator: batches.prepare(inputs.flip(axis), generator))
 
 

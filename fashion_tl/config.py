@@ -43,7 +43,7 @@ class Config:
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
     flip: bool = False  # half of the training photos mirrored
-    mixup: float = 0.0  # pairs of training photos mixed, in parts drawn from Beta(mixup, mixup)
+    mixup: float = 0.0  # what learns gets pairs of training samples mixed, in parts drawn from Beta(mixup, mixup)
     flip_test: bool = False  # logits averaged over each photo and its mirror image
     # optimisation
     frozen_batchnorm: bool = False  # all of BatchNorm's statistics stay ImageNet's

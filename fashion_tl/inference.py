@@ -92,7 +92,7 @@ def through(frozen: nn.Module, batches: Batches, precision: str) -> Batches:
 
     @torch.no_grad()
     def prepare(inputs: Tensor, generator: torch.Generator | None) -> Tensor:
-        prepared = batches.prepare(inputs, generator)  # in float32: in bf16, where to sample would be off by pixels
+        prepared = batches.prepare(inputs, generator)  # in float32, as for all others
         with autocast(inputs.device, precision):
             return first(prepared)
 

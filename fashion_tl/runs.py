@@ -34,7 +34,10 @@ class Run:
 
     @cached_property
     def config(self) -> Config:
-        return Config(**self.about["config"])
+        try:
+            return Config(**self.about["config"])
+        except TypeError as error:
+            raise RunError(f"{self.folder} was made by another version of this package ({error})") from error
 
     @property
     def source(self) -> str:

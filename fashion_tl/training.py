@@ -83,7 +83,7 @@ def fit(
                 raise RunError(f"the loss is no longer a number in epoch {epoch + 1}; lower lr ({config.lr:g})")
             row = {
                 "epoch": epoch + 1,
-                "lr": optimizer.param_groups[0]["lr"],
+                "lr": optimizer.param_groups[-1]["lr"],
                 "train_loss": train_loss,
                 "train_accuracy": train_accuracy,
                 **validate(model, val, config, per_class),
@@ -113,7 +113,10 @@ def fit(
 def train_epoch(
     model: nn.Module, train: Batches, optimizer: Optimizer, config: Config, per_class: PerClass, epoch: int, bar: tqdm
 ) -> tuple[float, float]:
-    """One pass over the training samples; returns their mean loss and accuracy, measured as it learns."""
+    """One pass over the training samples; returns their mean loss and accuracy, measured as it learns.
+
+    With mixup they are those of the mixtures, taken for the class that each holds more of.
+    """
     train_mode(model, config.frozen_batchnorm)
     weights, prior = per_class.weights, per_class.prior
     sums = torch.zeros(2, dtype=torch.float64, device=weights.device)  # read once, at the end: a GPU needn't wait
@@ -122,18 +125,15 @@ def train_epoch(
     for step, (inputs, targets) in enumerate(batches, epoch * steps):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, steps, config) * group["factor"]
-        part, others = 1.0, slice(None)
         if config.mixup:
-            part = float(np.random.default_rng([config.seed, step]).beta(config.mixup, config.mixup))
-            part = max(part, 1 - part)  # the same mixtures, each counted as the class it holds more of
-            others = torch.randperm(len(inputs)).to(inputs.device)
+            others, part = mixture(len(inputs), config, epoch, step)
             inputs = torch.lerp(inputs[others], inputs, part)
         with autocast(weights.device, config.precision):
             logits = model(inputs) + prior
         settings = (weights, config.loss_reduction, config.label_smoothing)
-        loss = part * classification_loss(logits, targets, *settings)
+        loss = classification_loss(logits, targets, *settings)
         if config.mixup:
-            loss = loss + (1 - part) * classification_loss(logits, targets[others], *settings)
+            loss = part * loss + (1 - part) * classification_loss(logits, targets[others], *settings)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -141,6 +141,16 @@ def train_epoch(
         bar.update()
     loss, correct = (sums / len(train.rows)).tolist()
     return loss, correct
+
+
+def mixture(n: int, config: Config, epoch: int, step: int) -> tuple[Tensor, float]:
+    """For mixup (Zhang et al., 2018): with which of the batch's ``n`` samples each is mixed, and its own part in it.
+
+    That is at least half: the same mixtures come about, and each counts as the class that it holds more of.
+    """
+    rng = np.random.default_rng([config.seed, epoch, step])
+    part = float(rng.beta(config.mixup, config.mixup))
+    return torch.from_numpy(rng.permutation(n)), max(part, 1 - part)
 
 
 def validate(model: nn.Module, val: Batches, config: Config, per_class: PerClass) -> dict[str, float]:
@@ -152,7 +162,8 @@ def validate(model: nn.Module, val: Batches, config: Config, per_class: PerClass
     logits, labels = forward(model, val, config.precision, desc=None), val.labels.cpu()
     per_class = PerClass(per_class.weights.cpu(), per_class.prior.cpu())
     sums = _sums(logits + per_class.prior, labels, per_class) / len(val.rows)
-    macro = recall_score(labels, logits.argmax(1), labels=labels.unique(), average="macro", zero_division=0)
+    guesses = _guesses(logits, per_class)
+    macro = recall_score(labels, guesses, labels=labels.unique(), average="macro", zero_division=0)
     return dict(zip(names, [*sums.tolist(), float(macro)], strict=True))
 
 
@@ -191,8 +202,13 @@ def _sums(logits: Tensor, targets: Tensor, per_class: PerClass) -> Tensor:
     ``logits`` are those of the loss, ``prior`` already added.
     """
     losses = F.cross_entropy(logits, targets, reduction="none").double()
-    correct = ((logits - per_class.prior).argmax(1) == targets).double()
+    correct = (_guesses(logits - per_class.prior, per_class) == targets).double()
     return torch.stack([(per_class.weights[targets] * losses).sum(), correct.sum(), losses.sum()])
+
+
+def _guesses(logits: Tensor, per_class: PerClass) -> Tensor:
+    """The most likely class, int64 [batch], of those with training photos; as in testing, the others are impossible."""
+    return logits.masked_fill(per_class.weights == 0, -math.inf).argmax(1)
 
 
 def make_optimizer(model: nn.Module, config: Config) -> Optimizer:

@@ -164,6 +164,7 @@ def main() -> int:
             read_weights(weights)  # a download is seen here; the notebook says what failed
         except WeightsError:
             random = True
+    gentler = random and is_sample and args.recipe == "tuned"
     settings = dict(map(parse_setting, args.set))
     file = Path(weights).expanduser()
     parameters = {
@@ -179,7 +180,7 @@ def main() -> int:
     for approach in args.only or NOTEBOOKS:
         print(f"\n=== notebooks/{NOTEBOOKS[approach]}.ipynb", flush=True)
         try:
-            other = RANDOM[approach] if random and is_sample else {}
+            other = RANDOM[approach] if gentler else {}
             executed = execute(approach, args.out, parameters | {"settings": other | settings})
         except papermill.PapermillExecutionError as error:
             print(f"error: {NOTEBOOKS[approach]}.ipynb: {error.ename}: {error.evalue}", file=sys.stderr)
@@ -193,7 +194,7 @@ def main() -> int:
     print(f"executed notebooks: {args.out}/*.ipynb\nfigures:            {args.out}/**/figures/*.png")
     if any(run.is_random for run in runs):
         print(f"NOTE: these started from RANDOM weights: nothing was transferred; WEIGHTS={AUTO} downloads (98 MB).")
-        if is_sample:
+        if gentler:
             print("NOTE: the tuned recipe is of no use to them; the notebooks took gentler settings, which they show.")
     if args.refresh:
         print("images/ and notebooks/ now hold these; `git restore images notebooks` brings the committed ones back")

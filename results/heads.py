@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from make import HERE
+from make import HERE, look
 from sklearn.model_selection import StratifiedGroupKFold
 
 from fashion_tl.approaches import Data, load_data
@@ -17,7 +17,7 @@ from fashion_tl.config import make_config
 from fashion_tl.errors import FashionTLError
 from fashion_tl.evaluation import metrics, prediction_table
 from fashion_tl.inference import forward, pick_device
-from fashion_tl.model import build_resnet50, freeze_all_but_head, split_frozen, weights_name
+from fashion_tl.model import available_weights, build_resnet50, freeze_all_but_head, split_frozen, weights_name
 from fashion_tl.photos import twin_groups
 from fashion_tl.runs import commit, machine, write_json
 from fashion_tl.training import fit
@@ -51,6 +51,7 @@ def main() -> int:
     parser.add_argument("--cache")
     args = parser.parse_args()
     try:
+        available_weights(args.weights, is_sample=False)
         data = load_data(args.data, make_config("fc_only"), args.cache)
         even = np.sort(np.concatenate([data.task.train, data.task.val]))
         labels, years = data.task.labels[even], data.catalogue.table["year"].to_numpy()[even]
@@ -61,6 +62,10 @@ def main() -> int:
             return trained(args.weights, replace(data, task=task), "val")
 
         seeds = [{"seed": seed} | trained(args.weights, data, "test", seed) for seed in range(5)]
+        config = make_config("fc_only")
+        for each in seeds:
+            about = each | {"epochs": config.epochs, "image_size": config.image_size, "commit": commit()}
+            look("fc_only_head", about, "the spread over five seeds")
         split = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(even, labels, twins)
         folds = [{"fold": fold} | held_out(even[rows]) for fold, (_, rows) in enumerate(split, 1)]
         named, photos = np.unique(years, return_counts=True)

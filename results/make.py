@@ -10,13 +10,13 @@ import sys
 from itertools import combinations
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from fashion_tl.catalogue import LARGEST, read_catalogue
 from fashion_tl.dataroot import open_root
 from fashion_tl.errors import FashionTLError, RunError
-from fashion_tl.evaluation import TOP_K, confused_pairs, intervals, metrics, paired_difference
+from fashion_tl.evaluation import TOP_K, confused_pairs, intervals, metrics, paired_difference, per_class_table
+from fashion_tl.files import replacing
 from fashion_tl.runs import open_run, write_json, write_table
 
 HERE = Path(__file__).resolve().parent
@@ -25,14 +25,17 @@ from charts import draw_all  # noqa: E402
 from words import render  # noqa: E402
 
 WRITTEN = [HERE.parent / "README.md", HERE / "README.md", HERE / "tuning.md"]
+METRICS = ("n_test", "correct", "top1", "top5", "ceiling", "top1_learnable", "top5_learnable", "macro", "macro_classes",
+           "few_shot", "few_shot_classes")  # fmt: skip
+COUNTED = ["articleType", "train", "test", "correct"]
 CONFUSED = ["true", "predicted", "count"]
 TOP = [f"top{k}" for k in range(1, TOP_K + 1)]
 
 
-def record(folder: Path, results: Path = HERE, name: str | None = None) -> str:
-    """Take a finished run over into ``results``: metrics with their intervals, and four tables.
+def record(folder: Path, results: Path = HERE, name: str | None = None, why: str = "on record") -> str:
+    """Take a finished run over into ``results``: metrics with their intervals, four tables, and a line in looks.csv.
 
-    These are the history, the counts per class, how often each class was taken for which, and the predictions.
+    The tables are the history, the counts per class, how often each class was taken for which, and the predictions.
 
     Raises:
         RunError: for a run on the built-in sample, which measures nothing.
@@ -52,46 +55,66 @@ def record(folder: Path, results: Path = HERE, name: str | None = None) -> str:
         "versions": run.about["versions"],
     }
     write_table(results / f"{name}_history.csv", run.history, "%.6g")
-    write_table(results / f"{name}_per_class.csv", per_class[["articleType", "train", "test", "correct"]])
+    write_table(results / f"{name}_per_class.csv", per_class[COUNTED])
     write_table(results / f"{name}_confusions.csv", confused_pairs(predictions, len(predictions)), "%.4g")
     write_table(results / f"{name}_predictions.csv.gz", predictions[["id", *TOP, "p1"]].round({"p1": 3}))
     write_json(results / f"{name}.json", run.metrics | about)
+    look(name, run.metrics, why, results)
     return name
 
 
-def check(data: str, results: Path = HERE, cache: Path | None = None) -> list[str]:
-    """Recompute every run's metrics from its predictions and ``styles.csv`` alone, and compare runs on their photos.
+def look(name: str, metrics: dict, why: str, results: Path = HERE) -> None:
+    """Add to ``looks.csv`` that a trained network was scored on the odd years, unless that very look is there."""
+    new = {key: metrics[key] for key in ("commit", "seed", "epochs", "correct")}
+    new = {"run": name, **new, "input": "{}x{}".format(*metrics["image_size"]), "why": why}
+    file = results / "looks.csv"
+    table = pd.read_csv(file, keep_default_na=False, dtype=str) if file.exists() else pd.DataFrame(columns=list(new))
+    same = ["run", "commit", "seed", "correct"]
+    if not (table[same] == pd.Series({key: str(new[key]) for key in same})).all(axis=1).any():
+        write_table(file, pd.concat([table, pd.DataFrame([new])[list(table.columns)]]))
 
-    Returns the names of the runs. RunError names the run and the metric that differs, or the photos that do.
+
+def check(data: str, results: Path = HERE, cache: Path | None = None) -> dict[str, pd.DataFrame]:
+    """Recompute every run's metrics and counts from its predictions and ``styles.csv`` alone.
+
+    Returns the predictions of each run, with the true class. RunError names the run and the metric that differs, or
+    the file that can't be read or holds other photos.
     """
-    catalogue = read_catalogue(open_root(data, cache))
-    table, tables = catalogue.table[["id", "year", "articleType"]], {}
+    root, tables = open_root(data, cache), {}
     for name in recorded(results):
-        record = json.loads((results / f"{name}.json").read_text())
+        try:
+            record = json.loads((results / f"{name}.json").read_text())
+            kept = {part: pd.read_csv(results / f"{name}_{part}.csv") for part in ("per_class", "confusions")}
+            predictions = pd.read_csv(results / f"{name}_predictions.csv.gz", keep_default_na=False)
+            catalogue = read_catalogue(root, record["config"]["bad_rows"])
+            said = {metric: record[metric] for metric in (*METRICS, "interval95")}
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(f"results/{name}.* can't be read ({error!r}); record the run again") from error
         counts = catalogue.counts[: LARGEST if record["approach"] == "top20" else None]
-        predictions = pd.read_csv(results / f"{name}_predictions.csv.gz", keep_default_na=False)
+        table = catalogue.table[["id", "year", "articleType"]]
         tested = table[(table["year"] % 2 == 1) & table["articleType"].isin(counts["articleType"])]
         if set(predictions["id"]) != set(tested["id"]) or predictions["id"].duplicated().any():
             raise RunError(f"results/{name}_predictions.csv.gz does not hold each test photo of {data} once")
         tables[name] = predictions.merge(tested, on="id")
         again = metrics(tables[name], counts) | {"interval95": intervals(tables[name], counts)}
-        for metric, value in again.items():
-            if not np.allclose(
-                np.array(flat(value), float), np.array(flat(record[metric]), float), atol=1e-9, equal_nan=True
-            ):
-                raise RunError(f"results/{name}.json says {metric} {record[metric]}, its predictions {value}")
-        pairs = confused_pairs(tables[name], len(tested))[CONFUSED]
-        if not pairs.equals(pd.read_csv(results / f"{name}_confusions.csv")[CONFUSED]):
+        for metric, value in said.items():
+            tolerance = 0.002 if metric == "interval95" else 1e-9  # other versions of numpy may draw otherwise
+            if not close(value, again[metric], tolerance):
+                raise RunError(f"results/{name}.json says {metric} {value}, its predictions {again[metric]}")
+        if not per_class_table(tables[name], counts)[COUNTED].equals(kept["per_class"]):
+            raise RunError(f"results/{name}_per_class.csv is not what its predictions say")
+        if not confused_pairs(tables[name], len(tested))[CONFUSED].equals(kept["confusions"][CONFUSED]):
             raise RunError(f"results/{name}_confusions.csv is not what its predictions say")
-    write_json(results / "paired.json", paired(tables))
-    return list(tables)
+    return tables
 
 
-def flat(value: object) -> list:
-    """The numbers in it, whatever it is; None as not-a-number."""
-    if isinstance(value, dict):
-        return [number for key in sorted(value) for number in flat(value[key])]
-    return [number for each in value for number in flat(each)] if isinstance(value, list) else [value]
+def close(one: object, other: object, tolerance: float) -> bool:
+    """Whether two numbers, or dicts or lists of them, are the same up to a tolerance."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(close(one[key], other[key], tolerance) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(close, one, other, [tolerance] * len(one)))
+    return one == other if None in (one, other) or isinstance(one, str) else abs(one - other) <= tolerance
 
 
 def recorded(results: Path = HERE) -> list[str]:
@@ -100,11 +123,12 @@ def recorded(results: Path = HERE) -> list[str]:
 
 
 def paired(tables: dict[str, pd.DataFrame]) -> list[dict]:
-    """Every two runs compared on the photos that both predicted."""
-    return [
-        {"first": first, "second": second, **paired_difference(tables[first], tables[second])}
-        for first, second in combinations(tables, 2)
-    ]
+    """The three approaches compared with one another, and every other run with the one that its name begins with."""
+    whole = [name for name in ("fc_only", "direct", "two_step") if name in tables]
+    pairs = [*combinations(whole, 2)]
+    pairs += [(base, name) for base in (*whole, "top20") for name in tables if name.startswith(f"{base}_")
+              and name not in whole]  # fmt: skip
+    return [{"first": one, "second": two, **paired_difference(tables[one], tables[two])} for one, two in pairs]
 
 
 def main() -> int:
@@ -113,23 +137,32 @@ def main() -> int:
     recorder = commands.add_parser("record", help="take over the results of finished runs")
     recorder.add_argument("runs", nargs="+", type=Path)
     recorder.add_argument("--name", help="of the files, for a single run; by default its training's")
+    recorder.add_argument("--why", default="on record", help="the test photos were looked at")
     commands.add_parser("readme", help="rewrite README.md, results/README.md and images/results/ from results/")
     checker = commands.add_parser("check", help="recompute every metric from predictions and styles.csv alone")
     checker.add_argument("--data", required=True)
     checker.add_argument("--cache")
+    checker.add_argument("--pair", action="store_true", help="and compare the runs photo by photo: results/paired.json")
     args = parser.parse_args()
     try:
         if args.command == "record":
             if args.name and len(args.runs) > 1:
                 raise RunError("--name is for a single run")
             for run in args.runs:
-                print(f"results/{record(run, name=args.name)}.json")
+                print(f"results/{record(run, name=args.name, why=args.why)}.json")
         elif args.command == "check":
-            for name in check(args.data, cache=args.cache):
+            tables = check(args.data, cache=args.cache)
+            for name in tables:
                 print(f"{name}: every metric is what its predictions say")
+            if args.pair:
+                write_json(HERE / "paired.json", paired(tables))
+            elif not close(json.loads((HERE / "paired.json").read_text()), paired(tables), 0.002):
+                raise RunError("results/paired.json is not what the predictions say; `check --pair` makes it anew")
         else:
             for file in WRITTEN:
-                file.write_text(render(file.read_text(encoding="utf-8")), encoding="utf-8")
+                text = render(file.read_text(encoding="utf-8"))
+                with replacing(file) as temporary:
+                    temporary.write_text(text, encoding="utf-8")
             draw_all()
     except FashionTLError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -15,10 +15,16 @@ from typing import Any
 
 import pandas as pd
 
-from fashion_tl.approaches import Data, load_data, start_run, train_head, train_network
+from fashion_tl.approaches import Data, load_data, start_run, train_head, train_network, unless_interrupted
 from fashion_tl.config import Config
 from fashion_tl.errors import FashionTLError
-from fashion_tl.model import build_resnet50, freeze_all_but_head, freeze_first_children, replace_head
+from fashion_tl.model import (
+    available_weights,
+    build_resnet50,
+    freeze_all_but_head,
+    freeze_first_children,
+    replace_head,
+)
 from fashion_tl.runs import Run, open_run, write_table
 
 HERE = Path(__file__).resolve().parent
@@ -67,30 +73,39 @@ TRIALS = {
 }
 
 
-def trial(approach: str, settings: dict[str, Any], data: Data, weights: Path, folder: Path) -> Run:
-    """Train as the approach does, and test nothing. What was trained already is only read."""
-    if (folder / "history.csv").exists() and not (folder / "checkpoint.pt").exists():
-        return open_run(folder)
-    model = None
+def trial(approach: str, settings: dict[str, Any], data: Data, weights: str, folder: Path) -> Run:
+    """Train as the approach does, and test nothing. What was trained already, with these settings, is only read."""
+    available_weights(weights, is_sample=False)
+    model, runs = None, []
     for training in ("top20", "two_step") if approach == "two_step" else (approach,):
-        config = Config(training, **settings)  # not the recipe, which these trials decide
+        config = Config(training).change(**settings)  # not of the recipe, which these trials decide
         part = data.largest() if training == "top20" else data
         run = start_run(folder / "top20" if training == "top20" else folder, config, part, weights)
+        runs.append(run)
+        if is_done(folder):
+            continue
         model = build_resnet50(part.task.num_classes, weights, config.seed) if model is None else model
         if training == "two_step":
             replace_head(model, part.task.num_classes, config.seed)
             freeze_first_children(model)
         if training == "fc_only":
             freeze_all_but_head(model)
-        (train_head if training == "fc_only" else train_network)(model, part, run)
-    (folder / "top20" / "checkpoint.pt").unlink(missing_ok=True)
-    run.checkpoint.unlink()
+        unless_interrupted((train_head if training == "fc_only" else train_network)(model, part, run))
+    for run in reversed(runs):
+        run.checkpoint.unlink(missing_ok=True)
     return run
 
 
+def is_done(folder: Path) -> bool:
+    return (folder / "history.csv").exists() and not (folder / "checkpoint.pt").exists()
+
+
 def row(approach: str, name: str, run: Run, data: Data) -> dict[str, Any]:
-    best = run.history[run.history["best"]].iloc[0]
-    config: Config = run.config
+    best, config = run.history[run.history["best"]].iloc[0], run.config
+    seconds, n = run.history["seconds"].sum(), len(data.task.val)
+    if approach == "two_step":
+        seconds += open_run(run.folder / "top20").history["seconds"].sum()
+    margin = 1.96 * (best["val_accuracy"] * (1 - best["val_accuracy"]) / n) ** 0.5
     return {
         "approach": approach,
         "trial": name,
@@ -98,10 +113,11 @@ def row(approach: str, name: str, run: Run, data: Data) -> dict[str, Any]:
         "epochs": config.epochs,
         "train_photos": len(data.task.train),
         "val_accuracy": round(best["val_accuracy"], 4),
+        "margin95": round(margin, 4),
         "val_macro": round(best["val_macro"], 4),
         "val_cross_entropy": round(best["val_cross_entropy"], 4),
         "best_epoch": int(best["epoch"]),
-        "minutes": round(run.history["seconds"].sum() / 60, 1),
+        "minutes": round(seconds / 60, 1),
         "commit": run.about["commit"],
     }
 
@@ -113,27 +129,32 @@ def main() -> int:
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--cache")
     parser.add_argument("--only", action="append", choices=tuple(TRIALS))
-    parser.add_argument("--trial", action="append", help="by name")
+    parser.add_argument("--trial", action="append", choices=sorted({t for each in TRIALS.values() for t in each}))
     args = parser.parse_args()
-    rows = []
     try:
         for approach in args.only or TRIALS:
-            data = load_data(args.data, Config(approach, **next(iter(TRIALS[approach].values()))), args.cache)
-            for name, settings in TRIALS[approach].items():
-                if args.trial and name not in args.trial:
-                    continue
+            chosen = {name: TRIALS[approach][name] for name in args.trial or TRIALS[approach]}
+            data = load_data(args.data, Config(approach).change(**next(iter(chosen.values()))), args.cache)
+            for name, settings in chosen.items():
                 run = trial(approach, settings, data, args.weights, args.out / approach / name.replace(" ", "_"))
-                rows.append(row(approach, name, run, data))
-                print(rows[-1], flush=True)
+                keep(row(approach, name, run, data))
     except FashionTLError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    table = pd.DataFrame(rows)
-    if (HERE / "tuning.csv").exists():
-        before = pd.read_csv(HERE / "tuning.csv")
-        table = pd.concat([before[~before["approach"].isin(table["approach"])], table])
-    write_table(HERE / "tuning.csv", table)
+    except KeyboardInterrupt:
+        return 130
     return 0
+
+
+def keep(new: dict[str, Any]) -> None:
+    """Put the row in the place of the same trial's in ``results/tuning.csv``, or at the end."""
+    rows = pd.read_csv(HERE / "tuning.csv").to_dict("records") if (HERE / "tuning.csv").exists() else []
+    names = [(old["approach"], old["trial"]) for old in rows]
+    own = (new["approach"], new["trial"])
+    place = names.index(own) if own in names else len(rows)
+    rows[place : place + 1] = [new]
+    write_table(HERE / "tuning.csv", pd.DataFrame(rows))
+    print(new, flush=True)
 
 
 if __name__ == "__main__":

@@ -220,7 +220,7 @@ def looks(results: Path) -> str:
 def trials(results: Path) -> str:
     """Every tuning trial."""
     table = pd.read_csv(results / "tuning.csv")
-    for name in ("val_accuracy", "val_macro"):
+    for name in ("val_accuracy", "margin95", "val_macro"):
         table[name] = table[name].map(percent)
     return markdown(list(table.columns), table.to_numpy().tolist())
 

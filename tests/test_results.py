@@ -136,9 +136,24 @@ def recorded(tmp_path_factory):
 
 def test_every_metric_is_recomputed_from_predictions_and_styles_csv_alone(recorded):
     data, results = recorded
-    assert make.check(data, results) == ["again", "fc_only"]
-    paired = json.loads((results / "paired.json").read_text())
-    assert [each["difference"] for each in paired] == [0]
+    tables = make.check(data, results)
+    assert list(tables) == ["again", "fc_only"]
+    renamed = {"fc_only": tables["fc_only"], "fc_only_again": tables["again"]}
+    assert [(each["first"], each["difference"]) for each in make.paired(renamed)] == [("fc_only", 0)]
+
+
+def test_every_record_is_one_of_the_looks_and_the_same_look_is_counted_once(recorded):
+    _, results = recorded
+    looks = pd.read_csv(results / "looks.csv")
+    assert looks["run"].tolist() == ["fc_only", "again"]
+    make.record(results.parent / "run", results, "again")
+    assert len(pd.read_csv(results / "looks.csv")) == 2
+
+
+def test_every_run_on_record_is_among_the_looks_at_the_odd_years():
+    looks = pd.read_csv(RESULTS / "looks.csv")
+    for name in RECORDS:
+        assert ((looks["run"] == name) & (looks["correct"] == record(name)["correct"])).any(), name
 
 
 @pytest.mark.parametrize("metric", ["correct", "top5", "macro"])
@@ -150,6 +165,22 @@ def test_a_metric_that_its_predictions_do_not_say_is_found(recorded, metric):
     changed[metric] += 1 if metric == "correct" else 0.001
     file.write_text(json.dumps(changed))
     with pytest.raises(RunError, match=rf"again.json says {metric}"):
+        make.check(data, results)
+    file.write_text(whole)
+
+
+@pytest.mark.parametrize("table", ["per_class", "confusions"])
+def test_counts_that_its_predictions_do_not_say_are_found(recorded, table):
+    data, results = recorded
+    file = results / f"again_{table}.csv"
+    whole = file.read_text()
+    changed = pd.read_csv(file)
+    changed.loc[0, "correct" if table == "per_class" else "count"] += 1
+    changed.to_csv(file, index=False)
+    with pytest.raises(RunError, match=f"again_{table}.csv is not what its predictions say"):
+        make.check(data, results)
+    file.unlink()
+    with pytest.raises(RunError, match="can't be read"):
         make.check(data, results)
     file.write_text(whole)
 
