@@ -32,6 +32,7 @@ HERE = Path(__file__).resolve().parent
 QUARTER = {"train_fraction": 0.25}
 BASIS = {"optimizer": "adamw", "lr": 3e-3, "backbone_lr_ratio": 0.1, "weight_decay": 0.05, "warmup_epochs": 0.5}
 BASIS |= {"frozen_batchnorm": True, "image_size": (80, 60), "batch_size": 64, "flip": True}
+SMOOTHED = {"label_smoothing": 0.1}
 ADJUSTED = {"class_weights": "none", "logit_adjustment": 0.5}
 FINE_TUNING = {
     "AdamW, 3e-4": BASIS,
@@ -39,7 +40,7 @@ FINE_TUNING = {
     "AdamW, 6e-4": BASIS | {"backbone_lr_ratio": 0.2},
     "mixup": BASIS | {"mixup": 0.2},
     "SGD, 0.02": BASIS | {"optimizer": "sgd", "lr": 0.2, "weight_decay": 1e-4},
-    "label smoothing": BASIS | {"label_smoothing": 0.1},
+    "label smoothing": BASIS | SMOOTHED,
     "logit adjustment": BASIS | ADJUSTED,
     "BatchNorm learns": BASIS | {"frozen_batchnorm": False},
     "128x96": BASIS | {"image_size": (128, 96)},
@@ -48,7 +49,7 @@ LONG = {
     "mixup, long": {"mixup": 0.2},
     "more mixup, long": {"mixup": 0.8},
     "mixup and logit adjustment, long": {"mixup": 0.2, **ADJUSTED},
-    "these and label smoothing, long": {"mixup": 0.2, "label_smoothing": 0.1, **ADJUSTED},
+    "these and label smoothing, long": {"mixup": 0.2, **SMOOTHED, **ADJUSTED},
 }
 HEAD = {"image_size": (224, 168), "batch_size": 128, "flip": True, "lr": 1.0, "epochs": 20}
 # What each trial changes, by approach. Each trial of an approach sees as many photos as the others'.
@@ -58,12 +59,15 @@ TRIALS = {
         "lr 0.3": HEAD | {"lr": 0.3},
         "lr 3": HEAD | {"lr": 3.0},
         "weight decay 1e-5": HEAD | {"weight_decay": 1e-5},
-        "label smoothing": HEAD | {"label_smoothing": 0.1},
-        "logit adjustment": HEAD | {"class_weights": "none", "logit_adjustment": 0.5},
+        "label smoothing": HEAD | SMOOTHED,
+        "logit adjustment": HEAD | ADJUSTED,
         "no class weights": HEAD | {"class_weights": "none"},
         "batches of 32": HEAD | {"batch_size": 32},
         "160x120": HEAD | {"image_size": (160, 120)},
         "128x96": HEAD | {"image_size": (128, 96)},
+        "logit adjustment and smoothing": HEAD | ADJUSTED | SMOOTHED,
+        "these and weight decay 1e-5": HEAD | ADJUSTED | SMOOTHED | {"weight_decay": 1e-5},
+        "these and lr 0.3": HEAD | ADJUSTED | SMOOTHED | {"weight_decay": 1e-5, "lr": 0.3},
     },
     "direct": {name: QUARTER | settings | {"epochs": 4} for name, settings in FINE_TUNING.items()}
     | {name: QUARTER | BASIS | settings | {"epochs": 12} for name, settings in LONG.items()},
