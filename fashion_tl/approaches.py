@@ -12,7 +12,7 @@ import pandas as pd
 from torch import nn
 
 from fashion_tl.batches import Batches, feature_batches, photo_batches
-from fashion_tl.catalogue import LARGEST, Catalogue, Task, class_weights, make_task, read_catalogue
+from fashion_tl.catalogue import LARGEST, POWERS, Catalogue, Task, class_weights, make_task, read_catalogue
 from fashion_tl.config import Config, make_config
 from fashion_tl.dataroot import DataRoot, open_root
 from fashion_tl.errors import DataError
@@ -65,7 +65,7 @@ class Data:
 
     def class_weights(self, config: Config) -> np.ndarray:
         """Weight of each class in the loss, float64 [num_classes], from the training photos alone."""
-        return class_weights(self.task.train_counts, config.class_weights)
+        return class_weights(self.task.train_counts, POWERS[config.class_weights])
 
     def table(self, part: str) -> pd.DataFrame:
         """The catalogue's rows of one part."""

@@ -244,21 +244,16 @@ def _validation(labels: np.ndarray, twins: np.ndarray, fraction: float, rng: np.
     return in_val
 
 
-def class_weights(counts: np.ndarray, scheme: str) -> np.ndarray:
-    """Weight of each class in the loss, float64 [num_classes], with a mean of 1 over the training photos.
+POWERS = {"total/count": 1.0, "sqrt": 0.5, "none": 0.0}
 
-    ``"total/count"`` is the published N / n_c, ``"sqrt"`` its square root, ``"none"`` 1. A class without
-    training photos gets 0.
+
+def class_weights(counts: np.ndarray, power: float) -> np.ndarray:
+    """Weight of each class, float64 [num_classes], with a mean of 1 over the training photos.
+
+    It is (N / n_c) to this power, N the number of training photos and n_c that of the class: 1 as published, 0.5 its
+    square root, 0 all alike. A class without training photos gets 0.
     """
-    power = {"total/count": 1.0, "sqrt": 0.5, "none": 0.0}[scheme]
     seen = counts > 0
     weights = np.zeros(len(counts))
     weights[seen] = (counts.sum() / counts[seen]) ** power
     return weights * counts.sum() / (weights * counts).sum()
-
-
-FORMULAS = {
-    "total/count": r"$w_c = N / n_c$",
-    "sqrt": r"$w_c = \sqrt{N / n_c}$",
-    "none": r"$w_c = 1$",
-}

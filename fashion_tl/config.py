@@ -138,11 +138,10 @@ PUBLISHED = {
 }
 
 # What won on the validation photos: results/tuning.md has the trials.
-FINE_TUNING = {
+BALANCED = {"class_weights": "none", "logit_adjustment": 0.5, "label_smoothing": 0.1, "flip": True, "flip_test": True}
+FINE_TUNING = BALANCED | {
     "image_size": (128, 96),
-    "flip": True,
     "mixup": 0.2,
-    "flip_test": True,
     "frozen_batchnorm": True,
     "epochs": 12,
     "optimizer": "adamw",
@@ -152,7 +151,7 @@ FINE_TUNING = {
     "warmup_epochs": 0.5,
 }
 TUNED: dict[str, dict[str, Any]] = {
-    "fc_only": {"image_size": (224, 168), "flip": True, "flip_test": True, "batch_size": 128, "lr": 1.0},
+    "fc_only": BALANCED | {"image_size": (224, 168), "batch_size": 128, "lr": 1.0, "weight_decay": 1e-5},
     "direct": FINE_TUNING,
     "top20": FINE_TUNING,
     "two_step": FINE_TUNING,

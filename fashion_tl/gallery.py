@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from fashion_tl import figures
 from fashion_tl.approaches import Data, load_data
-from fashion_tl.catalogue import FORMULAS, LARGEST, class_weights
+from fashion_tl.catalogue import LARGEST, POWERS, class_weights
 from fashion_tl.errors import RunError
 from fashion_tl.evaluation import confused_pairs, largest_losses
 from fashion_tl.runs import Run, open_run
@@ -59,15 +59,12 @@ def _draw(name: str, run: Run, data: Data, source: str) -> Figure:
     if name == "distribution20":
         return figures.class_distribution(data.catalogue.counts, source, top=LARGEST)
     if name == "weight":
-        counts, scheme = data.task.train_counts, run.config.class_weights
-        weights = class_weights(counts, scheme)
-        return figures.class_weights_chart(
-            data.task.classes,
-            counts,
-            weights,
-            f"{FORMULAS[scheme]}, scaled to a mean of 1 over the training photos",
-            source,
-        )
+        counts, config = data.task.train_counts, run.config
+        power, words = POWERS[config.class_weights], "in the loss"
+        if config.logit_adjustment:  # what it multiplies the odds of each class by, beside the network's own
+            power, words = config.logit_adjustment, "in the softmax"
+        formula = f"$w_c = (N / n_c)^{{{power:g}}}$ {words}, scaled to a mean of 1 over the training photos"
+        return figures.class_weights_chart(data.task.classes, counts, class_weights(counts, power), formula, source)
     if name in ("sampledata", "sampledata2"):
         part = "train" if name == "sampledata" else "test"
         chosen = _choose(data.table(part))

@@ -268,21 +268,21 @@ def test_nothing_to_train_on_or_to_test_on_or_to_tell_apart_is_refused():
 
 def test_published_weights_are_total_by_count():
     counts = np.array([600, 300, 100])
-    weights = class_weights(counts, "total/count")
+    weights = class_weights(counts, POWERS["total/count"])
     assert weights / weights[0] == pytest.approx([1, 2, 6])
 
 
 def test_square_root_weights_and_none():
     counts = np.array([900, 400, 100])
-    weights = class_weights(counts, "sqrt")
+    weights = class_weights(counts, POWERS["sqrt"])
     assert weights / weights[0] == pytest.approx([1, 1.5, 3])
-    assert class_weights(counts, "none") == pytest.approx([1, 1, 1])
+    assert class_weights(counts, POWERS["none"]) == pytest.approx([1, 1, 1])
 
 
 def test_weights_average_to_one_over_the_training_photos_and_unseen_classes_weigh_nothing():
     counts = np.array([700, 0, 41, 1, 0])
     for scheme in ("total/count", "sqrt", "none"):
-        weights = class_weights(counts, scheme)
+        weights = class_weights(counts, POWERS[scheme])
         assert (weights * counts).sum() / counts.sum() == pytest.approx(1)
         assert weights[1] == weights[4] == 0 and (weights[counts > 0] > 0).all()
 
