@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from conftest import HEADER, pattern, row_line
 
-from fashion_tl.catalogue import Catalogue, ceiling, class_weights, facts, make_task, read_catalogue
+from fashion_tl.catalogue import POWERS, Catalogue, ceiling, class_weights, facts, make_task, read_catalogue
 from fashion_tl.dataroot import open_root
 from fashion_tl.errors import DataError
 
