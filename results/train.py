@@ -38,7 +38,8 @@ def lp_ft(
     weights = available_weights(weights, is_sample=False)
     head_config = make_config("fc_only", recipe, seed=config.seed, image_size=config.image_size)
     data = load_data(data_path, config, cache)
-    head_run, run = start_run(folder / "head", head_config, data, weights), start_run(folder, config, data, weights)
+    run = start_run(folder, config, data, weights)
+    head_run = start_run(folder / "head", head_config, data, weights)
     model = build_resnet50(data.task.num_classes, weights, config.seed)
     freeze_all_but_head(model)
     unless_interrupted(train_head(model, data, head_run))  # which never sees a test photo

@@ -79,24 +79,27 @@ TRIALS = {
 def trial(approach: str, settings: dict[str, Any], data: Data, weights: str, folder: Path) -> Run:
     """Train as the approach does, and test nothing. What was trained already, with these settings, is only read."""
     available_weights(weights, is_sample=False)
-    model, runs = None, []
-    for training in ("top20", "two_step") if approach == "two_step" else (approach,):
+    trainings = ("top20", "two_step") if approach == "two_step" else (approach,)
+    parts = {training: data.largest() if training == "top20" else data for training in trainings}
+    runs = {}
+    for training in reversed(trainings):  # the outer folder first
         config = Config(training).change(**settings)  # not of the recipe, which these trials decide
-        part = data.largest() if training == "top20" else data
-        run = start_run(folder / "top20" if training == "top20" else folder, config, part, weights)
-        runs.append(run)
-        if is_done(folder):
-            continue
-        model = build_resnet50(part.task.num_classes, weights, config.seed) if model is None else model
+        own = folder / "top20" if training == "top20" else folder
+        runs[training] = start_run(own, config, parts[training], weights)
+    if is_done(folder):
+        return runs[trainings[-1]]
+    model = build_resnet50(parts[trainings[0]].task.num_classes, weights, 0)
+    for training in trainings:
         if training == "two_step":
-            replace_head(model, part.task.num_classes, config.seed)
+            replace_head(model, data.task.num_classes, 0)
             freeze_first_children(model)
         if training == "fc_only":
             freeze_all_but_head(model)
-        unless_interrupted((train_head if training == "fc_only" else train_network)(model, part, run))
-    for run in reversed(runs):
+        train = train_head if training == "fc_only" else train_network
+        unless_interrupted(train(model, parts[training], runs[training]))
+    for run in runs.values():
         run.checkpoint.unlink(missing_ok=True)
-    return run
+    return runs[trainings[-1]]
 
 
 def is_done(folder: Path) -> bool:
