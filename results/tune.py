@@ -71,21 +71,23 @@ def trial(approach: str, settings: dict[str, Any], data: Data, weights: Path, fo
     """Train as the approach does, and test nothing. What was trained already is only read."""
     if (folder / "history.csv").exists() and not (folder / "checkpoint.pt").exists():
         return open_run(folder)
-    model = None
-    for training in ("top20", "two_step") if approach == "two_step" else (approach,):
-        config = Config(training, **settings)  # not the recipe, which these trials decide
-        part = data.largest() if training == "top20" else data
-        run = start_run(folder / "top20" if training == "top20" else folder, config, part, weights)
-        model = build_resnet50(part.task.num_classes, weights, config.seed) if model is None else model
+    trainings = ("top20", "two_step") if approach == "two_step" else (approach,)
+    parts = {training: data.largest() if training == "top20" else data for training in trainings}
+    runs = {}
+    for training in reversed(trainings):
+        own = folder / "top20" if training == "top20" else folder
+        runs[training] = start_run(own, Config(training, **settings), parts[training], weights)
+    model = build_resnet50(parts[trainings[0]].task.num_classes, weights, 0)
+    for training in trainings:
         if training == "two_step":
-            replace_head(model, part.task.num_classes, config.seed)
+            replace_head(model, data.task.num_classes, 0)
             freeze_first_children(model)
         if training == "fc_only":
             freeze_all_but_head(model)
-        (train_head if training == "fc_only" else train_network)(model, part, run)
-    (folder / "top20" / "checkpoint.pt").unlink(missing_ok=True)
-    run.checkpoint.unlink()
-    return run
+        (train_head if training == "fc_only" else train_network)(model, parts[training], runs[training])
+    for run in runs.values():
+        run.checkpoint.unlink(missing_ok=True)
+    return runs[trainings[-1]]
 
 
 def row(approach: str, name: str, run: Run, data: Data) -> dict[str, Any]:
