@@ -140,10 +140,10 @@ PUBLISHED = {
 # What won on the validation photos: results/tuning.md has the trials.
 BALANCED = {"class_weights": "none", "logit_adjustment": 0.5, "label_smoothing": 0.1, "flip": True, "flip_test": True}
 FINE_TUNING = BALANCED | {
-    "image_size": (128, 96),
+    "image_size": (160, 120),
     "mixup": 0.2,
     "frozen_batchnorm": True,
-    "epochs": 12,
+    "epochs": 8,
     "optimizer": "adamw",
     "lr": 3e-3,
     "backbone_lr_ratio": 0.1,

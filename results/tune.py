@@ -44,6 +44,7 @@ FINE_TUNING = {
     "logit adjustment": BASIS | ADJUSTED,
     "BatchNorm learns": BASIS | {"frozen_batchnorm": False},
     "128x96": BASIS | {"image_size": (128, 96)},
+    "160x120": BASIS | {"image_size": (160, 120)},
 }
 LONG = {
     "mixup, long": {"mixup": 0.2},
