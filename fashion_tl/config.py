@@ -153,8 +153,8 @@ FINE_TUNING = BALANCED | {
 TUNED: dict[str, dict[str, Any]] = {
     "fc_only": BALANCED | {"image_size": (224, 168), "batch_size": 128, "lr": 1.0, "weight_decay": 1e-5},
     "direct": FINE_TUNING,
-    "top20": FINE_TUNING,
-    "two_step": FINE_TUNING,
+    "top20": FINE_TUNING | {"backbone_lr_ratio": 0.2},
+    "two_step": FINE_TUNING | {"backbone_lr_ratio": 0.2},
 }
 
 
