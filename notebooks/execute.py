@@ -30,7 +30,7 @@ HERE = Path(__file__).resolve().parent
 NOTEBOOKS = {"fc_only": "01_fc_only", "direct": "02_direct", "two_step": "03_two_step"}
 AUTO = "IMAGENET1K_V2"
 # Made for ImageNet's weights, the recipe leads random ones nowhere in the sample's few epochs; this does somewhere.
-SMALL = {"image_size": (80, 60)}
+SMALL = {"image_size": [80, 60]}  # papermill makes a string of a tuple
 FROM_NOTHING = SMALL | {"optimizer": "sgd", "lr": 0.005, "backbone_lr_ratio": 1.0, "weight_decay": 1e-4, "mixup": 0.0}
 RANDOM = {"fc_only": SMALL | {"lr": 0.01}, "direct": FROM_NOTHING, "two_step": FROM_NOTHING}
 
