@@ -82,6 +82,20 @@ def merits(results: Path) -> str:
     return markdown(["approach", "", "published", "goal", "ours (95 % interval)", "goal met?", "ceiling"], rows)
 
 
+def shift(results: Path) -> str:
+    """What each approach reaches in even years, on photos it did not learn from, and in odd years."""
+    head = ["approach", "validation (even years)", "odd years", "odd years, each class as frequent as in even ones"]
+    rows = []
+    for name, title in TITLES.items():
+        if (ours := read(results, name)) is None:
+            continue
+        epoch = pd.read_csv(results / f"{name}_history.csv").query("best").iloc[0]
+        known = with_accuracy(pd.read_csv(results / f"{name}_per_class.csv")).query("train > 0 and test > 0")
+        alike = (known["accuracy"] * known["train"]).sum() / known["train"].sum()
+        rows.append([title, percent(epoch["val_accuracy"]), percent(ours["top1_learnable"]), percent(alike)])
+    return markdown(head, rows)
+
+
 def runs(results: Path) -> str:
     """Every run on record, with what it takes to judge it."""
     head = ["run", "recipe", "input", "epochs", "seed", "right", *FIGURES.values(), "learnable: top-1", "top-5"]
@@ -228,6 +242,7 @@ def trials(results: Path) -> str:
 BLOCKS: dict[str, Callable[[Path], str]] = {
     "table": table,
     "merits": merits,
+    "shift": shift,
     "runs": runs,
     "pairs": pairs,
     "head": head,
