@@ -126,8 +126,9 @@ def paired(tables: dict[str, pd.DataFrame]) -> list[dict]:
     """The three approaches compared with one another, and every other run with the one that its name begins with."""
     whole = [name for name in ("fc_only", "direct", "two_step") if name in tables]
     pairs = [*combinations(whole, 2)]
-    pairs += [(base, name) for base in (*whole, "top20") for name in tables if name.startswith(f"{base}_")
-              and name not in whole]  # fmt: skip
+    for name in tables:
+        bases = [base for base in tables if name.startswith(f"{base}_") and name not in whole]
+        pairs += [(base, name) for base in sorted(bases, key=len)[-1:]]  # direct_80x60 is nearer than direct
     return [{"first": one, "second": two, **paired_difference(tables[one], tables[two])} for one, two in pairs]
 
 

@@ -69,6 +69,9 @@ TRIALS = {
         "logit adjustment and smoothing": HEAD | ADJUSTED | SMOOTHED,
         "these and weight decay 1e-5": HEAD | ADJUSTED | SMOOTHED | {"weight_decay": 1e-5},
         "these and lr 0.3": HEAD | ADJUSTED | SMOOTHED | {"weight_decay": 1e-5, "lr": 0.3},
+        "these and lr 3": HEAD | ADJUSTED | SMOOTHED | {"weight_decay": 1e-5, "lr": 3.0},
+        "these and logit adjustment 1": HEAD | ADJUSTED | SMOOTHED | {"weight_decay": 1e-5, "logit_adjustment": 1.0},
+        "these and weight decay 1e-6": HEAD | ADJUSTED | SMOOTHED | {"weight_decay": 1e-6},
     },
     "direct": {name: QUARTER | settings | {"epochs": 4} for name, settings in FINE_TUNING.items()}
     | {name: QUARTER | BASIS | settings | {"epochs": 12} for name, settings in LONG.items()},
