@@ -23,7 +23,6 @@ from fashion_tl.files import replacing
 from fashion_tl.gallery import TITLE, choose, load_steps, open_steps, photos_of
 from fashion_tl.runs import Run
 
-TEMPLATES = Path(__file__).parent / "web"
 PHOTO = (180, 240)  # width × height in pixels that a photo is made to fit; smaller ones stay as they are
 WIDE, HIGH = 280, 150  # of the box that the lines of a chart lie in
 LINES = {"loss": ("train_loss", "val_loss", "val_cross_entropy"), "accuracy": ("train_accuracy", "val_accuracy")}
@@ -39,11 +38,11 @@ def write_report(folder: Path, data_path: str, cache: str | None = None, to: str
         if not run.is_finished:
             raise RunError(f"{run.folder} isn't finished; the command that began it goes on, and then it has a report")
     parts = [_gathered(run, data) for run, data in zip(steps, load_steps(steps, data_path, cache), strict=True)]
-    templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
-                            trim_blocks=True, lstrip_blocks=True)  # fmt: skip
+    strict = {"autoescape": True, "undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    templates = Environment(loader=FileSystemLoader(Path(__file__).parent / "web"), **strict)
     templates.filters |= {"percent": _percent, "thousands": "{:,}".format}
-    template = templates.get_template("report.html.j2")
-    html = template.render(steps=parts, few_shot=FEW_SHOT, colours=page, wide=WIDE, high=HIGH)
+    looks = {"colours": page, "wide": WIDE, "high": HIGH, "few_shot": FEW_SHOT}
+    html = templates.get_template("report.html.j2").render(steps=parts, **looks)
     target.parent.mkdir(parents=True, exist_ok=True)
     with replacing(target) as temporary:
         temporary.write_text(html, encoding="utf-8")
@@ -56,10 +55,7 @@ def _gathered(run: Run, data: Data) -> dict[str, Any]:
     return {
         "run": run,
         "title": TITLE[run.config.training],
-        "is_sample": data.root.is_sample,
-        "metrics": run.metrics,
         "charts": [_chart(run.history, kind) for kind in LINES],
-        "history": run.history.to_dict("records"),
         "unseen": per_class["test"][per_class["train"] == 0].loc[lambda photos: photos > 0],
         "classes": per_class.to_dict("records"),
         "pairs": confused_pairs(predictions).to_dict("records"),
@@ -74,7 +70,7 @@ def _chart(history: pd.DataFrame, kind: str) -> dict[str, Any]:
     if np.allclose(history["val_cross_entropy"], history["val_loss"], equal_nan=True):
         names = [name for name in names if name != "val_cross_entropy"]
     epochs, values = len(history), history[names]
-    marks = MaxNLocator(4).tick_values(values.min().min(), values.max().max())
+    marks = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(values.min().min(), values.max().max())  # up to 100 %
 
     def x(epoch: float) -> float:
         return round((epoch - 0.5) / epochs * WIDE, 1)
@@ -82,7 +78,7 @@ def _chart(history: pd.DataFrame, kind: str) -> dict[str, Any]:
     def y(value: float) -> float:
         return round((marks[-1] - value) / (marks[-1] - marks[0]) * HIGH, 1)
 
-    along = [int(epoch) for epoch in MaxNLocator(5, integer=True).tick_values(1, epochs) if 1 <= epoch <= epochs]
+    along = [int(tick) for tick in MaxNLocator(5, integer=True).tick_values(1, epochs) if 1 <= tick <= epochs]
     return {
         "kind": kind,
         "lines": {name: [(x(e), y(v)) for e, v in zip(history["epoch"], values[name], strict=True)] for name in names},
@@ -101,8 +97,8 @@ def _with_photos(predictions: pd.DataFrame, data: Data) -> list[dict[str, Any]]:
         photo.thumbnail(PHOTO)
         photo.save(file, "JPEG", quality=80)
         uri = f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
-        more = {"photo": uri, "size": photo.size, "name": names[row["id"]]}
-        shown.append(row | more | {"is_right": row["top1"] == row["articleType"]})
+        is_right = row["top1"] == row["articleType"]
+        shown.append(row | {"photo": uri, "size": photo.size, "name": names[row["id"]], "is_right": is_right})
     return shown
 
 
