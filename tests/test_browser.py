@@ -118,6 +118,7 @@ def test_the_report_sorts_and_filters_by_mouse(opened, done):
     page, heard = opened()
     part = page.locator("#step2 .classes")
     assert len(before := names(page)) == 142
+    sorted_ways = 0
     for title, number in (("Training", 1), ("Test", 2), ("Right", 3), ("Accuracy", 4)):
         for order, down in (("descending", True), ("ascending", False)):
             part.get_by_role("button", name=title).click()
@@ -125,30 +126,37 @@ def test_the_report_sorts_and_filters_by_mouse(opened, done):
             measured = [value for value in column(page, number) if value is not None]
             assert measured == sorted(measured, reverse=down)
             assert None not in column(page, number)[: len(measured)]  # what can't be measured comes last
+            sorted_ways += 1
     part.get_by_role("button", name="Class").click()
     assert names(page) == sorted(before, key=str.lower) and part.locator("th[aria-sort=ascending]").count() == 1
-    part.get_by_label("Filter by class or note").fill("SHO")
-    assert names(page) == sorted(name for name in before if "sho" in name.lower() or "few-sho" in name) or True
-    done.append(["the report's table of 142 classes sorted by mouse, every column both ways; filtered", 10, 0])
+    sorted_ways += 1
+    part.get_by_label("Filter by class or note").click()
+    page.keyboard.insert_text("SHOES")
+    assert names(page) == sorted(name for name in before if "shoes" in name.lower()) and len(names(page)) >= 3
+    done.append(
+        ["a report's table of 142 classes sorted by mouse, and filtered: orders", sorted_ways, len(heard.errors)]
+    )
     assert not heard.errors and not heard.requests
 
 
 def test_the_report_sorts_and_filters_by_keyboard(opened, done):
     page, heard = opened()
     part = page.locator("#step2 .classes")
-    part.get_by_label("Filter").focus()
+    keys = ["Tab"] * 40
+    while page.evaluate("document.activeElement.id") != "filter2":  # from the top of the page
+        page.keyboard.press(keys.pop())
     page.keyboard.type("cannot be learned")
     assert part.locator("output").inner_text() == "35 of 142 classes" and len(names(page)) == 35
     assert set(column(page, 1)) == {0}
-    page.keyboard.press("Tab")  # on the first head
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
+    for _ in range(3):  # Class, Training, Test
+        page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.innerText").startswith("Test")
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"  # the focus is seen
-    page.keyboard.press("Enter")
-    assert column(page, 2) == sorted(column(page, 2), reverse=True) and len(names(page)) == 35
-    page.keyboard.press("Space")
-    assert column(page, 2) == sorted(column(page, 2))
+    orders = []
+    for key, down in (("Enter", True), ("Space", False)):
+        page.keyboard.press(key)
+        orders.append(column(page, 2))
+        assert orders[-1] == sorted(orders[-1], reverse=down) and len(names(page)) == 35
     for _ in range(3):
         page.keyboard.press("Shift+Tab")
     page.keyboard.press("Escape")
@@ -156,12 +164,12 @@ def test_the_report_sorts_and_filters_by_keyboard(opened, done):
     page.keyboard.type("no such class")
     assert names(page) == [] and part.locator("output").inner_text() == "0 of 142 classes"
     assert page.locator("#step1 .classes output").inner_text() == "20 of 20 classes"  # the other table is left alone
-    done.append(["the same by keyboard alone: filtered, sorted both ways, cleared", 5, 0])
+    done.append(["the same by keyboard alone, from the top of the page: orders", len(orders), len(heard.errors)])
     assert not heard.errors and not heard.requests
 
 
 def test_the_report_is_readable_on_a_phone_and_in_the_dark(opened, done):
-    errors = requests = 0
+    opens, errors, requests = 0, [], []
     for name, viewport in (("desktop", DESKTOP), ("phone", PHONE)):
         for scheme in ("light", "dark"):
             page, heard = opened(viewport, scheme)
@@ -172,13 +180,12 @@ def test_the_report_is_readable_on_a_phone_and_in_the_dark(opened, done):
             assert min(page.evaluate(DRAWN_TEXT)) >= 11  # pixels
             assert min(page.evaluate(CONTRASTS)) >= 4.5  # WCAG's AA
             page.screenshot(path=SHOTS / f"report-{name}-{scheme}.png")
-            page.locator("#step2 .classes").scroll_into_view_if_needed()
             page.locator("#step2 .classes h3").evaluate("element => element.scrollIntoView()")
             page.screenshot(path=SHOTS / f"report-{name}-{scheme}-classes.png")
             page.screenshot(path=SHOTS / f"report-{name}-{scheme}-whole.png", full_page=True)
-            errors, requests = errors + len(heard.errors), requests + len(heard.requests)
-    done.append(["the report opened at 1200 and 360 px, light and dark: errors logged", 4, errors])
-    done.append(["requests over the network that it made", requests, 0])
+            opens, errors, requests = opens + 1, errors + heard.errors, requests + heard.requests
+    done.append(["the report read at 1200 and 360 px, light and dark: times", opens, len(errors)])
+    done.append(["requests that it made of the network", len(requests), len(requests)])
     assert not errors and not requests
 
 
@@ -190,7 +197,8 @@ DRAWN_TEXT = """[...document.querySelectorAll("body *")].filter(
   })"""
 CONTRASTS = """(() => {
   const parts = text => text.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+  const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
+    .map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
     .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
   const behind = e => { while (e) { const c = parts(getComputedStyle(e).backgroundColor);
     if (c.length < 4 || c[3] > 0) return c; e = e.parentElement; } return [255, 255, 255]; };
@@ -214,7 +222,7 @@ def lab(sample_root, tmp_path):
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
         if cell.metadata.get("tags") == ["parameters"]:
-            cell.source = TINY.format(root=str(sample_root))
+            cell.source = TINY.format(root=str(sample_root)).strip()
     nbformat.write(notebook, file)
     for name, settings in OVERRIDES.items():
         place = tmp_path / "config" / "lab" / "user-settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
@@ -262,18 +270,18 @@ def test_jupyterlab_runs_the_first_notebook_cell_by_cell_and_shows_its_figures(c
     notebook = page.locator(".jp-Notebook")
     shown = notebook.locator(".jp-Cell")
     shown.nth(len(cells) - 1).wait_for(state="attached", timeout=120_000)
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first.wait_for(state="attached", timeout=120_000)
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=120_000)  # before, what is run would be lost
     shown.first.click()
     page.keyboard.press("Escape")  # command mode, on the first cell
-    count = 0
+    count, failed = 0, 0
     for number, cell in enumerate(cells):
         page.keyboard.press("Shift+Enter")
         if cell.cell_type == "code":
             count += 1
             prompt = shown.nth(number).locator(".jp-InputArea-prompt", has_text=f"[{count}]:")
-            prompt.wait_for(state="attached", timeout=300_000)
-            errors = shown.nth(number).locator("[data-mime-type='application/vnd.jupyter.error']")
-            assert not errors.count(), errors.first.inner_text()
+            prompt.wait_for(state="attached", timeout=180_000)
+            failed += shown.nth(number).locator("[data-mime-type='application/vnd.jupyter.error']").count()
+            assert not failed, shown.nth(number).inner_text()
     images = notebook.locator(".jp-OutputArea-output img")
     sizes = images.evaluate_all("all => all.map(one => one.complete && one.naturalWidth)")
     assert len(sizes) == figures >= 10 and min(sizes) > 100
@@ -281,8 +289,8 @@ def test_jupyterlab_runs_the_first_notebook_cell_by_cell_and_shows_its_figures(c
         (shown.first if place == 0 else images.nth(place)).scroll_into_view_if_needed()
         page.screenshot(path=SHOTS / f"notebook-{name}.png")
     context.close()
-    done.append(["01_fc_only.ipynb in JupyterLab: cells run one by one with Shift+Enter, to the end", len(cells), 0])
-    done.append(["figures it shows; requests beyond loopback", f"{len(sizes)}; {len(heard.requests)}", 0])
-    assert not heard.requests
+    done.append([f"{file.name} in JupyterLab, run with Shift+Enter to the end: code cells", count, failed])
+    done.append(["figures that it shows there", len(sizes), figures - len(sizes)])
+    assert not heard.requests  # beyond loopback
     written = write_report(file.parent.parent / "runs" / "fc_only", str(sample_root))  # and its run has a report
     assert "Random weights" in written.read_text()
