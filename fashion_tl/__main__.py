@@ -1,4 +1,4 @@
-"""The commands: ``python -m fashion_tl {summary,sample,download,run,figures,predict}``."""
+"""The commands: ``python -m fashion_tl {summary,sample,download,run,figures,report,predict}``."""
 
 import argparse
 import json
@@ -62,6 +62,12 @@ def figures(args: argparse.Namespace) -> None:
         print(file)
 
 
+def report(args: argparse.Namespace) -> None:
+    from fashion_tl.report import write_report
+
+    print(write_report(Path(args.run), args.data, args.cache, args.to))
+
+
 def predict(args: argparse.Namespace) -> None:
     from fashion_tl.evaluation import class_probabilities, top_classes
     from fashion_tl.inference import photo_logits
@@ -122,6 +128,10 @@ def parser() -> argparse.ArgumentParser:
 
     new = command(figures, "Draw the figures of a run again, without training.")
     new.add_argument("run", help="folder of the run")
+
+    new = command(report, "Write one HTML page of a finished run; it needs no network.")
+    new.add_argument("run", help="folder of the run")
+    new.add_argument("--to", help="the page's file (default: report.html in the run's folder)")
 
     new = command(predict, "The five most likely classes of any photos.", data=False)
     new.add_argument("run", help="folder of the run")

@@ -34,22 +34,32 @@ def draw(name: str, run: Run, data: Data) -> Figure:
     return figure
 
 
+def open_steps(folder: Path) -> list[Run]:
+    """The run in a folder; of two steps both, the first before the second. RunError when none lies there."""
+    run = open_run(folder)
+    return [open_run(folder / "top20"), run] if (folder / "top20").is_dir() else [run]
+
+
+def load_steps(steps: list[Run], data_path: str, cache: str | None = None) -> list[Data]:
+    """What each of these steps was made on; RunError when it was made on other data."""
+    last = steps[-1]
+    data = load_data(data_path, last.config, cache)
+    if data.fingerprint != last.about["data"]["fingerprint"]:
+        raise RunError(f"{last.folder} was made on other data ({last.about['data']['name']}) than {data.root.name}")
+    return [data if step is last else data.largest() for step in steps]
+
+
 def draw_all(folder: Path, data_path: str, cache: str | None = None) -> list[Path]:
     """Draw every figure of a finished run again (of both its steps, for two-step); returns the files.
 
     Raises:
         RunError: when the run isn't finished, or was made on other data.
     """
-    run = open_run(folder)
-    data = load_data(data_path, run.config, cache)
-    if data.fingerprint != run.about["data"]["fingerprint"]:
-        raise RunError(f"{folder} was made on other data ({run.about['data']['name']}) than {data.root.name}")
-    for name in (*OF_DATA, *OF_RUN):
-        draw(name, run, data)
-    if (run.folder / "top20").is_dir():
-        for name in OF_RUN:
-            draw(name, open_run(run.folder / "top20"), data.largest())
-    return sorted(run.folder.rglob("figures/*.png"))
+    steps = open_steps(folder)
+    for run, data in zip(steps, load_steps(steps, data_path, cache), strict=True):
+        for name in (*(OF_DATA if run is steps[-1] else ()), *OF_RUN):
+            draw(name, run, data)
+    return sorted(folder.rglob("figures/*.png"))
 
 
 def _draw(name: str, run: Run, data: Data, source: str) -> Figure:
@@ -67,9 +77,9 @@ def _draw(name: str, run: Run, data: Data, source: str) -> Figure:
         return figures.class_weights_chart(data.task.classes, counts, class_weights(counts, power), formula, source)
     if name in ("sampledata", "sampledata2"):
         part = "train" if name == "sampledata" else "test"
-        chosen = _choose(data.table(part))
+        chosen = choose(data.table(part))
         words = "Training photos (even years)" if part == "train" else "Test photos (odd years)"
-        return figures.photo_grid(_photos(chosen, data), list(chosen["articleType"]), words, source)
+        return figures.photo_grid(photos_of(chosen, data), list(chosen["articleType"]), words, source)
     if name == "loss":
         return figures.loss_curves(run.history, f"{title}: loss and accuracy", source)
     if name == "per_class":
@@ -77,20 +87,20 @@ def _draw(name: str, run: Run, data: Data, source: str) -> Figure:
     if name == "confused":
         return figures.confused_pairs(confused_pairs(run.predictions), f"{title}: most confused pairs", source)
     if name == "sample_results":
-        chosen = _choose(run.predictions)
-        return figures.sample_predictions(_photos(chosen, data), chosen, f"{title}: sample predictions", source)
+        chosen = choose(run.predictions)
+        return figures.sample_predictions(photos_of(chosen, data), chosen, f"{title}: sample predictions", source)
     if name == "largest_losses":
         chosen = largest_losses(run.predictions)
-        return figures.largest_losses(_photos(chosen, data), chosen, f"{title}: largest losses", source)
+        return figures.largest_losses(photos_of(chosen, data), chosen, f"{title}: largest losses", source)
     raise ValueError(f"no figure is called {name!r}; there are {', '.join(OF_DATA + OF_RUN)}")
 
 
-def _choose(table: pd.DataFrame) -> pd.DataFrame:
+def choose(table: pd.DataFrame) -> pd.DataFrame:
     """Some rows at random, the same ones for every approach."""
     rows = np.random.default_rng(0).permutation(len(table))[:SHOWN]
     return table.iloc[rows]
 
 
-def _photos(table: pd.DataFrame, data: Data) -> np.ndarray:
+def photos_of(table: pd.DataFrame, data: Data) -> np.ndarray:
     """The photos of a table's ids: uint8 [rows, height, width, 3]."""
     return data.photos.array[pd.Index(data.photos.ids).get_indexer(table["id"])]
