@@ -28,7 +28,7 @@ def test_the_package_stays_under_2000_lines_of_code_the_samples_drawing_not_coun
 
 ORDER = (
     "errors files config drawing sample download dataroot catalogue photos batches model inference features training "
-    "evaluation runs page figures approaches gallery __main__".split()
+    "evaluation runs predict export page figures approaches gallery __main__".split()
 )
 
 
