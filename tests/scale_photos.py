@@ -1,4 +1,4 @@
-"""Photos of full size, 1440×1080 pixels (height×width, as everywhere here): how quickly and in what memory they are decoded, and how well.
+"""Photos of full size (1440×1080, height×width): how quickly and in what memory they are decoded, and how well.
 
 ``photo_rows`` measures it for `make scale`. Run as a script, this file is the worker that is measured:
 

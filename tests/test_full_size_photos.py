@@ -1,4 +1,4 @@
-"""Photos far larger than what is stored of them are decoded at a reduced scale, which all but leaves the pixels alone."""
+"""Full-size photos are decoded at a reduced scale, and all but the same as whole."""
 
 import numpy as np
 import pytest

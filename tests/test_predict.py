@@ -10,15 +10,12 @@ import torch
 
 from fashion_tl import predict
 from fashion_tl.__main__ import main
-from fashion_tl.approaches import run_fc_only
 from fashion_tl.batches import prepare_photos
 from fashion_tl.errors import DataError
 from fashion_tl.evaluation import class_probabilities
 from fashion_tl.model import load_model
 from fashion_tl.photos import decode
 from fashion_tl.predict import answers, find_photos
-
-QUICK = {"epochs": 2, "image_size": (32, 32), "batch_size": 32, "precision": "fp32", "lr": 1e-4, "flip_test": True}
 
 
 def command(*words):
@@ -27,11 +24,6 @@ def command(*words):
 
 def read_answers(file):
     return pd.read_csv(file, keep_default_na=False, na_values={f"p{k}": [""] for k in range(1, 6)})
-
-
-@pytest.fixture(scope="module")
-def run(sample_root, tmp_path_factory):
-    return run_fc_only(sample_root, "none", tmp_path_factory.mktemp("runs") / "fc_only", **QUICK)[0]
 
 
 @pytest.fixture
@@ -45,12 +37,12 @@ def photos(sample_root, tmp_path):
     return places
 
 
-def test_a_folder_is_answered_in_one_file_as_in_the_runs_own_predictions(run, sample_root, tmp_path):
-    assert command("predict", run.folder, sample_root / "images", "--to", tmp_path / "answers.csv") == 0
+def test_a_folder_is_answered_in_one_file_as_in_the_runs_own_predictions(tiny_run, sample_root, tmp_path):
+    assert command("predict", tiny_run.folder, sample_root / "images", "--to", tmp_path / "answers.csv") == 0
     table = read_answers(tmp_path / "answers.csv")
     assert list(table) == ["photo", *(f"top{k}" for k in range(1, 6)), *(f"p{k}" for k in range(1, 6)), "error"]
     assert len(table) == len(list((sample_root / "images").iterdir())) > 7 * 32 and (table["error"] == "").all()
-    own = run.predictions
+    own = tiny_run.predictions
     names = [str(sample_root / "images" / f"{number}.jpg") for number in own["id"]]
     answered = table.set_index("photo").loc[names].reset_index()
     assert (answered["top1"] == own["top1"]).all()
@@ -58,45 +50,47 @@ def test_a_folder_is_answered_in_one_file_as_in_the_runs_own_predictions(run, sa
         assert (answered[f"p{k}"] - own[f"p{k}"]).abs().max() < 1e-4
 
 
-def test_an_answer_in_a_batch_is_that_of_the_photo_alone_averaged_over_its_mirror_image(run, sample_root):
-    saved, files = load_model(run.model_path), sorted((sample_root / "images").iterdir())[:40]
+def test_an_answer_in_a_batch_is_that_of_the_photo_alone_averaged_over_its_mirror_image(tiny_run, sample_root):
+    saved, files = load_model(tiny_run.model_path), sorted((sample_root / "images").iterdir())[:40]
     for file, row in list(zip(files, answers(saved, files), strict=True))[::13]:
         photo = torch.from_numpy(decode(file.read_bytes(), (80, 60)).copy())[None]
         with torch.no_grad():
-            logits = saved.model(prepare_photos(torch.cat([photo, photo.flip(2)]), run.config)).mean(0, keepdim=True)
+            logits = saved.model(prepare_photos(torch.cat([photo, photo.flip(2)]), tiny_run.config)).mean(
+                0, keepdim=True
+            )
         shares = class_probabilities(logits.numpy(), saved.train_counts)[0]
         assert row["top1"] == saved.classes[shares.argmax()] and abs(row["p1"] - shares.max()) < 1e-4
 
 
-def test_without_a_file_each_photo_is_printed_and_there_is_no_progress_bar(run, photos, capsys):
-    assert command("predict", run.folder, photos[0].parent) == 0
+def test_without_a_file_each_photo_is_printed_and_there_is_no_progress_bar(tiny_run, photos, capsys):
+    assert command("predict", tiny_run.folder, photos[0].parent) == 0
     output = capsys.readouterr()
     lines = output.out.splitlines()
     assert output.err == "" and lines[::6] == [str(photo) for photo in photos]
     assert all(line.startswith("  ") and "%  " in line for line in lines if line not in lines[::6])
 
 
-def test_into_a_file_there_is_a_progress_bar_and_nothing_is_printed(run, photos, tmp_path, capsys):
-    assert command("predict", run.folder, *photos, "--to", tmp_path / "answers.csv") == 0
+def test_into_a_file_there_is_a_progress_bar_and_nothing_is_printed(tiny_run, photos, tmp_path, capsys):
+    assert command("predict", tiny_run.folder, *photos, "--to", tmp_path / "answers.csv") == 0
     output = capsys.readouterr()
     assert output.out == "" and "predicting: 100%" in output.err and "3/3" in output.err
 
 
-def test_json_holds_what_csv_holds(run, photos, tmp_path):
+def test_json_holds_what_csv_holds(tiny_run, photos, tmp_path):
     for name in ("answers.csv", "answers.json"):
-        assert command("predict", run.folder, *photos, "--to", tmp_path / name) == 0
+        assert command("predict", tiny_run.folder, *photos, "--to", tmp_path / name) == 0
     rows, table = json.loads((tmp_path / "answers.json").read_text()), read_answers(tmp_path / "answers.csv")
     assert [row.pop("error") for row in rows] == [None] * 3
     pd.testing.assert_frame_equal(pd.DataFrame(rows), table.drop(columns="error"), rtol=1e-5, check_dtype=False)
 
 
 def test_photos_that_can_not_be_read_are_named_on_stderr_and_in_the_file_and_the_others_answered(
-    run, photos, tmp_path, capsys
+    tiny_run, photos, tmp_path, capsys
 ):
     photos[1].write_text("not a photo")
     missing = tmp_path / "missing.jpg"
     for name in ("answers.csv", "answers.json"):
-        assert command("predict", run.folder, photos[0].parent, missing, "--to", tmp_path / name) == 2
+        assert command("predict", tiny_run.folder, photos[0].parent, missing, "--to", tmp_path / name) == 2
         error = capsys.readouterr().err
         assert f"{photos[1]}: not a photo" in error and f"{missing}: " in error
         assert "2 of 4 photos could not be read" in error
@@ -117,10 +111,10 @@ def test_folders_give_their_image_files_sorted_and_files_stand_where_they_were_n
     assert find_photos([other, folder, photos[2]]) == [other, *photos, photos[2]]
 
 
-def test_a_folder_without_photos_is_named_before_anything_is_done(run, photos, tmp_path, capsys):
+def test_a_folder_without_photos_is_named_before_anything_is_done(tiny_run, photos, tmp_path, capsys):
     (tmp_path / "empty" / "below").mkdir(parents=True)
     (tmp_path / "empty" / "notes.txt").write_text("")
-    words = ["predict", run.folder, *photos, tmp_path / "empty", "--to", tmp_path / "answers.csv"]
+    words = ["predict", tiny_run.folder, *photos, tmp_path / "empty", "--to", tmp_path / "answers.csv"]
     assert command(*words) == 2
     output = capsys.readouterr()
     assert f"{tmp_path / 'empty'}: no image files" in output.err and output.out == ""
@@ -128,13 +122,15 @@ def test_a_folder_without_photos_is_named_before_anything_is_done(run, photos, t
 
 
 @pytest.mark.parametrize("name", ["answers.txt", "answers", "no such folder/answers.csv"])
-def test_a_file_that_can_not_be_written_is_refused_before_any_photo_is_read(run, photos, tmp_path, monkeypatch, name):
+def test_a_file_that_can_not_be_written_is_refused_before_any_photo_is_read(
+    tiny_run, photos, tmp_path, monkeypatch, name
+):
     monkeypatch.setattr(predict, "decode", None)
     with pytest.raises(DataError, match=f"{name}: answers are written into a .csv or .json"):
-        predict.predict(load_model(run.model_path), photos, tmp_path / name)
+        predict.predict(load_model(tiny_run.model_path), photos, tmp_path / name)
 
 
-def test_no_more_than_two_batches_are_decoded_ahead_however_many_photos_there_are(run, sample_root, monkeypatch):
+def test_no_more_than_two_batches_are_decoded_ahead_however_many_photos_there_are(tiny_run, sample_root, monkeypatch):
     decoded = []
 
     def counted(*args):
@@ -142,32 +138,31 @@ def test_no_more_than_two_batches_are_decoded_ahead_however_many_photos_there_ar
         return decode(*args)
 
     monkeypatch.setattr(predict, "decode", counted)
-    rows = answers(load_model(run.model_path), sorted((sample_root / "images").iterdir()))
+    rows = answers(load_model(tiny_run.model_path), sorted((sample_root / "images").iterdir()))
     next(rows)
     assert 32 <= len(decoded) <= 64
     rows.close()
     assert len(decoded) <= 64
 
 
-def test_stopped_in_between_nothing_is_left_and_earlier_answers_stay(run, sample_root, tmp_path, monkeypatch):
+def test_stopped_in_between_nothing_is_left_and_earlier_answers_stay(tiny_run, sample_root, tmp_path, monkeypatch):
     def interrupted(content, size):
         raise KeyboardInterrupt
 
     (tmp_path / "answers.csv").write_text("earlier")
     monkeypatch.setattr(predict, "decode", interrupted)
-    for name in ("answers.csv", "answers.json"):
-        assert command("predict", run.folder, sample_root / "images", "--to", tmp_path / name) == 130
+    assert command("predict", tiny_run.folder, sample_root / "images", "--to", tmp_path / "answers.csv") == 130
     assert [path.name for path in tmp_path.iterdir()] == ["answers.csv"]
     assert (tmp_path / "answers.csv").read_text() == "earlier"
 
 
-def test_a_name_that_is_no_text_is_no_obstacle(run, photos, tmp_path, capsys):
+def test_a_name_that_is_no_text_is_no_obstacle(tiny_run, photos, tmp_path, capsys):
     name = os.fsencode(photos[0].parent) + b"/caf\xe9.jpg"
     try:
         os.rename(photos[0], name)
     except OSError:
         pytest.skip("this file system takes no such names")
-    assert command("predict", run.folder, os.fsdecode(name)) == 0
-    assert command("predict", run.folder, os.fsdecode(name), "--to", tmp_path / "answers.csv") == 0
+    assert command("predict", tiny_run.folder, os.fsdecode(name)) == 0
+    assert command("predict", tiny_run.folder, os.fsdecode(name), "--to", tmp_path / "answers.csv") == 0
     assert r"caf\xe9.jpg" in capsys.readouterr().out
     assert read_answers(tmp_path / "answers.csv")["photo"].str.endswith(r"caf\xe9.jpg").all()
