@@ -152,7 +152,7 @@ def test_a_file_that_can_not_be_written_whole_leaves_the_one_before(tmp_path, mo
 
     (tmp_path / "model.onnx").write_text("earlier")
     monkeypatch.setattr(torch.onnx.ONNXProgram, "save", half)
-    with pytest.raises(ExportError, match="model.onnx: can't export.*no space left"):
+    with pytest.raises(ExportError, match=r"model\.onnx: can't export.*no space left"):
         export_onnx(small_model(stored_size=(32, 32), image_size=(32, 32)), tmp_path / "model.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
     assert (tmp_path / "model.onnx").read_text() == "earlier"
