@@ -1,4 +1,4 @@
-"""The commands: ``python -m fashion_tl {summary,sample,download,run,figures,report,predict}``."""
+"""The commands: ``python -m fashion_tl {summary,sample,download,run,figures,report,predict,export}``."""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fashion_tl.config import APPROACHES, RECIPES, parse_setting
-from fashion_tl.errors import DataError, FashionTLError
+from fashion_tl.errors import FashionTLError
 
 # Each command imports what it needs, so that --help and summary never wait for torch.
 
@@ -69,26 +69,20 @@ def report(args: argparse.Namespace) -> None:
 
 
 def predict(args: argparse.Namespace) -> None:
-    from fashion_tl.evaluation import class_probabilities, top_classes
-    from fashion_tl.inference import photo_logits
+    from fashion_tl.model import load_model
+    from fashion_tl.predict import predict
+    from fashion_tl.runs import open_run
+
+    predict(load_model(open_run(args.run).model_path), args.photos, args.to)
+
+
+def export(args: argparse.Namespace) -> None:
+    from fashion_tl.export import export_onnx
     from fashion_tl.model import load_model
     from fashion_tl.runs import open_run
 
-    saved, failed = load_model(open_run(args.run).model_path), 0
-    for photo in args.photos:
-        try:
-            logits = photo_logits(saved, Path(photo).read_bytes())
-        except (OSError, DataError) as error:
-            print(f"{photo}: {error}", file=sys.stderr)
-            failed += 1
-            continue
-        top = top_classes(class_probabilities(logits, saved.train_counts), saved.classes).iloc[0]
-        print(photo)
-        for k in range(1, 6):
-            if top[f"top{k}"]:
-                print(f"  {top[f'p{k}']:>6.1%}  {top[f'top{k}']}")
-    if failed:
-        raise DataError(f"{failed} of {len(args.photos)} photos could not be read")
+    run = open_run(args.run)
+    print(export_onnx(load_model(run.model_path), args.to or run.folder / "model.onnx"))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -135,7 +129,13 @@ def parser() -> argparse.ArgumentParser:
 
     new = command(predict, "The five most likely classes of any photos.", data=False)
     new.add_argument("run", help="folder of the run")
-    new.add_argument("photos", nargs="+", help="image files")
+    new.add_argument("photos", nargs="+", help="image files, and folders of them")
+    new.add_argument("--to", help="write the answers into this .csv or .json instead of printing them")
+
+    new = command(export, "Write a model for use without this package.", data=False)
+    new.add_argument("run", help="folder of the run")
+    new.add_argument("--onnx", action="store_true", required=True, help="as ONNX, the one format there is")
+    new.add_argument("--to", help="file to write (default: model.onnx in the run's folder)")
     return main
 
 

@@ -21,5 +21,9 @@ class RunError(FashionTLError):
     """A run folder is incomplete, or holds another run."""
 
 
+class ExportError(FashionTLError):
+    """A model can't be written in another format."""
+
+
 class DownloadError(FashionTLError):
     """Kaggle's data can't be fetched."""

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch._inductor import config as inductor
@@ -13,8 +12,7 @@ from tqdm import tqdm
 
 from fashion_tl.batches import Batches, mirrored, prepare_photos
 from fashion_tl.config import Config
-from fashion_tl.model import SavedModel, folded
-from fashion_tl.photos import decode
+from fashion_tl.model import folded
 
 COMPILE_FROM = 200_000_000  # pixels to run forward
 
@@ -116,17 +114,11 @@ def _compile(model: nn.Module, inputs: Tensor) -> nn.Module:
         return model
 
 
-def photo_logits(saved: SavedModel, content: bytes) -> np.ndarray:
-    """A saved model's logits, float32 [1, num_classes], for one encoded photo, prepared as in its training.
-
-    DataError when the photo can't be decoded.
-    """
-    config = Config(**saved.config)
-    photos = torch.from_numpy(decode(content, config.stored_size).copy())[None]
-    if config.flip_test:
-        photos = torch.cat([photos, photos.flip(2)])
-    with torch.inference_mode():
-        return saved.model(prepare_photos(photos, config)).mean(0, keepdim=True).numpy()
+def photo_logits(model: nn.Module, photos: Tensor, config: Config) -> Tensor:
+    """Logits, float32 [batch, num_classes], for photos, uint8 [batch, height, width, 3], prepared as in testing: with
+    ``config.flip_test``, the mean of those for each photo and its mirror image."""
+    views = [photos, photos.flip(2)] if config.flip_test else [photos]
+    return model(prepare_photos(torch.cat(views), config)).unflatten(0, (len(views), -1)).mean(0)
 
 
 @torch.no_grad()
