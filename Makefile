@@ -44,7 +44,20 @@ results: $(READY)  ## rebuild the README's tables and images/results from result
 	$(BIN)/jupyter nbconvert --log-level=ERROR --execute --inplace --ExecutePreprocessor.record_timing=False \
 	  notebooks/04_compare.ipynb
 
+faults: $(READY)  ## kill, stop, starve and double-start runs; table in results/reliability.md (15 minutes)
+	$(BIN)/python tests/faults.py
+
+fuzz: $(READY)  ## 10,000 strange tables and photos, zips and weights; same table file (5 minutes)
+	$(BIN)/python tests/fuzz.py
+
+scale: $(READY)  ## large photos, many photos, several processes: memory and speed; same table file
+	$(BIN)/python tests/scale.py
+
+browser: $(READY)  ## the report and a notebook in a real Chromium; screenshots in runs/browser/
+	$(BIN)/python -m pip install --disable-pip-version-check -q -r tests/requirements.txt
+	$(BIN)/python -m pytest -m browser tests/test_browser.py
+
 clean:  ## remove .venv and runs/demo (your other runs and your data stay)
 	rm -rf .venv runs/demo
 
-.PHONY: help install demo test lab notebooks bench results clean
+.PHONY: help install demo test lab notebooks bench results faults fuzz scale browser clean
