@@ -54,10 +54,11 @@ def run(args: argparse.Namespace) -> None:
     with processes(pick_device()):
         settings = {"epochs": args.epochs, "seed": args.seed, **dict(map(parse_setting, args.set))}
         runs = RUN[args.approach](args.data, args.weights, args.out, args.recipe, args.cache, **settings)
-        for finished in runs if rank() == 0 else ():
-            print(f"{finished.folder}:\n{headline(finished.metrics).to_string()}")
-        if rank() == 0:
-            print(f"{len(draw_all(Path(args.out), args.data, args.cache))} figures in {args.out}/figures")
+        if rank() > 0:
+            return
+    for finished in runs:
+        print(f"{finished.folder}:\n{headline(finished.metrics).to_string()}")
+    print(f"{len(draw_all(Path(args.out), args.data, args.cache))} figures in {args.out}/figures")
 
 
 def figures(args: argparse.Namespace) -> None:

@@ -73,7 +73,7 @@ def fit(
     optimizer = make_optimizer(model, config)
     if world_size() > 1 and device.type == "cuda":
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # of the same parameters and buffers
-    learner = DistributedDataParallel(model, broadcast_buffers=False) if world_size() > 1 else model
+    learner = DistributedDataParallel(model) if world_size() > 1 else model
     train, val = train.to(device), val.to(device)
     history, best = _go_on(checkpoint, model, optimizer, config)
     interrupted, before = False, sum(row["seconds"] for row in history)
