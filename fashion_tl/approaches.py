@@ -111,7 +111,8 @@ def start_run(folder: StrPath, config: Config, data: Data, weights: StrPath | No
     if is_random(weights) and config.frozen_batchnorm:
         print("NOTE: from random weights BatchNorm learns, whatever the recipe says")
         config = config.change(frozen_batchnorm=False)
-    if world_size() > 1 and not config.frozen_batchnorm and pick_device().type == "cpu":
+    learns = config.training != "fc_only" and not config.frozen_batchnorm
+    if world_size() > 1 and learns and pick_device().type == "cpu":
         print("NOTE: on CPUs, BatchNorm that learns takes its statistics from each process's own part of a batch")
     photos = len(data.task.train) + len(data.task.val) + len(data.task.test)
     file = None if is_random(weights) else Path(weights).expanduser()

@@ -17,11 +17,11 @@ from torchvision.models import resnet50
 from tqdm import tqdm
 
 from fashion_tl import distributed, training
-from fashion_tl.__main__ import main
-from fashion_tl.approaches import RUN
+from fashion_tl.approaches import RUN, load_data
 from fashion_tl.batches import photo_batches
 from fashion_tl.config import Config
 from fashion_tl.distributed import everyone, main_first, processes, share
+from fashion_tl.inference import calibrate_batchnorm
 from fashion_tl.runs import open_run
 from fashion_tl.sample import draw_sample
 from fashion_tl.training import classification_loss, loss_of_share, make_per_class, train_epoch
@@ -35,7 +35,8 @@ SETTINGS = {
     "epochs": 2,
     "precision": "fp32",
     "optimizer": "sgd",
-    "lr": 0.01,
+    "lr": 0.003,
+    "backbone_lr_ratio": 0.5,
     "weight_decay": 1e-4,
     "warmup_epochs": 0.0,
     "class_weights": "sqrt",
@@ -44,7 +45,7 @@ SETTINGS = {
 }
 SCRIPT = """
 import hashlib, os, signal, sys
-from fashion_tl import approaches, distributed, training
+from fashion_tl import approaches, training
 from fashion_tl.__main__ import main
 
 rank, place = os.environ["RANK"], sys.argv[1]
@@ -94,9 +95,12 @@ training.validate = killed
 def given(tmp_path_factory):
     """A tiny sample, weights for it, and where runs and caches of one and of two processes go."""
     home = tmp_path_factory.mktemp("processes")
+    root, config = draw_sample(home / "sample", photos=60, types=6), Config("direct", image_size=(32, 32))
     torch.manual_seed(5)
-    torch.save(resnet50(weights=None).state_dict(), home / "w.pth")
-    return SimpleNamespace(home=home, data=draw_sample(home / "sample", photos=90, types=8), weights=home / "w.pth")
+    model = resnet50(weights=None)
+    calibrate_batchnorm(model, load_data(root, config).batches("train", config))  # else the numbers would explode
+    torch.save(model.state_dict(), home / "w.pth")
+    return SimpleNamespace(home=home, data=root, weights=home / "w.pth")
 
 
 def words(given, folder, cache):
@@ -114,7 +118,7 @@ def torchrun(given, name, script):
     file.write_text(f"{SCRIPT}{script}\nif __name__ == '__main__':\n    sys.exit(main({command}))\n")
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", file, place]
     ended = subprocess.run([sys.executable, *torchrun], capture_output=True, text=True, timeout=300)
-    said = [line.split(" ", 3) for line in ended.stdout.splitlines() if line.startswith("SAID")]
+    said = [line.split() for line in ended.stdout.splitlines() if line.startswith("SAID")]
     return SimpleNamespace(place=place, said=[line[1:] for line in said], **vars(ended))
 
 
@@ -152,15 +156,14 @@ def test_every_test_photo_is_predicted_exactly_once_and_as_by_one_process(alone,
 
 
 def test_all_processes_end_with_the_same_weights_and_statistics_also_where_batchnorm_learns(together):
-    states = [(name, state) for _, what, name_state in together.said if what == "state"
-              for name, state in [name_state.split()]]  # fmt: skip
-    assert len(states) == 8 and len(set(states)) == 4  # of four trainings, two processes each
+    states = [tuple(rest) for _, what, *rest in together.said if what == "state"]
+    assert len(states) == 8 and len(set(states)) == 4  # of four trainings, by two processes
 
 
 def test_only_rank_0_writes_and_prints(together):
     assert {rank for rank, what, *_ in together.said if what == "wrote"} == {"0"}
     assert together.stdout.count("epoch  1/1 ") == 1 and together.stdout.count("epoch  2/2 ") == 3
-    assert together.stdout.count("NOTE: on CPUs, BatchNorm that learns") == 1
+    assert together.stdout.count("NOTE: on CPUs, BatchNorm that learns") == 2  # the refused run's too
     files = {path.name for path in (together.place / "fc_only").iterdir()}
     assert files == {
         "run.json",
@@ -170,11 +173,6 @@ def test_only_rank_0_writes_and_prints(together):
         "per_class.csv",
         "metrics.json",
     }
-    assert not [path for path in given_files(together.place) if path.name.startswith(".")]
-
-
-def given_files(folder):
-    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def test_a_refused_run_ends_all_processes_with_one_message(together):
@@ -185,15 +183,16 @@ def test_a_refused_run_ends_all_processes_with_one_message(together):
     assert together.stderr.count("Traceback") == 1  # torchrun's own
 
 
-def test_a_process_that_dies_ends_the_run_with_a_message_and_another_number_of_them_goes_on(given, capsys):
+def test_a_process_that_dies_ends_the_run_with_a_message_and_another_number_of_them_goes_on(given, alone, capsys):
+    """Where there are no more than 20 classes, two steps' first one is the same training as the direct one."""
     dead = torchrun(given, "dead", KILLED)
     assert dead.returncode == 1 and "SIGKILL" in dead.stderr  # torchrun's message, and ours:
     assert dead.stderr.count("error: stopped, or another process ended: the same command goes on") == 1
-    assert {path.name for path in given_files(dead.place / "direct")} >= {"run.json", "checkpoint.pt"}
-    assert main(words(given, dead.place / "direct", given.home / "dead cache")) == 0
+    folder = dead.place / "direct"
+    assert {path.name for path in folder.iterdir()} == {"run.json", "checkpoint.pt"}
+    RUN["direct"](given.data, given.weights, folder, cache=given.home / "alone cache", **SETTINGS)
     assert "going on after epoch 1 of 2" in capsys.readouterr().out
-    assert main(words(given, given.home / "whole", given.home / "dead cache")) == 0
-    assert_alike(given.home / "whole", dead.place / "direct")
+    assert_alike(alone / "two_step" / "top20", folder)
 
 
 def test_without_torchrun_nothing_of_torch_distributed_is_set_up():
