@@ -15,7 +15,7 @@ SETTINGS = "image_size=80x60 batch_size=16 precision=fp32 optimizer=sgd lr=1e-4 
 
 
 def processes(home: Path, weights: str | None = None, photos: int = 240) -> list[tuple[str, str, str, str]]:
-    """Rows ``(what, how, result, bound)``: direct, by one process and by two of one thread each, in the folder ``home``.
+    """Rows ``(what, how, result, bound)``: direct, by one process and by two of one thread each, in ``home``.
 
     ``weights`` is a ResNet-50's file or name; None takes random ones, from which BatchNorm learns, so that nothing can
     be said of the difference.

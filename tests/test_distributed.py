@@ -37,7 +37,7 @@ SETTINGS = {
     "precision": "fp32",
     "optimizer": "sgd",
     "lr": 0.001,
-    "backbone_lr_ratio": 0.003,
+    "backbone_lr_ratio": 0.03,
     "weight_decay": 1e-4,
     "warmup_epochs": 0.0,
     "flip_test": False,
@@ -109,7 +109,7 @@ def given(tmp_path_factory):
 
 
 def words(given, folder, cache):
-    plain = {name: "x".join(map(str, v)) if isinstance(v, tuple) else v for name, v in SETTINGS.items()}
+    plain = {name: "x".join(map(str, v)) if isinstance(v, tuple) else str(v).lower() for name, v in SETTINGS.items()}
     words = ["run", "direct", "--data", given.data, "--weights", given.weights, "--out", folder, "--cache", cache]
     return [str(word) for word in words] + [w for n, v in plain.items() for w in ("--set", f"{n}={v}")]
 
@@ -158,6 +158,11 @@ def test_every_test_photo_is_predicted_exactly_once_and_as_by_one_process(alone,
     one, two = (open_run(folder / training).predictions for folder in (alone, together.place))
     assert two["id"].is_unique and one["id"].equals(two["id"])
     assert np.abs(one["p1"] - two["p1"]).max() < 1e-3
+
+
+def test_the_network_learned_by_far_more_than_that_tolerance(given, alone):
+    start, end = torch.load(given.weights), load_file(alone / "two_step" / "top20" / "model.safetensors")
+    assert (start["conv1.weight"] - end["conv1.weight"]).abs().max() > 10 * WEIGHTS
 
 
 def test_all_processes_end_with_the_same_weights_and_statistics_also_where_batchnorm_learns(together):
