@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 import torch.distributed as dist
+from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
 from torchvision.models import resnet50
@@ -27,8 +28,8 @@ from fashion_tl.sample import draw_sample
 from fashion_tl.training import classification_loss, loss_of_share, make_per_class, train_epoch
 
 # With the same batches, two processes add up the same numbers in another order: that is all of the difference. How far
-# it grows is up to the training; this one is chosen to be tame.
-WEIGHTS, HISTORY = 1e-5, 1e-4  # largest difference of any weight, and of any number of the history
+# it grows is up to the training: in one that is wild, a change of 1e-7 in the weights it starts from does as much.
+WEIGHTS, HISTORY = 1e-6, 1e-5  # largest difference of any weight, and of any number of the history
 # Everything that could be shared out wrongly: pairs, flips, the batch's sum of weights, an optimiser with a memory.
 SETTINGS = {
     "image_size": (32, 32),
@@ -37,7 +38,7 @@ SETTINGS = {
     "precision": "fp32",
     "optimizer": "sgd",
     "lr": 0.001,
-    "backbone_lr_ratio": 0.03,
+    "backbone_lr_ratio": 0.1,
     "weight_decay": 1e-4,
     "warmup_epochs": 0.0,
     "flip_test": False,
@@ -98,11 +99,14 @@ def given(tmp_path_factory):
     """A tiny sample, weights for it, and where runs and caches of one and of two processes go."""
     home = tmp_path_factory.mktemp("processes")
     root, config = draw_sample(home / "sample", photos=60, types=6), Config("direct", image_size=(32, 32))
+    rng = np.random.default_rng(0)
+    for file in sorted((root / "images").iterdir()):  # in even areas, rounding decides which pixel is the largest
+        Image.fromarray(rng.integers(0, 256, (80, 60, 3), dtype=np.uint8)).save(file)
     torch.manual_seed(5)
     model = resnet50(weights=None)
     for name, values in model.named_parameters():
         if name.endswith("bn3.weight"):
-            nn.init.constant_(values, 0.2)  # like a trained network: as drawn, numbers explode from layer to layer
+            nn.init.constant_(values, 0.05)  # as drawn, what is rounded differently explodes from layer to layer
     calibrate_batchnorm(model, load_data(root, config).batches("train", config))
     torch.save(model.state_dict(), home / "w.pth")
     return SimpleNamespace(home=home, data=root, weights=home / "w.pth")
@@ -157,12 +161,12 @@ def test_two_processes_end_with_the_history_and_weights_of_one(alone, together, 
 def test_every_test_photo_is_predicted_exactly_once_and_as_by_one_process(alone, together, training):
     one, two = (open_run(folder / training).predictions for folder in (alone, together.place))
     assert two["id"].is_unique and one["id"].equals(two["id"])
-    assert np.abs(one["p1"] - two["p1"]).max() < 1e-3
+    assert np.abs(one["p1"] - two["p1"]).max() < 1e-5
 
 
 def test_the_network_learned_by_far_more_than_that_tolerance(given, alone):
     start, end = torch.load(given.weights), load_file(alone / "two_step" / "top20" / "model.safetensors")
-    assert (start["conv1.weight"] - end["conv1.weight"]).abs().max() > 10 * WEIGHTS
+    assert (start["conv1.weight"] - end["conv1.weight"]).abs().max() > 100 * WEIGHTS
 
 
 def test_all_processes_end_with_the_same_weights_and_statistics_also_where_batchnorm_learns(together):
