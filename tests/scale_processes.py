@@ -29,7 +29,8 @@ def processes(home: Path, weights: str | None = None, photos: int = 240) -> list
     if weights:
         states = [load_file(run / "model.safetensors") for run in runs]
         weight = max(float((states[0][k].double() - states[1][k].double()).abs().max()) for k in states[0])
-        figure = float((one - two).drop(columns=["seconds", "best"]).abs().max().max())
+        one, two = (table.drop(columns=["seconds", "best"]) for table in (one, two))
+        figure = float((one - two).abs().max().max())
         rows.append(("largest difference of any weight", how, f"{weight:.1e}", f"<= {LARGEST:g}"))
         rows.append(("largest difference in the history", how, f"{figure:.1e}", f"<= {LARGEST:g}"))
     once = all(open_run(run).predictions["id"].is_unique for run in runs)
