@@ -46,11 +46,17 @@ def download(args: argparse.Namespace) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from fashion_tl.approaches import RUN
+    from fashion_tl.distributed import processes, rank
     from fashion_tl.evaluation import headline
     from fashion_tl.gallery import draw_all
+    from fashion_tl.inference import pick_device
 
-    settings = {"epochs": args.epochs, "seed": args.seed, **dict(map(parse_setting, args.set))}
-    for finished in RUN[args.approach](args.data, args.weights, args.out, args.recipe, args.cache, **settings):
+    with processes(pick_device()):
+        settings = {"epochs": args.epochs, "seed": args.seed, **dict(map(parse_setting, args.set))}
+        runs = RUN[args.approach](args.data, args.weights, args.out, args.recipe, args.cache, **settings)
+        if rank() > 0:
+            return
+    for finished in runs:
         print(f"{finished.folder}:\n{headline(finished.metrics).to_string()}")
     print(f"{len(draw_all(Path(args.out), args.data, args.cache))} figures in {args.out}/figures")
 

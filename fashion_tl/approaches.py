@@ -15,6 +15,7 @@ from fashion_tl.batches import Batches, feature_batches, photo_batches
 from fashion_tl.catalogue import LARGEST, POWERS, Catalogue, Task, class_weights, make_task, read_catalogue
 from fashion_tl.config import Config, make_config
 from fashion_tl.dataroot import DataRoot, open_root
+from fashion_tl.distributed import main_first, rank, world_size
 from fashion_tl.errors import DataError
 from fashion_tl.evaluation import metrics, per_class_table, prediction_table
 from fashion_tl.features import frozen_features
@@ -55,6 +56,7 @@ class Data:
         rows = getattr(self.task, part)
         return photo_batches(self.photos.array, rows, self.task.labels[rows], config)
 
+    @main_first()
     def features(self, frozen: nn.Module, config: Config, *parts: str) -> list[Batches]:
         """The same parts as features of a frozen network: computed once, and kept in the cache folder."""
         rows = np.sort(np.concatenate([getattr(self.task, part) for part in parts]))
@@ -81,6 +83,7 @@ class Data:
         return replace(self, task=self.task.largest(n))
 
 
+@main_first()
 def load_data(path: StrPath, config: Config, cache: StrPath | None = None) -> Data:
     """Open a data root, read its catalogue, decode its photos (once) and split them."""
     root = open_root(path, cache)
@@ -99,6 +102,7 @@ def load_data(path: StrPath, config: Config, cache: StrPath | None = None) -> Da
     return Data(root, catalogue, photos, task, digests, fingerprint, cache)
 
 
+@main_first()
 def start_run(folder: StrPath, config: Config, data: Data, weights: StrPath | None) -> Run:
     """Make the folder of a run, or take up the same run where it stopped; see :func:`fashion_tl.runs.create_run`.
 
@@ -107,6 +111,9 @@ def start_run(folder: StrPath, config: Config, data: Data, weights: StrPath | No
     if is_random(weights) and config.frozen_batchnorm:
         print("NOTE: from random weights BatchNorm learns, whatever the recipe says")
         config = config.change(frozen_batchnorm=False)
+    learns = config.training != "fc_only" and not config.frozen_batchnorm
+    if world_size() > 1 and learns and pick_device().type == "cpu":
+        print("NOTE: on CPUs, BatchNorm that learns takes its statistics from each process's own part of a batch")
     photos = len(data.task.train) + len(data.task.val) + len(data.task.test)
     file = None if is_random(weights) else Path(weights).expanduser()
     fingerprint = file_fingerprint(file)[:16] if file and file.is_file() else None
@@ -130,8 +137,7 @@ def train_head(model: nn.Module, data: Data, run: Run) -> pd.DataFrame:
     if run.is_random:
         calibrate_batchnorm(frozen, data.batches("train", config))
     train, val = data.features(frozen, config, "train", "val")
-    history = fit(head, train, val, config, data.class_weights(config), run.checkpoint)
-    return _keep(history, run, start)
+    return _fit(head, train, val, data, run, start)
 
 
 def train_network(model: nn.Module, data: Data, run: Run) -> pd.DataFrame:
@@ -141,8 +147,7 @@ def train_network(model: nn.Module, data: Data, run: Run) -> pd.DataFrame:
     start, config = time.perf_counter(), run.config
     frozen, learning = split_frozen(model.to(pick_device()))
     train, val = (through(frozen, data.batches(part, config), config.precision) for part in ("train", "val"))
-    history = fit(learning, train, val, config, data.class_weights(config), run.checkpoint)
-    return _keep(history, run, start)
+    return _fit(learning, train, val, data, run, start)
 
 
 def _read_back(model: nn.Module, run: Run) -> pd.DataFrame:
@@ -151,9 +156,11 @@ def _read_back(model: nn.Module, run: Run) -> pd.DataFrame:
     return run.history
 
 
-def _keep(history: pd.DataFrame, run: Run, start: float) -> pd.DataFrame:
+def _fit(model: nn.Module, train: Batches, val: Batches, data: Data, run: Run, start: float) -> pd.DataFrame:
+    history = fit(model, train, val, run.config, data.class_weights(run.config), run.checkpoint)
     history.attrs["seconds"] = time.perf_counter() - start + history.attrs["seconds_before"]
-    write_table(run.folder / "history.csv", history)
+    if rank() == 0:
+        write_table(run.folder / "history.csv", history)
     return history
 
 
@@ -168,16 +175,12 @@ def finish_run(run: Run, model: nn.Module, data: Data, history: pd.DataFrame) ->
     config, task = run.config, data.task
     frozen, learning = split_frozen(model)
     if len(learning) == 1:  # the head alone
-        test = data.features(frozen, config.change(flip=config.flip_test), "test")[0]
-        logits = forward(learning, test, config.precision, None, flip=config.flip_test).numpy()
+        network, test = learning, data.features(frozen, config.change(flip=config.flip_test), "test")[0]
     else:
-        test = data.batches("test", config)
-        logits = forward(model, test, config.precision, "testing", compiled=True, flip=config.flip_test).numpy()
+        network, test = model, data.batches("test", config)
+    logits = forward(network, test, config.precision, "testing", compiled=True, flip=config.flip_test).numpy()
     predictions = prediction_table(data.table("test"), logits, task.classes, task.train_counts)
     seconds = history.attrs["seconds"] + time.perf_counter() - start
-    save_model(run.model_path, model, task.classes, task.train_counts.tolist(), config.to_dict())
-    write_table(run.folder / "predictions.csv.gz", predictions, float_format="%.6g")
-    write_table(run.folder / "per_class.csv", per_class_table(predictions, data.counts))
     result = {
         "approach": config.training,
         "recipe": config.recipe,
@@ -194,8 +197,12 @@ def finish_run(run: Run, model: nn.Module, data: Data, history: pd.DataFrame) ->
         "machine": run.about["machine"],
         "commit": run.about["commit"],
     }
-    write_json(run.folder / "metrics.json", result)
-    if not history.attrs["interrupted"]:
+    if rank() == 0:
+        save_model(run.model_path, model, task.classes, task.train_counts.tolist(), config.to_dict())
+        write_table(run.folder / "predictions.csv.gz", predictions, float_format="%.6g")
+        write_table(run.folder / "per_class.csv", per_class_table(predictions, data.counts))
+        write_json(run.folder / "metrics.json", result)
+    if rank() == 0 and not history.attrs["interrupted"]:
         run.checkpoint.unlink(missing_ok=True)
     return result
 

@@ -17,15 +17,18 @@ class Batches:
     """Some rows of an array, in batches.
 
     ``inputs`` [all rows, …] are uint8 photos or features; ``rows`` int64 [n] says which of them, ``labels``
-    int64 [n] of what class. ``prepare`` makes a batch of inputs what the network takes, where the network is; with
-    a generator, as when the batches are shuffled, it augments them at random.
+    int64 [n] of what class. ``prepare`` makes a batch of inputs what the network takes, where the network is. Where
+    batches are shuffled, ``augment`` changes them at random before; of the n samples of the batch of that number only
+    those that are ``needed`` are prepared then.
     """
 
     inputs: Tensor
     rows: Tensor
     labels: Tensor
     batch_size: int
-    prepare: Callable[[Tensor, torch.Generator | None], Tensor] = lambda inputs, generator: inputs
+    prepare: Callable[[Tensor], Tensor] = lambda inputs: inputs
+    augment: Callable[[Tensor, torch.Generator], Tensor] = lambda inputs, generator: inputs
+    needed: Callable[[int, int], slice | Tensor] = lambda n, number: slice(None)
 
     def __len__(self) -> int:
         return len(self._sizes())
@@ -41,15 +44,19 @@ class Batches:
     def in_order(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
         """(inputs, labels) of every sample once, as it stands."""
         for part in torch.arange(len(self.rows), device=self.rows.device).split(self._sizes()):
-            yield self._batch(part, None, device)
+            yield self.prepare(self.inputs[self.rows[part]].to(device)), self.labels[part].to(device)
 
     def shuffled(self, seed: int, epoch: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-        """(inputs, labels) of every sample once, in an order and with augmentation decided by seed and epoch alone."""
+        """(inputs, labels) of every sample once, in an order and with augmentation decided by seed and epoch alone.
+
+        The inputs are those that are needed, the labels those of the whole batch.
+        """
         rng = np.random.default_rng([seed, epoch])
         order = torch.from_numpy(rng.permutation(len(self.rows))).to(self.rows.device)
         generator = torch.Generator(device).manual_seed(int(rng.integers(2**63)))
-        for part in order.split(self._sizes()):
-            yield self._batch(part, generator, device)
+        for number, part in enumerate(order.split(self._sizes())):
+            inputs = self.augment(self.inputs[self.rows[part]].to(device), generator)
+            yield self.prepare(inputs[self.needed(len(part), number)]), self.labels[part].to(device)
 
     def _sizes(self) -> list[int]:
         whole, rest = divmod(len(self.rows), self.batch_size)
@@ -60,10 +67,6 @@ class Batches:
             sizes.append(rest)
         return sizes
 
-    def _batch(self, part: Tensor, generator: torch.Generator | None, device: torch.device) -> tuple[Tensor, Tensor]:
-        inputs = self.inputs[self.rows[part]].to(device)
-        return self.prepare(inputs, generator), self.labels[part].to(device)
-
 
 def photo_batches(array: np.ndarray, rows: np.ndarray, labels: np.ndarray, config: Config) -> Batches:
     """Batches of the photos ``rows``, int64 [n], of ``array``, uint8 [photos, height, width, 3]."""
@@ -72,17 +75,13 @@ def photo_batches(array: np.ndarray, rows: np.ndarray, labels: np.ndarray, confi
         torch.from_numpy(rows),
         torch.from_numpy(labels),
         config.batch_size,
-        prepare=lambda photos, generator: prepare_photos(photos, config, generator),
+        prepare=lambda photos: prepare_photos(photos, config),
+        augment=flip_half if config.flip else Batches.augment,
     )
 
 
-def prepare_photos(photos: Tensor, config: Config, generator: torch.Generator | None = None) -> Tensor:
-    """uint8 [batch, height, width, 3] to normalised float32 [batch, 3, *config.image_size], channels last.
-
-    With a generator, they are augmented at random as ``config`` says.
-    """
-    if generator and config.flip:
-        photos = flip_half(photos, generator)
+def prepare_photos(photos: Tensor, config: Config) -> Tensor:
+    """uint8 [batch, height, width, 3] to normalised float32 [batch, 3, *config.image_size], channels last."""
     images = photos.permute(0, 3, 1, 2).float()  # such a view *is* channels_last: nothing is moved
     mean, std = _constant(config.mean, images.device), _constant(config.std, images.device)
     images = images.sub_(mean).div_(std)  # before they are enlarged, and so more: the result is the same
@@ -110,7 +109,7 @@ def mirrored(batches: Batches) -> Batches:
     axis = 2 if batches.inputs.ndim == 4 else 1
     if axis == 1 and batches.inputs.shape[1] != 2:
         raise ValueError(f"features of {batches.inputs.shape[1]} view have no mirror image: compute them with flip")
-    return replace(batches, prepare=lambda inputs, generator: batches.prepare(inputs.flip(axis), generator))
+    return replace(batches, prepare=lambda inputs: batches.prepare(inputs.flip(axis)))
 
 
 def feature_batches(features: np.ndarray, rows: np.ndarray, labels: np.ndarray, config: Config) -> Batches:
@@ -123,12 +122,13 @@ def feature_batches(features: np.ndarray, rows: np.ndarray, labels: np.ndarray, 
         torch.from_numpy(rows),
         torch.from_numpy(labels),
         config.batch_size,
-        prepare=lambda views, generator: one_view(views, generator) if generator else views[:, 0],
+        prepare=lambda views: views[:, 0],
+        augment=one_view,
     )
 
 
 def one_view(features: Tensor, generator: torch.Generator) -> Tensor:
-    """One of each photo's views, drawn evenly: [batch, views, width] to [batch, width]."""
+    """One of each photo's views, drawn evenly: [batch, views, width] to [batch, 1, width]."""
     batch, views, _ = features.shape
     chosen = torch.randint(views, (batch,), generator=generator, device=features.device)
-    return features[torch.arange(batch, device=features.device), chosen]
+    return features[torch.arange(batch, device=features.device), chosen, None]

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from fashion_tl.batches import Batches, mirrored, prepare_photos
 from fashion_tl.config import Config
+from fashion_tl.distributed import everyone, share
 from fashion_tl.model import folded
 
 COMPILE_FROM = 200_000_000  # pixels to run forward
@@ -71,9 +72,12 @@ def forward(
     flip: bool = False,
 ) -> Tensor:
     """All of :func:`outputs` in one tensor, float32 [n, outputs], on the CPU; with ``flip``, the mean of those for
-    each photo and its mirror image."""
+    each photo and its mirror image. Each process predicts its share, and gets all."""
+    run, own = share(len(batches.rows))
+    batches = replace(batches, rows=batches.rows[run], labels=batches.labels[run])
     views = (batches, mirrored(batches)) if flip else (batches,)
-    return sum(torch.cat(list(outputs(model, view, precision, desc, compiled))) for view in views).cpu() / len(views)
+    summed = sum(torch.cat(list(outputs(model, view, precision, desc, compiled))) for view in views).cpu()
+    return torch.cat(everyone(summed[own] / len(views)))
 
 
 def frozen_copy(model: nn.Module, precision: str) -> nn.Module:
@@ -89,8 +93,8 @@ def through(frozen: nn.Module, batches: Batches, precision: str) -> Batches:
     first = frozen_copy(frozen, precision)
 
     @torch.no_grad()
-    def prepare(inputs: Tensor, generator: torch.Generator | None) -> Tensor:
-        prepared = batches.prepare(inputs, generator)  # in float32, as for all others
+    def prepare(inputs: Tensor) -> Tensor:
+        prepared = batches.prepare(inputs)  # in float32, as for all others
         with autocast(inputs.device, precision):
             return first(prepared)
 

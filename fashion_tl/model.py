@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import ResNet50_Weights, resnet50
 
@@ -190,7 +191,7 @@ def train_mode(model: nn.Module, frozen_batchnorm: bool = False) -> None:
     for module in model.modules():
         parameters = list(module.parameters())
         frozen = parameters and not any(p.requires_grad for p in parameters)
-        if frozen or (frozen_batchnorm and isinstance(module, nn.BatchNorm2d)):
+        if frozen or (frozen_batchnorm and isinstance(module, _BatchNorm)):
             module.eval()
 
 
@@ -214,7 +215,7 @@ def folded(model: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module:
     model = copy.deepcopy(model).eval().requires_grad_(False)
     for module in list(model.modules()):
         for (name, child), (after, norm) in pairwise(module.named_children()):
-            if isinstance(child, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            if isinstance(child, nn.Conv2d) and isinstance(norm, _BatchNorm):
                 setattr(module, name, fuse_conv_bn_eval(child, norm).to(dtype, memory_format=torch.channels_last))
                 setattr(module, after, nn.Identity())
     return model

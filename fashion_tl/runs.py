@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 
 from fashion_tl.config import Config
+from fashion_tl.distributed import rank
 from fashion_tl.errors import RunError
 from fashion_tl.files import replacing
 from fashion_tl.photos import processors
@@ -108,7 +109,7 @@ def create_run(folder: str | os.PathLike, config: Config, data: dict[str, Any], 
     ``fingerprint``. RunError when another run lies there (nothing is changed), or the folder can't be written.
     """
     folder, about = Path(folder), {"config": config.to_dict(), "data": data, "weights": weights}
-    if (folder / "run.json").exists():
+    if rank() or (folder / "run.json").exists():  # the other processes must find what the first one made
         run = open_run(folder)
         changed = []
         for part in about:

@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,13 @@ import torch
 from sklearn.metrics import recall_score
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim import SGD, AdamW, Optimizer
 from tqdm import tqdm
 
 from fashion_tl.batches import Batches
 from fashion_tl.config import Config
+from fashion_tl.distributed import everyone, rank, share, world_size
 from fashion_tl.errors import RunError
 from fashion_tl.files import replacing
 from fashion_tl.inference import autocast, forward
@@ -69,6 +71,9 @@ def fit(
     device = next(model.parameters()).device
     per_class = make_per_class(class_weights, train.labels, config, device)
     optimizer = make_optimizer(model, config)
+    if world_size() > 1 and device.type == "cuda":
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # of the same parameters and buffers
+    learner = DistributedDataParallel(model) if world_size() > 1 else model
     train, val = train.to(device), val.to(device)
     history, best = _go_on(checkpoint, model, optimizer, config)
     interrupted, before = False, sum(row["seconds"] for row in history)
@@ -78,7 +83,8 @@ def fit(
             start = time.perf_counter()
             torch.manual_seed(config.seed * 100_003 + epoch)
             bar.set_description(f"epoch {epoch + 1}/{config.epochs}")
-            train_loss, train_accuracy = train_epoch(model, train, optimizer, config, per_class, epoch, bar)
+            train_loss, train_accuracy = train_epoch(learner, train, optimizer, config, per_class, epoch, bar)
+            model.load_state_dict(everyone({k: b.cpu() for k, b in model.named_buffers()})[0], strict=False)
             if not math.isfinite(train_loss):
                 raise RunError(f"the loss is no longer a number in epoch {epoch + 1}; lower lr ({config.lr:g})")
             row = {
@@ -115,42 +121,51 @@ def train_epoch(
 ) -> tuple[float, float]:
     """One pass over the training samples; returns their mean loss and accuracy, measured as it learns.
 
-    With mixup they are those of the mixtures, taken for the class that each holds more of.
+    With mixup they are those of the mixtures, taken for the class that each holds more of. Several processes draw the
+    same batches, and each runs its share of every one of them through the network.
     """
+
+    def needed(n: int, number: int) -> slice | Tensor:
+        run, step = share(n)[0], epoch * steps + number
+        return mixture(n, config, epoch, step)[0][:, run].unique() if config.mixup else run
+
     train_mode(model, config.frozen_batchnorm)
     weights, prior = per_class.weights, per_class.prior
     sums = torch.zeros(2, dtype=torch.float64, device=weights.device)  # read once, at the end: a GPU needn't wait
-    batches = train.shuffled(config.seed, epoch, weights.device)
     steps = len(train)
+    batches = replace(train, needed=needed).shuffled(config.seed, epoch, weights.device)
     for step, (inputs, targets) in enumerate(batches, epoch * steps):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, steps, config) * group["factor"]
+        run, own = share(len(targets))
         if config.mixup:
-            others, part = mixture(len(inputs), config, epoch, step)
-            inputs = torch.lerp(inputs[others], inputs, part)
+            pairs, part = mixture(len(targets), config, epoch, step)
+            first, second = pairs[:, run].unique(return_inverse=True)[1]
+            inputs = torch.lerp(inputs[second], inputs[first], part)
         with autocast(weights.device, config.precision):
-            logits = model(inputs) + prior
-        settings = (weights, config.loss_reduction, config.label_smoothing)
-        loss = classification_loss(logits, targets, *settings)
+            logits = (model(inputs) + prior)[own]
+        loss = loss_of_share(logits, targets[run][own], targets, weights, config)
         if config.mixup:
-            loss = part * loss + (1 - part) * classification_loss(logits, targets[others], *settings)
+            others = targets[pairs[1]]
+            loss = part * loss + (1 - part) * loss_of_share(logits, others[run][own], others, weights, config)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        sums += _sums(logits.detach(), targets, per_class)[:2]
+        sums += _sums(logits.detach(), targets[run][own], per_class)[:2]
         bar.update()
-    loss, correct = (sums / len(train.rows)).tolist()
+    loss, correct = (sum(everyone(sums.cpu())) / len(train.rows)).tolist()
     return loss, correct
 
 
 def mixture(n: int, config: Config, epoch: int, step: int) -> tuple[Tensor, float]:
-    """For mixup (Zhang et al., 2018): with which of the batch's ``n`` samples each is mixed, and its own part in it.
+    """For mixup (Zhang et al., 2018): the batch's ``n`` samples, and which of them each is mixed with, int64 [2, n];
+    and its own part in it.
 
     That is at least half: the same mixtures come about, and each counts as the class that it holds more of.
     """
     rng = np.random.default_rng([config.seed, epoch, step])
     part = float(rng.beta(config.mixup, config.mixup))
-    return torch.from_numpy(rng.permutation(n)), max(part, 1 - part)
+    return torch.stack([torch.arange(n), torch.from_numpy(rng.permutation(n))]), max(part, 1 - part)
 
 
 def validate(model: nn.Module, val: Batches, config: Config, per_class: PerClass) -> dict[str, float]:
@@ -164,7 +179,7 @@ def validate(model: nn.Module, val: Batches, config: Config, per_class: PerClass
     sums = _sums(logits + per_class.prior, labels, per_class) / len(val.rows)
     guesses = _guesses(logits, per_class)
     macro = recall_score(labels, guesses, labels=labels.unique(), average="macro", zero_division=0)
-    return dict(zip(names, [*sums.tolist(), float(macro)], strict=True))
+    return everyone(dict(zip(names, [*sums.tolist(), float(macro)], strict=True)))[0]
 
 
 def classification_loss(
@@ -184,6 +199,14 @@ def classification_loss(
         uniform = -(F.log_softmax(logits, 1) * seen).sum(1) / seen.sum()
         losses = (1 - label_smoothing) * losses + label_smoothing * uniform
     return (weights[targets] * losses).mean()
+
+
+def loss_of_share(logits: Tensor, targets: Tensor, whole: Tensor, weights: Tensor, config: Config) -> Tensor:
+    """:func:`classification_loss` of a process's own samples, with the weight that they have in the ``whole`` batch's,
+    int64 [batch]: the mean over the processes, which is what they learn from, is the loss of the whole batch."""
+    counted = weights if config.loss_reduction == "weighted" else torch.ones_like(weights)
+    part = world_size() * counted[targets].sum() / counted[whole].sum()
+    return part * classification_loss(logits, targets, weights, config.loss_reduction, config.label_smoothing)
 
 
 def learning_rate(step: int, steps_per_epoch: int, config: Config) -> float:
@@ -225,7 +248,7 @@ def make_optimizer(model: nn.Module, config: Config) -> Optimizer:
 
 
 def _save_checkpoint(path: Path | None, **state: Any) -> None:
-    if path:
+    if path and rank() == 0:
         with replacing(path) as temporary:  # at any moment, one whole checkpoint lies there
             torch.save(state, temporary)
 

@@ -27,8 +27,8 @@ def test_the_package_stays_under_2200_lines_of_code_the_samples_drawing_not_coun
 
 
 ORDER = (
-    "errors files config drawing sample download dataroot catalogue photos batches model inference features training "
-    "evaluation runs predict export page figures approaches gallery report __main__".split()
+    "errors files config distributed drawing sample download dataroot catalogue photos batches model inference "
+    "features training evaluation runs predict export page figures approaches gallery report __main__".split()
 )
 
 
