@@ -21,5 +21,9 @@ class RunError(FashionTLError):
     """A run folder is incomplete, or holds another run."""
 
 
+class WriteError(FashionTLError):
+    """A file can't be written: the disk is full, the folder read-only, or something is in the way."""
+
+
 class DownloadError(FashionTLError):
     """Kaggle's data can't be fetched."""
