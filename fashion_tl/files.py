@@ -81,8 +81,7 @@ def replacing(path: Path) -> Iterator[Path]:
             yield temporary
             os.replace(temporary, path)
     except Exception as error:  # for a full disk each library has an error of its own, which may hide Python's
-        why = error.__context__ or error
-        raise WriteError(f"{path} can't be written ({why}). Nothing is lost: make room, and do it again.") from error
+        raise WriteError(f"{path} can't be written ({error.__context__ or error}). Mend that and try again.") from error
 
 
 def make_once(path: Path, make: Callable[[Path], None]) -> None:

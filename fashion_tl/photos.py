@@ -127,9 +127,8 @@ def _decode_all(target: Path, root: DataRoot, ids: np.ndarray, size: tuple[int, 
         # Spawned, not forked: the parent may hold threads and a GPU that don't survive a fork.
         context = multiprocessing.get_context("spawn")
         try:
-            with ExitStack() as stack:
-                pool = stack.enter_context(ProcessPoolExecutor(workers, context, _Worker.start, (target, root, size)))
-                stack.callback(pool.shutdown, cancel_futures=True)  # else Ctrl-C would wait for all that are to come
+            with ProcessPoolExecutor(workers, context, _Worker.start, (target, root, size)) as pool, ExitStack() as end:
+                end.callback(pool.shutdown, cancel_futures=True)  # else Ctrl-C would wait for all that are to come
                 jobs = [pool.submit(_Worker.run, *chunk) for chunk in chunks]
                 return _gather((job.result() for job in jobs), len(ids))
         except BrokenProcessPool:

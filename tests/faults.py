@@ -2,8 +2,9 @@
 
     python tests/faults.py [20]
 
-kills each approach so often, and does the rest; ``quick`` in place of the number prints a few rows as JSON. Whatever happened to a run, the same command must then end with the
-same files as a run that nothing happened to. Exits with 1 where anything was lost.
+kills each approach so often, and does the rest; ``quick`` in place of the number prints a few rows as JSON. Whatever
+happened to a run, the same command must then end with the same files as a run that nothing happened to. Exits with 1
+where anything was lost.
 """
 
 import functools
