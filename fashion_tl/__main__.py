@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -147,6 +148,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     args = parser().parse_args(arguments)
+    received = [signal.SIGINT]
+    # A scheduler's way to end a run is taken as Ctrl-C is.
+    signal.signal(signal.SIGTERM, lambda *of: (received.append(of[0]), signal.default_int_handler(*of)))
     try:
         args.function(args)
         sys.stdout.flush()
@@ -156,7 +160,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        return 130
+        print("stopped; the same command goes on after the last whole epoch", file=sys.stderr)
+        return 128 + received[-1]
     return 0
 
 

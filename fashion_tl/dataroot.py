@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fashion_tl.errors import DataError
+from fashion_tl.files import make_once
 
 SAMPLE = "sample"  # in place of a path: the built-in sample, drawn on first use
 DEEPEST = 2  # folders between the root and styles.csv
@@ -19,6 +20,16 @@ def cache_folder(folder: str | os.PathLike | None = None) -> Path:
     """``folder``, else ``$FASHION_TL_CACHE``, else ``~/.cache/fashion_tl``: for photos, features and the sample."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(folder or os.environ.get("FASHION_TL_CACHE") or f"{base}/fashion_tl").expanduser()
+
+
+def make_cached(path: Path, what: str, make: Callable[[Path], None]) -> None:
+    """:func:`fashion_tl.files.make_once` in the cache folder; DataError, with a way out, where it can't be written."""
+    try:
+        make_once(path, make)
+    except OSError as error:
+        raise DataError(
+            f"{path.parent}: {what} can't be written ({error}); name another folder with --cache or FASHION_TL_CACHE."
+        ) from error
 
 
 @dataclass(frozen=True)

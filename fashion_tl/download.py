@@ -4,12 +4,12 @@ import contextlib
 import io
 import os
 import sys
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from fashion_tl.errors import DownloadError
+from fashion_tl.files import draft
 
 FULL = "paramaggarwal/fashion-product-images-dataset"
 SMALL = "paramaggarwal/fashion-product-images-small"
@@ -45,9 +45,10 @@ def download(to: str | os.PathLike, small: bool = False) -> Path:
     except OSError as error:
         raise DownloadError(f"{target} can't be read: {error.strerror}") from error
     try:
-        with _folder_inside(to) as folder:
-            fetched = folder / target.name
-            _fetch(name, folder)
+        with _draft(target) as fetched:
+            if target.exists() and _flaw(target) is None:  # another process has fetched it meanwhile
+                return target
+            _fetch(name, fetched.parent)
             if flaw := _flaw(fetched):
                 raise DownloadError(f"what Kaggle sent for {name} is {flaw}: try again later")
             try:
@@ -63,15 +64,15 @@ def download(to: str | os.PathLike, small: bool = False) -> Path:
 
 
 @contextlib.contextmanager
-def _folder_inside(to: Path) -> Iterator[Path]:
-    """A folder on the same file system as the target, so that the last step is one rename."""
-    try:
-        to.mkdir(parents=True, exist_ok=True)
-        temporary = tempfile.TemporaryDirectory(prefix=".download-", dir=to, ignore_cleanup_errors=True)
-    except OSError as error:
-        raise DownloadError(f"{to}: can't write into this folder: {error.strerror}") from error
-    with temporary as folder:
-        yield Path(folder)
+def _draft(target: Path) -> Iterator[Path]:
+    """:func:`fashion_tl.files.draft` in a folder that is made when missing."""
+    with contextlib.ExitStack() as stack:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            fetched = stack.enter_context(draft(target))
+        except OSError as error:
+            raise DownloadError(f"{target.parent}: can't write into this folder: {error.strerror}") from error
+        yield fetched
 
 
 def _flaw(path: Path) -> str | None:

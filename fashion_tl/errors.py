@@ -21,6 +21,10 @@ class RunError(FashionTLError):
     """A run folder is incomplete, or holds another run."""
 
 
+class WriteError(FashionTLError):
+    """A file can't be written: the disk is full, the folder read-only, or something is in the way."""
+
+
 class ExportError(FashionTLError):
     """A model can't be written in another format."""
 

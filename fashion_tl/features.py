@@ -12,9 +12,9 @@ from torch import nn
 
 from fashion_tl.batches import mirrored, photo_batches
 from fashion_tl.config import Config
-from fashion_tl.dataroot import cache_folder
+from fashion_tl.dataroot import cache_folder, make_cached
 from fashion_tl.errors import DataError
-from fashion_tl.files import replacing
+from fashion_tl.files import reserve
 from fashion_tl.inference import outputs, resolve_precision
 
 BATCH = 128  # fixed, so that features never depend on the training's own
@@ -41,16 +41,7 @@ def frozen_features(
         raise ValueError("features are computed once: freeze the backbone first")
     key = _key(frozen, photos.shape[1:], digests, config)
     file = cache_folder(cache) / f"features-{key[:16]}.npy"
-    if not file.exists():
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(file) as temporary:
-                _compute_into(temporary, frozen, photos, rows, config)
-        except OSError as error:
-            raise DataError(
-                f"{file.parent}: the features can't be written ({error}); "
-                "name another folder with --cache or FASHION_TL_CACHE."
-            ) from error
+    make_cached(file, "the features", lambda new: _compute_into(new, frozen, photos, rows, config))
     try:
         return np.load(file, mmap_mode="c")
     except ValueError as error:
@@ -81,14 +72,7 @@ def _compute_into(file: Path, frozen: nn.Module, photos: np.ndarray, rows: np.nd
         for batch in outputs(frozen, view, config.precision, "features", compiled=True):
             if features is None:
                 features = open_memmap(file, "w+", np.float32, (len(rows), len(views), batch.shape[1]))
-                _reserve(file)
+                reserve(file)
             features[start : start + len(batch), number] = batch.cpu().numpy()
             start += len(batch)
     features.flush()
-
-
-def _reserve(file: Path) -> None:
-    """OSError now where the disk is too full: a mapped page that finds no room would kill the process."""
-    if hasattr(os, "posix_fallocate"):
-        with open(file, "r+b") as whole:
-            os.posix_fallocate(whole.fileno(), 0, file.stat().st_size)

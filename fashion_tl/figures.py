@@ -268,6 +268,7 @@ def save(figure: Chart, path: str | os.PathLike) -> Path:
     """Write a PNG, whole or not at all, with the same bytes for the same figure; folders are made."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    content = figure._repr_png_()
     with replacing(path) as temporary:
-        temporary.write_bytes(figure._repr_png_())
+        temporary.write_bytes(content)
     return path

@@ -5,11 +5,12 @@ import io
 import json
 import multiprocessing
 import os
-import shutil
-import tempfile
+import signal
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from numpy.lib.format import open_memmap
 from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
-from fashion_tl.dataroot import DataRoot, cache_folder
+from fashion_tl.dataroot import DataRoot, cache_folder, make_cached
 from fashion_tl.errors import DataError
+from fashion_tl.files import reserve
 
 VERSION = 1  # part of the cache's key: raise it when decoding changes a pixel
 CHUNK = 128  # photos decoded at a time: what fits a core's own cache
@@ -55,15 +57,7 @@ def decode_photos(
     """
     ids = np.asarray(ids, dtype=np.int64)
     folder = cache_folder(cache) / f"photos-{_key(root, ids, size)[:16]}"
-    if not folder.exists():
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            _decode_into(folder, root, ids, size, workers)
-        except OSError as error:
-            raise DataError(
-                f"{folder.parent}: the decoded photos can't be written ({error}); "
-                "name another folder with --cache or FASHION_TL_CACHE."
-            ) from error
+    make_cached(folder, "the decoded photos", lambda new: _decode_into(new, root, ids, size, workers))
     array = np.load(folder / "photos.npy", mmap_mode="c")
     failed = {int(i): reason for i, reason in json.loads((folder / "failed.json").read_text()).items()}
     return Photos(array, ids[~np.isin(ids, list(failed))], failed)
@@ -107,30 +101,23 @@ def _key(root: DataRoot, ids: np.ndarray, size: tuple[int, int]) -> str:
 
 
 def _decode_into(folder: Path, root: DataRoot, ids: np.ndarray, size: tuple[int, int], workers: int | None) -> None:
-    """Write the array under a temporary name, and rename it when whole."""
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        target = temporary / "photos.npy"
-        array = open_memmap(target, mode="w+", dtype=np.uint8, shape=(len(ids), *size, 3))
-        failed = _decode_all(target, root, ids, size, workers)
-        if len(failed) == len(ids):
-            some = "; ".join(f"{i}.jpg: {reason}" for i, reason in list(failed.items())[:3])
-            raise DataError(f"{root.path}: not one of its {len(ids)} photos can be decoded. {some}")
-        if failed:
-            keep = np.flatnonzero(~np.isin(ids, list(failed)))
-            kept = open_memmap(temporary / "kept.npy", "w+", np.uint8, (len(keep), *size, 3))
-            for start in range(0, len(keep), CHUNK):
-                kept[start : start + CHUNK] = array[keep[start : start + CHUNK]]
-            kept.flush()
-            os.replace(temporary / "kept.npy", target)
-        (temporary / "failed.json").write_text(json.dumps(failed))
-        try:
-            os.rename(temporary, folder)
-        except OSError:
-            if not folder.exists():  # else another process was first, with the same content
-                raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    """Make the folder: the array, and the reasons why some photos are not in it."""
+    folder.mkdir()
+    target = folder / "photos.npy"
+    array = open_memmap(target, mode="w+", dtype=np.uint8, shape=(len(ids), *size, 3))
+    failed = _decode_all(target, root, ids, size, workers)
+    if len(failed) == len(ids):
+        some = "; ".join(f"{i}.jpg: {reason}" for i, reason in list(failed.items())[:3])
+        raise DataError(f"{root.path}: not one of its {len(ids)} photos can be decoded. {some}")
+    if failed:
+        keep = np.flatnonzero(~np.isin(ids, list(failed)))
+        kept = open_memmap(folder / "kept.npy", "w+", np.uint8, (len(keep), *size, 3))
+        reserve(folder / "kept.npy")
+        for start in range(0, len(keep), CHUNK):
+            kept[start : start + CHUNK] = array[keep[start : start + CHUNK]]
+        kept.flush()
+        os.replace(folder / "kept.npy", target)
+    (folder / "failed.json").write_text(json.dumps(failed))
 
 
 def _decode_all(target: Path, root: DataRoot, ids: np.ndarray, size: tuple[int, int], workers: int | None) -> dict:
@@ -140,7 +127,8 @@ def _decode_all(target: Path, root: DataRoot, ids: np.ndarray, size: tuple[int, 
         # Spawned, not forked: the parent may hold threads and a GPU that don't survive a fork.
         context = multiprocessing.get_context("spawn")
         try:
-            with ProcessPoolExecutor(workers, context, _Worker.start, (target, root, size)) as pool:
+            with ProcessPoolExecutor(workers, context, _Worker.start, (target, root, size)) as pool, ExitStack() as end:
+                end.callback(pool.shutdown, cancel_futures=True)  # else Ctrl-C would wait for all that are to come
                 jobs = [pool.submit(_Worker.run, *chunk) for chunk in chunks]
                 return _gather((job.result() for job in jobs), len(ids))
         except BrokenProcessPool:
@@ -185,6 +173,9 @@ class _Worker:
 
     @classmethod
     def start(cls, target: Path, root: DataRoot, size: tuple[int, int]) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its workers
+        # A parent that is killed would else leave it waiting for more, for ever.
+        threading.Thread(target=lambda: (multiprocessing.parent_process().join(), os._exit(1)), daemon=True).start()
         cls.files = root.open_files()
         cls.decoder = _Decoder(target, cls.files.__enter__(), size)
 

@@ -19,10 +19,11 @@ import pandas as pd
 from fashion_tl.config import Config
 from fashion_tl.distributed import rank
 from fashion_tl.errors import RunError
-from fashion_tl.files import replacing
+from fashion_tl.files import lock, make_once, replacing
 from fashion_tl.photos import processors
 
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pillow", "scikit-learn", "safetensors")
+_held: dict[tuple[int, int], int | None] = {}  # locks of the runs this process is at, by run.json's device and inode
 
 
 @dataclass(frozen=True)
@@ -106,10 +107,19 @@ def create_run(folder: str | os.PathLike, config: Config, data: dict[str, Any], 
     """Make a run folder, or take up the one that lies there if it is of the very same run.
 
     ``data`` has ``name``, ``photos`` (their number) and ``fingerprint``; ``weights`` have ``name`` and
-    ``fingerprint``. RunError when another run lies there (nothing is changed), or the folder can't be written.
+    ``fingerprint``. An unfinished run is this process's own from then on. RunError when another process is at it,
+    when another run lies there (nothing is changed), or the folder can't be written.
     """
     folder, about = Path(folder), {"config": config.to_dict(), "data": data, "weights": weights}
-    if rank() or (folder / "run.json").exists():  # the other processes must find what the first one made
+    try:
+        if rank() == 0 and not (folder / "run.json").exists():  # the others must find what the first one made
+            folder.mkdir(parents=True, exist_ok=True)
+            others = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+            if others and "run.json" not in others:
+                raise RunError(f"{folder} holds something that is no run; name another folder")
+            versions = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+            here = {"machine": machine(), "versions": versions, "commit": commit()}
+            make_once(folder / "run.json", lambda new: new.write_text(json.dumps(about | here, indent=2) + "\n"))
         run = open_run(folder)
         changed = []
         for part in about:
@@ -121,20 +131,27 @@ def create_run(folder: str | os.PathLike, config: Config, data: dict[str, Any], 
                 f"{folder} holds a run with other settings: {'; '.join(changed)}. "
                 "Name another folder for this run, or delete that one first."
             )
-        return run
-    about |= {
-        "machine": machine(),
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
-        "commit": commit(),
-    }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(not path.name.startswith(".") for path in folder.iterdir()):
-            raise RunError(f"{folder} holds something that is no run; name another folder")
-        write_json(folder / "run.json", about)
+        if rank() == 0 and not run.is_finished:
+            _hold(folder)
     except OSError as error:
         raise RunError(f"{folder} can't be written: {error}") from error
-    return Run(folder, about)
+    return run
+
+
+def _hold(folder: Path) -> None:
+    """Keep other processes from a run as long as this one lives, which may start it again, as a notebook does.
+
+    RunError when another has it. Where there are no locks, nobody is kept from it.
+    """
+    file = (folder / "run.json").stat()
+    if (file.st_dev, file.st_ino) not in _held:
+        try:
+            _held[file.st_dev, file.st_ino] = lock(folder / "run.json")
+        except BlockingIOError as error:
+            raise RunError(
+                f"{folder}: another process is at this run. Wait until it ends, or end it (a notebook keeps its run "
+                "until its kernel is shut down), or name another folder."
+            ) from error
 
 
 def write_json(path: Path, value: Any) -> None:

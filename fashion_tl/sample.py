@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -10,6 +9,7 @@ from random import Random
 from fashion_tl.drawing.canvas import HEIGHT, PALETTE, WIDTH, Style, light, render
 from fashion_tl.drawing.kinds import KINDS, Kind
 from fashion_tl.errors import DataError
+from fashion_tl.files import draft
 
 COLUMNS = "id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName"
 VERSION = 1
@@ -79,29 +79,38 @@ def draw_sample(folder: str | os.PathLike, *, photos: int = 1200, types: int = 3
     if _check(folder, settings):
         return folder
     home = folder.resolve()
-    draft, old = (home.with_name(f".{home.name}.{word}-{os.getpid()}") for word in ("new", "old"))
     try:
         home.parent.mkdir(parents=True, exist_ok=True)
-        (draft / "images").mkdir(parents=True)
-        rows = _rows(photos, types, seed)
-        (draft / "styles.csv").write_bytes("\n".join([COLUMNS, *(row.line() for row in rows), ""]).encode())
-        for row in rows:
-            if row.has_photo:
-                row.photo().save(draft / "images" / f"{row.id}.jpg", quality=90)
-        (draft / "sample.json").write_text(json.dumps(settings) + "\n")
+        with draft(home) as drawn:
+            if not _check(folder, settings):  # else another process has drawn it meanwhile
+                _draw_into(drawn, photos, types, seed)
+                (drawn / "sample.json").write_text(json.dumps(settings) + "\n")
+                _swap(drawn, home)
+    except OSError as error:
+        raise DataError(f"{folder}: the sample can't be drawn there ({error}); name another folder.") from error
+    return folder
+
+
+def _draw_into(folder: Path, photos: int, types: int, seed: int) -> None:
+    (folder / "images").mkdir(parents=True)
+    rows = _rows(photos, types, seed)
+    (folder / "styles.csv").write_bytes("\n".join([COLUMNS, *(row.line() for row in rows), ""]).encode())
+    for row in rows:
+        if row.has_photo:
+            row.photo().save(folder / "images" / f"{row.id}.jpg", quality=90)
+
+
+def _swap(new: Path, home: Path) -> None:
+    """Put ``new`` in the place of the folder ``home``, which goes where ``new`` was made, and is removed with it."""
+    old = new.with_name(f"{home.name} before")
+    try:
         if home.exists():
             home.rename(old)
-        draft.rename(home)
-    except BaseException as error:
+        new.rename(home)
+    except BaseException:
         if old.exists() and not home.exists():
             old.rename(home)
-        if isinstance(error, OSError):
-            raise DataError(f"{folder}: the sample can't be drawn there ({error}); name another folder.") from error
         raise
-    finally:
-        for rest in (draft, old):
-            shutil.rmtree(rest, ignore_errors=True)
-    return folder
 
 
 def _check(folder: Path, wanted: dict) -> bool:

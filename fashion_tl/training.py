@@ -95,15 +95,16 @@ def fit(
                 **validate(model, val, config, per_class),
                 "seconds": time.perf_counter() - start,
             }
-            history.append(row)
-            lowest = best["val_cross_entropy"] if best else math.nan
-            if not math.isfinite(lowest) or row["val_cross_entropy"] < lowest:
-                best = {"state": copy.deepcopy(model.state_dict()), **row}
+            better = best
+            if not math.isfinite(best["val_cross_entropy"]) or row["val_cross_entropy"] < best["val_cross_entropy"]:
+                better = {"state": copy.deepcopy(model.state_dict()), **row}
+            history, best = [*history, row], better  # in one go: Ctrl-C finds either both or none
             states = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
             _save_checkpoint(checkpoint, config=config.to_dict(), history=history, best=best, **states)
             bar.write(_line(row, config.epochs))
     except KeyboardInterrupt:
-        if best is None:
+        if not history:  # the same call, as in a notebook's cell, must start from where this one did
+            model.load_state_dict(best["state"])
             raise
         interrupted = True
         print(f"interrupted: the weights of epoch {best['epoch']}, the best so far, are kept")
@@ -249,14 +250,17 @@ def make_optimizer(model: nn.Module, config: Config) -> Optimizer:
 
 def _save_checkpoint(path: Path | None, **state: Any) -> None:
     if path and rank() == 0:
-        with replacing(path) as temporary:  # at any moment, one whole checkpoint lies there
-            torch.save(state, temporary)
+        with replacing(path) as temporary, open(temporary, "wb") as file:  # at any moment, a whole one lies there
+            torch.save(state, file)
 
 
-def _go_on(path: Path | None, model: nn.Module, optimizer: Optimizer, config: Config) -> tuple[list[dict], dict | None]:
-    """History and best epoch so far; puts model and optimiser where they were. Freezing is not touched."""
+def _go_on(path: Path | None, model: nn.Module, optimizer: Optimizer, config: Config) -> tuple[list[dict], dict]:
+    """History and best epoch so far, or the untrained model's state; puts model and optimiser where they were.
+
+    Freezing is not touched.
+    """
     if path is None or not path.exists():
-        return [], None
+        return [], {"state": copy.deepcopy(model.state_dict()), "val_cross_entropy": math.nan}
     try:
         state = torch.load(path, map_location=next(model.parameters()).device, weights_only=True)
     except Exception as error:  # whatever a damaged archive makes torch raise

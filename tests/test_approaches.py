@@ -206,7 +206,7 @@ def test_ctrl_c_keeps_the_best_and_the_same_command_goes_on(sample_root, tmp_pat
 
     monkeypatch.setattr(training, "train_epoch", interrupted)
     assert command(*words) == 130
-    assert "the same command goes on" in capsys.readouterr().out
+    assert "the same command goes on" in capsys.readouterr().err
     assert not open_run(tmp_path / "run").is_finished
     monkeypatch.setattr(training, "train_epoch", train_epoch)
     assert command(*words) == 0

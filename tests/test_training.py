@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from fashion_tl import training
 from fashion_tl.batches import Batches, feature_batches, flip_half, mirrored, photo_batches, prepare_photos
 from fashion_tl.config import Config
-from fashion_tl.errors import RunError
+from fashion_tl.errors import RunError, WriteError
 from fashion_tl.inference import forward, resolve_precision
 from fashion_tl.training import classification_loss, fit, learning_rate
 
@@ -174,12 +174,12 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
 
 
 def test_a_checkpoint_that_can_not_be_written_leaves_nothing_behind(tmp_path, monkeypatch):
-    def full(state, path):
-        path.write_bytes(b"half")
+    def full(state, file):
+        file.write(b"half")
         raise OSError("no space left on device")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(WriteError, match=r"checkpoint\.pt can't be written \(no space left"):
         run(settings(), tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -1,0 +1,144 @@
+"""What is made is whole or not there, by one process at a time; the quickest of ``make faults``."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from test_training import EVEN, batches, run, same, settings, small_network
+
+from fashion_tl import files, runs, training
+from fashion_tl.config import make_config
+from fashion_tl.errors import RunError, WriteError
+from fashion_tl.files import draft, lock, make_once, replacing
+from fashion_tl.runs import create_run
+
+FAULTS = Path(__file__).with_name("faults.py")
+DATA = {"name": "some", "photos": 6, "fingerprint": "1"}
+WEIGHTS = {"name": "random weights", "fingerprint": None}
+locks = pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks")
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """The rows of the quick faults by their first column, in a process of their own: they fork."""
+    done = subprocess.run([sys.executable, FAULTS, "quick"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return {what: (how_often, lost) for what, how_often, lost in json.loads(done.stdout.splitlines()[-1])}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="it forks")
+@pytest.mark.parametrize(
+    "what",
+    [
+        "fc_only: SIGKILL, then the same command",
+        "fc_only: SIGTERM, then the same command",
+        "fc_only: the disk is full while saving the weights; then there is room",
+        "two processes start the same run at once",
+    ],
+)
+def test_nothing_is_lost(rows, what):
+    how_often, lost = rows[what]
+    assert lost == "nothing", how_often
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def left_by_a_killed_process(path):
+    """As :func:`draft` would leave it."""
+    with draft(path) as temporary:
+        folder = temporary.parent
+    (folder / path.name).mkdir(parents=True)
+    (folder / path.name / "half").write_text("half")
+    (folder / "stray").write_text("half")
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_that_wants_the_same(tmp_path):
+    left_by_a_killed_process(tmp_path / "one")
+    left_by_a_killed_process(tmp_path / "two")
+    make_once(tmp_path / "one", lambda new: new.mkdir())
+    with replacing(tmp_path / "two") as temporary:
+        temporary.write_text("whole")
+    assert names(tmp_path) == ["one", "two"]
+    assert names(tmp_path / "one") == [] and (tmp_path / "two").read_text() == "whole"
+
+
+@locks
+def test_a_draft_is_locked_while_it_is_written_and_its_lock_goes_with_it(tmp_path):
+    with draft(tmp_path / "file") as temporary, pytest.raises(BlockingIOError):
+        lock(temporary.parent)
+    assert names(tmp_path) == []
+
+
+def test_what_another_process_has_made_meanwhile_is_not_made_again(tmp_path, monkeypatch):
+    """It is there once the lock is ours, which is when the other has let go of it."""
+
+    def waiting(folder):
+        (tmp_path / "file").write_text("the other's")
+        return lock_folder(folder)
+
+    lock_folder = files._lock_folder
+    monkeypatch.setattr(files, "_lock_folder", waiting)
+    make_once(tmp_path / "file", lambda new: new.write_text("ours"))
+    assert names(tmp_path) == ["file"] and (tmp_path / "file").read_text() == "the other's"
+
+
+def test_where_there_are_no_locks_each_process_writes_in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "lock", lambda *_: None)
+    with draft(tmp_path / "file") as one, draft(tmp_path / "file") as other:
+        assert one.parent != other.parent
+    with replacing(tmp_path / "file") as temporary:
+        temporary.write_text("whole")
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_file_that_cannot_be_written_is_named_and_what_was_there_is_kept(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("before")
+    with pytest.raises(WriteError, match=r"file can't be written \(no room\)"), replacing(file) as temporary:
+        temporary.write_text("half")
+        raise OSError("no room")
+    assert names(tmp_path) == ["file"] and file.read_text() == "before"
+
+
+def test_the_same_process_may_start_its_run_again_as_a_notebook_does(tmp_path):
+    first = create_run(tmp_path / "run", make_config("direct"), DATA, WEIGHTS)
+    again = create_run(tmp_path / "run", make_config("direct"), DATA, WEIGHTS)
+    assert first.about == again.about and names(tmp_path / "run") == ["run.json"]
+
+
+@locks
+def test_a_run_that_another_process_is_at_is_refused_and_free_when_that_has_ended(tmp_path, monkeypatch):
+    create_run(tmp_path / "run", make_config("direct"), DATA, WEIGHTS)
+    monkeypatch.setattr(runs, "_held", {})  # as another process sees it
+    with pytest.raises(RunError, match="run: another process is at this run"):
+        create_run(tmp_path / "run", make_config("direct"), DATA, WEIGHTS)
+    monkeypatch.undo()
+    for handle in runs._held.values():  # as the kernel does when that process ends
+        os.close(handle)
+    runs._held.clear()
+    assert create_run(tmp_path / "run", make_config("direct"), DATA, WEIGHTS).config == make_config("direct")
+
+
+def test_interrupted_in_its_first_epoch_the_same_call_starts_from_where_it_did(monkeypatch):
+    """A notebook's cell that is run again must not go on from a network that has learned half an epoch."""
+    config, model = settings(epochs=2), small_network()
+    history, trained = run(config)
+    train_epoch = training.train_epoch
+
+    def interrupted(*args):
+        train_epoch(*args)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "train_epoch", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            training.fit(model, batches(config), batches(config, 20, 1), config, EVEN)
+    assert same(model.state_dict(), small_network().state_dict())
+    again, weights = run(config, model=model)
+    assert same(weights, trained) and torch.equal(*(torch.tensor(h["train_loss"]) for h in (history, again)))
