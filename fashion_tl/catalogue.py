@@ -18,6 +18,7 @@ KEPT = ("id", "year", "articleType", "masterCategory", "subCategory", "productDi
 LARGEST = 20  # classes in the first step of two-step
 FEW = 5  # a class with fewer training photos than this gives none of them up for validation
 FEW_SHOT = 50  # training photos, or fewer, of a class that counts as few-shot
+codecs.register_error("as latin-1", lambda error: (error.object[error.start : error.end].decode("latin-1"), error.end))
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def read_catalogue(root: DataRoot, bad_rows: str = "skip") -> Catalogue:
     """Read ``styles.csv`` as it really is.
 
     Rows with unquoted commas in their last field are left out (``bad_rows="skip"``, as in the published runs) or
-    have it joined together again (``"recover"``). Each line is UTF-8, or else Latin-1. DataError names the file, and
+    have it joined together again (``"recover"``). What isn't UTF-8 is read as Latin-1. DataError names the file, and
     the line or the column, when the file is empty, lacks a column or can't be parsed.
     """
     if bad_rows not in ("skip", "recover"):
@@ -100,7 +101,7 @@ def _parse(root: DataRoot) -> tuple[list[tuple[int, list[str]]], list[str]]:
     lines = []
     for number, line in enumerate(content.removeprefix(codecs.BOM_UTF8).splitlines(), 1):
         try:  # line by line, so that neither a quote that is never closed nor a strange byte spoils the lines after it
-            lines += [(number, fields) for fields in csv.reader([_text(line)]) if fields]
+            lines += [(number, fields) for fields in csv.reader([line.decode(errors="as latin-1")]) if fields]
         except csv.Error as error:
             raise DataError(f"{where}, line {number}: {error}. Mend that line, or take it out.") from error
     if not lines:
@@ -113,13 +114,6 @@ def _parse(root: DataRoot) -> tuple[list[tuple[int, list[str]]], list[str]]:
     if len(lines) == 1:
         raise DataError(f"{where} has a header but no rows.")
     return lines[1:], header
-
-
-def _text(line: bytes) -> str:
-    try:
-        return line.decode()
-    except UnicodeDecodeError:
-        return line.decode("latin-1")
 
 
 def _fault(row: dict[str, str], root: DataRoot, seen: set[int]) -> str | None:

@@ -59,7 +59,7 @@ class DataRoot:
             try:
                 return (_read_member if archive else _read_file)(archive or self.path, self.inner + name)
             except Exception as error:  # zipfile lets through whatever a damaged or encrypted member makes it raise
-                raise DataError(f"{self.path}: {self.inner}{name} can't be read: {error}") from error
+                raise DataError(f"{self.path}: {self.inner}{name} can't be read: {str(error):.300}") from error
 
         try:
             yield read
@@ -148,7 +148,7 @@ def _open_zip(path: Path) -> DataRoot:
         parts = name.replace("\\", "/").split("/")
         # Nothing is ever unpacked, so such a name could do no harm; but no honest archive holds one.
         if ".." in parts or parts[0] == "" or parts[0].endswith(":"):
-            raise DataError(f"{path}: refused, it names a file outside itself: {name!r}")
+            raise DataError(f"{path}: refused, it names a file outside itself: {name[:200]!r}")
     tables = [name for name in members if name.split("/")[-1] == "styles.csv" and name.count("/") <= DEEPEST]
     if not tables:
         raise DataError(f"{path}: no styles.csv in it, nor up to {DEEPEST} folders down. {HELP}.")

@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import zipfile
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -119,6 +120,8 @@ def _read_file(path: Path) -> dict[str, torch.Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
+        if zipfile.is_zipfile(path) and any(part.compress_type for part in zipfile.ZipFile(path).infolist()):
+            raise ValueError("packed tighter than torch does: it could unpack to more than there is memory")
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch's own message would advise to let the file run its code
         raise WeightsError(

@@ -87,11 +87,9 @@ def decode(content: bytes, size: tuple[int, int]) -> np.ndarray:
     try:
         known = FORMATS[:1] if content[:3] == b"\xff\xd8\xff" else FORMATS  # to try all takes a tenth of the time
         with Image.open(io.BytesIO(content), formats=known) as image:
-            if image.width * image.height > LARGEST_PHOTO:
-                raise ValueError(f"{image.width}×{image.height} pixels are too many for a product photo")
-            scans = content.count(b"\xff\xda") if known == FORMATS[:1] else 1
-            if image.width * image.height * scans > LARGEST_PHOTO * MOST_SCANS:
-                raise ValueError("its pixels are spread over too many scans")
+            pixels, scans = image.width * image.height, content.count(b"\xff\xda") if known == FORMATS[:1] else 1
+            if pixels > LARGEST_PHOTO or pixels * scans > LARGEST_PHOTO * MOST_SCANS:
+                raise ValueError(f"{image.width}×{image.height} pixels, scans: {scans}: too many for a product photo")
             image.draft("RGB", size[::-1])  # a JPEG far larger is decoded at a reduced scale
             if image.mode.startswith("I"):  # 16 bits, which Pillow would clip to 8
                 image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))

@@ -56,7 +56,8 @@ class Kind:
     words: str
     attempt: Callable[[Random, Path], str]
     count: int
-    megabytes: int  # of address space beyond what the worker has when it starts
+    megabytes: int  # of memory beyond what the worker has when it starts
+    space: int = 1  # times as much address space: what isn't touched costs nothing
     seconds: int = 20  # for one case, on a busy machine
 
 
@@ -210,9 +211,12 @@ def try_damaged_table(rng: Random, folder: Path) -> str:
 
 
 def _table_root(folder: Path, content: bytes):
-    (folder / "images").mkdir()
-    for number in PHOTOS:
-        (folder / "images" / f"{number}.jpg").touch()
+    images = folder.parent / "images"  # the same for all
+    if not images.exists():
+        images.mkdir()
+        for number in PHOTOS:
+            (images / f"{number}.jpg").touch()
+    (folder / "images").symlink_to(images)
     (folder / "styles.csv").write_bytes(content)
     return open_root(folder)
 
@@ -536,12 +540,12 @@ def raw_zip(name: str, packed: bytes, packing: int, size: int, others: Sequence 
 
 @cache
 def packed_bombs() -> dict[str, tuple[bytes, int]]:
-    """Gigabytes of zeros as the packings hold them, with the packing's number."""
-    lz = lzma.compress(bytes(1 << 28), lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA1}])
+    """Very many zeros as the packings hold them, with the packing's number."""
+    lz = lzma.compress(bytes(1 << 26), lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA1}])
     properties = lzma._encode_filter_properties({"id": lzma.FILTER_LZMA1})
     return {
         "deflate": (zeros(2048), 8),
-        "bzip2": (bz2.compress(bytes(1 << 28)), 12),
+        "bzip2": (bz2.compress(bytes(1 << 26)), 12),
         "LZMA": (struct.pack("<BBH", 9, 4, len(properties)) + properties + lz, 14),
         "stored": (b"\0" * 1000, 0),
         "unknown": (b"\0" * 1000, 97),
@@ -690,7 +694,10 @@ def make_weights(rng: Random, folder: Path) -> tuple[Path, bool]:
     path, marker = folder / "w.pth", folder / "ran"
     name = rng.choice(list(shapes()))
     shape = shapes()[name]
-    legacy = rng.random() < 0.3
+    way = rng.choice(
+        ("good", "code", "bare code", "shape", "missing", "extra", "not a number", "type", "form", "key", "bomb")
+    )
+    legacy = way != "bomb" and rng.random() < 0.3
 
     def save(state: object) -> Path:
         with warnings.catch_warnings():
@@ -701,7 +708,6 @@ def make_weights(rng: Random, folder: Path) -> tuple[Path, bool]:
     def number(value: float, dtype: torch.dtype = torch.float32):
         return torch.full((1,), value, dtype=dtype).expand(shape)
 
-    way = rng.choice(("good", "code", "bare code", "shape", "missing", "extra", "not a number", "type", "form", "key"))
     if name.startswith("fc.") and way in ("shape", "missing", "not a number", "type"):
         way = "good"  # the last layer is replaced anyway
     if way == "good":
@@ -719,7 +725,9 @@ def make_weights(rng: Random, folder: Path) -> tuple[Path, bool]:
         return save(state), False
     if way == "shape":
         wrong = rng.choice(((), (0,), (*shape, 1), (*shape[:-1], shape[-1] + 1), (2**33,), (*shape[::-1], 2)))
-        return save(light_state(**{name: torch.zeros(1).expand(wrong) if wrong != (0,) else torch.zeros(0)})), False
+        return save(light_state(**{name: torch.zeros(()).expand(wrong) if wrong != (0,) else torch.zeros(0)})), False
+    if way == "bomb":
+        return _unpacking_to_gigabytes(path, save(light_state())), False
     if way == "missing":
         state = light_state()
         del state[name]
@@ -740,6 +748,15 @@ def make_weights(rng: Random, folder: Path) -> tuple[Path, bool]:
     return save(
         rng.choice(([], [light_state()], {"state_dict": light_state()}, torch.zeros(3), "x", None, {}, 7))
     ), False
+
+
+def _unpacking_to_gigabytes(path: Path, light: Path) -> Path:
+    """The same file, its first tensor's numbers replaced by two gigabytes of zeros, deflated."""
+    with zipfile.ZipFile(light) as archive:
+        files = [(name, archive.read(name)) for name in archive.namelist()]
+    first = next(name for name, _ in files if "/data/" in name)
+    path.write_bytes(raw_zip(first, zeros(2048), 8, 2**31, [file for file in files if file[0] != first]))
+    return path
 
 
 def _make_safetensors(rng: Random, folder: Path) -> tuple[Path, bool]:
@@ -814,7 +831,7 @@ def _read_weights(path: Path, good: bool | None) -> str:
         state = read_weights(path)
     except WeightsError as error:
         assert not good, str(error)
-        _naming(error, path.name)
+        assert path.name in str(error) and len(str(error)) < 5000  # of memory that ran out, too, if it was never used
         return "refused"
     finally:
         assert not (path.parent / "ran").exists(), "the file's code ran"
@@ -833,8 +850,8 @@ KINDS = {
     "entries": Kind("links, pipes, folders, giants among the photos", try_entries, 500, 800),
     "zips": Kind("zips that climb, link, lie, unpack to gigabytes", try_zip, 2000, 800),
     "damaged-zips": Kind("zips, bits flipped, cut, spliced", try_damaged_zip, 2000, 800),
-    "weights": Kind("weights that run code, lie, don't fit, aren't numbers", try_weights, 500, 1000),
-    "damaged-weights": Kind("weights, bits flipped, cut, spliced", try_damaged_weights, 500, 1000),
+    "weights": Kind("weights that run code, lie, don't fit, aren't numbers", try_weights, 500, 1000, 6),
+    "damaged-weights": Kind("weights, bits flipped, cut, spliced", try_damaged_weights, 500, 1000, 6),
 }
 
 
@@ -859,7 +876,8 @@ def work(kind: str, seed: int, first: int, last: int) -> None:
         import fashion_tl.model
 
         fashion_tl.model.torch.set_num_threads(1)
-    about, size = KINDS[kind], memory("VmSize") + (KINDS[kind].megabytes << 20)
+    about = KINDS[kind]
+    size = memory("VmSize") + about.space * about.megabytes * 2**20
     for prepare in (strange_photos, *((bombs,) if kind == "bombs" else (packed_bombs,) if "zips" in kind else ())):
         prepare()  # making them may take more than trying them
     baseline = memory("VmRSS")
@@ -876,10 +894,12 @@ def work(kind: str, seed: int, first: int, last: int) -> None:
             except Exception as error:
                 word = "is not documented here" if isinstance(error, FashionTLError) else "failed"
                 outcome, failure = "failure", f"{type(error).__name__} {word}: {error}"[:2000]
-            seconds = time.perf_counter() - start
+            seconds, peak = time.perf_counter() - start, memory("VmHWM") - baseline
             signal.alarm(0)
+            if peak > about.megabytes * 2**20:
+                outcome, failure = "failure", f"it took {peak / 1e6:.0f} MB of memory"
             answer = {"number": number, "outcome": outcome, "seconds": seconds, "failure": failure}
-            print(json.dumps(answer | {"peak": memory("VmHWM") - baseline}), file=answers, flush=True)
+            print(json.dumps(answer | {"peak": peak}), file=answers, flush=True)
             shutil.rmtree(folder)
 
 
@@ -889,11 +909,11 @@ def memory(name: str) -> int:
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
-def run(kind: str, seed: int, first: int, count: int) -> Report:
+def run(kind: str, seed: int, first: int, count: int, script: str = __file__) -> Report:
     """Have workers try so many cases; one that dies has failed in its case, and the next takes up after it."""
     report, number, last = Report(), first, first + count
     while number < last and report.outcomes["failure"] < 20:
-        command = [sys.executable, __file__, "--kind", kind, "--seed", str(seed), "--work", str(number), str(last)]
+        command = [sys.executable, script, "--kind", kind, "--seed", str(seed), "--work", str(number), str(last)]
         environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         with tempfile.TemporaryFile("w+") as errors:
             worker = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment)
@@ -914,10 +934,10 @@ def run(kind: str, seed: int, first: int, count: int) -> Report:
 
 
 def run_all(kinds: Sequence[str], counts: Callable[[str], int], seed: int, first: int, jobs: int) -> dict[str, Report]:
-    """All kinds side by side, each in as many parts as there are jobs."""
+    """All kinds side by side, the long ones in as many parts as there are jobs."""
     parts = []
     for kind in kinds:
-        step = max(1, -(-counts(kind) // jobs))
+        step = max(400, -(-counts(kind) // jobs))
         parts += [(kind, first + at, min(step, counts(kind) - at)) for at in range(0, counts(kind), step)]
     reports = {kind: Report() for kind in kinds}
     with ThreadPoolExecutor(jobs) as pool:
