@@ -59,7 +59,7 @@ class DataRoot:
             try:
                 return (_read_member if archive else _read_file)(archive or self.path, self.inner + name)
             except Exception as error:  # zipfile lets through whatever a damaged or encrypted member makes it raise
-                raise DataError(f"{self.path}: {self.inner}{name} can't be read: {str(error):.300}") from error
+                raise DataError(f"{self.path}: {self.inner}{name} can't be read: {error!s:.300}") from error
 
         try:
             yield read

@@ -810,16 +810,13 @@ def _make_safetensors(rng: Random, folder: Path) -> tuple[Path, bool]:
 
 def try_weights(rng: Random, folder: Path) -> str:
     path, good = make_weights(rng, folder)
+    if rng.random() < 0.4:
+        with open(path, "r+b") as file:  # the head of it: behind it, safetensors hold numbers alone
+            head = file.read(40_000)
+            file.seek(0)
+            file.write(damage(rng, head)[: len(head)])
+        good = None
     return _read_weights(path, good)
-
-
-def try_damaged_weights(rng: Random, folder: Path) -> str:
-    path, _ = make_weights(rng, folder)
-    with open(path, "r+b") as file:  # the head of it: behind it, safetensors hold numbers alone
-        head = file.read(40_000)
-        file.seek(0)
-        file.write(damage(rng, head)[: len(head)])
-    return _read_weights(path, None)
 
 
 def _read_weights(path: Path, good: bool | None) -> str:
@@ -850,8 +847,7 @@ KINDS = {
     "entries": Kind("links, pipes, folders, giants among the photos", try_entries, 500, 800),
     "zips": Kind("zips that climb, link, lie, unpack to gigabytes", try_zip, 2000, 800),
     "damaged-zips": Kind("zips, bits flipped, cut, spliced", try_damaged_zip, 2000, 800),
-    "weights": Kind("weights that run code, lie, don't fit, aren't numbers", try_weights, 500, 1000, 6),
-    "damaged-weights": Kind("weights, bits flipped, cut, spliced", try_damaged_weights, 500, 1000, 6),
+    "weights": Kind("weights that run code, lie, don't fit, aren't numbers, are damaged", try_weights, 1000, 1000, 6),
 }
 
 
@@ -969,7 +965,7 @@ def rows(reports: dict[str, Report]) -> list[tuple]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kind", choices=KINDS, action="append", help="these alone; the table is printed, not kept")
-    parser.add_argument("--count", type=int, help="cases of each kind (default: 25,000 in all)")
+    parser.add_argument("--count", type=int, help="cases of each kind (default: 25,500 in all)")
     parser.add_argument("--from", type=int, default=0, dest="first", help="number of the first case")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--jobs", type=int, default=processors())
