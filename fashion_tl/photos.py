@@ -24,7 +24,7 @@ from fashion_tl.errors import DataError
 VERSION = 1  # part of the cache's key: raise it when decoding changes a pixel
 CHUNK = 128  # photos decoded at a time: what fits a core's own cache
 FEW = 2048  # below this, starting workers costs more than it saves
-LARGEST_PHOTO = 100_000_000  # pixels; a larger one is a mistake or a decompression bomb
+LARGEST_PHOTO = 1 << 26  # pixels, a gigabyte to decode; a larger one is a mistake or a decompression bomb
 MOST_SCANS = 20  # of a JPEG of that many pixels; a progressive one has some 10, and each goes over all pixels again
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")  # of Pillow's others, one would start Ghostscript
 

@@ -357,11 +357,13 @@ def _decoded(content: bytes, size: tuple[int, int]) -> np.ndarray:
 def bombs() -> dict[str, tuple[bytes, tuple[int, int, int] | None]]:
     """Small files of very many pixels, or of very much work; with the colour of those that are a photo
     all the same; ``...`` where either will do."""
-    grey, most = (77, 77, 77), Image.new("L", (9_990, 9_990), 77)  # the most pixels there may be
+    grey, most = (77, 77, 77), Image.new("L", (8_192, 8_192), 77)  # the most pixels there may be
     wide = encoded(Image.new("L", (3_000, 3_000), 77), "JPEG", progressive=True)
     scan = wide[wide.rindex(b"\xff\xda") : -2]
     small, tile, web = (encoded(Image.new("RGB", (60, 80), COLOUR), form) for form in ("JPEG", "BMP", "WEBP"))
     frame, sizes = small.index(b"\xff\xc0") + 5, web.index(struct.pack("<HH", 60, 80))
+    moving = strange_photos()["animated WebP"][0]
+    assert moving[12:16] == b"VP8X"
     gif, tiff = encoded(Image.new("P", (60, 80)), "GIF"), encoded(Image.new("L", (60, 80)), "TIFF")
 
     def patch(content: bytes, place: int, size: bytes) -> bytes:
@@ -378,12 +380,13 @@ def bombs() -> dict[str, tuple[bytes, tuple[int, int, int] | None]]:
         "PNG of the most pixels": (encoded(most, "PNG", compress_level=1), grey),
         "JPEG of the most pixels": (encoded(most, "JPEG"), grey),
         "JPEG with 3,000 scans": (wide[:-2] + scan * 3_000 + b"\xff\xd9", None),
-        "JPEG with scans within the limit": (wide[:-2] + scan * 200 + b"\xff\xd9", grey),
+        "JPEG with scans within the limit": (wide[:-2] + scan * 130 + b"\xff\xd9", grey),
         "JPEG that says 65,500×65,500": (patch(small, frame, struct.pack(">HH", 65_500, 65_500)), None),
-        "JPEG that says 1,600×60,000": (patch(small, frame, struct.pack(">HH", 60_000, 1_600)), ...),
+        "JPEG that says 1,100×60,000": (patch(small, frame, struct.pack(">HH", 60_000, 1_100)), ...),
         "BMP that says 60,000×60,000": (patch(tile, 18, struct.pack("<ii", 60_000, 60_000)), None),
         "BMP that says 9,000×9,000": (patch(tile, 18, struct.pack("<ii", 9_000, 9_000)), None),
         "GIF that says 65,535×65,535": (patch(gif, 6, struct.pack("<HH", 65_535, 65_535)), None),
+        "WebP that says 1,048,576×60": (patch(moving, 24, (2**20 - 1).to_bytes(3, "little") + bytes((59, 0, 0))), ...),
         "WebP that says 16,383×16,383": (patch(web, sizes, struct.pack("<HH", 16_383, 16_383)), None),
         "TIFF that says 60,000×60,000": (tiff, None),
         "PostScript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 60 80\n%%EndComments\n{} loop\n", None),
@@ -842,8 +845,8 @@ KINDS = {
     "tables": Kind("styles.csv with faults, the right answer known", try_table, 7000, 300),
     "damaged-tables": Kind("styles.csv, bits flipped, cut, spliced, UTF-16", try_damaged_table, 3000, 300),
     "photos": Kind("strange photos, their colour known", try_strange_photo, 2400, 200),
-    "damaged-photos": Kind("photos, bits flipped, cut, spliced", try_damaged_photo, 7400, 1500),
-    "bombs": Kind("photos of too many pixels or too much work", try_bomb, 200, 1500),
+    "damaged-photos": Kind("photos, bits flipped, cut, spliced", try_damaged_photo, 7400, 1200),
+    "bombs": Kind("photos of too many pixels or too much work", try_bomb, 200, 1200),
     "entries": Kind("links, pipes, folders, giants among the photos", try_entries, 500, 800),
     "zips": Kind("zips that climb, link, lie, unpack to gigabytes", try_zip, 2000, 800),
     "damaged-zips": Kind("zips, bits flipped, cut, spliced", try_damaged_zip, 2000, 800),
