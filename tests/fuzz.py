@@ -544,11 +544,11 @@ def raw_zip(name: str, packed: bytes, packing: int, size: int, others: Sequence 
 @cache
 def packed_bombs() -> dict[str, tuple[bytes, int]]:
     """Very many zeros as the packings hold them, with the packing's number."""
-    lz = lzma.compress(bytes(1 << 26), lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA1}])
+    lz = lzma.compress(bytes(1 << 24), lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA1}])
     properties = lzma._encode_filter_properties({"id": lzma.FILTER_LZMA1})
     return {
         "deflate": (zeros(2048), 8),
-        "bzip2": (bz2.compress(bytes(1 << 26)), 12),
+        "bzip2": (bz2.compress(bytes(1 << 24)), 12),
         "LZMA": (struct.pack("<BBH", 9, 4, len(properties)) + properties + lz, 14),
         "stored": (b"\0" * 1000, 0),
         "unknown": (b"\0" * 1000, 97),

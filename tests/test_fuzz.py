@@ -3,9 +3,9 @@
 import fuzz
 import pytest
 
-COUNTS = {
-    "tables": 200, "damaged-tables": 200, "photos": 200, "damaged-photos": 300, "bombs": 8, "entries": 200,
-    "zips": 150, "damaged-zips": 200, "weights": 30,
+COUNTS = {  # those that take longest first
+    "weights": 20, "tables": 200, "damaged-tables": 200, "zips": 150, "bombs": 6, "damaged-zips": 200, "entries": 200,
+    "damaged-photos": 300, "photos": 200,
 }  # fmt: skip
 
 
