@@ -1,8 +1,9 @@
 """``styles.csv`` made trustworthy: its rows, what was left out and why, the split by year, classes, weights."""
 
+import codecs
 import csv
-import io
 import math
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,6 +18,7 @@ KEPT = ("id", "year", "articleType", "masterCategory", "subCategory", "productDi
 LARGEST = 20  # classes in the first step of two-step
 FEW = 5  # a class with fewer training photos than this gives none of them up for validation
 FEW_SHOT = 50  # training photos, or fewer, of a class that counts as few-shot
+codecs.register_error("as latin-1", lambda error: (error.object[error.start : error.end].decode("latin-1"), error.end))
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,8 @@ def read_catalogue(root: DataRoot, bad_rows: str = "skip") -> Catalogue:
     """Read ``styles.csv`` as it really is.
 
     Rows with unquoted commas in their last field are left out (``bad_rows="skip"``, as in the published runs) or
-    have it joined together again (``"recover"``). DataError names the file, and the line or the column, when the
-    file is empty, lacks a column or can't be parsed.
+    have it joined together again (``"recover"``). What isn't UTF-8 is read as Latin-1. DataError names the file, and
+    the line or the column, when the file is empty, lacks a column or can't be parsed.
     """
     if bad_rows not in ("skip", "recover"):
         raise ConfigError(f"bad_rows must be skip or recover, not {bad_rows!r}")
@@ -76,7 +78,7 @@ def read_catalogue(root: DataRoot, bad_rows: str = "skip") -> Catalogue:
         if len(fields) != len(header):
             malformed += 1
             if bad_rows == "skip" or len(fields) < len(header):
-                left_out.append((line, fields[0], "malformed"))
+                left_out.append((line, dict(enumerate(fields)).get(column["id"], ""), "malformed"))
                 continue
             fields = [*fields[: len(header) - 1], ",".join(fields[len(header) - 1 :])]
         row = {name: fields[i].strip() for name, i in column.items()}
@@ -96,14 +98,10 @@ def _parse(root: DataRoot) -> tuple[list[tuple[int, list[str]]], list[str]]:
     where = f"{root.path}: {root.inner}styles.csv"
     with root.open_files() as read:
         content = read("styles.csv")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = content.decode("latin-1")
     lines = []
-    for number, line in enumerate(io.StringIO(text, newline=None), 1):
-        try:  # line by line, so that a quote that is never closed can't swallow the lines after it
-            lines += [(number, fields) for fields in csv.reader([line.rstrip("\n")]) if fields]
+    for number, line in enumerate(content.removeprefix(codecs.BOM_UTF8).splitlines(), 1):
+        try:  # line by line, so that neither a quote that is never closed nor a strange byte spoils the lines after it
+            lines += [(number, fields) for fields in csv.reader([line.decode(errors="as latin-1")]) if fields]
         except csv.Error as error:
             raise DataError(f"{where}, line {number}: {error}. Mend that line, or take it out.") from error
     if not lines:
@@ -125,19 +123,18 @@ def _fault(row: dict[str, str], root: DataRoot, seen: set[int]) -> str | None:
     if int(row["id"]) in seen:
         return "duplicate id"
     if int(row["id"]) not in root.photos:
-        return "missing image"
+        return "link out of the root" if int(row["id"]) in root.outside else "missing image"
     if _year(row["year"]) is None:
         return "missing year"
+    if min(row["articleType"], default=" ") < " ":  # NUL and the like: no table or chart could hold it
+        return "bad articleType"
     return None if row["articleType"] else "missing articleType"
 
 
 def _year(text: str) -> int | None:
     """``"2012"`` and ``"2012.0"`` are years; words, nothing, fractions and years before 1 are not."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return int(value) if 1 <= value <= 9999 and value == int(value) else None
+    year = re.fullmatch(r"(\d{1,4})(\.0*)?", text, re.ASCII)  # float() would take "2_012" and other digits, too
+    return int(year[1]) or None if year else None
 
 
 def facts(catalogue: Catalogue) -> dict[str, int | float]:

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from fashion_tl.errors import DataError
 from fashion_tl.files import make_once
 
 SAMPLE = "sample"  # in place of a path: the built-in sample, drawn on first use
 DEEPEST = 2  # folders between the root and styles.csv
+LARGEST_FILE = 1 << 28  # bytes, of a photo or the table; a larger one is a mistake or a bomb
 HELP = "A data root is a folder or a .zip that holds styles.csv and images/<id>.jpg"
 
 
@@ -37,7 +39,8 @@ class DataRoot:
     """Where ``styles.csv`` and the photos lie.
 
     ``inner`` leads from ``path`` to the folder of ``styles.csv``; ``photos`` holds, for each id, what changes
-    when the photo does: its size, and its checksum (in a zip) or time.
+    when the photo does: its size, and its checksum (in a zip) or time. ``outside`` are photos that are left out,
+    being links out of the root.
     """
 
     path: Path
@@ -45,6 +48,7 @@ class DataRoot:
     photos: dict[int, tuple[int, int]] = field(repr=False)
     is_zip: bool
     is_sample: bool = False
+    outside: frozenset[int] = frozenset()
 
     @property
     def name(self) -> str:
@@ -64,10 +68,9 @@ class DataRoot:
 
         def read(name: str) -> bytes:
             try:
-                inside = self.inner + name
-                return archive.read(inside) if archive else (self.path / inside).read_bytes()
+                return (_read_member if archive else _read_file)(archive or self.path, self.inner + name)
             except Exception as error:  # zipfile lets through whatever a damaged or encrypted member makes it raise
-                raise DataError(f"{self.path}: {self.inner}{name} can't be read: {error}") from error
+                raise DataError(f"{self.path}: {self.inner}{name} can't be read: {error!s:.300}") from error
 
         try:
             yield read
@@ -76,9 +79,33 @@ class DataRoot:
                 archive.close()
 
 
+def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    member = archive.getinfo(name)
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError("it is packed in a way that can't be unpacked bit by bit; pack it with plain zip")
+    with archive.open(member) as file:  # it may say that it is small, and unpack to gigabytes
+        return _read_whole(file, member.file_size)
+
+
+def _read_file(folder: Path, name: str) -> bytes:
+    if not (folder / name).is_file():
+        raise ValueError("it is not a plain file")  # a pipe would be waited for without end
+    with open(folder / name, "rb") as file:
+        return _read_whole(file, os.fstat(file.fileno()).st_size)
+
+
+def _read_whole(file: IO[bytes], size: int) -> bytes:
+    if size > LARGEST_FILE:
+        raise ValueError(f"{size:,} bytes are too many")
+    return file.read(size)
+
+
 def open_root(path: str | os.PathLike, cache: str | os.PathLike | None = None) -> DataRoot:
     """Find ``styles.csv`` and its photos in a folder or a zip; the shallowest copy wins.
 
+    Folders may be links, ``images/`` too, and photos hard links; but a photo that is a symbolic link is followed only
+    within the root (or the folder that ``images/`` links to), else it is left out: a data root from elsewhere must
+    not show photos of yours. In a zip no link is followed, and of two members with one name the last counts.
     ``"sample"`` stands for the built-in sample, which is drawn into the cache folder. DataError names the path
     and what it lacks.
     """
@@ -104,19 +131,22 @@ def _open_folder(path: Path) -> DataRoot:
     home = tables[0].parent
     if not (home / "images").is_dir():
         raise DataError(f"{home}: styles.csv is there, but no folder images/ beside it. {HELP}.")
-    photos = {}
+    photos, outside, within = {}, set(), (path.resolve(), (home / "images").resolve())
     with os.scandir(home / "images") as entries:
         for entry in entries:
-            if (number := _photo_id(entry.name)) is not None:
-                with suppress(OSError):  # a link to nowhere is a missing image
-                    stat = entry.stat()
-                    photos[number] = (stat.st_size, stat.st_mtime_ns)
+            with suppress(OSError):  # a link in a circle
+                if (number := _photo_id(entry.name)) is None or not entry.is_file():
+                    continue  # a folder, a pipe, or a link to nowhere is a missing image
+                if entry.is_symlink() and not any(Path(entry).resolve().is_relative_to(folder) for folder in within):
+                    outside.add(number)
+                else:
+                    photos[number] = (entry.stat().st_size, entry.stat().st_mtime_ns)
     try:
-        is_sample = json.loads((home / "sample.json").read_text())["sample"] is True
-    except (OSError, ValueError, KeyError, TypeError):
+        is_sample = json.loads(_read_file(home, "sample.json"))["sample"] is True
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         is_sample = False
     inner = home.relative_to(path).as_posix()
-    return DataRoot(path, "" if inner == "." else f"{inner}/", photos, False, is_sample)
+    return DataRoot(path, "" if inner == "." else f"{inner}/", photos, False, is_sample, frozenset(outside))
 
 
 def _open_zip(path: Path) -> DataRoot:
@@ -129,7 +159,7 @@ def _open_zip(path: Path) -> DataRoot:
         parts = name.replace("\\", "/").split("/")
         # Nothing is ever unpacked, so such a name could do no harm; but no honest archive holds one.
         if ".." in parts or parts[0] == "" or parts[0].endswith(":"):
-            raise DataError(f"{path}: refused, it names a file outside itself: {name!r}")
+            raise DataError(f"{path}: refused, it names a file outside itself: {name[:200]!r}")
     tables = [name for name in members if name.split("/")[-1] == "styles.csv" and name.count("/") <= DEEPEST]
     if not tables:
         raise DataError(f"{path}: no styles.csv in it, nor up to {DEEPEST} folders down. {HELP}.")

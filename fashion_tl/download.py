@@ -13,6 +13,7 @@ from fashion_tl.files import draft
 
 FULL = "paramaggarwal/fashion-product-images-dataset"
 SMALL = "paramaggarwal/fashion-product-images-small"
+SILENCE = 60  # seconds without a byte, after which a connection counts as broken
 HOW_TO_SIGN_IN = (
     "Get one at https://www.kaggle.com/settings -> API -> Generate New Token, then save it as "
     "~/.kaggle/access_token or set KAGGLE_API_TOKEN to it. A legacy key works too: kaggle.json in ~/.kaggle "
@@ -89,11 +90,12 @@ def _fetch(name: str, folder: Path) -> None:
     """Let Kaggle's client put ``<name>.zip`` into the folder; it compares the size with Content-Length."""
     with _hushed():
         try:
-            # Not at the top: importing it takes a while, signs in, and ends the interpreter in old versions.
-            from kaggle.api.kaggle_api_extended import KaggleApi
+            with _impatient():
+                # Not at the top: importing it takes a while, signs in, and ends the interpreter in old versions.
+                from kaggle.api.kaggle_api_extended import KaggleApi
 
-            api = KaggleApi()
-            api.authenticate()
+                api = KaggleApi()
+                api.authenticate()
         except ImportError as error:
             raise DownloadError(f"Kaggle's client is incomplete ({error}): pip install kaggle six") from error
         except (Exception, SystemExit) as error:
@@ -104,7 +106,8 @@ def _fetch(name: str, folder: Path) -> None:
             # SystemExit as a rule; NameError in a notebook, where IPython hides the exit() it calls.
             raise DownloadError(f"no Kaggle token, or an expired one. {HOW_TO_SIGN_IN}") from error
         try:
-            api.dataset_download_files(name, path=str(folder), force=True, quiet=False, unzip=False)
+            with _impatient():
+                api.dataset_download_files(name, path=str(folder), force=True, quiet=False, unzip=False)
         except (Exception, SystemExit) as error:
             raise DownloadError(_sentence(error, name)) from error
 
@@ -121,6 +124,19 @@ def _hushed() -> Iterator[None]:
             yield
     finally:
         sys.stdin = stdin
+
+
+@contextlib.contextmanager
+def _impatient() -> Iterator[None]:
+    """Let no request wait longer than ``SILENCE``: the client's first one would do so for ever."""
+    from requests.adapters import HTTPAdapter
+
+    send = HTTPAdapter.send
+    HTTPAdapter.send = lambda *args, **options: send(*args, **options | {"timeout": SILENCE})
+    try:
+        yield
+    finally:
+        HTTPAdapter.send = send
 
 
 def _is_from_the_network(error: BaseException) -> bool:

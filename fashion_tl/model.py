@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import zipfile
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -86,18 +87,25 @@ def read_weights(weights: str | os.PathLike) -> dict[str, torch.Tensor]:
     are missing, don't fit or aren't numbers.
     """
     state = _download(str(weights)) if str(weights) in NAMES else _read_file(Path(weights).expanduser())
-    own, given = _body(resnet50(weights=None).state_dict()), _body(state)
+    with torch.device("meta"):  # shapes alone
+        own, given = _body(resnet50(weights=None).state_dict()), _body(state)
     faults = [f"{k} is missing" for k in own if k not in given]
-    faults += [f"{k} is not in a ResNet-50" for k in given if k not in own]
+    faults += [f"{k:.80} is not in a ResNet-50" for k in given if k not in own]
     for k in (k for k in own if k in given):
         if own[k].shape != given[k].shape:
             faults.append(f"{k} is {tuple(given[k].shape)}, not {tuple(own[k].shape)}")
-        elif not torch.isfinite(given[k]).all():
+        elif not _holds_numbers(given[k]):
             faults.append(f"{k} holds values that are not numbers")
     if faults:
         more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
         raise WeightsError(f"{weights} does not fit ResNet-50: {'; '.join(faults[:5])}{more}. {WAYS}")
     return given
+
+
+def _holds_numbers(tensor: torch.Tensor) -> bool:
+    """Whether all are finite as float32; nothing but a plain tensor of floating-point values will do."""
+    plain = tensor.is_floating_point() and tensor.layout is torch.strided and tensor.device.type == "cpu"
+    return plain and bool(torch.isfinite(tensor.detach().float()).all())
 
 
 def _download(name: str) -> dict[str, torch.Tensor]:
@@ -113,12 +121,14 @@ def _read_file(path: Path) -> dict[str, torch.Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
+        if zipfile.is_zipfile(path) and any(part.compress_type for part in zipfile.ZipFile(path).infolist()):
+            raise ValueError("packed tighter than torch does: it could unpack to more than there is memory")
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch's own message would advise to let the file run its code
         raise WeightsError(
             f"{path} can't be read as weights: it is damaged, or would run code ({type(error).__name__}). {WAYS}"
         ) from error
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    if not isinstance(state, dict) or not all(type(k) is str and torch.is_tensor(v) for k, v in state.items()):
         raise WeightsError(f"{path} holds no plain table of tensors (a state dict). {WAYS}")
     return state
 
@@ -257,7 +267,10 @@ def load_model(path: str | os.PathLike) -> SavedModel:
         model = resnet50(weights=None)
         replace_head(model, len(about["classes"]))
         model.load_state_dict(load_file(path))
+        saved = SavedModel(model, tuple(about["classes"]), tuple(about["train_counts"]), dict(about["config"]))
+        if len(saved.train_counts) != len(saved.classes) or not all(map(_holds_numbers, model.parameters())):
+            raise ValueError("its parts don't fit together, or hold values that are not numbers")
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{path} is not a model saved by fashion_tl: {error}") from error
-    model = model.to(memory_format=torch.channels_last).eval()
-    return SavedModel(model, tuple(about["classes"]), tuple(about["train_counts"]), about["config"])
+    model.to(memory_format=torch.channels_last).eval()
+    return saved

@@ -26,7 +26,9 @@ from fashion_tl.files import reserve
 VERSION = 1  # part of the cache's key: raise it when decoding changes a pixel
 CHUNK = 128  # photos decoded at a time: what fits a core's own cache
 FEW = 2048  # below this, starting workers costs more than it saves
-LARGEST_PHOTO = 100_000_000  # pixels; a larger one is a mistake or a decompression bomb
+LARGEST_PHOTO = 1 << 26  # pixels, a gigabyte to decode; a larger one is a mistake or a decompression bomb
+MOST_SCANS = 20  # of a JPEG of that many pixels; a progressive one has some 10, and each goes over all pixels again
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")  # of Pillow's others, one would start Ghostscript
 
 
 @dataclass(frozen=True)
@@ -77,18 +79,21 @@ def twin_groups(digests: Sequence[bytes]) -> np.ndarray:
 def decode(content: bytes, size: tuple[int, int]) -> np.ndarray:
     """One encoded photo as uint8 RGB [height, width, 3]; DataError says why it can't be decoded."""
     try:
-        known = ("JPEG",) if content[:3] == b"\xff\xd8\xff" else None  # to try all formats takes a tenth of the time
+        known = FORMATS[:1] if content[:3] == b"\xff\xd8\xff" else FORMATS  # to try all takes a tenth of the time
         with Image.open(io.BytesIO(content), formats=known) as image:
-            if image.width * image.height > LARGEST_PHOTO:
-                raise ValueError(f"{image.width}×{image.height} pixels are too many for a product photo")
+            pixels, scans = image.width * image.height, content.count(b"\xff\xda") if known == FORMATS[:1] else 1
+            if pixels > LARGEST_PHOTO or pixels * scans > LARGEST_PHOTO * MOST_SCANS:
+                raise ValueError(f"{image.width}×{image.height} pixels, scans: {scans}: too many for a product photo")
             image.draft("RGB", size[::-1])  # a JPEG far larger is decoded at a reduced scale
+            if image.mode.startswith("I"):  # 16 bits, which Pillow would clip to 8
+                image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
             if image.mode != "RGB":
                 image = image.convert("RGB")
             if image.size != size[::-1]:
                 image = image.resize(size[::-1], Image.Resampling.BILINEAR)
             return np.asarray(image)
     except UnidentifiedImageError as error:  # its message names an address in memory
-        raise DataError("not a photo that can be decoded (no image format that Pillow knows)") from error
+        raise DataError(f"not a photo that can be decoded (none of {', '.join(FORMATS)})") from error
     except Exception as error:  # Pillow's readers raise whatever a damaged file makes them stumble on
         raise DataError(f"not a photo that can be decoded ({type(error).__name__}: {error})") from error
 

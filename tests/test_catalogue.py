@@ -122,6 +122,50 @@ def test_a_table_in_latin_1_is_read(make_root):
     assert catalogue.table["productDisplayName"][0] == "Café 1"
 
 
+def test_a_byte_order_mark_before_latin_1_is_no_part_of_the_header(make_root):
+    text = "\n".join([HEADER, *(row_line(*row, name="Café") for row in ROWS)])
+    catalogue = read_catalogue(open_root(make_root(b"\xef\xbb\xbf" + text.encode("latin-1"))))
+    assert catalogue.table["id"].tolist() == [1, 2, 3, 4]
+
+
+def test_a_byte_that_is_no_utf_8_spoils_no_other_row(make_root):
+    lines = [HEADER, row_line(1, 2012, "Café Tops"), row_line(2, 2013, "Heels")]
+    content = "\n".join(lines).encode() + b"\xff\n" + row_line(3, 2014, "Café Tops").encode("latin-1")
+    assert read_catalogue(open_root(make_root(content))).table["articleType"].tolist() == [
+        "Café Tops", "Heels", "Café Tops",
+    ]  # fmt: skip
+
+
+def test_a_label_with_control_characters_is_left_out(make_root):
+    rows = [*ROWS, (5, 2012, "Shi\0rts"), (6, 2012, "\x1b[31mShirts")]
+    catalogue = read_catalogue(open_root(make_root(rows)))
+    assert catalogue.classes == ("Heels", "Shirts", "Socks") and reasons(catalogue) == {"bad articleType": 2}
+
+
+def test_bytes_of_nothing_where_they_do_no_harm_do_none(make_root):
+    text = "\n".join([HEADER, *(row_line(*row).replace("Navy", "Na\0vy") for row in ROWS)])
+    assert read_catalogue(open_root(make_root(text + "\n" + "\0" * 4096))).table["id"].tolist() == [1, 2, 3, 4]
+
+
+def test_years_are_written_in_plain_digits(make_root):
+    rows = [(1, "2_012", "Shirts"), (2, "２０１２", "Heels"), (3, "2e3", "Heels"), (4, "2012.00", "Socks")]
+    catalogue = read_catalogue(open_root(make_root(rows)))
+    assert catalogue.table["year"].tolist() == [2012] and reasons(catalogue) == {"missing year": 3}
+
+
+def test_ids_that_are_paths_lead_nowhere(make_root):
+    rows = [*ROWS, ("../1", 2012, "Shirts"), ("/etc/passwd", 2012, "Shirts"), ("..\\1", 2012, "Shirts")]
+    catalogue = read_catalogue(open_root(make_root(rows)))
+    assert catalogue.left_out["id"].tolist() == ["../1", "/etc/passwd", "..\\1"]
+    assert reasons(catalogue) == {"bad id": 3}
+
+
+def test_a_malformed_row_is_named_by_its_id_wherever_that_stands(make_root):
+    text = "year,articleType,id\n2012,Shirts,7\n2013,Heels,8,more\n2013\n"
+    catalogue = read_catalogue(open_root(make_root(text, photos={7: (0, 0, 0)})))
+    assert catalogue.left_out.to_numpy().tolist() == [[3, "8", "malformed"], [4, "", "malformed"]]
+
+
 def test_columns_may_come_in_any_order_and_only_three_are_needed(make_root):
     catalogue = read_catalogue(open_root(make_root("articleType,year,id\nShirts,2012,7\n", photos={7: (0, 0, 0)})))
     assert catalogue.table[["id", "year", "articleType"]].to_numpy().tolist() == [[7, 2012, "Shirts"]]

@@ -1,5 +1,6 @@
 """A data root is found wherever it lies, never written to, and refused in plain words when it is none."""
 
+import os
 import shutil
 import zipfile
 from functools import partial
@@ -180,6 +181,95 @@ def test_a_photo_that_is_a_dangling_link_is_a_missing_image(make_root):
     (folder / "images" / "14.jpg").symlink_to(folder / "nowhere.jpg")
     catalogue = read_catalogue(open_root(folder))
     assert len(catalogue.table) == 3 and catalogue.left_out["reason"].tolist() == ["missing image"]
+
+
+def test_a_photo_that_is_a_link_out_of_the_root_is_named_and_left_out(make_root, tmp_path):
+    folder = make_root([*ROWS, (14, 2012, "Heels")], photos={n: (n, 2, 3) for n in (11, 12, 13)})
+    elsewhere = make_root([(1, 2012, "Heels")], at="elsewhere") / "images" / "1.jpg"
+    (folder / "images" / "14.jpg").symlink_to(elsewhere)
+    root = open_root(folder)
+    assert sorted(root.photos) == [11, 12, 13]
+    assert read_catalogue(root).left_out.to_numpy().tolist() == [[5, "14", "link out of the root"]]
+
+
+def test_links_within_the_root_hard_links_and_folders_that_are_links_are_followed(make_root, tmp_path):
+    folder = make_root(ROWS, photos={11: (1, 2, 3)})
+    (folder / "images" / "12.jpg").symlink_to("11.jpg")
+    os.link(folder / "images" / "11.jpg", folder / "images" / "13.jpg")
+    (tmp_path / "linked").mkdir()
+    for name in ("images", "styles.csv"):
+        (tmp_path / "linked" / name).symlink_to(folder / name)
+    (tmp_path / "alias").symlink_to(folder)
+    assert ids(folder) == ids(tmp_path / "linked") == ids(tmp_path / "alias") == [11, 12, 13]
+
+
+def test_pipes_folders_and_devices_in_a_photos_place_are_missing_images(make_root):
+    folder = make_root(
+        [*ROWS, *((n, 2012, "Heels") for n in (14, 15, 16))], photos={n: (n, 2, 3) for n in (11, 12, 13)}
+    )
+    os.mkfifo(folder / "images" / "14.jpg")
+    (folder / "images" / "15.jpg").mkdir()
+    (folder / "images" / "16.jpg").symlink_to("/dev/zero")
+    assert read_catalogue(open_root(folder)).left_out["reason"].tolist() == ["missing image"] * 3
+
+
+def test_a_pipe_in_the_tables_place_is_refused_and_not_waited_for(make_root):
+    folder = make_root(ROWS)
+    for name in ("styles.csv", "sample.json"):
+        (folder / name).unlink(missing_ok=True)
+        os.mkfifo(folder / name)
+    assert "styles.csv can't be read: it is not a plain file" in refusal(folder)
+
+
+def test_a_file_of_a_terabyte_is_named_and_not_read(make_root, tmp_path):
+    folder = make_root(ROWS)
+    os.truncate(folder / "images" / "12.jpg", 1 << 40)
+    root = open_root(folder)
+    failed = decode_photos(root, [11, 12, 13], cache=tmp_path / "cache").failed
+    assert list(failed) == [12] and "1,099,511,627,776 bytes are too many" in failed[12]
+    os.truncate(folder / "styles.csv", 1 << 40)
+    assert "styles.csv can't be read: 1,099,511,627,776 bytes are too many" in refusal(folder)
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_members_packed_in_a_way_that_unpacks_without_bound_are_named(make_root, tmp_path, packing):
+    folder = make_root(ROWS)
+    with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
+        archive.write(folder / "styles.csv", "styles.csv")
+        for number in (11, 12, 13):
+            kind = packing if number == 12 else zipfile.ZIP_DEFLATED
+            archive.write(folder / "images" / f"{number}.jpg", f"images/{number}.jpg", kind)
+    failed = decode_photos(open_root(tmp_path / "packed.zip"), [11, 12, 13], cache=tmp_path / "cache").failed
+    assert list(failed) == [12] and "images/12.jpg can't be read: it is packed" in failed[12]
+
+
+def test_a_link_in_a_zip_is_not_followed(make_root, tmp_path):
+    folder = make_root(ROWS)
+    link = zipfile.ZipInfo("images/12.jpg")
+    link.create_system, link.external_attr = 3, 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "linked.zip", "w") as archive:
+        archive.write(folder / "styles.csv", "styles.csv")
+        archive.write(folder / "images" / "11.jpg", "images/11.jpg")
+        archive.writestr(link, str(folder / "images" / "12.jpg"))
+    assert list(decode_photos(open_root(tmp_path / "linked.zip"), [11, 12], cache=tmp_path / "cache").failed) == [12]
+
+
+def test_of_two_members_with_one_name_the_last_counts(tmp_path):
+    table = "id,year,articleType\n{},2012,Shirts\n"
+    members = [("images/1.jpg", "x"), ("images/2.jpg", "x"), *(("styles.csv", table.format(n)) for n in (1, 2))]
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        packed = zip_naming(tmp_path / "doubled.zip", *members)
+    assert ids(packed) == [2]
+
+
+def test_brackets_without_end_in_sample_json_make_no_sample(make_root):
+    folder = make_root(ROWS)
+    (folder / "sample.json").write_text("[" * 100_000)
+    assert not open_root(folder).is_sample
+
+
+def test_an_error_about_a_member_with_a_very_long_name_stays_short(tmp_path):
+    assert len(refusal(zip_naming(tmp_path / "x.zip", ("../" + "x" * 60_000, "")))) < 1000
 
 
 def test_a_cache_that_cannot_be_written_is_named_when_the_sample_is_drawn(tmp_path):

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from fashion_tl import download as module
+from fashion_tl.__main__ import main
 from fashion_tl.download import download
 from fashion_tl.errors import DownloadError
 
@@ -40,6 +42,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked.append((self.path.rsplit("/", 1)[1], body))
+        if self.server.mute:
+            self.server.over.wait(5)
         if self.server.status == 302:
             self.send_response(302)
             self.send_header("Location", "http://localhost/storage/archive.zip")
@@ -54,17 +58,23 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer)
 
     def do_GET(self) -> None:
+        if self.server.storage != 200:
+            self.send_error(self.server.storage)
+            return
         start = int(self.headers.get("Range", "bytes=0-")[6:-1])
         self.server.starts.append(start)
         body = self.server.file[start:]
         self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(body) + self.server.lie))
         self.end_headers()
         if self.server.cuts > 0:
             self.server.cuts -= 1
             body = body[: len(body) // 2]
             self.close_connection = True
         self.wfile.write(body)
+        if self.server.stalls > 0 and len(body) < len(self.server.file[start:]):
+            self.server.stalls -= 1
+            self.server.over.wait(5)
 
     def log_message(self, *args) -> None:
         pass
@@ -102,13 +112,15 @@ def kaggle(settings):
     """A server in Kaggle's place, and a key for it."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.status, server.cuts, server.file = 302, 0, make_zip("styles.csv", "images/1.jpg")
-    server.asked, server.starts = [], []
+    server.asked, server.starts, server.over = [], [], threading.Event()
+    server.storage, server.lie, server.stalls, server.mute = 200, 0, 0, False
     use_proxy(settings, server.server_port)
     settings.setenv("KAGGLE_USERNAME", "somebody")
     settings.setenv("KAGGLE_KEY", "0" * 32)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     yield server
+    server.over.set()
     server.shutdown()
     server.server_close()
     thread.join(5)
@@ -191,6 +203,77 @@ def test_download_that_is_cut_each_time_leaves_nothing(kaggle, to):
         download(to, small=True)
     assert kaggle.starts[1:]
     assert not to.parent.exists()
+
+
+def test_good_download_is_a_data_root_as_it_is(kaggle, to, sample_root, zip_root, capsys):
+    kaggle.file = zip_root(sample_root).read_bytes()
+    assert main(["download", "--small", "--to", str(to)]) == 0
+    assert capsys.readouterr().out == f"{to / SMALL}.zip\n"
+    assert main(["summary", "--data", f"{to / SMALL}.zip", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["usable"] == 240
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(401, "token"), (403, "signed in"), (404, "no such data set"), (429, "wait a few"), (500, "try again later")],
+)
+def test_refusals_of_the_file_itself_leave_nothing(kaggle, to, status, words):
+    kaggle.storage = status
+    with pytest.raises(DownloadError, match=rf"{words}|\({status}.*{words}"):
+        download(to, small=True)
+    assert not to.parent.exists()
+
+
+def test_refusal_ends_the_command_in_one_line(kaggle, to, capsys):
+    kaggle.status = 404
+    assert main(["download", "--to", str(to)]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("error: Kaggle has no such data set (404)") and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("lie", "words"), [(1000, "connection broke"), (-1, "not a whole zip"), (-3000, "not a whole")]
+)
+def test_a_wrong_content_length_leaves_nothing(kaggle, to, lie, words):
+    kaggle.lie = lie
+    with pytest.raises(DownloadError, match=words):
+        download(to, small=True)
+    assert not to.parent.exists()
+
+
+def test_a_server_that_falls_silent_is_asked_again(kaggle, to, settings):
+    settings.setattr(module, "SILENCE", 0.3)
+    kaggle.file = bytes(3 << 20) + kaggle.file
+    kaggle.cuts = kaggle.stalls = 1
+    assert download(to, small=True).read_bytes() == kaggle.file
+    assert kaggle.starts == [0, 1 << 20]
+
+
+def test_a_server_that_stays_silent_is_given_up_and_leaves_nothing(kaggle, to, settings):
+    settings.setattr(module, "SILENCE", 0.1)
+    kaggle.cuts = kaggle.stalls = 1000
+    with pytest.raises(DownloadError, match="connection broke"):
+        download(to, small=True)
+    assert kaggle.starts[1:] and not to.parent.exists()
+
+
+@pytest.mark.parametrize("token", ["", "KGAT_token"])
+def test_a_server_that_never_answers_is_given_up(kaggle, to, settings, token):
+    settings.setattr(module, "SILENCE", 0.1)
+    if token:
+        settings.setenv("KAGGLE_API_TOKEN", token)
+    kaggle.mute = True
+    with pytest.raises(DownloadError, match="can't be reached"):
+        download(to, small=True)
+    assert not to.parent.exists()
+
+
+def test_waiting_is_as_it_was_after_a_download(kaggle, to):
+    from requests.adapters import HTTPAdapter
+
+    before = HTTPAdapter.send
+    download(to, small=True)
+    assert HTTPAdapter.send is before
 
 
 @pytest.mark.parametrize(

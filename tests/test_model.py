@@ -1,6 +1,7 @@
 """The network: weights that fit or are refused, freezing that freezes, heads that can be swapped."""
 
 import pickle
+import zipfile
 from pathlib import Path
 from urllib.error import URLError
 
@@ -9,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models import ResNet50_Weights, resnet18, resnet50
 
+from fashion_tl.__main__ import main
 from fashion_tl.batches import Batches
 from fashion_tl.config import Config
 from fashion_tl.errors import WeightsError
@@ -141,6 +143,40 @@ def test_weights_that_are_not_numbers_are_refused(tmp_path, imagenet_like):
         build_resnet50(7, tmp_path / "w.safetensors")
 
 
+@pytest.mark.parametrize(
+    "strange",
+    [
+        torch.ones(64, dtype=torch.int64),
+        torch.ones(64, dtype=torch.complex64),
+        torch.full((64,), 1e300, dtype=torch.float64),  # no number any more as float32
+        torch.ones(64).to_sparse(),
+        torch.ones(64, device="meta"),
+    ],
+    ids=["whole", "complex", "too large", "sparse", "meta"],
+)
+@pytest.mark.filterwarnings("ignore:.*sparse:UserWarning")
+def test_only_floating_point_numbers_are_weights(tmp_path, imagenet_like, strange):
+    light = {name: torch.zeros(()).expand(tensor.shape) for name, tensor in imagenet_like.items()}
+    torch.save(light | {"bn1.weight": strange}, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match=r"w\.pth .*: bn1\.weight holds values that are not numbers\. Give"):
+        read_weights(tmp_path / "w.pth")
+
+
+def test_tensors_without_a_name_are_refused(tmp_path, imagenet_like):
+    torch.save({1: torch.zeros(1)}, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match=r"w\.pth holds no plain table of tensors"):
+        read_weights(tmp_path / "w.pth")
+
+
+def test_a_pth_that_would_unpack_to_gigabytes_is_refused(tmp_path):
+    torch.save({"conv1.weight": torch.zeros(64, 3, 7, 7)}, tmp_path / "w.pth")
+    with zipfile.ZipFile(tmp_path / "w.pth") as archive, zipfile.ZipFile(tmp_path / "tight.pth", "w", 8) as tight:
+        for name in archive.namelist():
+            tight.writestr(name, archive.read(name))
+    with pytest.raises(WeightsError, match=r"tight\.pth can't be read as weights"):
+        read_weights(tmp_path / "tight.pth")
+
+
 class Bomb:
     def __init__(self, target):
         self.target = target
@@ -208,6 +244,24 @@ def test_a_file_that_is_no_saved_model_is_refused(tmp_path, imagenet_like):
     save_file(imagenet_like, tmp_path / "w.safetensors")
     with pytest.raises(WeightsError, match="not a model saved by fashion_tl"):
         load_model(tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize(("counts", "config"), [([5], {}), (None, {}), ([5, 0], None), ([5, 0], {})])
+def test_a_saved_model_whose_parts_do_not_fit_together_is_refused(tmp_path, counts, config):
+    model = build_resnet50(2, None)
+    if counts == [5, 0] and config == {}:
+        model.fc.bias.data[0] = float("nan")
+    save_model(tmp_path / "m.safetensors", model, ("Shirts", "Belts"), counts, config)
+    with pytest.raises(WeightsError, match=r"m\.safetensors is not a model saved by fashion_tl"):
+        load_model(tmp_path / "m.safetensors")
+
+
+def test_bad_weights_end_a_run_before_anything_is_trained_or_written(sample_root, tmp_path, capsys):
+    torch.save({"conv1.weight": Bomb(tmp_path / "ran")}, tmp_path / "w.pth")
+    words = ["run", "direct", "--data", str(sample_root), "--weights", str(tmp_path / "w.pth")]
+    assert main([*words, "--out", str(tmp_path / "run")]) == 2
+    assert "w.pth can't be read as weights" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists() and not (tmp_path / "ran").exists()
 
 
 def test_logits_are_float32_also_where_the_body_computes_in_bf16():

@@ -184,6 +184,29 @@ def test_a_picture_far_too_large_is_named_and_left_out(folder, tmp_path, monkeyp
     assert list(decoded.failed) == [1] and "61×80" in decoded.failed[1]
 
 
+def test_16_bits_of_grey_are_scaled_to_8_and_not_clipped():
+    for dtype in (np.uint16, np.int32):
+        buffer = io.BytesIO()
+        Image.fromarray(np.full((80, 60), 77 * 257, dtype)).save(buffer, "TIFF")
+        assert (decode(buffer.getvalue(), (80, 60)) == 77).all()
+
+
+def test_a_jpeg_that_goes_over_its_pixels_thousands_of_times_is_refused():
+    content = jpeg(Image.new("L", (2000, 2000)))
+    scan = content[content.rindex(b"\xff\xda") : -2]
+    with pytest.raises(DataError, match="2000×2000 pixels, scans: 1001: too many"):
+        decode(content[:-2] + scan * 1000 + content[-2:], (80, 60))
+
+
+def test_a_program_in_a_photos_place_never_reaches_an_interpreter(monkeypatch):
+    from PIL import EpsImagePlugin
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("Ghostscript was started"))
+    program = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 60 80\n%%EndComments\n{} loop\n"
+    with pytest.raises(DataError, match="none of JPEG, PNG"):
+        decode(program, (80, 60))
+
+
 def test_an_interrupted_decode_leaves_nothing_behind(folder, tmp_path, monkeypatch):
     seen = []
 
