@@ -44,14 +44,14 @@ results: $(READY)  ## rebuild the README's tables and images/results from result
 	$(BIN)/jupyter nbconvert --log-level=ERROR --execute --inplace --ExecutePreprocessor.record_timing=False \
 	  notebooks/04_compare.ipynb
 
-faults: $(READY)  ## kill, stop, starve and double-start runs; table in results/reliability.md (15 minutes)
-	$(BIN)/python tests/faults.py
+faults: $(READY)  ## kill, stop, starve runs, start them twice: nothing is lost; table in results/reliability.md [KILLS=20]
+	$(BIN)/python tests/faults.py $(or $(KILLS),20)
 
-fuzz: $(READY)  ## 10,000 strange tables and photos, zips and weights; same table file (5 minutes)
+fuzz: $(READY)  ## 10,000 strange tables and photos, zips and weights; same table file
 	$(BIN)/python tests/fuzz.py
 
-scale: $(READY)  ## large photos, many photos, several processes: memory and speed; same table file
-	$(BIN)/python tests/scale.py
+scale: $(READY)  ## many photos, large ones, several processes: memory and speed; same table file [WEIGHTS=...]
+	$(BIN)/python tests/scale.py $(if $(WEIGHTS),--weights "$(WEIGHTS)")
 
 browser: $(READY)  ## the report and a notebook in a real Chromium; screenshots in runs/browser/
 	$(BIN)/python -m pip install --disable-pip-version-check -q -r tests/requirements.txt

@@ -1,11 +1,13 @@
 """Whether more data asks for more of the machine than it should. For ``make scale``.
 
-    python tests/scale.py [NAME ...]
+    python tests/scale.py [--weights WEIGHTS] [NAME ...]
 
-writes the table of all rows, or prints the rows of these functions alone. A row is a function in ``ROWS``, which gets
-an empty folder and returns ``(what, how, result, bound)``; the bound ends with a ``!`` where it is broken.
+writes the table of all measurements, or prints the rows of these alone. A measurement is a function in ``MEASURES``,
+which gets an empty folder and the weights, and returns rows ``(what, how, result, bound)``; a result ends with
+``NOT MET`` where its bound is broken. Without weights, nothing can be said of how far two processes end from one.
 """
 
+import argparse
 import json
 import os
 import subprocess
@@ -16,13 +18,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from reliability import write_table
+from scale_photos import photo_rows
+from scale_processes import processes
+
 HEAD = ("what", "how", "result", "bound")
 FEW, MANY = 44_000, 440_000  # photos of the real data set, and ten times as many
 DISTINCT = 500  # photos; the others are hard links to them
 KINDS = 142
 
 
-def many_photos(folder: Path) -> tuple[str, str, str, str]:
+def many_photos(folder: Path) -> list[tuple[str, str, str, str]]:
     """Most anonymous memory of ``load_data``: the decoded photos are a file's pages, and don't count."""
     peaks, own = [], []  # bytes; kB a photo, without what the process had before
     for n in (FEW, MANY):
@@ -32,7 +38,7 @@ def many_photos(folder: Path) -> tuple[str, str, str, str]:
     ratio, how = peaks[1] / peaks[0], f"{MANY:,} photos beside {FEW:,}, stored at 8×8; anonymous memory of the process"
     result = f"{peaks[1] / 1e6:,.0f} MB beside {peaks[0] / 1e6:,.0f} MB ({ratio:.1f}×)"
     result += f"; {own[1]:.1f} kB a photo beside {own[0]:.1f}"
-    return "loading ten times the photos", how, result, "< 5×" + ("" if ratio < 5 else " !")
+    return [("loading ten times the photos", how, result if ratio < 5 else f"{result}: NOT MET", "< 5×")]
 
 
 def _linked_root(home: Path, photos: int) -> Path:
@@ -86,20 +92,27 @@ def _anonymous() -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
 
 
-ROWS: list[Callable[[Path], tuple[str, str, str, str]]] = [many_photos]
+MEASURES: dict[str, Callable[[Path, str | None], list[tuple[str, str, str, str]]]] = {
+    "many_photos": lambda folder, weights: many_photos(folder),
+    "full_size_photos": lambda folder, weights: photo_rows(folder),
+    "processes": processes,
+}
 
 
 def main() -> int:
-    from reliability import write_table
-
-    chosen, rows = [row for row in ROWS if not sys.argv[1:] or row.__name__ in sys.argv[1:]], []
-    for row in chosen:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MEASURES))
+    parser.add_argument("--weights", help="a torchvision name, or a file")
+    args = parser.parse_args()
+    rows = []
+    for name in args.names or MEASURES:
         with tempfile.TemporaryDirectory(prefix="scale-") as folder:
-            rows.append(row(Path(folder)))
-        print(" | ".join(rows[-1]), flush=True)
-    if not sys.argv[1:]:
+            new = MEASURES[name](Path(folder), args.weights)
+        print(*map(" | ".join, new), sep="\n", flush=True)
+        rows += new
+    if not args.names:
         write_table("scale", HEAD, rows)
-    return int(any(bound.endswith("!") for *_, bound in rows))
+    return int(any(result.endswith("NOT MET") for _, _, result, _ in rows))
 
 
 if __name__ == "__main__":
