@@ -23,7 +23,7 @@ from fashion_tl.dataroot import DataRoot, cache_folder, make_cached
 from fashion_tl.errors import DataError
 from fashion_tl.files import reserve
 
-VERSION = 1  # part of the cache's key: raise it when decoding changes a pixel
+VERSION = 2  # part of the cache's key: raise it when decoding changes a pixel
 CHUNK = 128  # photos decoded at a time: what fits a core's own cache
 FEW = 2048  # below this, starting workers costs more than it saves
 LARGEST_PHOTO = 1 << 26  # pixels, a gigabyte to decode; a larger one is a mistake or a decompression bomb
