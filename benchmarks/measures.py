@@ -89,7 +89,7 @@ def fine_tuning(data: Data, files: list[Path], size: Size, batch: int, batches: 
         published=peers.published_loop(files, labels, size, classes, head_only=False, workers=workers),
         step2=training(data, rows, config, freeze_first_children),
         bare_step2=times(batches, bare_step2),
-        prepare=lambda: sum(len(inputs) for inputs, _ in ready.shuffled(0, 0, device)),
+        prepare=lambda: sum(len(ready.prepare(inputs)) for inputs, _ in ready.shuffled(0, 0, device)),
     )
     per_second = {name: rates(seconds) for name, seconds in taken.items()}
     saved = statistics.median(1 - b / a for a, b in zip(taken["bare"], taken["bare_step2"], strict=True))

@@ -160,7 +160,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped; the same command goes on after the last whole epoch", file=sys.stderr)
+        more = "; the same command goes on after the last whole epoch" if args.function is run else ""
+        print(f"stopped{more}", file=sys.stderr)
         return 128 + received[-1]
     return 0
 

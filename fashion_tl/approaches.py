@@ -125,6 +125,12 @@ def start_run(folder: StrPath, config: Config, data: Data, weights: StrPath | No
     )
 
 
+@main_first()
+def given_weights(weights: StrPath | None, data: Data) -> StrPath | None:
+    """:func:`fashion_tl.model.available_weights`, which of several processes one downloads."""
+    return available_weights(weights, data.root.is_sample)
+
+
 def train_head(model: nn.Module, data: Data, run: Run) -> pd.DataFrame:
     """FC only: the frozen backbone's features are computed once, and the last layer learns from them.
 
@@ -198,12 +204,12 @@ def finish_run(run: Run, model: nn.Module, data: Data, history: pd.DataFrame) ->
         "commit": run.about["commit"],
     }
     if rank() == 0:
-        save_model(run.model_path, model, task.classes, task.train_counts.tolist(), config.to_dict())
+        save_model(run.model_path, model, task.classes, task.train_counts.tolist(), config)
         write_table(run.folder / "predictions.csv.gz", predictions, float_format="%.6g")
         write_table(run.folder / "per_class.csv", per_class_table(predictions, data.counts))
         write_json(run.folder / "metrics.json", result)
-    if rank() == 0 and not history.attrs["interrupted"]:
-        run.checkpoint.unlink(missing_ok=True)
+        if not history.attrs["interrupted"]:
+            run.checkpoint.unlink(missing_ok=True)
     return result
 
 
@@ -218,7 +224,7 @@ def run_fc_only(
     """Backbone frozen, new last layer trained. Returns the finished run; ``settings`` are those of ``Config``."""
     config = make_config("fc_only", recipe, **settings)
     data = load_data(data_path, config, cache)
-    weights = available_weights(weights, data.root.is_sample)
+    weights = given_weights(weights, data)
     run = start_run(folder, config, data, weights)
     model = build_resnet50(data.task.num_classes, weights, config.seed)
     freeze_all_but_head(model)
@@ -238,7 +244,7 @@ def run_direct(
     """New last layer, the whole network fine-tuned. Returns and settings as :func:`run_fc_only`."""
     config = make_config("direct", recipe, **settings)
     data = load_data(data_path, config, cache)
-    weights = available_weights(weights, data.root.is_sample)
+    weights = given_weights(weights, data)
     run = start_run(folder, config, data, weights)
     model = build_resnet50(data.task.num_classes, weights, config.seed)
     history = unless_interrupted(train_network(model, data, run))
@@ -261,7 +267,7 @@ def run_two_step(
     config20, config = (make_config(training, recipe, **settings) for training in ("top20", "two_step"))
     data = load_data(data_path, config, cache)
     data20 = data.largest()
-    weights = available_weights(weights, data.root.is_sample)
+    weights = given_weights(weights, data)
 
     run = start_run(folder, config, data, weights)
     run20 = start_run(Path(folder) / "top20", config20, data20, weights)

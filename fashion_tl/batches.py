@@ -18,8 +18,7 @@ class Batches:
 
     ``inputs`` [all rows, …] are uint8 photos or features; ``rows`` int64 [n] says which of them, ``labels``
     int64 [n] of what class. ``prepare`` makes a batch of inputs what the network takes, where the network is. Where
-    batches are shuffled, ``augment`` changes them at random before; of the n samples of the batch of that number only
-    those that are ``needed`` are prepared then.
+    batches are shuffled, ``augment`` changes them at random before.
     """
 
     inputs: Tensor
@@ -28,7 +27,6 @@ class Batches:
     batch_size: int
     prepare: Callable[[Tensor], Tensor] = lambda inputs: inputs
     augment: Callable[[Tensor, torch.Generator], Tensor] = lambda inputs, generator: inputs
-    needed: Callable[[int, int], slice | Tensor] = lambda n, number: slice(None)
 
     def __len__(self) -> int:
         return len(self._sizes())
@@ -49,14 +47,13 @@ class Batches:
     def shuffled(self, seed: int, epoch: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
         """(inputs, labels) of every sample once, in an order and with augmentation decided by seed and epoch alone.
 
-        The inputs are those that are needed, the labels those of the whole batch.
+        The inputs are yet to be prepared: of several processes, each prepares its share alone.
         """
         rng = np.random.default_rng([seed, epoch])
         order = torch.from_numpy(rng.permutation(len(self.rows))).to(self.rows.device)
         generator = torch.Generator(device).manual_seed(int(rng.integers(2**63)))
-        for number, part in enumerate(order.split(self._sizes())):
-            inputs = self.augment(self.inputs[self.rows[part]].to(device), generator)
-            yield self.prepare(inputs[self.needed(len(part), number)]), self.labels[part].to(device)
+        for part in order.split(self._sizes()):
+            yield self.augment(self.inputs[self.rows[part]].to(device), generator), self.labels[part].to(device)
 
     def _sizes(self) -> list[int]:
         whole, rest = divmod(len(self.rows), self.batch_size)

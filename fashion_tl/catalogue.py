@@ -37,10 +37,14 @@ class Catalogue:
     left_out: pd.DataFrame
 
     @cached_property
+    def trains(self) -> np.ndarray:
+        """Which rows train, bool [rows]: those of even years. The others test."""
+        return (self.table["year"] % 2 == 0).to_numpy()
+
+    @cached_property
     def counts(self) -> pd.DataFrame:
         """Photos per class in even and odd years: ``articleType, train, test``, the largest class first."""
-        even = self.table["year"] % 2 == 0
-        names = self.table["articleType"]
+        even, names = self.trains, self.table["articleType"]
         counts = pd.DataFrame({"train": names[even].value_counts(), "test": names[~even].value_counts()})
         counts = counts.fillna(0).astype("int64").rename_axis("articleType").reset_index()
         order = counts.assign(all=counts["train"] + counts["test"])
@@ -206,7 +210,7 @@ def make_task(
     photos train whole. ``twins``, int64 [rows], is equal for photos that are pixel for pixel the same; these stay on
     one side. DataError when there is nothing to train on, to test on, or to tell apart.
     """
-    even = (catalogue.table["year"] % 2 == 0).to_numpy()
+    even = catalogue.trains
     if not even.any() or even.all():
         what = "test on: all years are even" if even.any() else "train on: all years are odd"
         raise DataError(f"{catalogue.name}: there is nothing to {what}. Even years train, odd years test.")

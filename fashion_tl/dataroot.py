@@ -68,7 +68,7 @@ class DataRoot:
 
         def read(name: str) -> bytes:
             try:
-                return (_read_member if archive else _read_file)(archive or self.path, self.inner + name)
+                return (_read_member if archive else read_file)(archive or self.path, self.inner + name)
             except Exception as error:  # zipfile lets through whatever a damaged or encrypted member makes it raise
                 raise DataError(f"{self.path}: {self.inner}{name} can't be read: {error!s:.300}") from error
 
@@ -87,7 +87,8 @@ def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
         return _read_whole(file, member.file_size)
 
 
-def _read_file(folder: Path, name: str) -> bytes:
+def read_file(folder: Path, name: str) -> bytes:
+    """A plain file of no more than ``LARGEST_FILE`` bytes; ValueError or OSError where it isn't one."""
     if not (folder / name).is_file():
         raise ValueError("it is not a plain file")  # a pipe would be waited for without end
     with open(folder / name, "rb") as file:
@@ -142,7 +143,7 @@ def _open_folder(path: Path) -> DataRoot:
                 else:
                     photos[number] = (entry.stat().st_size, entry.stat().st_mtime_ns)
     try:
-        is_sample = json.loads(_read_file(home, "sample.json"))["sample"] is True
+        is_sample = json.loads(read_file(home, "sample.json"))["sample"] is True
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         is_sample = False
     inner = home.relative_to(path).as_posix()

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -25,16 +25,15 @@ def world_size() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
-def processes(device: torch.device) -> AbstractContextManager:
+@contextmanager
+def processes(device: torch.device) -> Iterator[None]:
     """What runs inside is one of torchrun's processes, each with a GPU of its own, or on the CPU; else nothing changes.
 
     When one of them fails all end, and only the first to fail says why. RunError where another has ended.
     """
-    return _joined(device) if dist.is_torchelastic_launched() else nullcontext()
-
-
-@contextmanager
-def _joined(device: torch.device) -> Iterator[None]:
+    if not dist.is_torchelastic_launched():
+        yield
+        return
     if device.type == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
@@ -49,7 +48,10 @@ def _joined(device: torch.device) -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what follows is to be printed whole
         if isinstance(error, (KeyboardInterrupt, dist.DistError)) or "gloo/transport" in str(error):
             error = RunError("stopped, or another process ended: the same command goes on after the last whole epoch")
-        raise SystemExit(2) if store.add("failed", 1) > 1 else error from None  # the first one says why
+        first = store.add("failed", 1) == 1
+        if device.type == "cpu":  # gloo's threads would abort a process that ends with them
+            dist.destroy_process_group()
+        raise error if first else SystemExit(2) from None  # the first one says why
     dist.destroy_process_group()
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from fashion_tl.config import Config
 from fashion_tl.errors import ExportError
 from fashion_tl.files import replacing
 from fashion_tl.inference import photo_logits
@@ -22,7 +21,7 @@ class Classifier(nn.Module):
 
     def __init__(self, saved: SavedModel) -> None:
         super().__init__()
-        self.model, self.config = folded(saved.model), Config(**saved.config)
+        self.model, self.config = folded(saved.model), saved.config
         self.register_buffer("unseen", torch.tensor(saved.train_counts) == 0)
 
     def forward(self, photos: Tensor) -> Tensor:
@@ -36,8 +35,8 @@ def export_onnx(saved: SavedModel, path: str | os.PathLike) -> Path:
     Input ``photos``: uint8 RGB [batch, height, width, 3] of the run's ``stored_size``, the batch of any size. Output
     ``probabilities``: float32 [batch, num_classes]. Resizing to ``image_size``, normalisation, the mean with the
     mirror image where ``flip_test`` asks for it and the masking are inside. ``metadata_props`` hold, as JSON,
-    ``classes, stored_size, image_size, config``. ExportError when packages for it are missing, torch can't,
-    or the file can't be written.
+    ``classes, stored_size, image_size, config``. ExportError when packages for it are missing or torch
+    can't, WriteError when the file can't be written.
     """
     try:
         import onnxscript  # noqa: F401  (for torch.onnx; it brings onnx)
@@ -47,12 +46,12 @@ def export_onnx(saved: SavedModel, path: str | os.PathLike) -> Path:
     sizes = {name: getattr(classifier.config, name) for name in ("stored_size", "image_size")}
     example = torch.zeros(2, *sizes["stored_size"], 3, dtype=torch.uint8)
     classifier(example)  # first of all: constants that batches.py keeps must not be those of a tracing
-    about = {"classes": saved.classes, **sizes, "config": saved.config}
+    about = {"classes": saved.classes, **sizes, "config": saved.config.to_dict()}
     try:
         program = torch.onnx.export(classifier, (example,), dynamo=True, verbose=False, **NAMES)
         program.model.metadata_props.update({name: json.dumps(value) for name, value in about.items()})
-        with replacing(path) as temporary:
-            program.save(temporary, external_data=False)
-    except Exception as error:  # no such folder, or a step without counterpart in ONNX: shrinking is the likeliest
+    except Exception as error:  # a step without counterpart in ONNX: shrinking is the likeliest
         raise ExportError(f"{path}: can't export this model ({sizes}): {type(error).__name__}: {error}") from error
+    with replacing(path) as temporary:
+        program.save(temporary, external_data=False)
     return path

@@ -3,6 +3,7 @@
 import os
 import platform
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -36,7 +37,8 @@ def lock(path: Path, wait: bool = False) -> int | None:
 def draft(path: Path) -> Iterator[Path]:
     """A place for what is to become ``path``, in a hidden folder beside it that is removed in the end.
 
-    Another process of this machine that wants the same waits. If this one is killed, the next one cleans up after it.
+    Another process of this machine that wants the same waits. If this one is killed, the next one cleans up after it,
+    on a machine of the same name.
     Where there are no locks, each has a folder of its own, and nobody waits.
     """
     # With the machine's name: a network drive's folders are locked for the processes of one machine alone.
@@ -60,7 +62,7 @@ def _lock_folder(folder: Path) -> int | None:
             try:
                 handle = lock(folder)
             except BlockingIOError:
-                print(f"waiting for another process, which is at {folder}")
+                print(f"waiting for another process, which is at {folder}", file=sys.stderr)
                 handle = lock(folder, wait=True)
             if handle is None:
                 folder.rmdir()

@@ -34,19 +34,17 @@ def draw(name: str, run: Run, data: Data) -> Figure:
     return figure
 
 
-def open_steps(folder: Path) -> list[Run]:
-    """The run in a folder; of two steps both, the first before the second. RunError when none lies there."""
+def open_steps(folder: Path, data_path: str, cache: str | None = None) -> list[tuple[Run, Data]]:
+    """The run in a folder, with its data; of two steps both, the first before the second.
+
+    RunError when none lies there, or it was made on other data.
+    """
     run = open_run(folder)
-    return [open_run(folder / "top20"), run] if (folder / "top20").is_dir() else [run]
-
-
-def load_steps(steps: list[Run], data_path: str, cache: str | None = None) -> list[Data]:
-    """What each of these steps was made on; RunError when it was made on other data."""
-    last = steps[-1]
-    data = load_data(data_path, last.config, cache)
-    if data.fingerprint != last.about["data"]["fingerprint"]:
-        raise RunError(f"{last.folder} was made on other data ({last.about['data']['name']}) than {data.root.name}")
-    return [data if step is last else data.largest() for step in steps]
+    data = load_data(data_path, run.config, cache)
+    if data.fingerprint != run.about["data"]["fingerprint"]:
+        raise RunError(f"{folder} was made on other data ({run.about['data']['name']}) than {data.root.name}")
+    first = folder / "top20"
+    return [(open_run(first), data.largest()), (run, data)] if first.is_dir() else [(run, data)]
 
 
 def draw_all(folder: Path, data_path: str, cache: str | None = None) -> list[Path]:
@@ -55,9 +53,8 @@ def draw_all(folder: Path, data_path: str, cache: str | None = None) -> list[Pat
     Raises:
         RunError: when the run isn't finished, or was made on other data.
     """
-    steps = open_steps(folder)
-    for run, data in zip(steps, load_steps(steps, data_path, cache), strict=True):
-        for name in (*(OF_DATA if run is steps[-1] else ()), *OF_RUN):
+    for run, data in open_steps(folder, data_path, cache):
+        for name in (*(OF_DATA if run.folder == folder else ()), *OF_RUN):
             draw(name, run, data)
     return sorted(folder.rglob("figures/*.png"))
 

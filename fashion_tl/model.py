@@ -7,7 +7,6 @@ import zipfile
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -18,7 +17,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import ResNet50_Weights, resnet50
 
-from fashion_tl.errors import WeightsError
+from fashion_tl.config import Config
+from fashion_tl.errors import ConfigError, WeightsError
 from fashion_tl.files import replacing
 
 NAMES = tuple(ResNet50_Weights.__members__)
@@ -248,12 +248,12 @@ class SavedModel:
     model: nn.Module
     classes: tuple[str, ...]
     train_counts: tuple[int, ...]
-    config: dict[str, Any]
+    config: Config
 
 
-def save_model(path: Path, model: nn.Module, classes: tuple, train_counts: list[int], config: dict) -> None:
+def save_model(path: Path, model: nn.Module, classes: tuple, train_counts: list[int], config: Config) -> None:
     """Write a ``.safetensors`` file with the class list and settings inside, whole or not at all."""
-    about = {"classes": list(classes), "train_counts": train_counts, "config": config}
+    about = {"classes": list(classes), "train_counts": train_counts, "config": config.to_dict()}
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     with replacing(path) as temporary:
         save_file(state, temporary, metadata={"fashion_tl": json.dumps(about)})
@@ -267,10 +267,10 @@ def load_model(path: str | os.PathLike) -> SavedModel:
         model = resnet50(weights=None)
         replace_head(model, len(about["classes"]))
         model.load_state_dict(load_file(path))
-        saved = SavedModel(model, tuple(about["classes"]), tuple(about["train_counts"]), dict(about["config"]))
+        saved = SavedModel(model, tuple(about["classes"]), tuple(about["train_counts"]), Config(**about["config"]))
         if len(saved.train_counts) != len(saved.classes) or not all(map(_holds_numbers, model.parameters())):
             raise ValueError("its parts don't fit together, or hold values that are not numbers")
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise WeightsError(f"{path} is not a model saved by fashion_tl: {error}") from error
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
+        raise WeightsError(f"{path} is not a model saved by fashion_tl, or its run isn't finished: {error}") from error
     model.to(memory_format=torch.channels_last).eval()
     return saved

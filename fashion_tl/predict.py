@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from fashion_tl.config import Config
+from fashion_tl.dataroot import read_file
 from fashion_tl.errors import DataError
 from fashion_tl.evaluation import TOP_K, class_probabilities, top_classes
 from fashion_tl.inference import photo_logits, pick_device
@@ -20,7 +20,7 @@ from fashion_tl.model import SavedModel, folded
 from fashion_tl.photos import decode, processors
 from fashion_tl.runs import write_json, write_table
 
-IMAGES = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 BATCH = 64  # photos at a time, or as few as the training took: more are no quicker
 
 
@@ -31,7 +31,8 @@ def find_photos(paths: Sequence[str | os.PathLike]) -> list[Path]:
     """
     photos = []
     for path in map(Path, paths):
-        below = sorted(file for file in path.rglob("[!.]*") if file.suffix.lower() in IMAGES and not file.is_dir())
+        files = (file for file in path.rglob("*") if file.suffix.lower() in IMAGES and not file.is_dir())
+        below = sorted(file for file in files if not any(p.startswith(".") for p in file.relative_to(path).parts))
         if path.is_dir() and not below:
             raise DataError(f"{path}: no image files in this folder, nor below it ({' '.join(IMAGES)})")
         photos += below or [path]
@@ -43,13 +44,13 @@ def answers(saved: SavedModel, photos: Sequence[Path]) -> Iterator[dict[str, Any
 
     In float32, as ever; at most two batches of decoded photos are in memory.
     """
-    config, device = Config(**saved.config), pick_device()
+    config, device = saved.config, pick_device()
     model, n = folded(saved.model.to(device)), min(BATCH, config.batch_size)
 
     def read(photo: Path) -> tuple[np.ndarray, str | None]:
         try:
-            return decode(photo.read_bytes(), config.stored_size), None
-        except (OSError, DataError) as error:
+            return decode(read_file(photo.parent, photo.name), config.stored_size), None
+        except (OSError, ValueError, DataError) as error:
             return np.zeros((*config.stored_size, 3), np.uint8), str(error)
 
     with ThreadPoolExecutor(processors()) as pool:

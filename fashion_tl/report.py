@@ -20,7 +20,7 @@ from fashion_tl.catalogue import FEW_SHOT
 from fashion_tl.errors import RunError
 from fashion_tl.evaluation import confused_pairs, largest_losses
 from fashion_tl.files import replacing
-from fashion_tl.gallery import TITLE, choose, load_steps, open_steps, photos_of
+from fashion_tl.gallery import TITLE, choose, open_steps, photos_of
 from fashion_tl.runs import Run
 
 PHOTO = (180, 240)  # width × height in pixels that a photo is made to fit; smaller ones stay as they are
@@ -33,11 +33,11 @@ def write_report(folder: Path, data_path: str, cache: str | None = None, to: str
 
     Returns the file. RunError when the run isn't finished, or was made on other data.
     """
-    steps, target = open_steps(folder), Path(to or folder / "report.html")
-    for run in steps:
+    steps, target = open_steps(folder, data_path, cache), Path(to or folder / "report.html")
+    for run, _ in steps:
         if not run.is_finished:
             raise RunError(f"{run.folder} isn't finished; the command that began it goes on, and then it has a report")
-    parts = [_gathered(run, data) for run, data in zip(steps, load_steps(steps, data_path, cache), strict=True)]
+    parts = [_gathered(run, data) for run, data in steps]
     strict = {"autoescape": True, "undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     templates = Environment(loader=FileSystemLoader(Path(__file__).parent / "web"), **strict)
     templates.filters |= {"percent": _percent, "thousands": "{:,}".format}

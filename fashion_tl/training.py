@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -125,24 +125,22 @@ def train_epoch(
     With mixup they are those of the mixtures, taken for the class that each holds more of. Several processes draw the
     same batches, and each runs its share of every one of them through the network.
     """
-
-    def needed(n: int, number: int) -> slice | Tensor:
-        run, step = share(n)[0], epoch * steps + number
-        return mixture(n, config, epoch, step)[0][:, run].unique() if config.mixup else run
-
     train_mode(model, config.frozen_batchnorm)
     weights, prior = per_class.weights, per_class.prior
     sums = torch.zeros(2, dtype=torch.float64, device=weights.device)  # read once, at the end: a GPU needn't wait
     steps = len(train)
-    batches = replace(train, needed=needed).shuffled(config.seed, epoch, weights.device)
+    batches = train.shuffled(config.seed, epoch, weights.device)
     for step, (inputs, targets) in enumerate(batches, epoch * steps):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, steps, config) * group["factor"]
         run, own = share(len(targets))
         if config.mixup:
             pairs, part = mixture(len(targets), config, epoch, step)
-            first, second = pairs[:, run].unique(return_inverse=True)[1]
+            needed, (first, second) = pairs[:, run].unique(return_inverse=True)
+            inputs = train.prepare(inputs[needed])
             inputs = torch.lerp(inputs[second], inputs[first], part)
+        else:
+            inputs = train.prepare(inputs[run])
         with autocast(weights.device, config.precision):
             logits = (model(inputs) + prior)[own]
         loss = loss_of_share(logits, targets[run][own], targets, weights, config)

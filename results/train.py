@@ -4,7 +4,7 @@ python results/train.py --data … --weights … --out runs/results [--only dire
 
 On two cores this takes some eight hours. A run that was killed goes on after its last epoch.
 ``--gpu`` adds what two cores have no time for: both recipes at other sizes, with three seeds each, and the published
-recipe at the size that won (2.5 hours for direct, 4 for two steps, which can't be split over sessions).
+recipe at the size that won (on two cores 2.5 hours for direct, 4 for two steps).
 """
 
 import argparse

@@ -12,7 +12,7 @@ from fashion_tl import batches, export
 from fashion_tl.__main__ import main
 from fashion_tl.approaches import load_data
 from fashion_tl.config import Config
-from fashion_tl.errors import ExportError
+from fashion_tl.errors import ExportError, WriteError
 from fashion_tl.export import export_onnx
 from fashion_tl.inference import photo_logits
 from fashion_tl.model import SavedModel, load_model
@@ -51,7 +51,7 @@ def small_model(**sizes):
     """A saved model of one convolution, for sizes to be tried."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(3), nn.Flatten(1), nn.Linear(36, 3))
-    config = Config("direct", flip_test=True, **sizes).to_dict()
+    config = Config("direct", flip_test=True, **sizes)
     return SavedModel(model, ("Shirts", "Belts", "Ties"), (5, 0, 5), config)
 
 
@@ -61,7 +61,7 @@ def photos_of(size, n=3):
 
 def of_pytorch(saved, photos):
     with torch.no_grad():
-        logits = photo_logits(saved.model.eval(), torch.from_numpy(photos), Config(**saved.config))
+        logits = photo_logits(saved.model.eval(), torch.from_numpy(photos), saved.config)
     return logits.masked_fill(torch.tensor(saved.train_counts) == 0, -torch.inf).softmax(1).numpy()
 
 
@@ -152,7 +152,7 @@ def test_a_file_that_can_not_be_written_whole_leaves_the_one_before(tmp_path, mo
 
     (tmp_path / "model.onnx").write_text("earlier")
     monkeypatch.setattr(torch.onnx.ONNXProgram, "save", half)
-    with pytest.raises(ExportError, match=r"model\.onnx: can't export.*no space left"):
+    with pytest.raises(WriteError, match=r"model\.onnx can't be written.*no space left"):
         export_onnx(small_model(stored_size=(32, 32), image_size=(32, 32)), tmp_path / "model.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
     assert (tmp_path / "model.onnx").read_text() == "earlier"

@@ -1,5 +1,6 @@
 """The network: weights that fit or are refused, freezing that freezes, heads that can be swapped."""
 
+import json
 import pickle
 import zipfile
 from pathlib import Path
@@ -230,7 +231,7 @@ def test_a_misspelt_name_is_never_taken_for_random_weights():
 
 
 def test_a_saved_model_carries_its_classes_and_settings(tmp_path):
-    model, config = build_resnet50(2, None).eval(), Config("direct").to_dict()
+    model, config = build_resnet50(2, None).eval(), Config("direct")
     save_model(tmp_path / "m.safetensors", model, ("Shirts", "Belts"), [5, 0], config)
     saved = load_model(tmp_path / "m.safetensors")
     assert saved.classes == ("Shirts", "Belts") and saved.train_counts == (5, 0) and saved.config == config
@@ -246,12 +247,27 @@ def test_a_file_that_is_no_saved_model_is_refused(tmp_path, imagenet_like):
         load_model(tmp_path / "w.safetensors")
 
 
-@pytest.mark.parametrize(("counts", "config"), [([5], {}), (None, {}), ([5, 0], None), ([5, 0], {})])
+SETTINGS = Config("direct").to_dict()
+
+
+@pytest.mark.parametrize(
+    ("counts", "config"),
+    [
+        ([5], SETTINGS),
+        (None, SETTINGS),
+        ([5, 0], None),
+        ([5, 0], {}),
+        ([5, 0], SETTINGS | {"of_another_version": 1}),
+        ([5, 0], SETTINGS | {"epochs": -1}),
+        ([5, 0], SETTINGS),  # and a weight that is no number
+    ],
+)
 def test_a_saved_model_whose_parts_do_not_fit_together_is_refused(tmp_path, counts, config):
-    model = build_resnet50(2, None)
-    if counts == [5, 0] and config == {}:
-        model.fc.bias.data[0] = float("nan")
-    save_model(tmp_path / "m.safetensors", model, ("Shirts", "Belts"), counts, config)
+    state = {name: values.contiguous() for name, values in build_resnet50(2, None).state_dict().items()}
+    if counts == [5, 0] and config == SETTINGS:
+        state["fc.bias"][0] = float("nan")
+    about = {"classes": ["Shirts", "Belts"], "train_counts": counts, "config": config}
+    save_file(state, tmp_path / "m.safetensors", metadata={"fashion_tl": json.dumps(about)})
     with pytest.raises(WeightsError, match=r"m\.safetensors is not a model saved by fashion_tl"):
         load_model(tmp_path / "m.safetensors")
 
