@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -306,7 +307,7 @@ def test_a_process_prepares_only_its_share_of_a_batch_and_what_is_mixed_with_it(
     become(1, 8)
     data = photo_batches(photos, np.arange(64), labels, config)
     plain = data.prepare
-    data = training.replace(data, prepare=lambda photos: prepared.append(len(photos)) or plain(photos))
+    data = replace(data, prepare=lambda photos: prepared.append(len(photos)) or plain(photos))
     model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 3))
     per_class = make_per_class(np.ones(3), data.labels, config, torch.device("cpu"))
     with pytest.MonkeyPatch.context() as patch:
