@@ -83,7 +83,10 @@ def replacing(path: Path) -> Iterator[Path]:
             yield temporary
             os.replace(temporary, path)
     except Exception as error:  # for a full disk each library has an error of its own, which may hide Python's
-        raise WriteError(f"{path} can't be written ({error.__context__ or error}). Mend that and try again.") from error
+        cause = error.__context__ or error
+        if isinstance(cause, KeyboardInterrupt):  # Ctrl-C amid a library's writing, which then fails in its own way
+            raise cause from None
+        raise WriteError(f"{path} can't be written ({cause}). Mend that and try again.") from error
 
 
 def make_once(path: Path, make: Callable[[Path], None]) -> None:

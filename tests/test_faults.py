@@ -142,3 +142,19 @@ def test_interrupted_in_its_first_epoch_the_same_call_starts_from_where_it_did(m
     assert same(model.state_dict(), small_network().state_dict())
     again, weights = run(config, model=model)
     assert same(weights, trained) and torch.equal(*(torch.tensor(h["train_loss"]) for h in (history, again)))
+
+
+def test_ctrl_c_amid_a_librarys_writing_stays_ctrl_c_and_leaves_what_was_there(tmp_path):
+    class Library:  # as torch's, whose end of an archive fails when its middle was not reached
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            raise RuntimeError("unexpected pos 64 vs 0")
+
+    (tmp_path / "checkpoint.pt").write_text("earlier")
+    with pytest.raises(KeyboardInterrupt), replacing(tmp_path / "checkpoint.pt") as temporary:
+        temporary.write_text("half")
+        with Library():
+            raise KeyboardInterrupt
+    assert names(tmp_path) == ["checkpoint.pt"] and (tmp_path / "checkpoint.pt").read_text() == "earlier"
