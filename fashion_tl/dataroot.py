@@ -90,7 +90,7 @@ def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
 def read_file(folder: Path, name: str) -> bytes:
     """A plain file of no more than ``LARGEST_FILE`` bytes; ValueError or OSError where it isn't one."""
     if not (folder / name).is_file():
-        raise ValueError("it is not a plain file")  # a pipe would be waited for without end
+        raise ValueError("no such file, or not a plain one")  # a pipe would be waited for without end
     with open(folder / name, "rb") as file:
         return _read_whole(file, os.fstat(file.fileno()).st_size)
 

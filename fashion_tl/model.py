@@ -77,6 +77,7 @@ def available_weights(weights: str | os.PathLike | None, is_sample: bool) -> str
                 raise
             reason = str(error)
     print(f"NOTE: {reason}\nNOTE: it starts from RANDOM weights: nothing is transferred, and the figures are poorer.")
+    print("NOTE: the recipes' learning rates are made for ImageNet's weights; for random ones, 0.01 or less suits lr.")
     return None
 
 
