@@ -19,6 +19,7 @@ from fashion_tl.distributed import main_first, rank, world_size
 from fashion_tl.errors import DataError
 from fashion_tl.evaluation import metrics, per_class_table, prediction_table
 from fashion_tl.features import frozen_features
+from fashion_tl.files import draft
 from fashion_tl.inference import calibrate_batchnorm, forward, pick_device, resolve_precision, through
 from fashion_tl.model import (
     available_weights,
@@ -209,7 +210,8 @@ def finish_run(run: Run, model: nn.Module, data: Data, history: pd.DataFrame) ->
         write_table(run.folder / "per_class.csv", per_class_table(predictions, data.counts))
         write_json(run.folder / "metrics.json", result)
         if not history.attrs["interrupted"]:
-            run.checkpoint.unlink(missing_ok=True)
+            with draft(run.checkpoint):  # what a killed process has left of one goes too
+                run.checkpoint.unlink(missing_ok=True)
     return result
 
 

@@ -41,8 +41,7 @@ def draft(path: Path) -> Iterator[Path]:
     on a machine of the same name.
     Where there are no locks, each has a folder of its own, and nobody waits.
     """
-    # With the machine's name: a network drive's folders are locked for the processes of one machine alone.
-    folder = path.with_name(f".{path.name}.{platform.node()}.tmp")
+    folder = _draft_folder(path)
     handle = _lock_folder(folder)
     own = folder if handle is not None else Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
     try:
@@ -52,6 +51,11 @@ def draft(path: Path) -> Iterator[Path]:
         shutil.rmtree(own, ignore_errors=True)
         if handle is not None:
             os.close(handle)
+
+
+def _draft_folder(path: Path) -> Path:
+    # With the machine's name: a network drive's folders are locked for the processes of one machine alone.
+    return path.with_name(f".{path.name}.{platform.node()}.tmp")
 
 
 def _lock_folder(folder: Path) -> int | None:
@@ -94,7 +98,7 @@ def make_once(path: Path, make: Callable[[Path], None]) -> None:
 
     Of several processes one makes it, and the others wait. OSError where it can't be made.
     """
-    if path.exists():
+    if path.exists() and not _draft_folder(path).exists():  # else the one that made it is not done, or was killed
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with draft(path) as temporary:

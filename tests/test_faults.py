@@ -158,3 +158,10 @@ def test_ctrl_c_amid_a_librarys_writing_stays_ctrl_c_and_leaves_what_was_there(t
         with Library():
             raise KeyboardInterrupt
     assert names(tmp_path) == ["checkpoint.pt"] and (tmp_path / "checkpoint.pt").read_text() == "earlier"
+
+
+def test_what_a_process_left_that_was_killed_when_all_was_made_is_cleaned_up(tmp_path):
+    make_once(tmp_path / "photos", lambda new: new.mkdir())
+    left_by_a_killed_process(tmp_path / "photos")
+    make_once(tmp_path / "photos", lambda new: pytest.fail("it is there already"))
+    assert names(tmp_path) == ["photos"]
