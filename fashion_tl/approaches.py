@@ -38,6 +38,7 @@ from fashion_tl.runs import Run, create_run, file_fingerprint, write_json, write
 from fashion_tl.training import fit
 
 StrPath = str | os.PathLike
+Maybe = StrPath | None
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Data:
     task: Task
     digests: list[bytes]  # of each photo's pixels
     fingerprint: str  # changes with any pixel, id, year or articleType
-    cache: StrPath | None = None
+    cache: Maybe = None
 
     def batches(self, part: str, config: Config) -> Batches:
         """The ``"train"``, ``"val"`` or ``"test"`` photos."""
@@ -85,7 +86,7 @@ class Data:
 
 
 @main_first()
-def load_data(path: StrPath, config: Config, cache: StrPath | None = None) -> Data:
+def load_data(path: StrPath, config: Config, cache: Maybe = None) -> Data:
     """Open a data root, read its catalogue, decode its photos (once) and split them."""
     root = open_root(path, cache)
     catalogue = read_catalogue(root, config.bad_rows)
@@ -104,7 +105,7 @@ def load_data(path: StrPath, config: Config, cache: StrPath | None = None) -> Da
 
 
 @main_first()
-def start_run(folder: StrPath, config: Config, data: Data, weights: StrPath | None) -> Run:
+def start_run(folder: StrPath, config: Config, data: Data, weights: Maybe) -> Run:
     """Make the folder of a run, or take up the same run where it stopped; see :func:`fashion_tl.runs.create_run`.
 
     From random weights BatchNorm learns in any case: it has no statistics that could be kept.
@@ -127,7 +128,7 @@ def start_run(folder: StrPath, config: Config, data: Data, weights: StrPath | No
 
 
 @main_first()
-def given_weights(weights: StrPath | None, data: Data) -> StrPath | None:
+def given_weights(weights: Maybe, data: Data) -> Maybe:
     """:func:`fashion_tl.model.available_weights`, which of several processes one downloads."""
     return available_weights(weights, data.root.is_sample)
 
@@ -216,12 +217,7 @@ def finish_run(run: Run, model: nn.Module, data: Data, history: pd.DataFrame) ->
 
 
 def run_fc_only(
-    data_path: StrPath,
-    weights: StrPath | None,
-    folder: StrPath,
-    recipe: str = "tuned",
-    cache: StrPath | None = None,
-    **settings: Any,
+    data_path: StrPath, weights: Maybe, folder: StrPath, recipe: str = "tuned", cache: Maybe = None, **settings: Any
 ) -> list[Run]:
     """Backbone frozen, new last layer trained. Returns the finished run; ``settings`` are those of ``Config``."""
     config = make_config("fc_only", recipe, **settings)
@@ -236,12 +232,7 @@ def run_fc_only(
 
 
 def run_direct(
-    data_path: StrPath,
-    weights: StrPath | None,
-    folder: StrPath,
-    recipe: str = "tuned",
-    cache: StrPath | None = None,
-    **settings: Any,
+    data_path: StrPath, weights: Maybe, folder: StrPath, recipe: str = "tuned", cache: Maybe = None, **settings: Any
 ) -> list[Run]:
     """New last layer, the whole network fine-tuned. Returns and settings as :func:`run_fc_only`."""
     config = make_config("direct", recipe, **settings)
@@ -255,12 +246,7 @@ def run_direct(
 
 
 def run_two_step(
-    data_path: StrPath,
-    weights: StrPath | None,
-    folder: StrPath,
-    recipe: str = "tuned",
-    cache: StrPath | None = None,
-    **settings: Any,
+    data_path: StrPath, weights: Maybe, folder: StrPath, recipe: str = "tuned", cache: Maybe = None, **settings: Any
 ) -> list[Run]:
     """Fine-tune on the 20 largest classes; then a head for all, the first 5 children frozen, the rest fine-tuned.
 
