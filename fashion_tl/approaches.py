@@ -211,8 +211,9 @@ def finish_run(run: Run, model: nn.Module, data: Data, history: pd.DataFrame) ->
         write_table(run.folder / "per_class.csv", per_class_table(predictions, data.counts))
         write_json(run.folder / "metrics.json", result)
         if not history.attrs["interrupted"]:
-            with draft(run.checkpoint):  # what a killed process has left of one goes too
-                run.checkpoint.unlink(missing_ok=True)
+            with draft(run.checkpoint):  # what a killed process has left of one goes first: without it, all is done
+                pass
+            run.checkpoint.unlink(missing_ok=True)
     return result
 
 
