@@ -120,11 +120,11 @@ def parser() -> argparse.ArgumentParser:
 
     new = command(run, "Train and evaluate one approach, as its notebook does.")
     new.add_argument("approach", choices=APPROACHES)
-    new.add_argument("--weights", default="IMAGENET1K_V2", help="torchvision name, .safetensors, .pth, or `none`")
+    new.add_argument("--weights", default="IMAGENET1K_V2", help="torchvision's (default: %(default)s), a file, `none`")
     new.add_argument("--out", required=True, help="folder of the run")
-    new.add_argument("--recipe", choices=RECIPES, default="tuned")
-    new.add_argument("--epochs", type=int)
-    new.add_argument("--seed", type=int)
+    new.add_argument("--recipe", choices=RECIPES, default="tuned", help="default: %(default)s")
+    new.add_argument("--epochs", type=int, help="default: the recipe's")
+    new.add_argument("--seed", type=int, help="default: 0")
     new.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other setting; repeatable")
 
     new = command(figures, "Draw the figures of a run again, without training.")

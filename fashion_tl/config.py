@@ -99,7 +99,7 @@ class Config:
             size = getattr(self, name)
             ok = isinstance(size, tuple) and len(size) == 2 and all(type(s) is int for s in size)
             if not ok or not all(low <= s <= 2048 for s in size):
-                raise ConfigError(f"{name} must be (height, width), each from {low} to 2048, not {size!r}")
+                raise ConfigError(f"{name} must be (height, width), as 160x120: {low} to 2048 each, not {size!r}")
         for name in ("mean", "std"):
             value = getattr(self, name)
             ok = isinstance(value, tuple) and len(value) == 3 and all(type(v) in (int, float) for v in value)

@@ -107,7 +107,7 @@ def fit(
             model.load_state_dict(best["state"])
             raise
         interrupted = True
-        print(f"interrupted: the weights of epoch {best['epoch']}, the best so far, are kept")
+        bar.write(f"interrupted: the weights of epoch {best['epoch']}, the best so far, are kept")
     finally:
         bar.close()
     model.load_state_dict(best["state"])
