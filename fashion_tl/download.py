@@ -37,43 +37,29 @@ def download(to: str | os.PathLike, small: bool = False) -> Path:
     name = SMALL if small else FULL
     to = Path(to).expanduser()
     target = to / f"{name.split('/')[1]}.zip"
+    missing: list[Path] = []
     try:
         if target.exists() and _flaw(target) is None:
             return target
         if target.is_dir():  # os.replace would say so only after the whole download
             raise DownloadError(f"{target} is a folder: move it away, the zip goes there")
         missing = [folder for folder in (to, *to.parents) if not folder.exists()]
-    except OSError as error:
-        raise DownloadError(f"{target} can't be read: {error.strerror}") from error
-    try:
-        with _draft(target) as fetched:
+        to.mkdir(parents=True, exist_ok=True)
+        with draft(target) as fetched:
             if target.exists() and _flaw(target) is None:  # another process has fetched it meanwhile
                 return target
             _fetch(name, fetched.parent)
             if flaw := _flaw(fetched):
                 raise DownloadError(f"what Kaggle sent for {name} is {flaw}: try again later")
-            try:
-                os.replace(fetched, target)
-            except OSError as error:
-                raise DownloadError(f"{target} can't be written: {error.strerror}") from error
-    except BaseException:
+            os.replace(fetched, target)
+    except BaseException as error:
         for made in missing:
             with contextlib.suppress(OSError):  # somebody else's by now when it isn't empty
                 made.rmdir()
+        if isinstance(error, OSError):
+            raise DownloadError(f"{target} can't be written: {error.strerror or error}") from error
         raise
     return target
-
-
-@contextlib.contextmanager
-def _draft(target: Path) -> Iterator[Path]:
-    """:func:`fashion_tl.files.draft` in a folder that is made when missing."""
-    with contextlib.ExitStack() as stack:
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            fetched = stack.enter_context(draft(target))
-        except OSError as error:
-            raise DownloadError(f"{target.parent}: can't write into this folder: {error.strerror}") from error
-        yield fetched
 
 
 def _flaw(path: Path) -> str | None:
