@@ -195,9 +195,15 @@ class Task:
         return np.bincount(self.labels[self.train], minlength=self.num_classes)
 
     def largest(self, n: int = LARGEST) -> "Task":
-        """The same split for the ``n`` largest classes alone; labels keep their numbers."""
+        """The same split for the ``n`` largest classes alone; labels keep their numbers.
+
+        DataError when these have no photo to train on, or none to test on.
+        """
         parts = {part: getattr(self, part) for part in ("train", "val", "test")}
         parts = {part: rows[self.labels[rows] < n] for part, rows in parts.items()}
+        for part, years in (("train", "even"), ("test", "odd")):
+            if not len(parts[part]):
+                raise DataError(f"the {n} largest classes have no photo of {years} years to {part} on")
         return replace(self, classes=self.classes[:n], **parts)
 
 

@@ -177,6 +177,6 @@ def parse_setting(text: str) -> tuple[str, Any]:
     if name.endswith("_size") and "x" in value:
         value = f"[{value.replace('x', ',')}]"
     try:
-        return name, json.loads(value)
+        return name, json.loads(value) if value != "null" else value  # None would leave the setting as it is
     except ValueError:
         return name, value

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -47,8 +47,12 @@ def processes(device: torch.device) -> Iterator[None]:
     except (Exception, KeyboardInterrupt) as error:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what follows is to be printed whole
         if isinstance(error, (KeyboardInterrupt, dist.DistError)) or "gloo/transport" in str(error):
-            error = RunError("stopped, or another process ended: the same command goes on after the last whole epoch")
-        first = store.add("failed", 1) == 1
+            cause = f" ({line})" if (line := str(error).partition("\n")[0]) else ""
+            words = f"stopped, or another process ended{cause}"
+            error = RunError(f"{words}: the same command goes on after the last whole epoch")
+        first = True
+        with suppress(dist.DistError):  # where the machine that counted them has ended, each says so
+            first = store.add("failed", 1) == 1
         if device.type == "cpu":  # gloo's threads would abort a process that ends with them
             dist.destroy_process_group()
         raise error if first else SystemExit(2) from None  # the first one says why

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from fashion_tl.errors import DownloadError
-from fashion_tl.files import draft
+from fashion_tl.files import draft, is_made
 
 FULL = "paramaggarwal/fashion-product-images-dataset"
 SMALL = "paramaggarwal/fashion-product-images-small"
@@ -39,7 +39,7 @@ def download(to: str | os.PathLike, small: bool = False) -> Path:
     target = to / f"{name.split('/')[1]}.zip"
     missing: list[Path] = []
     try:
-        if target.exists() and _flaw(target) is None:
+        if is_made(target) and _flaw(target) is None:
             return target
         if target.is_dir():  # os.replace would say so only after the whole download
             raise DownloadError(f"{target} is a folder: move it away, the zip goes there")
@@ -95,6 +95,8 @@ def _fetch(name: str, folder: Path) -> None:
             with _impatient():
                 api.dataset_download_files(name, path=str(folder), force=True, quiet=False, unzip=False)
         except (Exception, SystemExit) as error:
+            if getattr(error, "strerror", None):  # the operating system's, of the file
+                raise
             raise DownloadError(_sentence(error, name)) from error
 
 
@@ -147,6 +149,4 @@ def _sentence(error: BaseException, name: str) -> str:
         return f"Kaggle's server answered with an error ({status}, {error}): try again later"
     if _is_from_the_network(error):
         return f"Kaggle can't be reached, or the connection broke ({type(error).__name__}): check the network"
-    if getattr(error, "strerror", None):
-        return f"the download can't be written: {error.strerror}"
     return f"the download of {name} failed: {error}"

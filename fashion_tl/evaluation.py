@@ -71,7 +71,7 @@ def metrics(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, float 
     ``counts`` gives ``articleType, train``: photos in the even years, by class. ``ceiling`` is the share of test
     photos whose class has training photos: ``top1`` and ``top5`` can't pass it. ``macro`` is the mean accuracy of
     the learnable classes, those with training and test photos; ``few_shot`` that of those of them with 50 training
-    photos or fewer (None where there is none).
+    photos or fewer. A mean of nothing is None.
     """
     true, guess = predictions["articleType"], predictions["top1"]
     seen = counts[counts["train"] > 0]
@@ -91,8 +91,8 @@ def metrics(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, float 
         "top1": float(accuracy_score(true, guess)),
         "top5": float(in_top5.mean()),
         "ceiling": float(learnable.mean()),
-        "top1_learnable": float((true == guess)[learnable].mean()),
-        "top5_learnable": float(in_top5[learnable].mean()),
+        "top1_learnable": float((true == guess)[learnable].mean()) if len(tested) else None,
+        "top5_learnable": float(in_top5[learnable].mean()) if len(tested) else None,
         "macro": macro(tested["articleType"]),
         "macro_classes": len(tested),
         "few_shot": macro(few["articleType"]),
@@ -116,7 +116,8 @@ def intervals(predictions: pd.DataFrame, counts: pd.DataFrame, draws: int = 10_0
         return rng.binomial(n, value, draws) / n
 
     drawn = {name: share(point[name], len(predictions)) for name in ("top1", "top5")}
-    drawn |= {f"{name}_learnable": share(point[f"{name}_learnable"], tested["test"].sum()) for name in drawn}
+    if len(tested):
+        drawn |= {f"{name}_learnable": share(point[f"{name}_learnable"], tested["test"].sum()) for name in drawn}
     for name, table in (("macro", tested), ("few_shot", few)):
         if len(table):
             right = rng.binomial(table["test"], table["accuracy"], (draws, len(table)))

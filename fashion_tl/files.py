@@ -93,12 +93,17 @@ def replacing(path: Path) -> Iterator[Path]:
         raise WriteError(f"{path} can't be written ({cause}). Mend that and try again.") from error
 
 
+def is_made(path: Path) -> bool:
+    """Whether it is there, and whoever made it has cleaned up: wasn't killed just before."""
+    return path.exists() and not _draft_folder(path).exists()
+
+
 def make_once(path: Path, make: Callable[[Path], None]) -> None:
     """Have a file or folder made under a temporary name, which then becomes ``path``; nothing, if it is there.
 
     Of several processes one makes it, and the others wait. OSError where it can't be made.
     """
-    if path.exists() and not _draft_folder(path).exists():  # else the one that made it is not done, or was killed
+    if is_made(path):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with draft(path) as temporary:

@@ -269,7 +269,8 @@ def load_model(path: str | os.PathLike) -> SavedModel:
         replace_head(model, len(about["classes"]))
         model.load_state_dict(load_file(path))
         saved = SavedModel(model, tuple(about["classes"]), tuple(about["train_counts"]), Config(**about["config"]))
-        if len(saved.train_counts) != len(saved.classes) or not all(map(_holds_numbers, model.parameters())):
+        values = [tensor for tensor in model.state_dict().values() if tensor.is_floating_point()]
+        if len(saved.train_counts) != len(saved.classes) or not all(map(_holds_numbers, values)):
             raise ValueError("its parts don't fit together, or hold values that are not numbers")
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
         raise WeightsError(f"{path} is not a model saved by fashion_tl, or its run isn't finished: {error}") from error

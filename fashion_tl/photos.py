@@ -60,8 +60,11 @@ def decode_photos(
     ids = np.asarray(ids, dtype=np.int64)
     folder = cache_folder(cache) / f"photos-{_key(root, ids, size)[:16]}"
     make_cached(folder, "the decoded photos", lambda new: _decode_into(new, root, ids, size, workers))
-    array = np.load(folder / "photos.npy", mmap_mode="c")
-    failed = {int(i): reason for i, reason in json.loads((folder / "failed.json").read_text()).items()}
+    try:
+        array = np.load(folder / "photos.npy", mmap_mode="c")
+        failed = {int(i): reason for i, reason in json.loads((folder / "failed.json").read_text()).items()}
+    except (OSError, ValueError) as error:
+        raise DataError(f"{folder} is damaged ({error}); delete it, and it is made anew.") from error
     return Photos(array, ids[~np.isin(ids, list(failed))], failed)
 
 

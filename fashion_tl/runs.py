@@ -19,7 +19,7 @@ import pandas as pd
 from fashion_tl.config import Config
 from fashion_tl.distributed import rank
 from fashion_tl.errors import RunError
-from fashion_tl.files import lock, make_once, replacing
+from fashion_tl.files import is_made, lock, make_once, replacing
 from fashion_tl.photos import processors
 
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pillow", "scikit-learn", "safetensors")
@@ -112,7 +112,7 @@ def create_run(folder: str | os.PathLike, config: Config, data: dict[str, Any], 
     """
     folder, about = Path(folder), {"config": config.to_dict(), "data": data, "weights": weights}
     try:
-        if rank() == 0 and not (folder / "run.json").exists():  # the others must find what the first one made
+        if rank() == 0 and not is_made(folder / "run.json"):  # the others must find what the first one made
             folder.mkdir(parents=True, exist_ok=True)
             others = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
             if others and "run.json" not in others:

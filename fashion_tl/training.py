@@ -98,13 +98,14 @@ def fit(
             better = best
             if not math.isfinite(best["val_cross_entropy"]) or row["val_cross_entropy"] < best["val_cross_entropy"]:
                 better = {"state": copy.deepcopy(model.state_dict()), **row}
-            history, best = [*history, row], better  # in one go: Ctrl-C finds either both or none
             states = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
-            _save_checkpoint(checkpoint, config=config.to_dict(), history=history, best=best, **states)
+            _save_checkpoint(checkpoint, config=config.to_dict(), history=[*history, row], best=better, **states)
+            history, best = [*history, row], better  # in one go, and only what is saved: Ctrl-C finds both or none
             bar.write(_line(row, config.epochs))
-    except KeyboardInterrupt:
+    except BaseException as error:
         if not history:  # the same call, as in a notebook's cell, must start from where this one did
             model.load_state_dict(best["state"])
+        if not history or not isinstance(error, KeyboardInterrupt):
             raise
         interrupted = True
         bar.write(f"interrupted: the weights of epoch {best['epoch']}, the best so far, are kept")
@@ -240,10 +241,8 @@ def make_optimizer(model: nn.Module, config: Config) -> Optimizer:
     head = [p for p in model.parameters() if p.requires_grad and id(p) in last]
     rest = [p for p in model.parameters() if p.requires_grad and id(p) not in last]
     groups = [{"params": p, "factor": f} for p, f in ((rest, config.backbone_lr_ratio), (head, 1.0)) if p]
-    settings = {"lr": config.lr, "weight_decay": config.weight_decay, "fused": True}
-    return (
-        AdamW(groups, **settings) if config.optimizer == "adamw" else SGD(groups, momentum=config.momentum, **settings)
-    )
+    kind, more = (AdamW, {}) if config.optimizer == "adamw" else (SGD, {"momentum": config.momentum})
+    return kind(groups, lr=config.lr, weight_decay=config.weight_decay, fused=True, **more)
 
 
 def _save_checkpoint(path: Path | None, **state: Any) -> None:

@@ -10,6 +10,7 @@ notebooks and ``images/``, and only with the built-in sample in them: photos of 
 import argparse
 import copy
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -203,7 +204,12 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    received = [signal.SIGINT]
+    signal.signal(signal.SIGTERM, lambda *of: (received.append(of[0]), signal.default_int_handler(*of)))
     try:
         sys.exit(main())
+    except KeyboardInterrupt:
+        print("stopped; `make notebooks` with the same settings goes on after the last whole epoch", file=sys.stderr)
+        sys.exit(128 + received[-1])
     except FashionTLError as error:
         sys.exit(f"error: {error}")

@@ -186,7 +186,10 @@ def differences(found: dict[str, str], wanted: dict[str, str]) -> list[str]:
 
 
 def half_written(place: Place, wanted: dict[str, str]) -> list[str]:
-    """Files under their final names that are not what they will be in the end; checkpoints must be readable."""
+    """Files under their final names that are not what they will be in the end; checkpoints must be readable.
+
+    A history beside a checkpoint is as long as the training so far.
+    """
     faults = []
     for name, digest in content(place.home).items():
         if "/." in f"/{name}" or name.endswith("/"):
@@ -196,6 +199,8 @@ def half_written(place: Place, wanted: dict[str, str]) -> list[str]:
                 torch.load(place.home / name, weights_only=True)
             except Exception as error:
                 faults.append(f"{name} can't be read ({type(error).__name__})")
+        elif name.endswith("history.csv") and (place.home / name).with_name("checkpoint.pt").exists():
+            continue
         elif wanted.get(name) != digest:
             faults.append(f"{name} is half-written")
     return faults
@@ -225,14 +230,17 @@ def reference(root: Path, home: Path, approach: str) -> Reference:
     return Reference(content(place.home), spans)
 
 
-def moments(approach: str, ref: Reference, times: int) -> list[tuple[int, float]]:
-    """Random moments, dealt evenly to the stages: after which mark, and how many seconds after it."""
-    rng = random.Random(f"{SEED} {approach}")
+def moments(approach: str, ref: Reference, times: int, by: int) -> list[tuple[int, float]]:
+    """Random moments, dealt evenly to the stages: after which mark, and how many seconds after it.
+
+    The first is in the last epoch, so that there is one to go on from.
+    """
+    rng = random.Random(f"{SEED} {approach} {by}")
     stages = [stage for stage in ORDER if any(span[2] == stage for span in ref.spans)]
     chosen = []
     for i in range(times):
         spans = [span for span in ref.spans if span[2] == stages[i % len(stages)]]
-        start, end, _, mark = rng.choices(spans, [b - a for a, b, _, _ in spans])[0]
+        start, end, _, mark = spans[-1] if i == 0 else rng.choices(spans, [b - a for a, b, _, _ in spans])[0]
         chosen.append((mark, rng.uniform(0, end - start)))
     return chosen
 
@@ -276,7 +284,7 @@ def stops(root: Path, home: Path, refs: dict[str, Reference], times: int, by: in
     """A row per approach: stopped so often, each time in another folder with a cold cache."""
     rows, jobs = [], []
     for approach, ref in refs.items():
-        for i, moment in enumerate(moments(approach, ref, times)):
+        for i, moment in enumerate(moments(approach, ref, times, by)):
             jobs.append((Place(root, home / f"{approach}-{by}-{i}"), approach, ref, moment, by))
     with ProcessPoolExecutor(lanes, multiprocessing.get_context("fork")) as pool:
         results = list(pool.map(_job, jobs))
@@ -462,14 +470,15 @@ def _children(parent: int) -> list[int]:
     return found
 
 
-def interrupted_notebook(root: Path, home: Path, refs: dict[str, Reference]) -> list[tuple]:
-    """02_direct's training cell is interrupted in its first epoch and run again, interrupted in its second; the cells
-    after it go on with what there is; then all cells are run again from the top, in the same kernel."""
+def interrupted_notebook(root: Path, home: Path, ref: Reference, name: str) -> list[tuple]:
+    """A notebook's training cell is interrupted in its first epoch and run again, interrupted in its second; the cells
+    after it go on with what there is, up to a second training, which wants a whole first one; then all cells are run
+    again from the top, in the same kernel."""
     import nbformat
     from jupyter_client.manager import start_new_kernel
 
-    place = Place(root, home / "notebook")
-    file = Path(__file__).resolve().parents[1] / "notebooks" / "02_direct.ipynb"
+    place = Place(root, home / name)
+    file = Path(__file__).resolve().parents[1] / "notebooks" / name
     cells = [cell for cell in nbformat.read(file, 4).cells if cell.cell_type == "code"]
     given = {"data_root": str(root), "weights": "none", "epochs": EPOCHS, "settings": SETTINGS}
     given |= {"out": str(place.out), "cache": str(place.cache)}
@@ -499,6 +508,10 @@ def interrupted_notebook(root: Path, home: Path, refs: dict[str, Reference]) -> 
 
     try:
         for source in sources:
+            if "unless_interrupted(" in source and "import" not in source:
+                if (ended := execute(source)) != "KeyboardInterrupt":
+                    lost.append(f"the second training ended with {ended!r}")
+                break
             if "train_network(" not in source:
                 ended = execute(source)
             elif (ended := execute(source, r"epoch 1/2: +[1-9]")) != "KeyboardInterrupt":
@@ -506,16 +519,16 @@ def interrupted_notebook(root: Path, home: Path, refs: dict[str, Reference]) -> 
             else:
                 ended = execute(source, r"epoch +1/2 +loss")
             lost += [f"{source[:40]!r} ended with {ended}"] if ended else []
-        if not (place.out / "checkpoint.pt").exists():
+        if not list(place.out.rglob("checkpoint.pt")):
             lost.append("the interrupted training does not count as unfinished")
         lost += [f"again, {s[:40]!r} ended with {e}" for s, e in ((s, execute(s)) for s in sources) if e]
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
-    wanted = {name: digest for name, digest in refs["direct"].files.items() if "figures" not in name}
+    wanted = {name: digest for name, digest in ref.files.items() if "figures" not in name}
     found = {name: digest for name, digest in content(place.home).items() if "figures" not in name}
     lost += [f"{name} differs" for name in differences(found, wanted)]
-    what = "02_direct.ipynb: its kernel interrupted in the first and in the second epoch, then all cells again"
+    what = f"{name}: its kernel interrupted in the first and in the second epoch, then all cells again"
     return [row(what, "2", [("", lost)])]
 
 
@@ -561,7 +574,8 @@ def main() -> int:
         add(in_the_way(root, home, refs))
         add(two_at_once(root, home, refs))
         add(workers_killed(root, home))
-        add(interrupted_notebook(root, home, refs))
+        add(interrupted_notebook(root, home, refs["direct"], "02_direct.ipynb"))
+        add(interrupted_notebook(root, home, refs["two_step"], "03_two_step.ipynb"))
     write_table("faults", HEAD, rows)
     return int(any(lost != NOTHING for _, _, lost in rows))
 

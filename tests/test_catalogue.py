@@ -307,6 +307,13 @@ def test_nothing_to_train_on_or_to_test_on_or_to_tell_apart_is_refused():
             make_task(catalogue, alone(catalogue))
 
 
+def test_largest_classes_that_live_in_one_kind_of_year_are_refused():
+    for largest, words in (((0, 90), "even years to train on"), ((90, 0), "odd years to test on")):
+        catalogue = made_of(Shirts=largest, Heels=(6, 5), Ties=(6, 5))
+        with pytest.raises(DataError, match=f"the 1 largest classes have no photo of {words}"):
+            make_task(catalogue, alone(catalogue)).largest(1)
+
+
 # -- weights
 
 

@@ -115,6 +115,7 @@ def test_settings_are_read_from_a_command_line():
 def test_settings_of_a_command_line_that_cannot_be_are_refused_in_one_line(tmp_path, capsys):
     for setting, words in (
         ("lr=fast", "lr must be"),
+        ("lr=null", "lr must be"),
         ("image_size=128xwide", "image_size must be"),
         ("rate=1", "no setting is called 'rate'"),
         ("recipe=published", "recipe"),

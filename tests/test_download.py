@@ -4,6 +4,7 @@ With ``KAGGLE_API_ENVIRONMENT=LOCALHOST`` the client talks plain HTTP to port 80
 ordinary user can't open. So ``http_proxy`` names the test's server, on a free port, and gets those requests.
 """
 
+import errno
 import io
 import json
 import os
@@ -312,6 +313,18 @@ def test_interrupt_leaves_only_what_was_there(kaggle, to, settings):
     with pytest.raises(KeyboardInterrupt):
         download(to)
     assert [p.name for p in to.iterdir()] == ["mine.txt"]
+
+
+def test_a_full_disk_is_named_with_the_file_and_leaves_nothing(kaggle, to, settings):
+    from kaggle.api.kaggle_api_extended import KaggleApi
+
+    def full(self, response, outfile, *rest):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    settings.setattr(KaggleApi, "download_file", full)
+    with pytest.raises(DownloadError, match=f"{SMALL}.zip can't be written: No space left"):
+        download(to, small=True)
+    assert not to.parent.exists()
 
 
 @pytest.mark.parametrize("below", ["", "deeper"])

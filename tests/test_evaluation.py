@@ -34,6 +34,15 @@ def predictions():
     return prediction_table(photos, logits, CLASSES, TRAIN)
 
 
+def test_without_a_test_photo_that_can_be_learned_means_over_these_are_none(predictions):
+    ties = predictions[predictions["articleType"] == "Ties"]
+    figures = metrics(ties, COUNTS)
+    for name in ("top1_learnable", "top5_learnable", "macro", "few_shot"):
+        assert figures[name] is None
+    assert (figures["top1"], figures["ceiling"]) == (0, 0)
+    assert set(intervals(ties, COUNTS, draws=10)) == {"top1", "top5"}
+
+
 def test_a_class_without_training_photos_is_never_predicted():
     probabilities = class_probabilities(np.array([[0.0, 0.0, 0.0, 99.0, 0.0]]), TRAIN)
     assert probabilities[0, 3] == 0 and probabilities[0].sum() == pytest.approx(1)

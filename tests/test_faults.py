@@ -125,19 +125,21 @@ def test_a_run_that_another_process_is_at_is_refused_and_free_when_that_has_ende
     assert create_run(tmp_path / "run", make_config("direct"), DATA, WEIGHTS).config == make_config("direct")
 
 
-def test_interrupted_in_its_first_epoch_the_same_call_starts_from_where_it_did(monkeypatch):
-    """A notebook's cell that is run again must not go on from a network that has learned half an epoch."""
+@pytest.mark.parametrize("error", [KeyboardInterrupt, WriteError])
+@pytest.mark.parametrize("where", ["train_epoch", "_save_checkpoint"])
+def test_stopped_before_its_first_checkpoint_the_same_call_starts_from_where_it_did(where, error, monkeypatch):
+    """A notebook's cell that is run again must not go on from a network that has learned an epoch, or half of one."""
     config, model = settings(epochs=2), small_network()
     history, trained = run(config)
-    train_epoch = training.train_epoch
+    function = getattr(training, where)
 
-    def interrupted(*args):
-        train_epoch(*args)
-        raise KeyboardInterrupt
+    def stopped(*args, **options):
+        function(*args, **options)
+        raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "train_epoch", interrupted)
-        with pytest.raises(KeyboardInterrupt):
+        patch.setattr(training, where, stopped)
+        with pytest.raises(error):
             training.fit(model, batches(config), batches(config, 20, 1), config, EVEN)
     assert same(model.state_dict(), small_network().state_dict())
     again, weights = run(config, model=model)
@@ -165,3 +167,7 @@ def test_what_a_process_left_that_was_killed_when_all_was_made_is_cleaned_up(tmp
     left_by_a_killed_process(tmp_path / "photos")
     make_once(tmp_path / "photos", lambda new: pytest.fail("it is there already"))
     assert names(tmp_path) == ["photos"]
+    create_run(tmp_path / "run", make_config("direct"), DATA, WEIGHTS)
+    left_by_a_killed_process(tmp_path / "run" / "run.json")
+    create_run(tmp_path / "run", make_config("direct"), DATA, WEIGHTS)
+    assert names(tmp_path / "run") == ["run.json"]

@@ -243,6 +243,14 @@ def test_a_cache_that_cannot_be_written_is_named(folder, tmp_path):
     assert file.read_text() == "in the way"
 
 
+def test_a_damaged_array_is_named(folder, tmp_path):
+    decode_photos(open_root(folder), IDS, cache=tmp_path)
+    (array,) = tmp_path.rglob("photos.npy")
+    array.write_bytes(array.read_bytes()[:-100])
+    with pytest.raises(DataError, match=f"{array.parent} is damaged.*delete it"):
+        decode_photos(open_root(folder), IDS, cache=tmp_path)
+
+
 def test_twins_share_a_number_and_no_others_do(make_root, tmp_path):
     same = {1: (1, 2, 3), 2: pattern(2), 3: (1, 2, 3), 4: pattern(4), 5: pattern(2), 6: (1, 2, 9)}
     decoded = decode_photos(open_root(make_root(ROWS, same)), IDS, cache=tmp_path / "cache")
