@@ -1,4 +1,4 @@
-"""The commands: ``python -m fashion_tl {summary,sample,download,run,figures,report,predict,export}``."""
+"""Transfer learning on Fashion Product Images, one command each for what the notebooks and their readers need."""
 
 import argparse
 import json
@@ -125,7 +125,7 @@ def parser() -> argparse.ArgumentParser:
     new.add_argument("--recipe", choices=RECIPES, default="tuned", help="default: %(default)s")
     new.add_argument("--epochs", type=int, help="default: the recipe's")
     new.add_argument("--seed", type=int, help="default: 0")
-    new.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other setting; repeatable")
+    new.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="others, see config.py")
 
     new = command(figures, "Draw the figures of a run again, without training.")
     new.add_argument("run", help="folder of the run")

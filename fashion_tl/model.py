@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -257,7 +257,7 @@ def save_model(path: Path, model: nn.Module, classes: tuple, train_counts: list[
     about = {"classes": list(classes), "train_counts": train_counts, "config": config.to_dict()}
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     with replacing(path) as temporary:
-        save_file(state, temporary, metadata={"fashion_tl": json.dumps(about)})
+        temporary.write_bytes(save(state, {"fashion_tl": json.dumps(about)}))  # save_file would keep it from others
 
 
 def load_model(path: str | os.PathLike) -> SavedModel:

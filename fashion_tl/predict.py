@@ -84,5 +84,6 @@ def predict(saved: SavedModel, paths: Sequence[str | os.PathLike], to: str | os.
             print(row["photo"], *(f"  {share:>6.1%}  {name}" for share, name in best if name), sep="\n")
     if to:
         write_json(to, rows) if to.suffix == ".json" else write_table(to, pd.DataFrame(rows), float_format="%.6g")
+        print(to)
     if failed := sum(row["error"] is not None for row in rows):
         raise DataError(f"{failed} of {len(photos)} photos could not be read")

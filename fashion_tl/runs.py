@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from fashion_tl.config import Config
+from fashion_tl.config import Config, make_config
 from fashion_tl.distributed import rank
 from fashion_tl.errors import RunError
 from fashion_tl.files import is_made, lock, make_once, replacing
@@ -43,10 +43,12 @@ class Run:
 
     @property
     def source(self) -> str:
-        """The data and weights behind a figure, in one line."""
+        """The data, weights and settings behind a figure, in one line."""
         data, weights = self.about["data"], self.about["weights"]["name"]
         photos = f"{data['name']}, {data['photos']:,} photos"
-        return f"Data: {photos} · ResNet-50 from {weights} · {self.config.recipe} recipe"
+        config, own = self.config, {"seed": self.config.seed, "epochs": self.config.epochs}
+        changed = "" if config == make_config(config.training, config.recipe, **own) else ", changed"
+        return f"Data: {photos} · ResNet-50 from {weights} · {config.recipe} recipe{changed}"
 
     @property
     def is_random(self) -> bool:
@@ -100,7 +102,9 @@ def open_run(folder: str | os.PathLike) -> Run:
     try:
         return Run(folder, json.loads((folder / "run.json").read_text()))
     except (OSError, ValueError) as error:
-        raise RunError(f"{folder} is no run folder: run.json can't be read ({error})") from error
+        below = ", ".join(sorted(path.parent.name for path in folder.glob("*/run.json")))
+        hint = f"; runs lie in it: {below}" if below else ""
+        raise RunError(f"{folder} is no run folder: run.json can't be read ({error}){hint}") from error
 
 
 def create_run(folder: str | os.PathLike, config: Config, data: dict[str, Any], weights: dict[str, Any]) -> Run:

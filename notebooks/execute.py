@@ -193,6 +193,7 @@ def main() -> int:
     for executed in done if args.refresh else ():
         refresh(executed, done[executed])
     print(f"\n{table(runs).reset_index().to_string(index=False)}\n")
+    print(f"run folders:        {', '.join(str(run.folder) for run in runs)}")
     print(f"executed notebooks: {args.out}/*.ipynb\nfigures:            {args.out}/**/figures/*.png")
     if any(run.is_random for run in runs):
         print(f"NOTE: these started from RANDOM weights: nothing was transferred; WEIGHTS={AUTO} downloads (98 MB).")

@@ -14,7 +14,7 @@ from torchvision.models import ResNet50_Weights
 from fashion_tl import training
 from fashion_tl.__main__ import main
 from fashion_tl.config import make_config
-from fashion_tl.runs import open_run
+from fashion_tl.runs import create_run, open_run
 
 QUICK = ["--set", "image_size=32x32", "--set", "batch_size=32", "--set", "precision=fp32"]
 
@@ -166,9 +166,22 @@ def test_predict_names_a_photo_it_can_not_read_and_answers_for_the_others(fc_onl
     assert "text.jpg: not a photo" in output.err and str(photo) in output.out
 
 
-def test_predict_without_a_run_says_so(tmp_path, capsys):
+def test_a_runs_figures_say_whether_its_recipe_was_changed(tmp_path):
+    for name, settings, words in (
+        ("own", {"epochs": 2, "seed": 1}, "tuned recipe"),
+        ("changed", {"lr": 0.5}, "tuned recipe, changed"),
+    ):
+        config = make_config("direct", **settings)
+        about = {"name": "some", "photos": 6, "fingerprint": "1"}
+        run = create_run(tmp_path / name, config, about, {"name": "random weights", "fingerprint": None})
+        assert run.source.endswith(f" · {words}")
+
+
+def test_predict_without_a_run_says_so(tiny_run, sample_root, tmp_path, capsys):
     assert command("predict", tmp_path, "photo.jpg") == 2
-    assert "is no run folder" in capsys.readouterr().err
+    assert "is no run folder" in (said := capsys.readouterr().err) and "runs lie in it" not in said
+    assert command("report", tiny_run.folder.parent, "--data", sample_root) == 2
+    assert f"; runs lie in it: {tiny_run.folder.name}" in capsys.readouterr().err
 
 
 def test_a_run_on_real_data_without_weights_stops_and_names_the_three_ways(sample_root, tmp_path, monkeypatch, capsys):

@@ -31,6 +31,7 @@ QUIET = (
 )
 SHOTS = REPOSITORY / "runs" / "browser"
 DESKTOP, PHONE = {"width": 1200, "height": 900}, {"width": 360, "height": 740}
+HALF_A_SCREEN = {"width": 600, "height": 900}
 TINY = """data_root = {root!r}
 weights = "none"
 recipe = "tuned"
@@ -170,7 +171,7 @@ def test_the_report_sorts_and_filters_by_keyboard(opened, done):
 
 def test_the_report_is_readable_on_a_phone_and_in_the_dark(opened, done):
     opens, errors, requests = 0, [], []
-    for name, viewport in (("desktop", DESKTOP), ("phone", PHONE)):
+    for name, viewport in (("desktop", DESKTOP), ("half", HALF_A_SCREEN), ("phone", PHONE)):
         for scheme in ("light", "dark"):
             page, heard = opened(viewport, scheme)
             assert page.evaluate("document.documentElement.scrollWidth") == viewport["width"]  # no sideways scrolling
@@ -184,7 +185,7 @@ def test_the_report_is_readable_on_a_phone_and_in_the_dark(opened, done):
             page.screenshot(path=SHOTS / f"report-{name}-{scheme}-classes.png")
             page.screenshot(path=SHOTS / f"report-{name}-{scheme}-whole.png", full_page=True)
             opens, errors, requests = opens + 1, errors + heard.errors, requests + heard.requests
-    done.append(["the report read at 1200 and 360 px, light and dark: times", opens, len(errors)])
+    done.append(["the report read at 1200, 600 and 360 px, light and dark: times", opens, len(errors)])
     done.append(["requests that it made of the network", len(requests), len(requests)])
     assert not errors and not requests
 

@@ -239,6 +239,8 @@ def test_a_saved_model_carries_its_classes_and_settings(tmp_path):
     with torch.inference_mode():
         assert torch.equal(saved.model(inputs), model(inputs))
     assert [path.name for path in tmp_path.iterdir()] == ["m.safetensors"]
+    (tmp_path / "other").touch()  # those who may read other files may read this one
+    assert (tmp_path / "m.safetensors").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
 def test_a_file_that_is_no_saved_model_is_refused(tmp_path, imagenet_like):

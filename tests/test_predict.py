@@ -70,10 +70,10 @@ def test_without_a_file_each_photo_is_printed_and_there_is_no_progress_bar(tiny_
     assert all(line.startswith("  ") and "%  " in line for line in lines if line not in lines[::6])
 
 
-def test_into_a_file_there_is_a_progress_bar_and_nothing_is_printed(tiny_run, photos, tmp_path, capsys):
+def test_into_a_file_there_is_a_progress_bar_and_its_name_alone_is_printed(tiny_run, photos, tmp_path, capsys):
     assert command("predict", tiny_run.folder, *photos, "--to", tmp_path / "answers.csv") == 0
     output = capsys.readouterr()
-    assert output.out == "" and "predicting: 100%" in output.err and "3/3" in output.err
+    assert output.out == f"{tmp_path / 'answers.csv'}\n" and "predicting: 100%" in output.err and "3/3" in output.err
 
 
 def test_json_holds_what_csv_holds(tiny_run, photos, tmp_path):
