@@ -1,11 +1,13 @@
 """How long an epoch takes by one process and by two, and how far apart the two end; run by ``tests/scale.py``."""
 
 import os
-import subprocess
+import socket
 import sys
 from pathlib import Path
+from subprocess import DEVNULL, Popen
 
 from safetensors.torch import load_file
+from torch import Tensor
 
 from fashion_tl.model import build_resnet50
 from fashion_tl.runs import open_run
@@ -22,35 +24,51 @@ def processes(home: Path, weights: str | None = None, photos: int = 240) -> list
     be said of the difference.
     """
     data = draw_sample(home / "sample", photos=photos, types=8)
-    runs = [_run(n, data, weights or "none", home / f"{n} processes") for n in (1, 2)]
-    one, two = (open_run(run).history for run in runs)
+    runs = [_run(*size, data, weights or "none", home / f"{size} processes") for size in ((1, 1), (1, 2), (2, 1))]
+    one, two, _ = histories = [open_run(run).history for run in runs]
     how = f"direct, {photos} photos of the sample at 80×60, batches of 16, fp32, one thread each"
     times = [table["seconds"].iloc[-1] for table in (one, two)]
     rows = [("an epoch by 1 and by 2 processes", how, f"{times[0]:.1f} s and {times[1]:.1f} s", "–")]
     if weights:
-        states = [load_file(run / "model.safetensors") for run in runs]
-        weight = max(float((states[0][k].double() - states[1][k].double()).abs().max()) for k in states[0])
-        one, two = (table.drop(columns=["seconds", "best"]) for table in (one, two))
-        figure = float((one - two).abs().max().max())
-        for (what, bound), apart in zip(LARGEST.items(), (weight, figure), strict=True):
-            rows.append((f"largest difference {what}", how, judged(apart, apart <= bound), f"≤ {bound:g}"))
-        start = build_resnet50(len(states[0]["fc.bias"]), weights, seed=0).state_dict()
-        moved = max(float((states[0][k].double() - start[k].double()).abs().max()) for k in start)
-        least = 10 * LARGEST["of any weight"]
+        alone, *together = [load_file(run / "model.safetensors") for run in runs]
+        start = build_resnet50(len(alone["fc.bias"]), weights, seed=0).state_dict()
+        moved, least = apart(alone, start), 10 * LARGEST["of any weight"]
         rows.append(("largest change of any weight in training", how, judged(moved, moved >= least), f"≥ {least:g}"))
-    once = all(open_run(run).predictions["id"].is_unique for run in runs)
-    same = set(open_run(runs[0]).predictions["id"]) == set(open_run(runs[1]).predictions["id"])
-    return [*rows, ("every test photo predicted once", how, "yes" if once and same else "no: NOT MET", "yes")]
+        one, *others = (table.drop(columns=["seconds", "best"]) for table in histories)
+        for where, state, table in zip(("one machine", "two machines (torchrun twice)"), together, others, strict=True):
+            found = (apart(alone, state), float((one - table).abs().max().max()))
+            for (what, bound), value in zip(LARGEST.items(), found, strict=True):
+                words = f"2 processes on {where}: largest difference {what}"
+                rows.append((words, how, judged(value, value <= bound), f"≤ {bound:g}"))
+    wanted = set(open_run(runs[0]).predictions["id"])
+    predicted = [open_run(run).predictions["id"] for run in runs]
+    once = all(ids.is_unique and set(ids) == wanted for ids in predicted)
+    return [*rows, ("every test photo predicted once", how, "yes" if once else "no: NOT MET", "yes")]
+
+
+def apart(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
+    """The largest difference of any weight."""
+    return max(float((one[name].double() - other[name].double()).abs().max()) for name in one)
 
 
 def judged(value: float, met: bool) -> str:
     return f"{value:.1e}" if met else f"{value:.1e}: NOT MET"
 
 
-def _run(n: int, data: Path, weights: str, folder: Path) -> Path:
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(n)] if n > 1 else []
+def _run(machines: int, n: int, data: Path, weights: str, folder: Path) -> Path:
+    """One run of so many machines, here all this one, with ``n`` processes each."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     words = ["run", "direct", "--data", data, "--weights", weights, "--out", folder, "--cache", folder.parent / "cache"]
-    settings = [word for setting in SETTINGS for word in ("--set", setting)]
-    command = [sys.executable, *torchrun, "-m", "fashion_tl", *map(str, words), *settings]
-    subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True)
+    words = [*map(str, words), *(word for setting in SETTINGS for word in ("--set", setting))]
+    running = []
+    for machine in range(machines):
+        torchrun = f"-m torch.distributed.run --nnodes {machines} --node-rank {machine} --nproc-per-node {n}".split()
+        torchrun += ["--master-addr", "127.0.0.1", "--master-port", str(port)]
+        command = [sys.executable, *(torchrun if machines * n > 1 else []), "-m", "fashion_tl", *words]
+        running.append(Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=DEVNULL, stderr=DEVNULL))
+    codes = [process.wait() for process in running]
+    if any(codes):
+        raise SystemExit(f"{folder}: the run failed")
     return folder
