@@ -125,7 +125,7 @@ def parser() -> argparse.ArgumentParser:
     new.add_argument("--recipe", choices=RECIPES, default="tuned", help="default: %(default)s")
     new.add_argument("--epochs", type=int, help="default: the recipe's")
     new.add_argument("--seed", type=int, help="default: 0")
-    new.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="others, see config.py")
+    new.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other; repeatable")
 
     new = command(figures, "Draw the figures of a run again, without training.")
     new.add_argument("run", help="folder of the run")

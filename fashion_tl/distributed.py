@@ -29,7 +29,8 @@ def world_size() -> int:
 def processes(device: torch.device) -> Iterator[None]:
     """What runs inside is one of torchrun's processes, each with a GPU of its own, or on the CPU; else nothing changes.
 
-    When one of them fails all end, and only the first to fail says why. RunError where another has ended.
+    When one of them fails all end, and only the first to fail says why (each does, where the machine that counts them
+    has ended). RunError where another has ended.
     """
     if not dist.is_torchelastic_launched():
         yield
@@ -47,7 +48,8 @@ def processes(device: torch.device) -> Iterator[None]:
     except (Exception, KeyboardInterrupt) as error:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what follows is to be printed whole
         if isinstance(error, (KeyboardInterrupt, dist.DistError)) or "gloo/transport" in str(error):
-            cause = f" ({line})" if (line := str(error).partition("\n")[0]) else ""
+            first_line = str(error).partition("\n")[0]
+            cause = "" if isinstance(error, KeyboardInterrupt) else f" ({first_line})"
             words = f"stopped, or another process ended{cause}"
             error = RunError(f"{words}: the same command goes on after the last whole epoch")
         first = True

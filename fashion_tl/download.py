@@ -57,7 +57,7 @@ def download(to: str | os.PathLike, small: bool = False) -> Path:
             with contextlib.suppress(OSError):  # somebody else's by now when it isn't empty
                 made.rmdir()
         if isinstance(error, OSError):
-            raise DownloadError(f"{target} can't be written: {error.strerror or error}") from error
+            raise DownloadError(f"{target} can't be written: {error}") from error
         raise
     return target
 

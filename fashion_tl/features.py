@@ -44,7 +44,7 @@ def frozen_features(
     make_cached(file, "the features", lambda new: _compute_into(new, frozen, photos, rows, config))
     try:
         return np.load(file, mmap_mode="c")
-    except ValueError as error:
+    except (EOFError, ValueError) as error:
         raise DataError(f"{file} is damaged ({error}); delete it, and it is made anew.") from error
 
 

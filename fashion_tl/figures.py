@@ -163,8 +163,12 @@ def sample_predictions(photos: np.ndarray, predictions: pd.DataFrame, title: str
 
 @styled
 def largest_losses(photos: np.ndarray, predictions: pd.DataFrame, title: str, source: str) -> Figure:
-    """``sample_predictions`` with the loss (one more column) and the true class under each photo."""
-    need(predictions, "predictions", "articleType", "top1", "p1", "loss")
+    """``sample_predictions`` with the loss (one more column) and the true class under each photo.
+
+    Without rows a figure that says so."""
+    need(predictions, "predictions", "articleType", "top1", "p1", "loss", rows=0)
+    if predictions.empty:  # none has a loss
+        return page(7.5, 0.1, title, source, "No test photo is of a class that can be learned")[0]
     lines = _predicted(predictions)
     captions = [[(f"loss {loss:.2f}", GREY), *two] for loss, two in zip(predictions["loss"], lines, strict=True)]
     note = "Under each photo: loss, predicted class and its probability, true class"
@@ -233,7 +237,8 @@ def per_class_accuracy(per_class: pd.DataFrame, title: str, source: str) -> Figu
         (test == 0, nowhere * (1 + 2 * (train == 0)), "no test photo: cannot be measured", NO_TEST),
     ]
     marks = [(where, values, f"{label} ({where.sum()})", look) for where, values, label, look in kinds]
-    mean = f"Mean of the {known.sum()} classes with training and test photos: {accuracy[known].mean():.1%}. "
+    mean = f"{accuracy[known].mean():.1%}" if known.any() else "–"
+    mean = f"Mean of the {known.sum()} classes with training and test photos: {mean}. "
     beside = [f"{right:,.0f}/{photos:,}" for right, photos in zip(table["correct"], test, strict=True)]
     head = (title, source, mean + "Beside each row: right/test photos")
     figure, panels = rows_of_marks(table["articleType"].tolist(), beside, marks, "accuracy", *head)

@@ -94,7 +94,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def is_made(path: Path) -> bool:
-    """Whether it is there, and whoever made it has cleaned up: wasn't killed just before."""
+    """Whether it is there, and no draft of it is: somebody may be at it, or was killed."""
     return path.exists() and not _draft_folder(path).exists()
 
 

@@ -63,7 +63,7 @@ def decode_photos(
     try:
         array = np.load(folder / "photos.npy", mmap_mode="c")
         failed = {int(i): reason for i, reason in json.loads((folder / "failed.json").read_text()).items()}
-    except (OSError, ValueError) as error:
+    except (EOFError, OSError, ValueError) as error:
         raise DataError(f"{folder} is damaged ({error}); delete it, and it is made anew.") from error
     return Photos(array, ids[~np.isin(ids, list(failed))], failed)
 

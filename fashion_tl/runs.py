@@ -43,7 +43,7 @@ class Run:
 
     @property
     def source(self) -> str:
-        """The data, weights and settings behind a figure, in one line."""
+        """The data, weights and recipe behind a figure, in one line. Other seeds and epochs don't change a recipe."""
         data, weights = self.about["data"], self.about["weights"]["name"]
         photos = f"{data['name']}, {data['photos']:,} photos"
         config, own = self.config, {"seed": self.config.seed, "epochs": self.config.epochs}

@@ -210,7 +210,7 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        print("stopped; `make notebooks` with the same settings goes on after the last whole epoch", file=sys.stderr)
+        print("stopped; the same command goes on after the last whole epoch (`make demo` starts anew)", file=sys.stderr)
         sys.exit(128 + received[-1])
     except FashionTLError as error:
         sys.exit(f"error: {error}")

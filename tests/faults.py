@@ -188,7 +188,7 @@ def differences(found: dict[str, str], wanted: dict[str, str]) -> list[str]:
 def half_written(place: Place, wanted: dict[str, str]) -> list[str]:
     """Files under their final names that are not what they will be in the end; checkpoints must be readable.
 
-    A history beside a checkpoint is as long as the training so far.
+    A history beside a checkpoint is that of the training so far.
     """
     faults = []
     for name, digest in content(place.home).items():
@@ -199,8 +199,11 @@ def half_written(place: Place, wanted: dict[str, str]) -> list[str]:
                 torch.load(place.home / name, weights_only=True)
             except Exception as error:
                 faults.append(f"{name} can't be read ({type(error).__name__})")
-        elif name.endswith("history.csv") and (place.home / name).with_name("checkpoint.pt").exists():
-            continue
+        elif name.endswith("history.csv") and (checkpoint := (place.home / name).with_name("checkpoint.pt")).exists():
+            learned = [row["train_loss"] for row in torch.load(checkpoint, weights_only=True)["history"]]
+            losses = pd.read_csv(place.home / name)["train_loss"].tolist()
+            if not losses or losses != learned[: len(losses)]:
+                faults.append(f"{name} is not the training's")
         elif wanted.get(name) != digest:
             faults.append(f"{name} is half-written")
     return faults

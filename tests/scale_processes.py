@@ -1,4 +1,4 @@
-"""How long an epoch takes by one process and by two, and how far apart the two end; run by ``tests/scale.py``."""
+"""How long an epoch takes by one process and by two, and how far apart they end; run by ``tests/scale.py``."""
 
 import os
 import socket
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from subprocess import DEVNULL, Popen
 
+import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -18,13 +19,14 @@ SETTINGS = "image_size=80x60 batch_size=16 precision=fp32 optimizer=sgd lr=1e-4 
 
 
 def processes(home: Path, weights: str | None = None, photos: int = 240) -> list[tuple[str, str, str, str]]:
-    """Rows ``(what, how, result, bound)``: direct, by one process and by two of one thread each, in ``home``.
+    """Rows ``(what, how, result, bound)``: direct, by one process, by two, and by one on each of two machines, in
+    ``home``; each has one thread.
 
     ``weights`` is a ResNet-50's file or name; None takes random ones, from which BatchNorm learns, so that nothing can
     be said of the difference.
     """
     data = draw_sample(home / "sample", photos=photos, types=8)
-    runs = [_run(*size, data, weights or "none", home / f"{size} processes") for size in ((1, 1), (1, 2), (2, 1))]
+    runs = [_run(*size, data, weights or "none", home / "{} x {}".format(*size)) for size in ((1, 1), (1, 2), (2, 1))]
     one, two, _ = histories = [open_run(run).history for run in runs]
     how = f"direct, {photos} photos of the sample at 80×60, batches of 16, fp32, one thread each"
     times = [table["seconds"].iloc[-1] for table in (one, two)]
@@ -35,10 +37,11 @@ def processes(home: Path, weights: str | None = None, photos: int = 240) -> list
         moved, least = apart(alone, start), 10 * LARGEST["of any weight"]
         rows.append(("largest change of any weight in training", how, judged(moved, moved >= least), f"≥ {least:g}"))
         one, *others = (table.drop(columns=["seconds", "best"]) for table in histories)
-        for where, state, table in zip(("one machine", "two machines (torchrun twice)"), together, others, strict=True):
-            found = (apart(alone, state), float((one - table).abs().max().max()))
+        places = ("one torchrun", "two torchruns, as of two machines")
+        for where, state, table in zip(places, together, others, strict=True):
+            found = (apart(alone, state), float((one - table).abs().to_numpy().max()))
             for (what, bound), value in zip(LARGEST.items(), found, strict=True):
-                words = f"2 processes on {where}: largest difference {what}"
+                words = f"2 processes of {where}: largest difference {what}"
                 rows.append((words, how, judged(value, value <= bound), f"≤ {bound:g}"))
     wanted = set(open_run(runs[0]).predictions["id"])
     predicted = [open_run(run).predictions["id"] for run in runs]
@@ -47,8 +50,8 @@ def processes(home: Path, weights: str | None = None, photos: int = 240) -> list
 
 
 def apart(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
-    """The largest difference of any weight."""
-    return max(float((one[name].double() - other[name].double()).abs().max()) for name in one)
+    """The largest difference of any weight; NaN where one of them is."""
+    return float(torch.stack([(one[name].double() - other[name].double()).abs().max() for name in one]).max())
 
 
 def judged(value: float, met: bool) -> str:

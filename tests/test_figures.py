@@ -49,6 +49,7 @@ DRAWN = {
     "loss_curves": lambda: figures.loss_curves(history(), "Loss", SOURCE),
     "sample_predictions": lambda: figures.sample_predictions(PHOTOS, PREDICTIONS, "Some", SOURCE),
     "largest_losses": lambda: figures.largest_losses(PHOTOS, PREDICTIONS, "Worst", SOURCE),
+    "largest_losses, none": lambda: figures.largest_losses(PHOTOS[:0], PREDICTIONS.head(0), "Worst", SOURCE),
     "per_class_accuracy": lambda: figures.per_class_accuracy(PER_CLASS, "Accuracy", SOURCE),
     "confused_pairs": lambda: figures.confused_pairs(PAIRS, "Mistakes", SOURCE),
     "confused_pairs, none": lambda: figures.confused_pairs(PAIRS.head(0), "Mistakes", SOURCE),
@@ -215,8 +216,11 @@ def test_confused_pairs_are_sorted_with_count_and_share():
     assert "9 (10%)" in words(figure)
 
 
-def test_no_confused_pair_is_said_in_words():
+def test_nothing_to_show_is_said_in_words():
     assert "No photo was taken for one of another class" in words(DRAWN["confused_pairs, none"]())
+    assert "No test photo is of a class that can be learned" in words(DRAWN["largest_losses, none"]())
+    unlearned = figures.per_class_accuracy(PER_CLASS.assign(train=0), "Accuracy", SOURCE)
+    assert "Mean of the 0 classes with training and test photos: –." in words(unlearned)
 
 
 @pytest.mark.parametrize(

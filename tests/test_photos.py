@@ -243,10 +243,11 @@ def test_a_cache_that_cannot_be_written_is_named(folder, tmp_path):
     assert file.read_text() == "in the way"
 
 
-def test_a_damaged_array_is_named(folder, tmp_path):
+@pytest.mark.parametrize("left", [-100, 0])
+def test_a_damaged_array_is_named(folder, tmp_path, left):
     decode_photos(open_root(folder), IDS, cache=tmp_path)
     (array,) = tmp_path.rglob("photos.npy")
-    array.write_bytes(array.read_bytes()[:-100])
+    array.write_bytes(array.read_bytes()[:left])
     with pytest.raises(DataError, match=f"{array.parent} is damaged.*delete it"):
         decode_photos(open_root(folder), IDS, cache=tmp_path)
 
