@@ -277,5 +277,5 @@ RUN = {"fc_only": run_fc_only, "direct": run_direct, "two_step": run_two_step}
 def unless_interrupted(history: pd.DataFrame) -> pd.DataFrame:
     """The history; KeyboardInterrupt after a Ctrl-C, which ``fit`` had put off to keep the best epoch."""
     if history.attrs.get("interrupted"):
-        raise KeyboardInterrupt("stopped; the same command, or the same cells from there, go on after the last whole epoch")
+        raise KeyboardInterrupt("stopped; the same command, or its training cell, goes on after the last whole epoch")
     return history
