@@ -50,7 +50,7 @@ faults: $(READY)  ## kill, stop, starve runs, start them twice: nothing is lost;
 fuzz: $(READY)  ## 10,000 strange tables and photos, zips and weights; same table file
 	$(BIN)/python tests/fuzz.py
 
-scale: $(READY)  ## many photos, large ones, several processes: memory and speed; same table file [WEIGHTS=...]
+scale: $(READY)  ## large photos, several processes: memory and speed; same table file [WEIGHTS=...]
 	$(BIN)/python tests/scale.py $(if $(WEIGHTS),--weights "$(WEIGHTS)")
 
 browser: $(READY)  ## the report and a notebook in a real Chromium; screenshots in runs/browser/

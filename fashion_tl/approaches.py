@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from torch import nn
+from torch.optim.swa_utils import update_bn
 
 from fashion_tl.batches import Batches, feature_batches, photo_batches
 from fashion_tl.catalogue import LARGEST, POWERS, Catalogue, Task, class_weights, make_task, read_catalogue
@@ -20,7 +21,7 @@ from fashion_tl.errors import DataError
 from fashion_tl.evaluation import metrics, per_class_table, prediction_table
 from fashion_tl.features import frozen_features
 from fashion_tl.files import draft
-from fashion_tl.inference import calibrate_batchnorm, forward, pick_device, resolve_precision, through
+from fashion_tl.inference import forward, pick_device, resolve_precision, through
 from fashion_tl.model import (
     available_weights,
     build_resnet50,
@@ -119,18 +120,8 @@ def start_run(folder: StrPath, config: Config, data: Data, weights: Maybe) -> Ru
     photos = len(data.task.train) + len(data.task.val) + len(data.task.test)
     file = None if is_random(weights) else Path(weights).expanduser()
     fingerprint = file_fingerprint(file)[:16] if file and file.is_file() else None
-    return create_run(
-        folder,
-        config,
-        data={"name": data.root.name, "photos": photos, "fingerprint": data.fingerprint},
-        weights={"name": weights_name(weights), "fingerprint": fingerprint},
-    )
-
-
-@main_first()
-def given_weights(weights: Maybe, data: Data) -> Maybe:
-    """:func:`fashion_tl.model.available_weights`, which of several processes one downloads."""
-    return available_weights(weights, data.root.is_sample)
+    own_data = {"name": data.root.name, "photos": photos, "fingerprint": data.fingerprint}
+    return create_run(folder, config, own_data, {"name": weights_name(weights), "fingerprint": fingerprint})
 
 
 def train_head(model: nn.Module, data: Data, run: Run) -> pd.DataFrame:
@@ -142,8 +133,8 @@ def train_head(model: nn.Module, data: Data, run: Run) -> pd.DataFrame:
         return _read_back(model, run)
     start, config = time.perf_counter(), run.config
     frozen, head = split_frozen(model.to(pick_device()))
-    if run.is_random:
-        calibrate_batchnorm(frozen, data.batches("train", config))
+    if run.is_random:  # a random network that is to be frozen has no statistics of its own
+        update_bn(data.batches("train", config).in_order(pick_device()), frozen)
     train, val = data.features(frozen, config, "train", "val")
     return _fit(head, train, val, data, run, start)
 
@@ -223,7 +214,7 @@ def run_fc_only(
     """Backbone frozen, new last layer trained. Returns the finished run; ``settings`` are those of ``Config``."""
     config = make_config("fc_only", recipe, **settings)
     data = load_data(data_path, config, cache)
-    weights = given_weights(weights, data)
+    weights = available_weights(weights, data.root.is_sample)
     run = start_run(folder, config, data, weights)
     model = build_resnet50(data.task.num_classes, weights, config.seed)
     freeze_all_but_head(model)
@@ -238,7 +229,7 @@ def run_direct(
     """New last layer, the whole network fine-tuned. Returns and settings as :func:`run_fc_only`."""
     config = make_config("direct", recipe, **settings)
     data = load_data(data_path, config, cache)
-    weights = given_weights(weights, data)
+    weights = available_weights(weights, data.root.is_sample)
     run = start_run(folder, config, data, weights)
     model = build_resnet50(data.task.num_classes, weights, config.seed)
     history = unless_interrupted(train_network(model, data, run))
@@ -256,7 +247,7 @@ def run_two_step(
     config20, config = (make_config(training, recipe, **settings) for training in ("top20", "two_step"))
     data = load_data(data_path, config, cache)
     data20 = data.largest()
-    weights = given_weights(weights, data)
+    weights = available_weights(weights, data.root.is_sample)
 
     run = start_run(folder, config, data, weights)
     run20 = start_run(Path(folder) / "top20", config20, data20, weights)

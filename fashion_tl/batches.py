@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -67,14 +67,8 @@ class Batches:
 
 def photo_batches(array: np.ndarray, rows: np.ndarray, labels: np.ndarray, config: Config) -> Batches:
     """Batches of the photos ``rows``, int64 [n], of ``array``, uint8 [photos, height, width, 3]."""
-    return Batches(
-        torch.from_numpy(array),
-        torch.from_numpy(rows),
-        torch.from_numpy(labels),
-        config.batch_size,
-        prepare=lambda photos: prepare_photos(photos, config),
-        augment=flip_half if config.flip else Batches.augment,
-    )
+    tensors, prepare = map(torch.from_numpy, (array, rows, labels)), partial(prepare_photos, config=config)
+    return Batches(*tensors, config.batch_size, prepare, flip_half if config.flip else Batches.augment)
 
 
 def prepare_photos(photos: Tensor, config: Config) -> Tensor:
@@ -114,14 +108,8 @@ def feature_batches(features: np.ndarray, rows: np.ndarray, labels: np.ndarray, 
 
     Of each photo the first view, or, where batches are shuffled, one at random.
     """
-    return Batches(
-        torch.from_numpy(features),
-        torch.from_numpy(rows),
-        torch.from_numpy(labels),
-        config.batch_size,
-        prepare=lambda views: views[:, 0],
-        augment=one_view,
-    )
+    tensors = map(torch.from_numpy, (features, rows, labels))
+    return Batches(*tensors, config.batch_size, lambda views: views[:, 0], one_view)
 
 
 def one_view(features: Tensor, generator: torch.Generator) -> Tensor:

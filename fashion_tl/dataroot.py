@@ -165,13 +165,9 @@ def _open_zip(path: Path) -> DataRoot:
     if not tables:
         raise DataError(f"{path}: no styles.csv in it, nor up to {DEEPEST} folders down. {HELP}.")
     inner = min(tables, key=lambda name: (name.count("/"), name)).removesuffix("styles.csv")
-    photos = {}
-    for name, member in members.items():
-        if name.startswith(f"{inner}images/"):
-            number = _photo_id(name.removeprefix(f"{inner}images/"))
-            if number is not None:
-                photos[number] = (member.file_size, member.CRC)
-    return DataRoot(path, inner, photos, True)
+    images = f"{inner}images/"
+    numbers = {_photo_id(name.removeprefix(images)): m for name, m in members.items() if name.startswith(images)}
+    return DataRoot(path, inner, {i: (m.file_size, m.CRC) for i, m in numbers.items() if i is not None}, True)
 
 
 def _photo_id(name: str) -> int | None:

@@ -137,16 +137,14 @@ def _sentence(error: BaseException, name: str) -> str:
     """What went wrong between us and Kaggle, and what to do about it."""
     page = f"https://www.kaggle.com/datasets/{name}"
     status = getattr(getattr(error, "response", None), "status_code", 0)
-    if status == 401:
-        return f"Kaggle refused the token (401): it may be expired or mistyped. {HOW_TO_SIGN_IN}"
-    if status == 403:
-        return f"Kaggle refused access (403): open {page} signed in, accept its terms if asked, and try again"
-    if status == 404:
-        return f"Kaggle has no such data set (404): see whether {page} opens in a browser"
-    if status == 429:
-        return "Kaggle got too many requests from you (429): wait a few minutes and try again"
+    known = {
+        401: f"Kaggle refused the token (401): it may be expired or mistyped. {HOW_TO_SIGN_IN}",
+        403: f"Kaggle refused access (403): open {page} signed in, accept its terms if asked, and try again",
+        404: f"Kaggle has no such data set (404): see whether {page} opens in a browser",
+        429: "Kaggle got too many requests from you (429): wait a few minutes and try again",
+    }
     if status >= 400:
-        return f"Kaggle's server answered with an error ({status}, {error}): try again later"
+        return known.get(status, f"Kaggle's server answered with an error ({status}, {error}): try again later")
     if _is_from_the_network(error):
         return f"Kaggle can't be reached, or the connection broke ({type(error).__name__}): check the network"
     return f"the download of {name} failed: {error}"

@@ -62,9 +62,8 @@ def _key(frozen: nn.Module, shape: tuple[int, ...], digests: Sequence[bytes], co
 
 
 def _compute_into(file: Path, frozen: nn.Module, photos: np.ndarray, rows: np.ndarray, config: Config) -> None:
-    plain = photo_batches(
-        photos, rows, np.zeros(len(rows), dtype=np.int64), config.change(flip=False, batch_size=BATCH)
-    )
+    no_labels = np.zeros(len(rows), dtype=np.int64)
+    plain = photo_batches(photos, rows, no_labels, config.change(flip=False, batch_size=BATCH))
     views = [plain, mirrored(plain)] if config.flip else [plain]
     features = None
     for number, view in enumerate(views):

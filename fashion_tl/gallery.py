@@ -61,10 +61,8 @@ def draw_all(folder: Path, data_path: str, cache: str | None = None) -> list[Pat
 
 def _draw(name: str, run: Run, data: Data, source: str) -> Figure:
     title = TITLE[run.config.training] + (" (RANDOM weights)" if run.is_random else "")
-    if name == "distribution":
-        return figures.class_distribution(data.catalogue.counts, source)
-    if name == "distribution20":
-        return figures.class_distribution(data.catalogue.counts, source, top=LARGEST)
+    if name in ("distribution", "distribution20"):
+        return figures.class_distribution(data.catalogue.counts, source, LARGEST if name.endswith("20") else None)
     if name == "weight":
         counts, config = data.task.train_counts, run.config
         power, words = POWERS[config.class_weights], "in the loss"

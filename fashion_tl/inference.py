@@ -123,17 +123,3 @@ def photo_logits(model: nn.Module, photos: Tensor, config: Config) -> Tensor:
     ``config.flip_test``, the mean of those for each photo and its mirror image."""
     views = [photos, photos.flip(2)] if config.flip_test else [photos]
     return model(prepare_photos(torch.cat(views), config)).unflatten(0, (len(views), -1)).mean(0)
-
-
-@torch.no_grad()
-def calibrate_batchnorm(model: nn.Module, batches: Batches) -> None:
-    """Give BatchNorm the statistics of these photos: a random network that is to be frozen has none of its own."""
-    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
-    model.eval()
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.train().momentum = None  # a plain mean over all batches
-    for inputs, _ in batches.in_order(next(model.parameters()).device):
-        model(inputs)
-    for norm in norms:
-        norm.eval().momentum = 0.1

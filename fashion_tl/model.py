@@ -18,6 +18,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import ResNet50_Weights, resnet50
 
 from fashion_tl.config import Config
+from fashion_tl.distributed import main_first
 from fashion_tl.errors import ConfigError, WeightsError
 from fashion_tl.files import replacing
 
@@ -57,15 +58,12 @@ def weights_name(weights: str | os.PathLike | None) -> str:
     return "random weights" if is_random(weights) else Path(weights).name
 
 
-def is_downloaded(name: str) -> bool:
-    """Whether torchvision already holds these weights on this machine."""
-    return Path(torch.hub.get_dir(), "checkpoints", ResNet50_Weights[name].url.rsplit("/", 1)[-1]).is_file()
-
-
+@main_first()
 def available_weights(weights: str | os.PathLike | None, is_sample: bool) -> str | os.PathLike | None:
     """The weights asked for. On the built-in sample, random ones take the place of a download that fails.
 
-    WeightsError when they can't be had, and it isn't the sample, or it isn't for want of a download.
+    Of several processes one downloads. WeightsError when they can't be had, and it isn't the sample, or it isn't for
+    want of a download.
     """
     reason = "the weights are `none`"
     if not is_random(weights):

@@ -2,12 +2,12 @@
 
 import gzip
 import hashlib
-import io
 import json
 import os
 import platform
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -164,9 +164,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_table(path: Path, table: pd.DataFrame, float_format: str | None = None) -> None:
     """As CSV (gzipped when the name ends so), with the same bytes for the same table."""
-    buffer = io.BytesIO()
-    table.to_csv(buffer, index=False, float_format=float_format, lineterminator="\n")
-    content = buffer.getvalue()
+    content = table.to_csv(index=False, float_format=float_format, lineterminator="\n").encode()
     _write(path, gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
 
 
@@ -186,11 +184,9 @@ def machine() -> str:
     import torch
 
     name = platform.processor() or platform.machine()
-    try:
+    with suppress(OSError, StopIteration):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        pass
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     return f"{name}, {processors()} cores{gpu}"
 

@@ -87,14 +87,9 @@ def fit(
             model.load_state_dict(everyone({k: b.cpu() for k, b in model.named_buffers()})[0], strict=False)
             if not math.isfinite(train_loss):
                 raise RunError(f"the loss is no longer a number in epoch {epoch + 1}; lower lr ({config.lr:g})")
-            row = {
-                "epoch": epoch + 1,
-                "lr": optimizer.param_groups[-1]["lr"],
-                "train_loss": train_loss,
-                "train_accuracy": train_accuracy,
-                **validate(model, val, config, per_class),
-                "seconds": time.perf_counter() - start,
-            }
+            row = {"epoch": epoch + 1, "lr": optimizer.param_groups[-1]["lr"]}
+            row |= {"train_loss": train_loss, "train_accuracy": train_accuracy}
+            row |= validate(model, val, config, per_class) | {"seconds": time.perf_counter() - start}
             better = best
             if not math.isfinite(best["val_cross_entropy"]) or row["val_cross_entropy"] < best["val_cross_entropy"]:
                 better = {"state": copy.deepcopy(model.state_dict()), **row}

@@ -19,12 +19,13 @@ import pandas as pd
 import papermill
 import torch
 from nbformat import NotebookNode
+from torchvision.models import ResNet50_Weights
 
 from fashion_tl.config import parse_setting
 from fashion_tl.dataroot import SAMPLE
 from fashion_tl.errors import FashionTLError, WeightsError
 from fashion_tl.evaluation import headline
-from fashion_tl.model import NAMES, is_downloaded, is_random, read_weights
+from fashion_tl.model import NAMES, is_random, read_weights
 from fashion_tl.runs import Run, open_run
 
 HERE = Path(__file__).resolve().parent
@@ -159,7 +160,8 @@ def main() -> int:
     is_sample = args.data == SAMPLE
     if args.refresh and not is_sample:
         raise SystemExit("--refresh is for the built-in sample alone")
-    weights = args.weights or (AUTO if is_downloaded(AUTO) or not is_sample else "none")
+    downloaded = Path(torch.hub.get_dir(), "checkpoints", ResNet50_Weights[AUTO].url.rsplit("/", 1)[-1]).is_file()
+    weights = args.weights or (AUTO if downloaded or not is_sample else "none")
     random = is_random(weights)
     if weights in NAMES:
         try:

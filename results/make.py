@@ -15,13 +15,14 @@ import pandas as pd
 from fashion_tl.catalogue import LARGEST, read_catalogue
 from fashion_tl.dataroot import open_root
 from fashion_tl.errors import FashionTLError, RunError
-from fashion_tl.evaluation import TOP_K, confused_pairs, intervals, metrics, paired_difference, per_class_table
+from fashion_tl.evaluation import TOP_K, confused_pairs, metrics, per_class_table
 from fashion_tl.files import replacing
 from fashion_tl.runs import open_run, write_json, write_table
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 from charts import draw_all  # noqa: E402
+from uncertainty import intervals, paired_difference  # noqa: E402
 from words import render  # noqa: E402
 
 WRITTEN = [HERE.parent / "README.md", HERE / "README.md", HERE / "tuning.md"]

@@ -552,6 +552,7 @@ def quick(home: Path) -> list[tuple]:
 
 
 def main() -> int:
+    from many_photos import many_photos
     from reliability import write_table
 
     if sys.argv[1:] == ["quick"]:
@@ -577,6 +578,7 @@ def main() -> int:
         add(in_the_way(root, home, refs))
         add(two_at_once(root, home, refs))
         add(workers_killed(root, home))
+        add([many_photos(home / "many")])
         add(interrupted_notebook(root, home, refs["direct"], "02_direct.ipynb"))
         add(interrupted_notebook(root, home, refs["two_step"], "03_two_step.ipynb"))
     write_table("faults", HEAD, rows)

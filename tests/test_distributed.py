@@ -15,6 +15,7 @@ import torch.distributed as dist
 from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
+from torch.optim.swa_utils import update_bn
 from torchvision.models.resnet import Bottleneck, ResNet
 from tqdm import tqdm
 
@@ -23,7 +24,6 @@ from fashion_tl.approaches import RUN, load_data
 from fashion_tl.batches import photo_batches
 from fashion_tl.config import Config
 from fashion_tl.distributed import everyone, main_first, processes, share
-from fashion_tl.inference import calibrate_batchnorm
 from fashion_tl.runs import open_run
 from fashion_tl.sample import draw_sample
 from fashion_tl.training import classification_loss, loss_of_share, make_per_class, train_epoch
@@ -120,7 +120,7 @@ def given(tmp_path_factory):
     for name, values in model.named_parameters():
         if name.endswith("bn3.weight"):
             nn.init.constant_(values, 0.2)  # as drawn, what is rounded differently explodes from layer to layer
-    calibrate_batchnorm(model, load_data(root, config).batches("train", config))
+    update_bn(load_data(root, config).batches("train", config).in_order(torch.device("cpu")), model)
     torch.save(model.state_dict(), home / "w.pth")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fashion_tl.model.resnet50", lambda weights=None: small_resnet())

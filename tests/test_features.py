@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from torch.optim.swa_utils import update_bn
 
 from fashion_tl import features as module
 from fashion_tl import inference
@@ -12,7 +13,7 @@ from fashion_tl.batches import feature_batches, photo_batches
 from fashion_tl.config import Config
 from fashion_tl.errors import DataError
 from fashion_tl.features import frozen_features
-from fashion_tl.inference import calibrate_batchnorm, forward, through
+from fashion_tl.inference import forward, through
 from fashion_tl.model import Conv, build_resnet50, folded, freeze_all_but_head, freeze_first_children, split_frozen
 from fashion_tl.photos import photo_digests
 from fashion_tl.training import fit
@@ -38,7 +39,7 @@ TRAIN, VAL = np.arange(20), np.arange(20, 30)
 
 def network(photos, freeze=freeze_all_but_head):
     model = build_resnet50(CLASSES, None)
-    calibrate_batchnorm(model, photo_batches(photos, TRAIN, LABELS[TRAIN], settings()))
+    update_bn(photo_batches(photos, TRAIN, LABELS[TRAIN], settings()).in_order(torch.device("cpu")), model)
     freeze(model)
     return model
 

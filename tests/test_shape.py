@@ -22,8 +22,8 @@ def test_no_module_passes_300_lines():
     assert {path.name for path in PACKAGE.rglob("*.py") if len(path.read_text().splitlines()) > 300} == set()
 
 
-def test_the_package_stays_under_2280_lines_of_code_the_samples_drawing_not_counted():
-    assert sum(code_lines(path) for path in PACKAGE.glob("*.py") if path.name != "sample.py") < 2280
+def test_the_package_stays_under_2200_lines_of_code_the_samples_drawing_not_counted():
+    assert sum(code_lines(path) for path in PACKAGE.glob("*.py") if path.name != "sample.py") < 2200
 
 
 ORDER = (
