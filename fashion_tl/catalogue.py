@@ -26,8 +26,8 @@ class Catalogue:
     """The usable rows of ``styles.csv``, and an account of the others.
 
     ``rows`` counts the file's data rows; ``malformed`` those with another number of fields than the header,
-    recovered or not. ``table`` holds the usable rows in the file's order (the columns ``KEPT``, and ``line``),
-    ``left_out`` the others: ``line, id, reason``.
+    recovered or not, or with a field beyond all bounds. ``table`` holds the usable rows in the file's order (the
+    columns ``KEPT``, and ``line``), ``left_out`` the others: ``line, id, reason``.
     """
 
     name: str
@@ -71,7 +71,7 @@ def read_catalogue(root: DataRoot, bad_rows: str = "skip") -> Catalogue:
 
     Rows with unquoted commas in their last field are left out (``bad_rows="skip"``, as in the published runs) or
     have it joined together again (``"recover"``). What isn't UTF-8 is read as Latin-1. DataError names the file, and
-    the line or the column, when the file is empty, lacks a column or can't be parsed.
+    the line or the column, when the file is empty, lacks a column or its header can't be parsed.
     """
     if bad_rows not in ("skip", "recover"):
         raise ConfigError(f"bad_rows must be skip or recover, not {bad_rows!r}")
@@ -106,8 +106,10 @@ def _parse(root: DataRoot) -> tuple[list[tuple[int, list[str]]], list[str]]:
     for number, line in enumerate(content.removeprefix(codecs.BOM_UTF8).splitlines(), 1):
         try:  # line by line, so that neither a quote that is never closed nor a strange byte spoils the lines after it
             lines += [(number, fields) for fields in csv.reader([line.decode(errors="as latin-1")]) if fields]
-        except csv.Error as error:
-            raise DataError(f"{where}, line {number}: {error}. Mend that line, or take it out.") from error
+        except csv.Error as error:  # a field of more than 131,072 letters
+            if not lines:
+                raise DataError(f"{where}, line {number}: {error}. Mend that line, which is the header.") from error
+            lines.append((number, []))
     if not lines:
         raise DataError(f"{where} is empty; it must hold a header and one row per photo.")
     header = [name.strip() for name in lines[0][1]]

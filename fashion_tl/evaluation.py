@@ -103,16 +103,14 @@ def metrics(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, float 
 def best_and_worst(per_class: pd.DataFrame, n: int = 5) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The ``n`` learnable classes with the highest and the lowest accuracy; among equals, more test photos first."""
     table = per_class[(per_class["train"] > 0) & (per_class["test"] > 0)]
-    best = table.sort_values(["accuracy", "test"], ascending=[False, False], kind="stable")
-    worst = table.sort_values(["accuracy", "test"], ascending=[True, False], kind="stable")
-    return best.head(n).reset_index(drop=True), worst.head(n).reset_index(drop=True)
+    order = {"by": ["accuracy", "test"], "kind": "stable", "ignore_index": True}
+    return tuple(table.sort_values(ascending=[lowest, False], **order).head(n) for lowest in (False, True))
 
 
 def confused_pairs(predictions: pd.DataFrame, n: int = 12) -> pd.DataFrame:
     """The most frequent mistakes: ``true, predicted, count, share`` (of the true class's test photos)."""
     wrong = predictions[predictions["top1"] != predictions["articleType"]]
-    pairs = wrong.groupby(["articleType", "top1"]).size().rename("count").reset_index()
-    pairs = pairs.rename(columns={"articleType": "true", "top1": "predicted"})
+    pairs = wrong.groupby(["articleType", "top1"]).size().rename_axis(["true", "predicted"]).reset_index(name="count")
     pairs["share"] = pairs["count"] / pairs["true"].map(predictions["articleType"].value_counts())
     return pairs.sort_values(["count", "share"], ascending=False, kind="stable").head(n).reset_index(drop=True)
 

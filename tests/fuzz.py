@@ -107,6 +107,8 @@ def make_table(rng: Random, bad_rows: str) -> Table:
         if rng.random() < 0.05:
             lines.append("")
         line, reason, row = _make_row(rng, columns, bad_rows)
+        if rng.random() < 0.003:
+            line, reason = line + "y" * 1_000_000, "malformed"
         lines.append(line)
         table.rows += 1
         if reason is None:
@@ -121,8 +123,8 @@ def make_table(rng: Random, bad_rows: str) -> Table:
         table.reasons[reason] += 1
     if not table.rows and not table.refused:
         table.refused = "no rows"
-    if table.rows and rng.random() < 0.03:
-        place = rng.randrange(len(lines))
+    if rng.random() < 0.01:
+        place = 0 if lines[0] else 1  # the header's
         lines[place] += "y" * 1_000_000
         table.refused = f"line {place + 1}:"
     table.content = _encode(rng, lines)

@@ -160,6 +160,15 @@ def test_ids_that_are_paths_lead_nowhere(make_root):
     assert reasons(catalogue) == {"bad id": 3}
 
 
+@pytest.mark.parametrize("bad_rows", ["skip", "recover"])
+def test_a_field_of_a_million_letters_costs_its_own_row_alone(make_root, bad_rows):
+    giant = row_line(5, 2012, "Shirts", name="x" * 1_000_000)
+    catalogue = read_catalogue(open_root(make_root([ROWS[0], giant, *ROWS[1:]])), bad_rows)
+    assert catalogue.table["id"].tolist() == [1, 2, 3, 4]
+    assert (catalogue.rows, catalogue.malformed) == (5, 1)
+    assert catalogue.left_out.to_dict("records") == [{"line": 3, "id": "", "reason": "malformed"}]
+
+
 def test_a_malformed_row_is_named_by_its_id_wherever_that_stands(make_root):
     text = "year,articleType,id\n2012,Shirts,7\n2013,Heels,8,more\n2013\n"
     catalogue = read_catalogue(open_root(make_root(text, photos={7: (0, 0, 0)})))
@@ -203,8 +212,7 @@ def test_a_table_without_a_needed_column_is_refused(make_root):
 
 def test_a_table_that_is_no_table_is_refused(make_root):
     assert "no column 'id'" in refusal(make_root(bytes(range(256)) * 20, photos={}))
-    huge = HEADER + '\n1,"' + "x" * 200_000
-    assert "line 2" in refusal(make_root(huge, photos={}, at="huge"))
+    assert "line 1" in refusal(make_root(ROWS, header=HEADER + "x" * 200_000, at="huge"))
 
 
 # -- classes
