@@ -44,7 +44,7 @@ results: $(READY)  ## rebuild the README's tables and images/results from result
 	$(BIN)/jupyter nbconvert --log-level=ERROR --execute --inplace --ExecutePreprocessor.record_timing=False \
 	  notebooks/04_compare.ipynb
 
-faults: $(READY)  ## kill, stop, starve runs, start them twice: nothing is lost; table in results/reliability.md [KILLS=20]
+faults: $(READY)  ## kill, stop, starve runs, start them twice, ten times the photos: nothing is lost; table in results/reliability.md [KILLS=20]
 	$(BIN)/python tests/faults.py $(or $(KILLS),20)
 
 fuzz: $(READY)  ## 10,000 strange tables and photos, zips and weights; same table file

@@ -82,16 +82,12 @@ class Config:
         number("split_seed", 0, 2**31 - 1, int)
         number("epochs", 1, 10_000, int)
         number("batch_size", 1, 65_536, int)
-        number("val_fraction", 0, 0.5)
         number("lr", 1e-9, 1e3)
-        number("momentum", 0, 0.9999)
-        number("weight_decay", 0, 10)
-        number("warmup_epochs", 0, self.epochs)
-        number("label_smoothing", 0, 0.9)
         number("train_fraction", 0.01, 1)
-        number("backbone_lr_ratio", 0, 10)
-        number("logit_adjustment", 0, 2)
-        number("mixup", 0, 10)
+        most = {"val_fraction": 0.5, "momentum": 0.9999, "weight_decay": 10, "warmup_epochs": self.epochs}
+        most |= {"label_smoothing": 0.9, "backbone_lr_ratio": 10, "logit_adjustment": 2, "mixup": 10}
+        for name, high in most.items():
+            number(name, 0, high)
         for name in ("flip", "flip_test", "frozen_batchnorm"):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"{name} must be true or false, not {getattr(self, name)!r}")

@@ -53,7 +53,7 @@ class DataRoot:
     @property
     def name(self) -> str:
         """What figures and tables call it: no path of any machine."""
-        return "the built-in sample" if self.is_sample else self.path.name
+        return "the built-in sample" if self.is_sample else os.path.basename(os.path.abspath(self.path))
 
     @contextmanager
     def open_files(self) -> Iterator[Callable[[str], bytes]]:

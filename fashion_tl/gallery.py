@@ -66,7 +66,9 @@ def _draw(name: str, run: Run, data: Data, source: str) -> Figure:
     if name == "weight":
         counts, config = data.task.train_counts, run.config
         power, words = POWERS[config.class_weights], "in the loss"
-        if config.logit_adjustment:  # what it multiplies the odds of each class by, beside the network's own
+        if config.logit_adjustment and power:
+            words += f" (beside logit adjustment by {config.logit_adjustment:g})"
+        elif config.logit_adjustment:  # what it multiplies the odds of each class by, beside the network's own
             power, words = config.logit_adjustment, "in the softmax"
         formula = f"$w_c = (N / n_c)^{{{power:g}}}$ {words}, scaled to a mean of 1 over the training photos"
         return figures.class_weights_chart(data.task.classes, counts, class_weights(counts, power), formula, source)

@@ -81,6 +81,7 @@ def rows_of_marks(
     """A row per name, in as many panels as keep the page readable, ``beside`` to the right of each, with marks:
     (which rows, values of all rows, label, look); a look without a marker is a bar's. ``head`` is title,
     source and note. The figure, and each panel's axes with the positions of its rows."""
+    names = [name.replace("$", r"\$") for name in names]  # two would begin and end a formula
     panels = 1 if len(names) <= 36 else 2 if len(names) <= 84 else 3
     rows = -(-len(names) // panels)
     width, high = (7.5, 10, 13)[panels - 1], rows * (0.28 if rows <= 12 else 0.19)

@@ -62,7 +62,8 @@ class Run:
     @property
     def is_finished(self) -> bool:
         """Whether it was trained to the end, and measured."""
-        return (self.folder / "metrics.json").is_file() and not self.checkpoint.exists()
+        is_measured = (self.folder / "metrics.json").is_file() and not self.checkpoint.exists()
+        return is_measured and not self.metrics.get("interrupted")
 
     @property
     def model_path(self) -> Path:
@@ -82,7 +83,7 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        return self._read("metrics.json", lambda path: json.loads(path.read_text(), parse_constant=lambda _: None))
+        return self._read("metrics.json", lambda path: json.loads(path.read_bytes(), parse_constant=lambda _: None))
 
     def _table(self, name: str, **options: Any) -> pd.DataFrame:
         return self._read(name, lambda path: pd.read_csv(path, **options))

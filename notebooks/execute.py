@@ -89,7 +89,7 @@ def relative(path: Path) -> str:
 def refresh(executed: Path, runs: list[Run]) -> None:
     """Put an executed notebook and the figures of its runs in the place of the committed ones."""
     notebook = committed_form(nbformat.read(executed, 4), runs[-1].about["weights"]["name"])
-    (HERE / executed.name).write_text(nbformat.writes(notebook) + "\n")
+    (HERE / executed.name).write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
     (HERE.parent / "images").mkdir(exist_ok=True)
     for run in runs:
         for figure in (run.folder / "figures").glob("*.png"):

@@ -57,18 +57,17 @@ def read_result(folder: str | os.PathLike, name: str) -> Result:
 
 
 def read_published(folder: str | os.PathLike) -> dict[str, dict[str, float]]:
-    """The published figures of merit by our names, fractions; two steps with flips, the study's best.
-
-    Right answers as the study states them, means over classes from the counts that its notebooks print.
-    """
+    """The published figures of merit by our names, fractions; two steps with flips, the study's best."""
     study = json.loads((Path(folder) / "published.json").read_text())
-    figures = {}
-    for name, key in PUBLISHED.items():
-        stated, counted = study[key]["readme"], study[key]["notebook"]
-        shares = {"top1": stated["correct"], "top5": stated.get("top5_correct")}
-        shares = {figure: right / stated["total"] for figure, right in shares.items() if right is not None}
-        figures[name] = shares | {figure: counted[figure] for figure in ("macro", "few_shot") if figure in counted}
-    return figures
+    return {name: figures_of(study[key]) for name, key in PUBLISHED.items()}
+
+
+def figures_of(published: dict[str, Any]) -> dict[str, float]:
+    """One published training's: right answers as the study states them, means over classes by its notebook's counts."""
+    stated, counted = published["readme"], published["notebook"]
+    shares = {"top1": stated["correct"], "top5": stated.get("top5_correct")}
+    shares = {figure: right / stated["total"] for figure, right in shares.items() if right is not None}
+    return shares | {figure: counted[figure] for figure in ("macro", "few_shot") if figure in counted}
 
 
 def side_by_side(results: Sequence[Result]) -> pd.DataFrame:

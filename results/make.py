@@ -1,6 +1,7 @@
 """Measured results: taken over from run folders, and put into the README.
 
 python results/make.py record runs/real/fc_only   # results/fc_only.json and results/fc_only_per_class.csv
+python results/make.py check --data ….zip         # recompute every metric from the predictions, fail on a difference
 python results/make.py readme                     # rewrite the README's marked blocks from those files
 """
 
@@ -92,8 +93,8 @@ def check(data: str, results: Path = HERE, cache: Path | None = None) -> dict[st
         except (OSError, ValueError, KeyError) as error:
             raise RunError(f"results/{name}.* can't be read ({error!r}); record the run again") from error
         counts = catalogue.counts[: LARGEST if record["approach"] == "top20" else None]
-        table = catalogue.table[["id", "year", "articleType"]]
-        tested = table[(table["year"] % 2 == 1) & table["articleType"].isin(counts["articleType"])]
+        tested = catalogue.table.loc[~catalogue.trains, ["id", "year", "articleType"]]
+        tested = tested[tested["articleType"].isin(counts["articleType"])]
         if set(predictions["id"]) != set(tested["id"]) or predictions["id"].duplicated().any():
             raise RunError(f"results/{name}_predictions.csv.gz does not hold each test photo of {data} once")
         tables[name] = predictions.merge(tested, on="id")

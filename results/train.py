@@ -2,9 +2,9 @@
 
 python results/train.py --data … --weights … --out runs/results [--only direct]
 
-On two cores this takes some eight hours. A run that was killed goes on after its last epoch.
+How long each took on two cores stands in results/README.md. A run that was killed goes on after its last epoch.
 ``--gpu`` adds what two cores have no time for: both recipes at other sizes, with three seeds each, and the published
-recipe at the size that won (on two cores 2.5 hours for direct, 4 for two steps).
+recipe at the size that won.
 """
 
 import argparse
@@ -63,25 +63,31 @@ def as_long_as_two_steps() -> int:
     return round(0.76 * TUNED["top20"]["epochs"] + TUNED["two_step"]["epochs"])
 
 
-# Name of the run: function and settings. A run is compared with the one whose name its own begins with.
-RUNS: dict[str, tuple[Callable, dict]] = {
-    "fc_only": (run_fc_only, {}),
-    "direct": (run_direct, {}),
-    "two_step": (run_two_step, {}),
-    "fc_only_published": (run_fc_only, PUBLISHED | own_size("fc_only")),
-    "direct_lp_ft": (lp_ft, {}),
-    "direct_long": (run_direct, {"epochs": as_long_as_two_steps()}),
-    "direct_80x60": (run_direct, SMALL),
-    "two_step_80x60": (run_two_step, SMALL),
-    "direct_80x60_published": (run_direct, SMALL | PUBLISHED),
-    "two_step_80x60_published": (run_two_step, SMALL | PUBLISHED),
+# Name of the run: function, settings, and why the odd years are looked at. A run is compared with the one whose name
+# its own begins with.
+WHOLE, SIZE, BASELINE = "tuned, whole", "baseline: our recipe at 80×60", "baseline: the published recipe"
+RUNS: dict[str, tuple[Callable, dict, str]] = {
+    "fc_only": (run_fc_only, {}, WHOLE),
+    "direct": (run_direct, {}, WHOLE),
+    "two_step": (run_two_step, {}, WHOLE),
+    "fc_only_published": (run_fc_only, PUBLISHED | own_size("fc_only"), BASELINE),
+    "direct_lp_ft": (lp_ft, {}, "baseline: started from FC only's head"),
+    "direct_long": (run_direct, {"epochs": as_long_as_two_steps()}, "baseline: as many photos as both of two steps"),
+    "direct_80x60": (run_direct, SMALL, SIZE),
+    "two_step_80x60": (run_two_step, SMALL, SIZE),
+    "direct_80x60_published": (run_direct, SMALL | PUBLISHED, BASELINE),
+    "two_step_80x60_published": (run_two_step, SMALL | PUBLISHED, BASELINE),
 }
-GPU_RUNS: dict[str, tuple[Callable, dict]] = {
-    "direct_published": (run_direct, PUBLISHED | own_size("direct")),
-    "two_step_published": (run_two_step, PUBLISHED | own_size("two_step")),
+GPU_RUNS: dict[str, tuple[Callable, dict, str]] = {
+    "direct_published": (run_direct, PUBLISHED | own_size("direct"), BASELINE),
+    "two_step_published": (run_two_step, PUBLISHED | own_size("two_step"), BASELINE),
 }
 GPU_RUNS |= {
-    f"{name}_{size[0]}x{size[1]}{suffix}_seed{seed}": (RUNS[name][0], recipe | {"image_size": size, "seed": seed})
+    f"{name}_{size[0]}x{size[1]}{suffix}_seed{seed}": (
+        RUNS[name][0],
+        recipe | {"image_size": size, "seed": seed},
+        "both recipes, two sizes, three seeds",
+    )
     for name in ("fc_only", "direct", "two_step")
     for suffix, recipe in (("", {}), ("_published", PUBLISHED))
     for size in ((80, 60), (224, 168))
@@ -101,11 +107,12 @@ def main() -> int:
     runs = RUNS | (GPU_RUNS if args.gpu or args.only else {})
     try:
         for name in args.only or runs:
-            function, settings = runs[name]
+            function, settings, why = runs[name]
             print(f"=== {name}", flush=True)
             for run in function(args.data, args.weights, args.out / name, cache=args.cache, **settings):
                 first = run.config.training == "top20"
-                print(f"results/{record(run.folder, name=name.replace('two_step', 'top20') if first else name)}.json")
+                own_name = name.replace("two_step", "top20") if first else name
+                print(f"results/{record(run.folder, name=own_name, why=why)}.json")
     except FashionTLError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

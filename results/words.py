@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
-from compare import FIGURES, with_interval
+from compare import FIGURES, figures_of, with_interval
 
 from fashion_tl.evaluation import best_and_worst
 
@@ -98,16 +98,18 @@ def shift(results: Path) -> str:
 
 def runs(results: Path) -> str:
     """Every run on record, with what it takes to judge it."""
-    head = ["run", "recipe", "input", "epochs", "seed", "right", *FIGURES.values(), "learnable: top-1", "top-5"]
+    head = ["run", "recipe", "input", "flips", "epochs", "seed", "right", *FIGURES.values()]
+    head += ["learnable: top-1", "top-5", "minutes", "precision", "commit", "machine"]
     rows = []
     for file in sorted(results.glob("*_predictions.csv.gz")):
         name = file.name.removesuffix("_predictions.csv.gz")
         ours = read(results, name)
         size, right = "{}×{}".format(*ours["image_size"]), f"{ours['correct']:,} of {ours['n_test']:,}"
-        row = [f"`{name}`", ours["recipe"], size, ours["epochs"], ours["seed"], right]
+        flips = [part for part, key in (("training", "flip"), ("test", "flip_test")) if ours["config"][key]]
+        row = [f"`{name}`", ours["recipe"], size, ", ".join(flips) or "–", ours["epochs"], ours["seed"], right]
         row += [with_interval(ours, key) for key in (*FIGURES, "top1_learnable", "top5_learnable")]
         rows.append([*row, f"{ours['minutes']:.0f}", ours["precision"], f"`{ours['commit']}`", ours["machine"]])
-    return markdown([*head, "minutes", "precision", "commit", "machine"], rows)
+    return markdown(head, rows)
 
 
 def pairs(results: Path) -> str:
@@ -142,18 +144,14 @@ def precision(results: Path) -> str:
     if (measured := read(results, "precision")) is None:
         return "Not measured yet; `python benchmarks/precision.py RUN --data …` does."
     changes = [
-        f"{TITLES[each['approach']]}: {100 * each['top1_change']:+.2f} points of top-1, "
-        f"{percent(each['same_answer'])} of the answers the same"
+        f"{TITLES[each['approach']]} at {'×'.join(map(str, each['image_size']))}: {each['correct_bf16']:,} right "
+        f"instead of {each['correct_fp32']:,}, {percent(each['same_answer'])} of the answers the same"
         for each in measured
     ]
-    return f"Predicted in bf16 instead of float32, the same trained networks differ by little ({'; '.join(changes)})."
-
-
-def figures_of(published: dict) -> dict[str, float]:
-    """A published training's figures of merit: right answers as the study states them, macro from its counts."""
-    stated, counted = published["readme"], published["notebook"]
-    shares = {"top1": stated["correct"], "top5": stated.get("top5_correct")}
-    return {key: n / stated["total"] for key, n in shares.items() if n is not None} | counted
+    return (
+        "Predicted in bf16 instead of float32, the same trained networks, those on record before the tuning, differ by "
+        f"little ({'; '.join(changes)})."
+    )
 
 
 def compared(key: str, ours: dict, theirs: list[dict]) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Whether more data asks for more of the machine than it should. For ``make scale``.
+"""Photos of full size, and several processes: how quickly, in what memory, and with what result. For ``make scale``.
 
     python tests/scale.py [--weights WEIGHTS] [NAME ...]
 

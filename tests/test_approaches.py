@@ -1,5 +1,6 @@
 """A run from the command line: its folder, going on, drawing again, predicting; on a tiny sample, random weights."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from torchvision.models import ResNet50_Weights
 from fashion_tl import training
 from fashion_tl.__main__ import main
 from fashion_tl.config import make_config
-from fashion_tl.runs import create_run, open_run
+from fashion_tl.runs import Run, create_run, open_run
 
 QUICK = ["--set", "image_size=32x32", "--set", "batch_size=32", "--set", "precision=fp32"]
 
@@ -225,6 +226,12 @@ def test_ctrl_c_keeps_the_best_and_the_same_command_goes_on(sample_root, tmp_pat
     assert command(*words) == 0
     assert "going on after epoch 1 of 2" in capsys.readouterr().out
     assert open_run(tmp_path / "run").metrics["epochs"] == 2
+
+
+def test_measured_after_ctrl_c_a_run_is_not_finished_also_when_its_damaged_checkpoint_was_deleted(tmp_path):
+    for interrupted in (True, False):
+        (tmp_path / "metrics.json").write_text(json.dumps({"interrupted": interrupted}))
+        assert Run(tmp_path, {}).is_finished is not interrupted
 
 
 def test_killed_while_features_are_written_it_starts_them_again(sample_root, tmp_path):

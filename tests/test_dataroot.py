@@ -47,6 +47,12 @@ def test_a_folder_is_read_where_it_lies(make_root):
     assert ids(str(folder)) == [11, 12, 13]
 
 
+@pytest.mark.parametrize("path", [".", "images/.."])
+def test_the_folder_one_is_in_has_a_name_too(make_root, monkeypatch, path):
+    monkeypatch.chdir(make_root(ROWS))
+    assert open_root(path).name == "root"
+
+
 def test_a_zip_is_the_same_as_the_folder_in_it(make_root, zip_root):
     packed = zip_root(make_root(ROWS))
     assert open_root(packed).is_zip

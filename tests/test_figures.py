@@ -9,6 +9,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import cbook
 from nbclient import NotebookClient
 
 from fashion_tl import figures
@@ -84,6 +85,14 @@ def test_source_stands_at_the_bottom_and_nothing_is_outside_the_figure(name):
     assert 0 < source.y0 < source.y1 < min(below)
     drawn = figure.get_tightbbox()
     assert drawn.x0 >= 0 and drawn.x1 <= figure.get_figwidth() and drawn.y1 <= figure.get_figheight()
+
+
+def test_dollars_in_a_class_name_are_dollars_and_no_formula():
+    figure = figures.class_distribution(COUNTS.assign(articleType=[r"a$\foo$b", "US$5 to US$10", "Heels"]), SOURCE)
+    figure.draw_without_rendering()  # would raise for a formula that can't be parsed
+    labels = [label for ax in figure.axes for label in ax.get_yticklabels()]
+    assert [label.get_text().replace(r"\$", "$") for label in labels] == [r"a$\foo$b", "US$5 to US$10", "Heels"]
+    assert not any(cbook.is_math_text(label.get_text()) for label in labels)
 
 
 @pytest.mark.parametrize("n", [6, 60, 142])
