@@ -75,7 +75,7 @@ def merits(results: Path) -> str:
             if ours[key] is None:
                 continue
             known = " / ".join(percent(each[key]) for each in theirs if key in each) or "–"
-            goal = goals[name].get(key)
+            goal = goals.get(name, {}).get(key)
             verdict = "" if goal is None else "met" if ours[key] >= goal else f"{100 * (ours[key] - goal):+.1f} points"
             ceiling = percent(ours["ceiling"], 2) if key.startswith("top") else ""
             rows.append([title, words, known, percent(goal), with_interval(ours, key), verdict, ceiling])
