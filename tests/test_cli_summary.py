@@ -63,7 +63,7 @@ def test_a_root_that_cannot_be_used_ends_in_one_line_and_exit_code_2(make_root, 
         text,
         make_root("", photos={}, at="empty"),
         make_root("id,year\n1,2012\n", at="lacking"),
-        make_root('id,year,articleType\n1,2012,"' + "x" * 200_000, photos={}, at="huge"),
+        make_root("id,year,articleType" + "x" * 200_000 + "\n1,2012,Shirts\n", photos={}, at="huge"),
     ):
         code, out, err = summary(capsys, path, "--json")
         assert (code, out) == (2, "")
