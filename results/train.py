@@ -2,7 +2,8 @@
 
 python results/train.py --data … --weights … --out runs/results [--only direct]
 
-How long each took on two cores stands in results/README.md. A run that was killed goes on after its last epoch.
+How long those on record took on two cores stands in results/README.md. A run that was killed goes on after its last
+epoch.
 ``--gpu`` adds what two cores have no time for: both recipes at other sizes, with three seeds each, and the published
 recipe at the size that won.
 """

@@ -255,13 +255,16 @@ def stopped(place: Place, approach: str, ref: Reference, moment: tuple[int, floa
     """Stop a run at a moment, do the same again to the end: the stage it was in, and what was lost."""
     expected = SIGNALS[by][1]
     child = Child(place.words(approach), place.home.with_suffix(".log"))
-    if child.wait_for(moment[0] + 1):
+    if in_time := child.wait_for(moment[0] + 1):
         time.sleep(max(0, child.marks[moment[0]][0] + moment[1] - time.monotonic()))
+        sent = time.monotonic()
         os.kill(child.pid, by)
     code = child.end()
     stage = child.marks[-1][1] if code < 0 else _stage_at(child, moment)
     log, lost = child.log.read_text(), half_written(place, ref.files)
-    if code == 0:
+    if code == 0 and in_time and child.marks[-1][0] > sent:
+        lost.append("it went on in spite of it")
+    elif code == 0:
         stage = LATE
     elif code != expected:
         lost.append(f"exit code {code}, not {expected}")
