@@ -17,7 +17,7 @@ from fashion_tl.errors import RunError
 from fashion_tl.page import BLUE, GREY, INK, ORANGE, RED, log_ticks, page, styled
 
 FIGURES = {"top1": "top-1", "top5": "top-5", "macro": "macro", "few_shot": "few-shot"}
-PUBLISHED = {"fc_only": "fc_only", "direct": "direct", "top20": "top20", "two_step": "two_step_flips"}
+PUBLISHED = ("fc_only", "direct", "top20", "two_step", "two_step_flips")
 BINS = (1, 11, FEW_SHOT + 1, 201, 1001)  # training photos of a class, from
 
 
@@ -52,22 +52,33 @@ def read_result(folder: str | os.PathLike, name: str) -> Result:
         history, per_class, confusions = tables
     except (OSError, ValueError) as error:
         raise RunError(f"{folder}: there is no whole result {name!r} ({error})") from error
-    per_class["accuracy"] = per_class["correct"] / per_class["test"].where(per_class["test"] > 0)
-    return Result(name, record, history, per_class, confusions)
+    return Result(name, record, history, with_accuracy(per_class), confusions)
 
 
-def read_published(folder: str | os.PathLike) -> dict[str, dict[str, float]]:
-    """The published figures of merit by our names, fractions; two steps with flips, the study's best."""
+def with_accuracy(per_class: pd.DataFrame) -> pd.DataFrame:
+    return per_class.assign(accuracy=per_class["correct"] / per_class["test"].where(per_class["test"] > 0))
+
+
+def read_published(folder: str | os.PathLike) -> dict[str, list[dict[str, float]]]:
+    """The published figures of merit, fractions, by our names: for two steps without flips and with them.
+
+    Top-1 is the best that the study states, the rest is what its notebooks print.
+    """
     study = json.loads((Path(folder) / "published.json").read_text())
-    return {name: figures_of(study[key]) for name, key in PUBLISHED.items()}
-
-
-def figures_of(published: dict[str, Any]) -> dict[str, float]:
-    """One published training's: right answers as the study states them, means over classes by its notebook's counts."""
-    stated, counted = published["readme"], published["notebook"]
-    shares = {"top1": stated["correct"], "top5": stated.get("top5_correct")}
-    shares = {figure: right / stated["total"] for figure, right in shares.items() if right is not None}
-    return shares | {figure: counted[figure] for figure in ("macro", "few_shot") if figure in counted}
+    per_class = pd.read_csv(Path(folder) / "published_per_class.csv")  # of the classes that can be learned
+    few, figures = per_class["train"] <= FEW_SHOT, {}
+    for name in PUBLISHED:
+        stated, counted = study[name]["readme"], study[name]["notebook"]
+        own = {"top1": stated["correct"] / stated["total"]}
+        if "top5_correct" in counted:
+            own["top5"] = counted["top5_correct"] / stated["total"]
+        if name in per_class:
+            accuracy = per_class[name] / per_class["test"]
+            own |= {"macro": accuracy.mean(), "few_shot": accuracy[few].mean()}
+        else:
+            own["macro"] = counted["macro"]
+        figures.setdefault(name.removesuffix("_flips"), []).append(own)
+    return figures
 
 
 def side_by_side(results: Sequence[Result]) -> pd.DataFrame:
@@ -88,6 +99,27 @@ def with_interval(record: dict[str, Any], key: str) -> str:
         return "–"
     low, high = record["interval95"][key]
     return f"{100 * record[key]:.1f} % ({100 * low:.1f}–{100 * high:.1f})"
+
+
+def on_the_same_photos(folder: str | os.PathLike, names: Sequence[str] | None = None) -> pd.DataFrame:
+    """Runs compared photo by photo, those among ``names`` if these are given: photos that one alone got right, and the
+    second's figures minus the first's, in points, with 95 % intervals."""
+    rows = []
+    for each in json.loads((Path(folder) / "paired.json").read_text()):
+        if names is None or {each["first"], each["second"]} <= set(names):
+            row = {"first": each["first"], "second": each["second"], "photos": f"{each['photos']:,}"}
+            row |= {f"only {one} right": f"{each[f'only_{one}']:,}" for one in ("first", "second")}
+            for key, title in FIGURES.items():
+                if key != "top5":
+                    row[title] = points(each[key]) if key in each else "–"
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def points(compared: dict[str, Any]) -> str:
+    """``"+1.2 (+0.8 to +1.6)"``."""
+    low, high = compared["interval"]
+    return f"{100 * compared['difference']:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
 
 
 def by_training_photos(results: Sequence[Result]) -> pd.DataFrame:
@@ -129,12 +161,13 @@ def gained_and_lost(first: Result, second: Result) -> pd.DataFrame:
 
 
 @styled
-def merit_chart(results: Sequence[Result], published: dict[str, dict[str, float]], source: str) -> Figure:
-    """Each figure of merit of each result with its 95 % interval, the published one, and the ceiling.
+def merit_chart(results: Sequence[Result], published: dict[str, list[dict[str, float]]], source: str) -> Figure:
+    """Each figure of merit of each result with its 95 % interval, the published ones, and the ceiling.
 
-    ``published`` gives, by result's name, those of ``top1, top5, macro, few_shot`` (fractions) that are known.
+    ``published`` is as from :func:`read_published`: by result's name, one dict of figures for each ring to draw.
     """
-    note = "Dot and line: ours with its 95 % interval over test photos. Ring: published. Red line: ceiling"
+    note = "Dot and line: ours with its 95 % interval over test photos. Rings: published (without flips; for two_step "
+    note += "with them, too). Red line: ceiling"
     height = 0.3 * len(results) + 0.5
     figure, add = page(10, height, "The approaches side by side", source, note)
     for place, (key, title) in enumerate(FIGURES.items()):
@@ -143,8 +176,8 @@ def merit_chart(results: Sequence[Result], published: dict[str, dict[str, float]
             if result.record[key] is not None:
                 ax.plot(result.record["interval95"][key], [row, row], color=BLUE, lw=2)
                 ax.plot(result.record[key], row, "o", color=BLUE, ms=5)
-            if key in published.get(result.name, {}):
-                ax.plot(published[result.name][key], row, "o", color=ORANGE, mfc="none", mew=1.6, ms=7)
+            rings = [each[key] for each in published.get(result.name, []) if key in each]
+            ax.plot(rings, [row] * len(rings), "o", color=ORANGE, mfc="none", mew=1.6, ms=7)
             if key.startswith("top"):
                 ax.plot([result.record["ceiling"]] * 2, [row - 0.4, row + 0.4], color=RED, lw=1.5)
         ax.set(ylim=(len(results) - 0.5, -0.5), yticks=range(len(results)))

@@ -43,38 +43,37 @@ def near_pairs(first: torch.Tensor, second: torch.Tensor, limit: float) -> tuple
     return i.astype(int), j.astype(int), difference
 
 
-def shared(data: Data) -> dict[str, dict[str, int]]:
-    """Exact and near duplicates, between the years and within the even ones, and how often their labels disagree."""
-    labels, groups = data.task.labels, twin_groups(data.digests)
-    even = np.sort(np.concatenate([data.task.train, data.task.val]))
+def shared(data: Data, even: np.ndarray) -> dict[str, dict[str, int]]:
+    """Exact and near duplicates, between the years and within the even and the odd ones, and how often their labels
+    disagree. ``photos`` between the years are those of odd years."""
+    labels, groups, odd = data.task.labels, twin_groups(data.digests), data.task.test
     vectors = small(data.photos.array)
-    result = {}
-    for words, first, second in (("even and odd years", even, data.task.test), ("even years", even, even)):
+    result, pairs = {}, {"even and odd years": (even, odd), "even years": (even, even), "odd years": (odd, odd)}
+    for words, (first, second) in pairs.items():
         i, j, difference = near_pairs(vectors[first], vectors[second], NEAR[-1])
         a, b = first[i], second[j]
-        new = a < b if words == "even years" else np.full(len(a), True)
-        a, b, difference = a[new], b[new], difference[new]
+        if first is second:  # each pair once, and none of a photo with itself
+            a, b, difference = a[a < b], b[a < b], difference[a < b]
         exact = groups[a] == groups[b]
         for kind, chosen in (("exact", exact), *((f"below {n}", ~exact & (difference < n)) for n in NEAR)):
-            photos = (
-                {"photos": len(np.unique(b[chosen]))}
-                if words != "even years"
-                else {"photos": len(np.unique(np.concatenate([a[chosen], b[chosen]])))}
-            )
+            photos = np.union1d(a[chosen], b[chosen]) if first is second else np.unique(b[chosen])
             disagree = int((labels[a[chosen]] != labels[b[chosen]]).sum())
-            result[f"{words}, {kind}"] = {"pairs": int(chosen.sum()), **photos, "labels_disagree": disagree}
+            counted = {"pairs": int(chosen.sum()), "photos": len(photos), "labels_disagree": disagree}
+            result[f"{words}, {kind}"] = counted
     return result
 
 
-def noise(data: Data, n: int = 12) -> list[dict]:
-    """The pairs of classes between which exact twins of the even years disagree most often."""
-    even = np.sort(np.concatenate([data.task.train, data.task.val]))
-    table = pd.DataFrame({"group": twin_groups(data.digests)[even], "label": data.task.labels[even]})
-    pairs = table.merge(table, on="group")
-    pairs = pairs[pairs["label_x"] < pairs["label_y"]].groupby(["label_x", "label_y"]).size()
-    names = data.task.classes
-    pairs = pairs.sort_values(ascending=False, kind="stable").head(n)
-    return [{"one": names[one], "other": names[other], "pairs": int(count)} for (one, other), count in pairs.items()]
+def noise(data: Data, even: np.ndarray) -> list[dict]:
+    """The pairs of classes that exact twins bear, where they differ: within the even years, and between the years."""
+    table = pd.DataFrame({"group": twin_groups(data.digests), "label": data.task.labels})
+    table = table.assign(even=np.isin(table.index, even), name=np.asarray(data.task.classes)[table["label"]])
+    twins = table[table["even"]].merge(table, on="group", suffixes=("_one", "_other"))
+    twins = twins[(twins["label_one"] < twins["label_other"]) | ~twins["even_other"]]  # within the even years, once
+    twins = twins[twins["label_one"] != twins["label_other"]].assign(
+        years=lambda pairs: np.where(pairs["even_other"], "even", "even, odd")
+    )
+    pairs = twins.groupby(["years", "name_one", "name_other"]).size().reset_index(name="pairs")
+    return pairs.rename(columns={"name_one": "one", "name_other": "other"}).to_dict("records")
 
 
 def shift(data: Data, n: int = 12) -> list[dict]:
@@ -95,10 +94,12 @@ def main() -> int:
     except FashionTLError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    even = np.sort(np.concatenate([data.task.train, data.task.val]))
     years = data.catalogue.table["year"].value_counts().sort_index()
     about = {"data": data.root.name, "commit": commit(), "facts": facts(data.catalogue)}
     about |= {"years": {str(year): int(photos) for year, photos in years.items()}}
-    write_json(HERE / "data_check.json", about | {"shared": shared(data), "noise": noise(data), "shift": shift(data)})
+    about |= {"shared": shared(data, even), "noise": noise(data, even), "shift": shift(data)}
+    write_json(HERE / "data_check.json", about)
     return 0
 
 

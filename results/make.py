@@ -1,6 +1,7 @@
 """Measured results: taken over from run folders, and put into the README.
 
 python results/make.py record runs/real/fc_only   # results/fc_only.json and results/fc_only_per_class.csv
+python results/make.py check --data ….zip --pair  # after `record`: compare its predictions with the other runs'
 python results/make.py check --data ….zip         # recompute every metric from the predictions, fail on a difference
 python results/make.py readme                     # rewrite the README's marked blocks from those files
 """
@@ -79,8 +80,8 @@ def look(name: str, metrics: dict, why: str, results: Path = HERE) -> None:
 def check(data: str, results: Path = HERE, cache: Path | None = None) -> dict[str, pd.DataFrame]:
     """Recompute every run's metrics and counts from its predictions and ``styles.csv`` alone.
 
-    Returns the predictions of each run, with the true class. RunError names the run and the metric that differs, or
-    the file that can't be read or holds other photos.
+    Returns the predictions of each run, with the true class and its training photos. RunError names the run and the
+    metric that differs, or the file that can't be read or holds other photos.
     """
     root, tables = open_root(data, cache), {}
     for name in recorded(results):
@@ -97,7 +98,7 @@ def check(data: str, results: Path = HERE, cache: Path | None = None) -> dict[st
         tested = tested[tested["articleType"].isin(counts["articleType"])]
         if set(predictions["id"]) != set(tested["id"]) or predictions["id"].duplicated().any():
             raise RunError(f"results/{name}_predictions.csv.gz does not hold each test photo of {data} once")
-        tables[name] = predictions.merge(tested, on="id")
+        tables[name] = predictions.merge(tested.merge(counts[["articleType", "train"]]), on="id")
         again = metrics(tables[name], counts) | {"interval95": intervals(tables[name], counts)}
         for metric, value in said.items():
             tolerance = 0.002 if metric == "interval95" else 1e-9  # other versions of numpy may draw otherwise
@@ -124,14 +125,21 @@ def recorded(results: Path = HERE) -> list[str]:
     return sorted(path.name.removesuffix("_predictions.csv.gz") for path in results.glob("*_predictions.csv.gz"))
 
 
+def pairs(names: list[str]) -> list[tuple[str, str]]:
+    """Which runs to compare: the three approaches with one another, the first step of two with the second, and every
+    other run with the one that its name begins with."""
+    whole = [name for name in ("fc_only", "direct", "two_step") if name in names]
+    chosen = [*combinations(whole, 2)] + [("top20", "two_step")] * ({"top20", "two_step"} <= set(names))
+    for name in names:
+        bases = [base for base in names if name.startswith(f"{base}_") and name not in whole]
+        chosen += [(base, name) for base in sorted(bases, key=len)[-1:]]  # direct_80x60 is nearer than direct
+    return chosen
+
+
 def paired(tables: dict[str, pd.DataFrame]) -> list[dict]:
-    """The three approaches compared with one another, and every other run with the one that its name begins with."""
-    whole = [name for name in ("fc_only", "direct", "two_step") if name in tables]
-    pairs = [*combinations(whole, 2)]
-    for name in tables:
-        bases = [base for base in tables if name.startswith(f"{base}_") and name not in whole]
-        pairs += [(base, name) for base in sorted(bases, key=len)[-1:]]  # direct_80x60 is nearer than direct
-    return [{"first": one, "second": two, **paired_difference(tables[one], tables[two])} for one, two in pairs]
+    """The predictions of :func:`pairs` of runs, compared photo by photo."""
+    compared = [(one, two, paired_difference(tables[one], tables[two])) for one, two in pairs([*tables])]
+    return [{"first": one, "second": two, **difference} for one, two, difference in compared]
 
 
 def main() -> int:

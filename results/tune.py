@@ -5,8 +5,8 @@ Networks learn from a fixed quarter of the training photos; heads alone, which c
 python results/tune.py --data … --weights … --out runs/tuning   # all trials; those already made are only read
 python results/make.py readme                                   # writes results/tuning.md from results/tuning.csv
 
-No trial ever sees a photo of an odd year. Two trials in tuning.csv, of zooming and of changed colours, can't be made
-again from here: what did not pay has left the code. The commit beside them has it.
+No trial ever sees a photo of an odd year. The trials in tuning.csv with "zoom" in their names can't be made again from
+here: it has left the code, and the commit beside them has it.
 """
 
 import argparse
@@ -53,7 +53,8 @@ LONG = {
     "these and label smoothing, long": {"mixup": 0.2, **SMOOTHED, **ADJUSTED},
 }
 HEAD = {"image_size": (224, 168), "batch_size": 128, "flip": True, "lr": 1.0, "epochs": 20}
-# What each trial changes, by approach. Each trial of an approach sees as many photos as the others'.
+# What each trial changes, by approach. Each sees as many photos as the others of its approach, the long ones three
+# times as many.
 TRIALS = {
     "fc_only": {
         "lr 1": HEAD,

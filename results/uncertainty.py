@@ -32,24 +32,32 @@ def intervals(predictions: pd.DataFrame, counts: pd.DataFrame, draws: int = 10_0
     return {name: [round(float(q), 5) for q in np.quantile(values, (0.025, 0.975))] for name, values in drawn.items()}
 
 
-def paired_difference(first: pd.DataFrame, second: pd.DataFrame, draws: int = 10_000) -> dict[str, float | int | list]:
-    """Two prediction tables compared on the photos that are in both: top-1 of the second minus that of the first.
+def paired_difference(first: pd.DataFrame, second: pd.DataFrame, draws: int = 10_000) -> dict[str, int | dict]:
+    """Two prediction tables compared on the photos that are in both: the second's figures minus those of the first.
 
-    ``photos``, ``only_first`` and ``only_second`` right, ``difference`` and its 95 % bootstrap ``interval`` over the
-    photos (as in :func:`intervals`). Pairing takes out what is hard or easy for both. ValueError when they share no
-    photo.
+    Beside ``id, articleType, top1`` the tables hold ``train``, the class's photos in even years. Returns ``photos``,
+    ``only_first`` and ``only_second`` right, and for ``top1``, ``macro`` and ``few_shot`` the ``difference`` and its
+    95 % bootstrap ``interval``, drawn as in :func:`intervals`; what no class counts for is left out. Pairing takes
+    out what is hard or easy for both. ValueError when they share no photo.
     """
     both = first.merge(second, on="id", suffixes=("_1", "_2"))
     if both.empty:
         raise ValueError("the two tables have no photo in common")
     right = [both[f"top1_{k}"] == both[f"articleType_{k}"] for k in (1, 2)]
-    n, gained, lost = len(both), int((right[1] & ~right[0]).sum()), int((right[0] & ~right[1]).sum())
-    drawn = np.random.default_rng(0).multinomial(n, [gained / n, lost / n, 1 - (gained + lost) / n], draws)
-    low, high = np.quantile((drawn[:, 0] - drawn[:, 1]) / n, (0.025, 0.975))
-    return {
-        "photos": n,
-        "only_first": lost,
-        "only_second": gained,
-        "difference": (gained - lost) / n,
-        "interval": [round(float(low), 5), round(float(high), 5)],
-    }
+    changed = pd.DataFrame({"gained": right[1] & ~right[0], "lost": right[0] & ~right[1], "photos": True})
+    classes = changed.groupby([both["articleType_1"], both["train_1"]]).sum().reset_index("train_1")
+    whole = classes[["gained", "lost", "photos"]].sum().to_frame().T
+    known = classes[classes["train_1"] > 0]
+    parts = {"top1": whole, "macro": known, "few_shot": known[known["train_1"] <= FEW_SHOT]}
+    rng = np.random.default_rng(0)
+
+    def compared(table: pd.DataFrame) -> dict[str, float | list]:
+        gained, lost, n = (table[name].to_numpy() for name in ("gained", "lost", "photos"))
+        shares = np.stack([gained, lost, n - gained - lost], axis=1) / n[:, None]
+        drawn = rng.multinomial(n, shares, (draws, len(table)))
+        low, high = np.quantile(((drawn[..., 0] - drawn[..., 1]) / n).mean(axis=1), (0.025, 0.975))
+        interval = [round(float(low), 5), round(float(high), 5)]
+        return {"difference": float(((gained - lost) / n).mean()), "interval": interval}
+
+    counts = {"photos": len(both), "only_first": int(whole["lost"].item()), "only_second": int(whole["gained"].item())}
+    return counts | {figure: compared(table) for figure, table in parts.items() if len(table)}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
-from compare import FIGURES, figures_of, with_interval
+from compare import FIGURES, on_the_same_photos, read_published, with_accuracy, with_interval
 
 from fashion_tl.evaluation import best_and_worst
 
@@ -47,14 +47,14 @@ def markdown(head: list[str], rows: list[list]) -> str:
 
 def table(results: Path) -> str:
     """All approaches beside the published figures."""
-    published = read(results, "published")
+    published = read_published(results)
     head = ["approach", "top-1 published", "ours", "ceiling", "top-5 published", "ours", "macro published", "ours"]
     head += ["few-shot published", "ours", "input, epochs", "minutes"]
     rows = []
     for name, title in TITLES.items():
         if (ours := read(results, name)) is None:
             continue
-        theirs = [figures_of(published[key]) for key in (name, f"{name}_flips") if key in published]
+        theirs = published[name]
         cells = [title, *compared("top1", ours, theirs), percent(ours["ceiling"], 2)]
         for key in ("top5", "macro", "few_shot"):
             cells += compared(key, ours, theirs)
@@ -65,16 +65,15 @@ def table(results: Path) -> str:
 
 def merits(results: Path) -> str:
     """Every figure of merit of the approaches: published, the goal set before tuning, and ours with its interval."""
-    published, goals = read(results, "published"), read(results, "goals")
+    published, goals = read_published(results), read(results, "goals")
     rows = []
     for name, title in TITLES.items():
         if (ours := read(results, name)) is None:
             continue
-        theirs = [figures_of(published[key]) for key in (name, f"{name}_flips") if key in published]
         for key, words in FIGURES.items():
             if ours[key] is None:
                 continue
-            known = " / ".join(percent(each[key]) for each in theirs if key in each) or "–"
+            known = " / ".join(percent(each[key]) for each in published[name] if key in each) or "–"
             goal = goals.get(name, {}).get(key)
             verdict = "" if goal is None else "met" if ours[key] >= goal else f"{100 * (ours[key] - goal):+.1f} points"
             ceiling = percent(ours["ceiling"], 2) if key.startswith("top") else ""
@@ -112,15 +111,26 @@ def runs(results: Path) -> str:
     return markdown(head, rows)
 
 
+def seeds(results: Path) -> str:
+    """The mean and the spread of runs that differ in nothing but the seed."""
+    names, rows = [file.name.removesuffix("_predictions.csv.gz") for file in results.glob("*_predictions.csv.gz")], []
+    for name in sorted({re.sub(r"_seed\d+", "", name) for name in names if re.search(r"_seed\d+", name)}):
+        same = [read(results, each) for each in names if re.sub(r"_seed\d+", "", each) == name]
+        if len(same) > 1:
+            figures = pd.DataFrame(same)[[*FIGURES]].astype(float)
+            cells = [f"{percent(figures[key].mean())} ± {100 * figures[key].std():.1f}" for key in FIGURES]
+            rows.append([f"`{name}`", len(same), *(cell.replace("nan % ± nan", "–") for cell in cells)])
+    if not rows:
+        return "Not measured yet; `python results/train.py … --gpu` does."
+    return markdown(["run", "seeds", *(f"{title}, mean ± standard deviation" for title in FIGURES.values())], rows)
+
+
 def pairs(results: Path) -> str:
     """Runs compared on the same photos."""
-    rows = []
-    for each in read(results, "paired") or []:
-        low, high = each["interval"]
-        interval = f"{100 * each['difference']:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})"
-        names = [f"`{each['first']}`", f"`{each['second']}`"]
-        rows.append([*names, f"{each['photos']:,}", each["only_first"], each["only_second"], interval])
-    return markdown(["first", "second", "photos", "only first right", "only second", "second − first"], rows)
+    table = on_the_same_photos(results)
+    for name in ("first", "second"):
+        table[name] = "`" + table[name] + "`"
+    return markdown(list(table.columns), table.to_numpy().tolist())
 
 
 def speed(results: Path) -> str:
@@ -181,10 +191,6 @@ def story(name: str, results: Path) -> str:
     return "\n".join(lines)
 
 
-def with_accuracy(per_class: pd.DataFrame) -> pd.DataFrame:
-    return per_class.assign(accuracy=per_class["correct"] / per_class["test"].where(per_class["test"] > 0))
-
-
 def percent(fraction: float | None, digits: int = 1) -> str:
     return "–" if fraction is None else f"{100 * fraction:.{digits}f} %"
 
@@ -216,8 +222,8 @@ def honest(results: Path) -> str:
         return "Not measured yet; `python results/data_check.py --data …` does."
     rows = [[words, *each.values()] for words, each in measured["shared"].items()]
     shared = markdown(["duplicates within or between", "pairs", "photos", "pairs whose labels differ"], rows)
-    noise = markdown(["one twin is", "the other", "pairs"], [list(each.values()) for each in measured["noise"]])
-    shift = [list(each.values()) for each in measured["shift"]]
+    noise, shift = ([list(each.values()) for each in measured[part]] for part in ("noise", "shift"))
+    noise = markdown(["years", "one twin is", "the other", "pairs"], noise)
     years = ", ".join(f"{year}: {photos:,}" for year, photos in measured["years"].items())
     moved = markdown(["class", "even years", "odd years"], shift)
     return f"{shared}\n\n{noise}\n\nPhotos by year: {years}.\n\n{moved}"
@@ -242,6 +248,7 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "merits": merits,
     "shift": shift,
     "runs": runs,
+    "seeds": seeds,
     "pairs": pairs,
     "head": head,
     "honest": honest,

@@ -139,16 +139,21 @@ def test_intervals_of_macro_keep_every_class_as_large_as_it_is(predictions):
 
 
 def test_a_paired_difference_counts_what_one_alone_got_right(predictions):
+    predictions = predictions.merge(COUNTS)
     better = predictions.assign(top1=["Shirts"] * 4 + ["Tops", "Tops", "Tops", "Belts"])
     result = paired_difference(predictions, better)
     assert (result["photos"], result["only_first"], result["only_second"]) == (8, 1, 2)
-    assert result["difference"] == 1 / 8
-    low, high = result["interval"]
-    assert low < 1 / 8 < high
-    assert paired_difference(predictions, predictions)["interval"] == [0, 0]
+    assert result["top1"]["difference"] == 1 / 8
+    assert result["macro"]["difference"] == pytest.approx((1 / 4 + 1 / 2 - 1) / 3)  # Shirts, Tops, Belts
+    assert result["few_shot"] == {"difference": -1, "interval": [-1, -1]}  # Belts alone, of one photo
+    for figure in ("top1", "macro"):
+        low, high = result[figure]["interval"]
+        assert low < result[figure]["difference"] < high
+    same = paired_difference(predictions, predictions)
+    assert [same[figure]["interval"] for figure in ("top1", "macro", "few_shot")] == [[0, 0]] * 3
     assert paired_difference(predictions, better.tail(2))["photos"] == 2  # those that are in both
 
 
 def test_tables_without_a_common_photo_are_not_compared(predictions):
     with pytest.raises(ValueError, match="no photo in common"):
-        paired_difference(predictions, predictions.assign(id=predictions["id"] + 100))
+        paired_difference(predictions.merge(COUNTS), predictions.merge(COUNTS).assign(id=predictions["id"] + 100))

@@ -30,6 +30,7 @@ def load(name):
 
 
 tune, train, heads, data_check = (load(name) for name in ("tune", "train", "heads", "data_check"))
+pairs_of = load("make").pairs
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +90,14 @@ def test_direct_gets_as_many_photos_as_both_steps_of_two():
     assert abs(train.as_long_as_two_steps() - both) <= 0.5
 
 
+def test_no_two_runs_on_a_gpu_are_the_same_and_each_is_compared_with_its_own_recipe():
+    made = [(function, tuple(settings.items())) for function, settings, _ in train.GPU_RUNS.values()]
+    assert len(set(made)) == len(made) == 2 * 3 * (2 + 3 + 3)  # FC only's own size is one of the two
+    assert not set(train.GPU_RUNS) & set(train.RUNS)
+    published = [name for name in train.GPU_RUNS if name.endswith("_published")]
+    assert pairs_of([*train.GPU_RUNS]) == [(name.removesuffix("_published"), name) for name in published]
+
+
 def test_a_head_is_scored_on_photos_that_chose_nothing(catalogue, weights, monkeypatch):
     root, cache = catalogue
     small = lambda training, **settings: make_config(training, **(settings | TINY))  # noqa: E731
@@ -112,7 +121,14 @@ def test_near_duplicates_are_found_by_their_difference():
 def test_what_the_years_share_is_counted(catalogue):
     root, cache = catalogue
     data = load_data(root, Config("direct"), cache)
-    shared = data_check.shared(data)
-    twins = len(data.digests) - len(set(data.digests))
-    assert sum(each["pairs"] for words, each in shared.items() if words.endswith("exact")) >= twins > 0
+    even = np.flatnonzero(data.catalogue.trains)
+    shared = data_check.shared(data, even)
+    twins = pd.Series([*data.digests]).value_counts()
+    exact = [each for words, each in shared.items() if words.endswith("exact")]
+    assert sum(each["pairs"] for each in exact) == (twins * (twins - 1) // 2).sum() > 0
+    disagree = {"even": shared["even years, exact"], "even, odd": shared["even and odd years, exact"]}
+    for each in data_check.noise(data, even):
+        disagree[each["years"]]["labels_disagree"] -= each["pairs"]
+        assert each["one"] != each["other"]
+    assert all(each["labels_disagree"] == 0 for each in disagree.values())
     assert len(data_check.shift(data, 3)) == 3
