@@ -133,7 +133,7 @@ PUBLISHED = {
     "loss_reduction": "weighted",
 }
 
-# What won on the validation photos: results/tuning.md has the trials.
+# What won on the validation photos, and mixup: results/tuning.md has the trials.
 BALANCED = {"class_weights": "none", "logit_adjustment": 0.5, "label_smoothing": 0.1, "flip": True, "flip_test": True}
 FINE_TUNING = BALANCED | {
     "image_size": (160, 120),

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
+from uncertainty import margin95
 
 from fashion_tl.catalogue import FEW_SHOT
 from fashion_tl.errors import RunError
@@ -59,24 +60,26 @@ def with_accuracy(per_class: pd.DataFrame) -> pd.DataFrame:
     return per_class.assign(accuracy=per_class["correct"] / per_class["test"].where(per_class["test"] > 0))
 
 
-def read_published(folder: str | os.PathLike) -> dict[str, list[dict[str, float]]]:
+def read_published(folder: str | os.PathLike) -> dict[str, list[dict[str, Any]]]:
     """The published figures of merit, fractions, by our names: for two steps without flips and with them.
 
-    Top-1 is the best that the study states, the rest is what its notebooks print.
+    Top-1 is the best that the study states, the rest is what its notebooks print. ``margin95`` holds what chance in
+    the test photos does to each, as far as the counts are known.
     """
     study = json.loads((Path(folder) / "published.json").read_text())
     per_class = pd.read_csv(Path(folder) / "published_per_class.csv")  # of the classes that can be learned
     few, figures = per_class["train"] <= FEW_SHOT, {}
     for name in PUBLISHED:
         stated, counted = study[name]["readme"], study[name]["notebook"]
-        own = {"top1": stated["correct"] / stated["total"]}
+        known = {"top1": (stated["correct"], stated["total"])}
         if "top5_correct" in counted:
-            own["top5"] = counted["top5_correct"] / stated["total"]
+            known["top5"] = counted["top5_correct"], stated["total"]
         if name in per_class:
-            accuracy = per_class[name] / per_class["test"]
-            own |= {"macro": accuracy.mean(), "few_shot": accuracy[few].mean()}
-        else:
-            own["macro"] = counted["macro"]
+            right, photos = per_class[name], per_class["test"]
+            known |= {"macro": (right, photos), "few_shot": (right[few], photos[few])}
+        own = {figure: float(np.mean(right / photos)) for figure, (right, photos) in known.items()}
+        own |= {"macro": counted["macro"]} if name not in per_class else {}
+        own["margin95"] = {figure: margin95(*counts) for figure, counts in known.items()}
         figures.setdefault(name.removesuffix("_flips"), []).append(own)
     return figures
 
@@ -161,7 +164,7 @@ def gained_and_lost(first: Result, second: Result) -> pd.DataFrame:
 
 
 @styled
-def merit_chart(results: Sequence[Result], published: dict[str, list[dict[str, float]]], source: str) -> Figure:
+def merit_chart(results: Sequence[Result], published: dict[str, list[dict[str, Any]]], source: str) -> Figure:
     """Each figure of merit of each result with its 95 % interval, the published ones, and the ceiling.
 
     ``published`` is as from :func:`read_published`: by result's name, one dict of figures for each ring to draw.

@@ -64,16 +64,17 @@ def shared(data: Data, even: np.ndarray) -> dict[str, dict[str, int]]:
 
 
 def noise(data: Data, even: np.ndarray) -> list[dict]:
-    """The pairs of classes that exact twins bear, where they differ: within the even years, and between the years."""
+    """The pairs of classes that exact twins bear, where they differ: within the years, and between them."""
     table = pd.DataFrame({"group": twin_groups(data.digests), "label": data.task.labels})
-    table = table.assign(even=np.isin(table.index, even), name=np.asarray(data.task.classes)[table["label"]])
-    twins = table[table["even"]].merge(table, on="group", suffixes=("_one", "_other"))
-    twins = twins[(twins["label_one"] < twins["label_other"]) | ~twins["even_other"]]  # within the even years, once
-    twins = twins[twins["label_one"] != twins["label_other"]].assign(
-        years=lambda pairs: np.where(pairs["even_other"], "even", "even, odd")
-    )
-    pairs = twins.groupby(["years", "name_one", "name_other"]).size().reset_index(name="pairs")
-    return pairs.rename(columns={"name_one": "one", "name_other": "other"}).to_dict("records")
+    table = table.assign(row=table.index, years=np.where(table.index.isin(even), "even", "odd"))
+    twins = table.merge(table, on="group", suffixes=("_1", "_2"))
+    twins = twins[(twins["row_1"] < twins["row_2"]) & (twins["label_1"] != twins["label_2"])]
+    alike = twins["years_1"] == twins["years_2"]
+    pairs = pd.DataFrame(np.sort(twins[["label_1", "label_2"]], axis=1), columns=["one", "other"])
+    pairs.insert(0, "years", twins["years_1"].where(alike, "even and odd").to_numpy())
+    pairs = pairs.groupby(["years", "one", "other"]).size().reset_index(name="pairs")
+    names = dict(enumerate(data.task.classes))
+    return pairs.replace({"one": names, "other": names}).to_dict("records")
 
 
 def shift(data: Data, n: int = 12) -> list[dict]:

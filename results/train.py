@@ -3,7 +3,7 @@
 python results/train.py --data … --weights … --out runs/results [--only direct]
 
 How long those on record took on two cores stands in results/README.md. A run that was killed goes on after its last
-epoch. ``--gpu`` makes in their place what two cores have no time for: every approach by both recipes, with three seeds
+epoch. ``--gpu`` makes instead what two cores have no time for: every approach by both recipes, with three seeds
 each, at 80×60, 224×168 and the size that won. Their names begin with ``gpu_``: those on record stay.
 """
 

@@ -32,6 +32,15 @@ def intervals(predictions: pd.DataFrame, counts: pd.DataFrame, draws: int = 10_0
     return {name: [round(float(q), 5) for q in np.quantile(values, (0.025, 0.975))] for name, values in drawn.items()}
 
 
+def margin95(right: np.ndarray | pd.Series, photos: np.ndarray | pd.Series) -> float:
+    """Half the width of the 95 % interval of the mean of shares ``right / photos``, by the normal distribution.
+
+    For counts of classes, that of the mean over classes; for one pair of numbers, of that share.
+    """
+    share, n = np.atleast_1d(right) / np.atleast_1d(photos), np.atleast_1d(photos)
+    return float(1.96 * np.sqrt((share * (1 - share) / n).sum()) / len(n))
+
+
 def paired_difference(first: pd.DataFrame, second: pd.DataFrame, draws: int = 10_000) -> dict[str, int | dict]:
     """Two prediction tables compared on the photos that are in both: the second's figures minus those of the first.
 

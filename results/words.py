@@ -1,6 +1,7 @@
 """The README's tables and sentences, each made from the result files: one function per marked block."""
 
 import json
+import math
 import re
 import sys
 from collections.abc import Callable
@@ -54,7 +55,7 @@ def table(results: Path) -> str:
     for name, title in TITLES.items():
         if (ours := read(results, name)) is None:
             continue
-        theirs = published[name]
+        theirs = published.get(name, [])
         cells = [title, *compared("top1", ours, theirs), percent(ours["ceiling"], 2)]
         for key in ("top5", "macro", "few_shot"):
             cells += compared(key, ours, theirs)
@@ -73,12 +74,24 @@ def merits(results: Path) -> str:
         for key, words in FIGURES.items():
             if ours[key] is None:
                 continue
-            known = " / ".join(percent(each[key]) for each in published[name] if key in each) or "–"
+            theirs = [each for each in published.get(name, []) if key in each]
+            known = " / ".join(percent(each[key]) for each in theirs) or "–"
             goal = goals.get(name, {}).get(key)
-            verdict = "" if goal is None else "met" if ours[key] >= goal else f"{100 * (ours[key] - goal):+.1f} points"
+            verdict = "" if goal is None else "met" if ours[key] >= goal else f"{100 * (ours[key] - goal):+.1f}"
             ceiling = percent(ours["ceiling"], 2) if key.startswith("top") else ""
-            rows.append([title, words, known, percent(goal), with_interval(ours, key), verdict, ceiling])
-    return markdown(["approach", "", "published", "goal", "ours (95 % interval)", "goal met?", "ceiling"], rows)
+            beside = ahead(ours, theirs[-1], key) if theirs else "–"
+            rows.append([title, words, known, with_interval(ours, key), beside, percent(goal), verdict, ceiling])
+    head = ["approach", "", "published", "ours (95 % interval)", "ours − published, points", "goal", "goal met?"]
+    return markdown([*head, "ceiling"], rows)
+
+
+def ahead(ours: dict, theirs: dict, key: str) -> str:
+    """``"+1.6 ± 2.7"``: points that ours is above the published, and what chance in both tests' photos makes of it."""
+    difference = f"{100 * (ours[key] - theirs[key]):+.1f}"
+    if key not in theirs["margin95"]:
+        return difference
+    low, high = ours["interval95"][key]
+    return f"{difference} ± {100 * math.hypot((high - low) / 2, theirs['margin95'][key]):.1f}"
 
 
 def shift(results: Path) -> str:
@@ -127,6 +140,8 @@ def seeds(results: Path) -> str:
 
 def pairs(results: Path) -> str:
     """Runs compared on the same photos."""
+    if not read(results, "paired"):
+        return "Nothing is compared yet; `python results/make.py check --data … --pair` does."
     table = on_the_same_photos(results)
     for name in ("first", "second"):
         table[name] = "`" + table[name] + "`"

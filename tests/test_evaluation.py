@@ -19,7 +19,7 @@ from fashion_tl.evaluation import (
 )
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "results"))
-from uncertainty import intervals, paired_difference
+from uncertainty import intervals, margin95, paired_difference
 
 CLASSES = ("Shirts", "Tops", "Belts", "Ties", "Caps")
 TRAIN = (100, 60, 10, 0, 5)  # Ties exist only in odd years, Caps only in even ones
@@ -152,6 +152,11 @@ def test_a_paired_difference_counts_what_one_alone_got_right(predictions):
     same = paired_difference(predictions, predictions)
     assert [same[figure]["interval"] for figure in ("top1", "macro", "few_shot")] == [[0, 0]] * 3
     assert paired_difference(predictions, better.tail(2))["photos"] == 2  # those that are in both
+
+
+def test_the_margin_of_one_share_and_of_a_mean_of_shares():
+    assert margin95(40, 100) == pytest.approx(1.96 * np.sqrt(0.4 * 0.6 / 100))
+    assert margin95(np.array([40, 40]), np.array([100, 100])) == pytest.approx(margin95(40, 100) / np.sqrt(2))
 
 
 def test_tables_without_a_common_photo_are_not_compared(predictions):

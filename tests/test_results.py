@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -237,7 +238,18 @@ def test_published_figures_are_fractions_under_our_names():
     assert published["fc_only"][0]["top1"] == pytest.approx(0.4964, abs=1e-4)
     assert [each["top1"] for each in published["two_step"]] == pytest.approx([0.7095, 0.7280], abs=1e-4)  # with flips
     assert [each["macro"] for each in published["two_step"]] == pytest.approx([0.5658, 0.6067], abs=1e-4)
-    assert all(0 < value < 1 for runs in published.values() for figures in runs for value in figures.values())
+    for figures in (figures for runs in published.values() for figures in runs):
+        margins = figures.pop("margin95")
+        assert set(margins) <= set(figures) and all(0 < value < 1 for value in figures.values())
+        assert 0 < margins["top1"] < 0.01 and margins.get("few_shot", 0.03) > margins.get("macro", 0.02)
+
+
+def test_an_approach_that_the_study_lacks_has_its_rows(tmp_path, monkeypatch):
+    for file in ("published.json", "published_per_class.csv", "goals.json", "direct.json"):
+        shutil.copy(RESULTS / file, tmp_path / file.replace("direct", "mine"))
+    monkeypatch.setitem(words.TITLES, "mine", "Mine")
+    assert "| Mine | top-1 | – | " in words.merits(tmp_path) and "| Mine | – | " in words.table(tmp_path)
+    assert "Nothing is compared yet" in words.pairs(tmp_path)
 
 
 def test_published_counts_per_class_add_up_to_what_the_study_prints():
