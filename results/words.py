@@ -59,7 +59,9 @@ def table(results: Path) -> str:
         cells = [title, *compared("top1", ours, theirs), percent(ours["ceiling"], 2)]
         for key in ("top5", "macro", "few_shot"):
             cells += compared(key, ours, theirs)
-        cells += ["{}×{}, {}".format(*ours["image_size"], ours["epochs"]), f"{ours['minutes']:.0f}"]
+        first = read(results, "top20") if name == "two_step" else None
+        minutes = " + ".join(f"{each['minutes']:.0f}" for each in (first, ours) if each)
+        cells += ["{}×{}, {}".format(*ours["image_size"], ours["epochs"]), minutes]
         rows.append(cells)
     return markdown(head, rows)
 
@@ -136,6 +138,26 @@ def seeds(results: Path) -> str:
     if not rows:
         return "Not measured yet; `python results/train.py … --gpu` does."
     return markdown(["run", "seeds", *(f"{title}, mean ± standard deviation" for title in FIGURES.values())], rows)
+
+
+def baselines(results: Path) -> str:
+    """The published recipe from our weights and on our photos, beside ours at the same size."""
+    said = []
+    for name in ("fc_only", "direct_80x60", "two_step_80x60"):
+        if (ours := read(results, name)) and (theirs := read(results, f"{name}_published")):
+            where = f"{TITLES[ours['approach']]} at {'×'.join(map(str, ours['image_size']))}"
+            said.append(f"{where} {percent(theirs['top1'])}, ours {percent(ours['top1'])}")
+    return f"- **The published recipe** from our weights and on our photos (top-1): {'; '.join(said)}."
+
+
+def flips(results: Path) -> str:
+    """What averaging over mirror images in testing is worth."""
+    head = ["run", *(f"{title}: with, without" for title in FIGURES.values())]
+    rows = [
+        [f"`{name}`", *(f"{percent(each['with'][key])}, {percent(each['without'][key])}" for key in FIGURES)]
+        for name, each in (read(results, "flips") or {}).items()
+    ]
+    return markdown(head, rows) if rows else "Not measured yet; `python results/flips.py RUN … --data …` does."
 
 
 def pairs(results: Path) -> str:
@@ -261,9 +283,11 @@ def trials(results: Path) -> str:
 BLOCKS: dict[str, Callable[[Path], str]] = {
     "table": table,
     "merits": merits,
+    "baselines": baselines,
     "shift": shift,
     "runs": runs,
     "seeds": seeds,
+    "flips": flips,
     "pairs": pairs,
     "head": head,
     "honest": honest,

@@ -30,7 +30,7 @@ def load(name):
     return module
 
 
-tune, train, heads, data_check = (load(name) for name in ("tune", "train", "heads", "data_check"))
+tune, train, heads, flips, data_check = (load(name) for name in ("tune", "train", "heads", "flips", "data_check"))
 pairs_of = load("make").pairs
 
 
@@ -79,8 +79,12 @@ def test_a_trial_takes_the_place_of_the_same_one_and_the_others_stay(tmp_path, m
 
 def test_lp_ft_starts_from_the_head_that_fc_only_learns_and_tests_once(catalogue, weights, tmp_path):
     root, cache = catalogue
-    run = train.lp_ft(root, weights, tmp_path / "lp_ft", cache=cache, **TINY)[0]
+    run = train.lp_ft(root, weights, tmp_path / "lp_ft", cache=cache, flip_test=False, **TINY)[0]
     assert run.is_finished and run.config.training == "direct"
+    figures = flips.without_flips(run.folder, root, cache)
+    assert figures == pytest.approx({figure: run.metrics[figure] for figure in figures})  # it was tested without, too
+    with pytest.raises(RunError, match="made on other data"):
+        flips.without_flips(run.folder, draw_sample(tmp_path / "other", photos=250, types=22), cache)
     head = open_run(tmp_path / "lp_ft" / "head")
     assert len(head.history) and not (head.folder / "predictions.csv.gz").exists()
     assert head.config.image_size == run.config.image_size

@@ -1,0 +1,54 @@
+"""What averaging over mirror images in testing is worth: trained networks scored on the odd years without it.
+
+python results/flips.py runs/results/direct_80x60 … --data …     # writes results/flips.json
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from make import HERE, look
+
+from fashion_tl.approaches import load_data
+from fashion_tl.errors import FashionTLError, RunError
+from fashion_tl.evaluation import metrics, prediction_table
+from fashion_tl.inference import forward, pick_device
+from fashion_tl.model import load_model
+from fashion_tl.runs import open_run, write_json
+
+
+def without_flips(folder: Path, data_path: str, cache: str | None = None) -> dict[str, float | int | None]:
+    """The figures of merit of a finished run's network, each test photo predicted once, as it is."""
+    run = open_run(folder)
+    data = load_data(data_path, run.config, cache)
+    if data.fingerprint != run.about["data"]["fingerprint"]:
+        raise RunError(f"{folder} was made on other data than {data_path}")
+    if run.config.training == "top20":
+        data = data.largest()
+    saved = load_model(run.model_path)
+    model = saved.model.to(pick_device())
+    logits = forward(model, data.batches("test", run.config), run.config.precision).numpy()
+    return metrics(prediction_table(data.table("test"), logits, saved.classes, saved.train_counts), data.counts)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", nargs="+", type=Path, help="folders named as the runs on record")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--cache")
+    args = parser.parse_args()
+    try:
+        found = {}
+        for folder in args.runs:
+            run, figures = open_run(folder), without_flips(folder, args.data, args.cache)
+            look(folder.name, run.metrics | figures, "without flips in testing")
+            found[folder.name] = {"with": {figure: run.metrics[figure] for figure in figures}, "without": figures}
+    except FashionTLError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    write_json(HERE / "flips.json", found)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
