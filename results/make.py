@@ -126,10 +126,11 @@ def recorded(results: Path = HERE) -> list[str]:
 
 
 def pairs(names: list[str]) -> list[tuple[str, str]]:
-    """Which runs to compare: the three approaches with one another, the first step of two with the second, and every
-    other run with the one that its name begins with."""
+    """Which runs to compare: the three approaches with one another, the second step of two with the first and with
+    direct trained as long, and every other run with the one that its name begins with."""
     whole = [name for name in ("fc_only", "direct", "two_step") if name in names]
-    chosen = [*combinations(whole, 2)] + [("top20", "two_step")] * ({"top20", "two_step"} <= set(names))
+    chosen = [*combinations(whole, 2)]
+    chosen += [(name, "two_step") for name in ("top20", "direct_long") if {name, "two_step"} <= set(names)]
     for name in names:
         bases = [base for base in names if name.startswith(f"{base}_") and name not in whole]
         chosen += [(base, name) for base in sorted(bases, key=len)[-1:]]  # direct_80x60 is nearer than direct
