@@ -44,6 +44,11 @@ class Result:
         return f"{self.data} · {self.record['recipe']} recipe, {size}, {self.record['epochs']} epochs"
 
 
+def recorded(folder: str | os.PathLike) -> list[str]:
+    """The names of the runs on record."""
+    return sorted(file.name.removesuffix("_predictions.csv.gz") for file in Path(folder).glob("*_predictions.csv.gz"))
+
+
 def read_result(folder: str | os.PathLike, name: str) -> Result:
     """One result from the files ``NAME.json``, ``NAME_history.csv`` and so on; RunError where one can't be read."""
     folder = Path(folder)

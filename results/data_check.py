@@ -95,7 +95,7 @@ def main() -> int:
     except FashionTLError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    even = np.sort(np.concatenate([data.task.train, data.task.val]))
+    even = np.flatnonzero(data.catalogue.trains)
     years = data.catalogue.table["year"].value_counts().sort_index()
     about = {"data": data.root.name, "commit": commit(), "facts": facts(data.catalogue)}
     about |= {"years": {str(year): int(photos) for year, photos in years.items()}}

@@ -9,22 +9,20 @@ from pathlib import Path
 
 from make import HERE, look
 
-from fashion_tl.approaches import load_data
-from fashion_tl.errors import FashionTLError, RunError
+from fashion_tl.errors import FashionTLError
 from fashion_tl.evaluation import metrics, prediction_table
+from fashion_tl.gallery import open_steps
 from fashion_tl.inference import forward, pick_device
 from fashion_tl.model import load_model
 from fashion_tl.runs import open_run, write_json
 
 
 def without_flips(folder: Path, data_path: str, cache: str | None = None) -> dict[str, float | int | None]:
-    """The figures of merit of a finished run's network, each test photo predicted once, as it is."""
-    run = open_run(folder)
-    data = load_data(data_path, run.config, cache)
-    if data.fingerprint != run.about["data"]["fingerprint"]:
-        raise RunError(f"{folder} was made on other data than {data_path}")
-    if run.config.training == "top20":
-        data = data.largest()
+    """The figures of merit of a finished run's network (of two steps, the second's), each test photo predicted once.
+
+    RunError when the run was made on other data.
+    """
+    run, data = open_steps(folder, data_path, cache)[-1]
     saved = load_model(run.model_path)
     model = saved.model.to(pick_device())
     logits = forward(model, data.batches("test", run.config), run.config.precision).numpy()

@@ -24,6 +24,7 @@ from fashion_tl.runs import open_run, write_json, write_table
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 from charts import draw_all  # noqa: E402
+from compare import recorded  # noqa: E402
 from uncertainty import intervals, paired_difference  # noqa: E402
 from words import render  # noqa: E402
 
@@ -120,14 +121,9 @@ def close(one: object, other: object, tolerance: float) -> bool:
     return one == other if None in (one, other) or isinstance(one, str) else abs(one - other) <= tolerance
 
 
-def recorded(results: Path = HERE) -> list[str]:
-    """The names of the runs on record."""
-    return sorted(path.name.removesuffix("_predictions.csv.gz") for path in results.glob("*_predictions.csv.gz"))
-
-
-def pairs(names: list[str]) -> list[tuple[str, str]]:
-    """Which runs to compare: the three approaches with one another, the second step of two with the first and with
-    direct trained as long, and every other run with the one that its name begins with."""
+def runs_to_compare(names: list[str]) -> list[tuple[str, str]]:
+    """Pairs of runs: the three approaches with one another, the second step of two with the first and with direct
+    trained as long, and every other run with the one that its name begins with."""
     whole = [name for name in ("fc_only", "direct", "two_step") if name in names]
     chosen = [*combinations(whole, 2)]
     chosen += [(name, "two_step") for name in ("top20", "direct_long") if {name, "two_step"} <= set(names)]
@@ -138,9 +134,9 @@ def pairs(names: list[str]) -> list[tuple[str, str]]:
 
 
 def paired(tables: dict[str, pd.DataFrame]) -> list[dict]:
-    """The predictions of :func:`pairs` of runs, compared photo by photo."""
-    compared = [(one, two, paired_difference(tables[one], tables[two])) for one, two in pairs([*tables])]
-    return [{"first": one, "second": two, **difference} for one, two, difference in compared]
+    """The predictions of :func:`runs_to_compare`, photo by photo."""
+    pairs = runs_to_compare([*tables])
+    return [{"first": one, "second": two, **paired_difference(tables[one], tables[two])} for one, two in pairs]
 
 
 def main() -> int:

@@ -6,9 +6,10 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from statistics import mean, stdev
 
 import pandas as pd
-from compare import FIGURES, on_the_same_photos, read_published, with_accuracy, with_interval
+from compare import FIGURES, on_the_same_photos, read_published, recorded, with_accuracy, with_interval
 
 from fashion_tl.evaluation import best_and_worst
 
@@ -115,29 +116,33 @@ def runs(results: Path) -> str:
     head = ["run", "recipe", "input", "flips", "epochs", "seed", "right", *FIGURES.values()]
     head += ["learnable: top-1", "top-5", "minutes", "precision", "commit", "machine"]
     rows = []
-    for file in sorted(results.glob("*_predictions.csv.gz")):
-        name = file.name.removesuffix("_predictions.csv.gz")
+    for name in recorded(results):
         ours = read(results, name)
         size, right = "{}×{}".format(*ours["image_size"]), f"{ours['correct']:,} of {ours['n_test']:,}"
         flips = [part for part, key in (("training", "flip"), ("test", "flip_test")) if ours["config"][key]]
         row = [f"`{name}`", ours["recipe"], size, ", ".join(flips) or "–", ours["epochs"], ours["seed"], right]
         row += [with_interval(ours, key) for key in (*FIGURES, "top1_learnable", "top5_learnable")]
         rows.append([*row, f"{ours['minutes']:.0f}", ours["precision"], f"`{ours['commit']}`", ours["machine"]])
-    return markdown(head, rows)
+    hours = sum(read(results, name)["minutes"] for name in recorded(results)) / 60
+    return f"{markdown(head, rows)}\n\nAll together: {hours:.1f} hours."
 
 
 def seeds(results: Path) -> str:
     """The mean and the spread of runs that differ in nothing but the seed."""
-    names, rows = [file.name.removesuffix("_predictions.csv.gz") for file in results.glob("*_predictions.csv.gz")], []
-    for name in sorted({re.sub(r"_seed\d+", "", name) for name in names if re.search(r"_seed\d+", name)}):
-        same = [read(results, each) for each in names if re.sub(r"_seed\d+", "", each) == name]
+    runs, rows = {}, []
+    for name in recorded(results):
+        runs.setdefault(re.sub(r"_seed\d+", "", name), []).append(read(results, name))
+    for name, same in runs.items():
         if len(same) > 1:
-            figures = pd.DataFrame(same)[[*FIGURES]].astype(float)
-            cells = [f"{percent(figures[key].mean())} ± {100 * figures[key].std():.1f}" for key in FIGURES]
-            rows.append([f"`{name}`", len(same), *(cell.replace("nan % ± nan", "–") for cell in cells)])
+            rows.append([f"`{name}`", len(same), *(spread([each[key] for each in same]) for key in FIGURES)])
     if not rows:
         return "Not measured yet; `python results/train.py … --gpu` does."
     return markdown(["run", "seeds", *(f"{title}, mean ± standard deviation" for title in FIGURES.values())], rows)
+
+
+def spread(shares: list[float | None], digits: int = 1) -> str:
+    """``"70.4 % ± 0.2"``: mean and standard deviation."""
+    return "–" if None in shares else f"{percent(mean(shares), digits)} ± {100 * stdev(shares):.{digits}f}"
 
 
 def baselines(results: Path) -> str:
@@ -245,11 +250,10 @@ def head(results: Path) -> str:
             rows.append(
                 [words.format(each[key]), f"{each['train']:,}", f"{each['n_test']:,} ({scored})", *shares, ceiling]
             )
-    top1 = pd.Series([each["top1"] for each in measured["seeds"]])
-    macro = pd.Series([each["macro"] for each in measured["seeds"]])
-    spread = [f"{percent(part.mean(), 2)} ± {100 * part.std():.2f}" for part in (top1, macro)]
+    same = [(FIGURES[key], [each[key] for each in measured["seeds"]]) for key in ("top1", "macro", "few_shot")]
     titles = ["", "trained on", "scored on", "top-1", "of learnable", "top-5", "macro", "few-shot", "ceiling"]
-    said = f"Over the {len(top1)} seeds (mean ± standard deviation): top-1 {spread[0]}, macro {spread[1]}."
+    said = ", ".join(f"{title} {spread(shares, 2)}" for title, shares in same)
+    said = f"Over the {len(measured['seeds'])} seeds (mean ± standard deviation): {said}."
     return f"{markdown(titles, rows)}\n\n{said}"
 
 
@@ -275,7 +279,8 @@ def looks(results: Path) -> str:
 def trials(results: Path) -> str:
     """Every tuning trial."""
     table = pd.read_csv(results / "tuning.csv")
-    for name in ("val_accuracy", "margin95", "val_macro"):
+    table.insert(list(table).index("val_macro") + 1, "criterion", table[["val_accuracy", "val_macro"]].mean(axis=1))
+    for name in ("val_accuracy", "margin95", "val_macro", "criterion"):
         table[name] = table[name].map(percent)
     return markdown(list(table.columns), table.to_numpy().tolist())
 

@@ -34,7 +34,7 @@ def load(name):
 
 
 make, compare, words = load("make"), load("compare"), load("words")
-RECORDS = make.recorded()
+RECORDS = compare.recorded(RESULTS)
 
 
 def record(name):
@@ -81,8 +81,8 @@ def test_its_predictions_history_and_confusions_agree_with_it(name):
 
 def test_every_two_runs_are_compared_on_their_photos():
     paired = json.loads((RESULTS / "paired.json").read_text())
-    assert {("fc_only", "direct"), ("direct", "two_step"), ("top20", "two_step")} <= set(make.pairs(RECORDS))
-    assert [(each["first"], each["second"]) for each in paired] == make.pairs(RECORDS)
+    assert {("fc_only", "direct"), ("direct", "two_step"), ("top20", "two_step")} <= set(make.runs_to_compare(RECORDS))
+    assert [(each["first"], each["second"]) for each in paired] == make.runs_to_compare(RECORDS)
     for each in paired:
         one, other = record(each["first"]), record(each["second"])
         if one["n_test"] == other["n_test"]:

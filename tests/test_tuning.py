@@ -31,7 +31,7 @@ def load(name):
 
 
 tune, train, heads, flips, data_check = (load(name) for name in ("tune", "train", "heads", "flips", "data_check"))
-pairs_of = load("make").pairs
+runs_to_compare = load("make").runs_to_compare
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_no_two_runs_on_a_gpu_are_the_same_and_each_is_compared_with_its_own_rec
     assert len(set(made)) == len(made) == 2 * 3 * (2 + 3 + 3)  # FC only's own size is one of the two
     assert not set(train.GPU_RUNS) & set(train.RUNS)
     published = [name for name in train.GPU_RUNS if name.endswith("_published")]
-    assert pairs_of([*train.GPU_RUNS]) == [(name.removesuffix("_published"), name) for name in published]
+    assert runs_to_compare([*train.GPU_RUNS]) == [(name.removesuffix("_published"), name) for name in published]
 
 
 def test_a_head_is_scored_on_photos_that_chose_nothing(catalogue, weights, monkeypatch):
