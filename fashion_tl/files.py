@@ -12,6 +12,17 @@ from pathlib import Path
 from fashion_tl.errors import WriteError
 
 
+def as_path(path: str | os.PathLike) -> Path:
+    """A path as a user writes it, in which ``~`` is the home folder. Every path from outside comes through here.
+
+    Where nobody knows a home folder, ``~`` stays as it is: what can't be read or written there is named then.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def lock(path: Path, wait: bool = False) -> int | None:
     """Lock a file or folder until what this returns is closed, or this process ends, however it ends.
 

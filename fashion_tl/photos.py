@@ -22,6 +22,7 @@ from tqdm import tqdm
 from fashion_tl.dataroot import DataRoot, cache_folder, make_cached
 from fashion_tl.errors import DataError
 from fashion_tl.files import reserve
+from fashion_tl.machine import processors
 
 VERSION = 2  # part of the cache's key: raise it when decoding changes a pixel
 CHUNK = 128  # photos decoded at a time: what fits a core's own cache
@@ -190,8 +191,3 @@ class _Worker:
     @classmethod
     def run(cls, start: int, ids: np.ndarray) -> dict[int, str]:
         return cls.decoder.run(start, ids)
-
-
-def processors() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

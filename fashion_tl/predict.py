@@ -16,8 +16,9 @@ from fashion_tl.dataroot import read_file
 from fashion_tl.errors import DataError
 from fashion_tl.evaluation import TOP_K, class_probabilities, top_classes
 from fashion_tl.inference import photo_logits, pick_device
+from fashion_tl.machine import processors
 from fashion_tl.model import SavedModel, folded
-from fashion_tl.photos import decode, processors
+from fashion_tl.photos import decode
 from fashion_tl.runs import write_json, write_table
 
 IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")

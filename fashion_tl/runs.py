@@ -20,7 +20,7 @@ from fashion_tl.config import Config, make_config
 from fashion_tl.distributed import rank
 from fashion_tl.errors import RunError
 from fashion_tl.files import is_made, lock, make_once, replacing
-from fashion_tl.photos import processors
+from fashion_tl.machine import processors
 
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pillow", "scikit-learn", "safetensors")
 _held: dict[tuple[int, int], int | None] = {}  # locks of the runs this process is at, by run.json's device and inode

@@ -40,7 +40,8 @@ from PIL import Image
 from fashion_tl.catalogue import facts, read_catalogue
 from fashion_tl.dataroot import LARGEST_FILE, open_root
 from fashion_tl.errors import DataError, FashionTLError, WeightsError
-from fashion_tl.photos import decode, decode_photos, processors
+from fashion_tl.machine import processors
+from fashion_tl.photos import decode, decode_photos
 
 SIZE = (80, 60)
 HEADER = "id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName"
