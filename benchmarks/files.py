@@ -20,6 +20,7 @@ from PIL import Image
 from timing import alternate, row
 
 from fashion_tl.dataroot import DataRoot, open_root
+from fashion_tl.files import as_path
 from fashion_tl.photos import decode_photos
 
 SIZE = (80, 60)
@@ -105,5 +106,5 @@ def commands(path: Path) -> list[dict]:
 
 
 if __name__ == "__main__":
-    zip_file = Path(sys.argv[1])
+    zip_file = as_path(sys.argv[1])
     print(json.dumps([*commands(zip_file), *decoding(zip_file), *per_photo(zip_file)]))

@@ -18,6 +18,7 @@ from measures import evenly, some
 
 from fashion_tl.approaches import load_data
 from fashion_tl.config import make_config
+from fashion_tl.files import as_path
 from fashion_tl.inference import pick_device
 from fashion_tl.model import build_resnet50
 from fashion_tl.training import fit
@@ -40,7 +41,7 @@ def part_of(path: Path, share: float, folder: Path) -> Path:
 
 
 def main(folder: str) -> None:
-    path, share = Path(sys.argv[1]), float(sys.argv[2])
+    path, share = as_path(sys.argv[1]), float(sys.argv[2])
     peak, done = [0], threading.Event()
 
     def watch() -> None:

@@ -21,12 +21,13 @@ import timing  # noqa: E402
 
 from fashion_tl.approaches import load_data  # noqa: E402
 from fashion_tl.config import make_config  # noqa: E402
+from fashion_tl.files import as_path  # noqa: E402
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="a .zip in Kaggle's layout")
-    path = parser.parse_args().data.expanduser()
+    parser.add_argument("--data", required=True, help="a .zip in Kaggle's layout")
+    path = as_path(parser.parse_args().data)
     started = time.perf_counter()
     data = load_data(path, make_config("direct"))
     rows: list[dict] = []

@@ -6,10 +6,10 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from fashion_tl.config import APPROACHES, RECIPES, parse_setting
 from fashion_tl.errors import FashionTLError
+from fashion_tl.files import as_path
 
 # Each command imports what it needs, so that --help and summary never wait for torch.
 
@@ -59,20 +59,20 @@ def run(args: argparse.Namespace) -> None:
             return
     for finished in runs:
         print(f"{finished.folder}:\n{headline(finished.metrics).to_string()}")
-    print(f"{len(draw_all(Path(args.out), args.data, args.cache))} figures in {args.out}/figures")
+    print(f"{len(draw_all(args.out, args.data, args.cache))} figures in {as_path(args.out) / 'figures'}")
 
 
 def figures(args: argparse.Namespace) -> None:
     from fashion_tl.gallery import draw_all
 
-    for file in draw_all(Path(args.run), args.data, args.cache):
+    for file in draw_all(args.run, args.data, args.cache):
         print(file)
 
 
 def report(args: argparse.Namespace) -> None:
     from fashion_tl.report import write_report
 
-    print(write_report(Path(args.run), args.data, args.cache, args.to))
+    print(write_report(args.run, args.data, args.cache, args.to))
 
 
 def predict(args: argparse.Namespace) -> None:

@@ -4,7 +4,6 @@ import hashlib
 import os
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from fashion_tl.distributed import main_first, rank, world_size
 from fashion_tl.errors import DataError
 from fashion_tl.evaluation import metrics, per_class_table, prediction_table
 from fashion_tl.features import frozen_features
-from fashion_tl.files import draft
+from fashion_tl.files import as_path, draft
 from fashion_tl.inference import forward, pick_device, resolve_precision, through
 from fashion_tl.model import (
     available_weights,
@@ -118,7 +117,7 @@ def start_run(folder: StrPath, config: Config, data: Data, weights: Maybe) -> Ru
     if world_size() > 1 and learns and pick_device().type == "cpu":
         print("NOTE: on CPUs, BatchNorm that learns takes its statistics from each process's own part of a batch")
     photos = len(data.task.train) + len(data.task.val) + len(data.task.test)
-    file = None if is_random(weights) else Path(weights).expanduser()
+    file = None if is_random(weights) else as_path(weights)
     fingerprint = file_fingerprint(file)[:16] if file and file.is_file() else None
     own_data = {"name": data.root.name, "photos": photos, "fingerprint": data.fingerprint}
     return create_run(folder, config, own_data, {"name": weights_name(weights), "fingerprint": fingerprint})
@@ -250,7 +249,7 @@ def run_two_step(
     weights = available_weights(weights, data.root.is_sample)
 
     run = start_run(folder, config, data, weights)
-    run20 = start_run(Path(folder) / "top20", config20, data20, weights)
+    run20 = start_run(as_path(folder) / "top20", config20, data20, weights)
     model = build_resnet50(data20.task.num_classes, weights, config20.seed)
     history20 = unless_interrupted(train_network(model, data20, run20))
     finish_run(run20, model, data20, history20)

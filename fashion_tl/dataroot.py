@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from fashion_tl.errors import DataError
-from fashion_tl.files import make_once
+from fashion_tl.files import as_path, make_once
 
 SAMPLE = "sample"  # in place of a path: the built-in sample, drawn on first use
 DEEPEST = 2  # folders between the root and styles.csv
@@ -21,7 +21,7 @@ HELP = "A data root is a folder or a .zip that holds styles.csv and images/<id>.
 def cache_folder(folder: str | os.PathLike | None = None) -> Path:
     """``folder``, else ``$FASHION_TL_CACHE``, else ``~/.cache/fashion_tl``: for photos, features and the sample."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(folder or os.environ.get("FASHION_TL_CACHE") or f"{base}/fashion_tl").expanduser()
+    return as_path(folder or os.environ.get("FASHION_TL_CACHE") or f"{base}/fashion_tl")
 
 
 def make_cached(path: Path, what: str, make: Callable[[Path], None]) -> None:
@@ -114,7 +114,7 @@ def open_root(path: str | os.PathLike, cache: str | os.PathLike | None = None) -
         from fashion_tl.sample import draw_sample
 
         path = draw_sample(cache_folder(cache) / "sample")
-    path = Path(path).expanduser()
+    path = as_path(path)
     if not path.exists():
         raise DataError(
             f"no such data root: {path}. {HELP}; "

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from fashion_tl.errors import DownloadError
-from fashion_tl.files import draft, is_made
+from fashion_tl.files import as_path, draft, is_made
 
 FULL = "paramaggarwal/fashion-product-images-dataset"
 SMALL = "paramaggarwal/fashion-product-images-small"
@@ -35,7 +35,7 @@ def download(to: str | os.PathLike, small: bool = False) -> Path:
         DownloadError: saying what to do; nothing is left behind then, nor after Ctrl-C.
     """
     name = SMALL if small else FULL
-    to = Path(to).expanduser()
+    to = as_path(to)
     target = to / f"{name.split('/')[1]}.zip"
     missing: list[Path] = []
     try:

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from fashion_tl.catalogue import FEW_SHOT
-from fashion_tl.files import replacing
+from fashion_tl.files import as_path, replacing
 from fashion_tl.page import (
     BLUE,
     GREEN,
@@ -271,7 +271,7 @@ def confused_pairs(pairs: pd.DataFrame, title: str, source: str) -> Figure:
 @styled
 def save(figure: Chart, path: str | os.PathLike) -> Path:
     """Write a PNG, whole or not at all, with the same bytes for the same figure; folders are made."""
-    path = Path(path)
+    path = as_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     content = figure._repr_png_()
     with replacing(path) as temporary:

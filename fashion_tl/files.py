@@ -9,18 +9,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from fashion_tl.errors import WriteError
+from fashion_tl.errors import ConfigError, WriteError
 
 
 def as_path(path: str | os.PathLike) -> Path:
     """A path as a user writes it, in which ``~`` is the home folder. Every path from outside comes through here.
 
-    Where nobody knows a home folder, ``~`` stays as it is: what can't be read or written there is named then.
+    ``~name`` is that user's home folder, or a folder of this very name where one lies here. ConfigError where there is
+    neither: a folder called ``~name`` would be made else.
     """
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        return Path(path)
+    expanded = os.path.expanduser(path)  # not Path.expanduser, which takes ./~ for ~ too
+    first = Path(expanded).parts[:1]
+    if expanded.startswith("~") and not os.path.lexists(first[0]):
+        raise ConfigError(f"{expanded}: no home folder is known for {first[0]}; write the whole path without it")
+    return Path(expanded)
 
 
 def lock(path: Path, wait: bool = False) -> int | None:

@@ -7,10 +7,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fashion_tl import figures
-from fashion_tl.approaches import Data, load_data
+from fashion_tl.approaches import Data, Maybe, StrPath, load_data
 from fashion_tl.catalogue import LARGEST, POWERS, class_weights
 from fashion_tl.errors import RunError
 from fashion_tl.evaluation import confused_pairs, largest_losses
+from fashion_tl.files import as_path
 from fashion_tl.runs import Run, open_run
 
 # After the published study's file names.
@@ -34,7 +35,7 @@ def draw(name: str, run: Run, data: Data) -> Figure:
     return figure
 
 
-def open_steps(folder: Path, data_path: str, cache: str | None = None) -> list[tuple[Run, Data]]:
+def open_steps(folder: StrPath, data_path: StrPath, cache: Maybe = None) -> list[tuple[Run, Data]]:
     """The run in a folder, with its data; of two steps both, the first before the second.
 
     RunError when none lies there, or it was made on other data.
@@ -43,16 +44,17 @@ def open_steps(folder: Path, data_path: str, cache: str | None = None) -> list[t
     data = load_data(data_path, run.config, cache)
     if data.fingerprint != run.about["data"]["fingerprint"]:
         raise RunError(f"{folder} was made on other data ({run.about['data']['name']}) than {data.root.name}")
-    first = folder / "top20"
+    first = run.folder / "top20"
     return [(open_run(first), data.largest()), (run, data)] if first.is_dir() else [(run, data)]
 
 
-def draw_all(folder: Path, data_path: str, cache: str | None = None) -> list[Path]:
+def draw_all(folder: StrPath, data_path: StrPath, cache: Maybe = None) -> list[Path]:
     """Draw every figure of a finished run again (of both its steps, for two-step); returns the files.
 
     Raises:
         RunError: when the run isn't finished, or was made on other data.
     """
+    folder = as_path(folder)
     for run, data in open_steps(folder, data_path, cache):
         for name in (*(OF_DATA if run.folder == folder else ()), *OF_RUN):
             draw(name, run, data)

@@ -30,6 +30,10 @@ FEW = 2048  # below this, starting workers costs more than it saves
 LARGEST_PHOTO = 1 << 26  # pixels, a gigabyte to decode; a larger one is a mistake or a decompression bomb
 MOST_SCANS = 20  # of a JPEG of that many pixels; a progressive one has some 10, and each goes over all pixels again
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")  # of Pillow's others, one would start Ghostscript
+# As Pillow registers them for these formats, AVIF and PPM; to ask it would import all its readers.
+PHOTO_ENDINGS = frozenset(
+    ".apng .avif .avifs .bmp .gif .jfif .jpe .jpeg .jpg .pbm .pfm .pgm .png .pnm .ppm .tif .tiff .webp".split()
+)
 
 
 @dataclass(frozen=True)

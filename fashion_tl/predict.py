@@ -10,34 +10,95 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from PIL import Image
 from tqdm import tqdm
 
 from fashion_tl.dataroot import read_file
 from fashion_tl.errors import DataError
 from fashion_tl.evaluation import TOP_K, class_probabilities, top_classes
+from fashion_tl.files import as_path
 from fashion_tl.inference import photo_logits, pick_device
-from fashion_tl.machine import processors
+from fashion_tl.machine import processors, say
 from fashion_tl.model import SavedModel, folded
-from fashion_tl.photos import decode
+from fashion_tl.photos import FORMATS, PHOTO_ENDINGS, decode
 from fashion_tl.runs import write_json, write_table
 
-IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+# Cameras' raw files. They are never tried: of some, Pillow would read the small preview as if it were the photo.
+RAW_ENDINGS = frozenset(".arw .cr2 .cr3 .dng .nef .nrw .orf .pef .raf .raw .rw2 .srw".split())
+# Other images that aren't read. A file of such a name is tried: phones give JPEGs the name .heic too.
+UNREAD_ENDINGS = frozenset(".ai .eps .heic .heif .hif .ico .j2k .jp2 .jxl .psd .svg .tga".split())
 BATCH = 64  # photos at a time, or as few as the training took: more are no quicker
 
 
 def find_photos(paths: Sequence[str | os.PathLike]) -> list[Path]:
     """The files among ``paths``, and in place of each folder the image files below it, sorted by path, none hidden.
 
-    DataError names a folder without any.
+    Links are followed. An image file has the ending of one, or begins like a photo that can be decoded; the first few
+    of all other files are named on stderr. A folder that can't be listed stands among the photos, and :func:`answers`
+    says why. DataError names a folder without any image files.
     """
     photos = []
-    for path in map(Path, paths):
-        files = (file for file in path.rglob("*") if file.suffix.lower() in IMAGES and not file.is_dir())
-        below = sorted(file for file in files if not any(p.startswith(".") for p in file.relative_to(path).parts))
-        if path.is_dir() and not below:
-            raise DataError(f"{path}: no image files in this folder, nor below it ({' '.join(IMAGES)})")
-        photos += below or [path]
+    for path in map(as_path, paths):
+        if not os.path.isdir(path):
+            photos.append(path)
+            continue
+        below = {file: _is_image(file) for file in sorted(_below(path))}
+        if not any(below.values()):
+            raise DataError(f"{path}: no image files in this folder, nor below it")
+        photos += [file for file, is_image in below.items() if is_image]
+        if others := [file.name for file, is_image in below.items() if not is_image]:
+            more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+            say(f"{path}: passed over, not photos: {', '.join(others[:3])}{more}", file=sys.stderr)
     return photos
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """All files below a folder, none hidden, and each folder there that can't be listed.
+
+    Links to folders come after everything that lies below without them; each real folder comes once, so that links in
+    a circle end.
+    """
+    seen: set[str] = set()
+    denied: list[OSError] = []
+    tops = [folder]
+    for top in tops:  # the links that are found are added at its end
+        for here, folders, files in os.walk(top, onerror=denied.append):
+            folders[:] = [name for name in sorted(folders) if not name.startswith(".")]
+            if (real := os.path.realpath(here)) in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            tops += [Path(here, name) for name in folders if os.path.islink(os.path.join(here, name))]
+            yield from (Path(here, name) for name in files if not name.startswith("."))
+    yield from (Path(error.filename) for error in denied)
+
+
+def _is_image(file: Path) -> bool:
+    """Whether a file or folder is to be answered, or named because it can't be."""
+    if file.suffix.lower() in PHOTO_ENDINGS | RAW_ENDINGS | UNREAD_ENDINGS or os.path.isdir(file):
+        return True
+    if not os.path.isfile(file):  # a pipe would be waited for without end
+        return False
+    try:
+        with Image.open(file, formats=FORMATS):
+            return True
+    except Exception:  # Pillow's readers raise whatever makes them stumble
+        return False
+
+
+def _decoded(photo: Path, size: tuple[int, int]) -> np.ndarray:
+    """uint8 RGB [height, width, 3]; OSError, ValueError or DataError says why not."""
+    ending = photo.suffix.lower()
+    if os.path.isdir(photo):
+        os.scandir(photo).close()  # says why it can't be listed
+    elif ending in RAW_ENDINGS:
+        raise DataError(f"{ending[1:].upper()}, a camera's raw format, isn't read; convert it to JPEG")
+    try:
+        return decode(read_file(photo.parent, photo.name), size)
+    except DataError as error:
+        if ending in UNREAD_ENDINGS:
+            raise DataError(f"{ending[1:].upper()} isn't read; convert it to JPEG or PNG") from error
+        raise
 
 
 def answers(saved: SavedModel, photos: Sequence[Path]) -> Iterator[dict[str, Any]]:
@@ -50,7 +111,7 @@ def answers(saved: SavedModel, photos: Sequence[Path]) -> Iterator[dict[str, Any
 
     def read(photo: Path) -> tuple[np.ndarray, str | None]:
         try:
-            return decode(read_file(photo.parent, photo.name), config.stored_size), None
+            return _decoded(photo, config.stored_size), None
         except (OSError, ValueError, DataError) as error:
             return np.zeros((*config.stored_size, 3), np.uint8), str(error)
 
@@ -72,19 +133,20 @@ def predict(saved: SavedModel, paths: Sequence[str | os.PathLike], to: str | os.
     A photo that can't be read is named on stderr, and in the file, with the reason. In the end DataError says how
     many there were; one before any work says that ``to`` can't be written.
     """
-    to, photos = to and Path(to), find_photos(paths)
-    if to and (to.suffix not in (".csv", ".json") or to.is_dir() or not os.access(to.parent, os.W_OK)):
+    to = as_path(to) if to else None
+    ending = to.suffix.lower() if to else None
+    if to and (ending not in (".csv", ".json") or to.is_dir() or not os.access(to.parent, os.W_OK)):
         raise DataError(f"{to}: answers are written into a .csv or .json file, in a folder that can be written to")
-    rows = []
+    rows, photos = [], find_photos(paths)
     for row in tqdm(answers(saved, photos), "predicting", len(photos), unit="photo", mininterval=0.5, disable=not to):
         rows.append(row)
         if row["error"]:
             tqdm.write(f"{row['photo']}: {row['error']}", file=sys.stderr)
         elif not to:
             best = [(row[f"p{k}"], row[f"top{k}"]) for k in range(1, TOP_K + 1)]
-            print(row["photo"], *(f"  {share:>6.1%}  {name}" for share, name in best if name), sep="\n")
+            say("\n".join([row["photo"], *(f"  {share:>6.1%}  {name}" for share, name in best if name)]))
     if to:
-        write_json(to, rows) if to.suffix == ".json" else write_table(to, pd.DataFrame(rows), float_format="%.6g")
-        print(to)
+        write_json(to, rows) if ending == ".json" else write_table(to, pd.DataFrame(rows), float_format="%.6g")
+        say(to)
     if failed := sum(row["error"] is not None for row in rows):
         raise DataError(f"{failed} of {len(photos)} photos could not be read")

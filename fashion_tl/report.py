@@ -15,11 +15,11 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from fashion_tl import page
-from fashion_tl.approaches import Data
+from fashion_tl.approaches import Data, Maybe, StrPath
 from fashion_tl.catalogue import FEW_SHOT
 from fashion_tl.errors import RunError
 from fashion_tl.evaluation import confused_pairs, largest_losses
-from fashion_tl.files import replacing
+from fashion_tl.files import as_path, replacing
 from fashion_tl.gallery import TITLE, choose, open_steps, photos_of
 from fashion_tl.runs import Run
 
@@ -28,12 +28,12 @@ WIDE, HIGH = 280, 150  # of the box that the lines of a chart lie in
 LINES = {"loss": ("train_loss", "val_loss", "val_cross_entropy"), "accuracy": ("train_accuracy", "val_accuracy")}
 
 
-def write_report(folder: Path, data_path: str, cache: str | None = None, to: str | None = None) -> Path:
+def write_report(folder: StrPath, data_path: StrPath, cache: Maybe = None, to: Maybe = None) -> Path:
     """Write the page of a run (of both its steps, for two-step), by default as ``report.html`` in its folder.
 
     Returns the file. RunError when the run isn't finished, or was made on other data.
     """
-    steps, target = open_steps(folder, data_path, cache), Path(to or folder / "report.html")
+    steps, target = open_steps(folder, data_path, cache), as_path(to or as_path(folder) / "report.html")
     for run, _ in steps:
         if not run.is_finished:
             raise RunError(f"{run.folder} isn't finished; the command that began it goes on, and then it has a report")

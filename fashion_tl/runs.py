@@ -19,7 +19,7 @@ import pandas as pd
 from fashion_tl.config import Config, make_config
 from fashion_tl.distributed import rank
 from fashion_tl.errors import RunError
-from fashion_tl.files import is_made, lock, make_once, replacing
+from fashion_tl.files import as_path, is_made, lock, make_once, replacing
 from fashion_tl.machine import processors
 
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pillow", "scikit-learn", "safetensors")
@@ -97,7 +97,7 @@ class Run:
 
 def open_run(folder: str | os.PathLike) -> Run:
     """The run in a folder; RunError when none lies there."""
-    folder = Path(folder)
+    folder = as_path(folder)
     if not folder.is_dir():
         raise RunError(f"no such run folder: {folder}")
     try:
@@ -115,7 +115,7 @@ def create_run(folder: str | os.PathLike, config: Config, data: dict[str, Any], 
     ``fingerprint``. An unfinished run is this process's own from then on. RunError when another process is at it,
     when another run lies there (nothing is changed), or the folder can't be written.
     """
-    folder, about = Path(folder), {"config": config.to_dict(), "data": data, "weights": weights}
+    folder, about = as_path(folder), {"config": config.to_dict(), "data": data, "weights": weights}
     try:
         if rank() == 0 and not is_made(folder / "run.json"):  # the others must find what the first one made
             folder.mkdir(parents=True, exist_ok=True)
@@ -176,7 +176,7 @@ def _write(path: Path, content: bytes) -> None:
 
 def file_fingerprint(path: str | os.PathLike) -> str:
     """SHA-256 of a file, hexadecimal."""
-    with open(path, "rb") as file:
+    with open(as_path(path), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -9,7 +9,7 @@ from random import Random
 from fashion_tl.drawing.canvas import HEIGHT, PALETTE, WIDTH, Style, light, render
 from fashion_tl.drawing.kinds import KINDS, Kind
 from fashion_tl.errors import DataError
-from fashion_tl.files import draft, is_made
+from fashion_tl.files import as_path, draft, is_made
 
 COLUMNS = "id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName"
 VERSION = 1
@@ -74,7 +74,7 @@ def draw_sample(folder: str | os.PathLike, *, photos: int = 1200, types: int = 3
         raise DataError(f"The sample has 6 to {len(KINDS)} types, not {types}.")
     if photos < 2 * LEAST * types:
         raise DataError(f"A sample of {types} types needs at least {2 * LEAST * types} photos, not {photos}.")
-    folder = Path(folder)
+    folder = as_path(folder)
     settings = {"sample": True, "photos": photos, "types": types, "seed": seed, "version": VERSION}
     home = folder.resolve()
     if _check(folder, settings) and is_made(home):

@@ -25,6 +25,7 @@ from fashion_tl.config import parse_setting
 from fashion_tl.dataroot import SAMPLE
 from fashion_tl.errors import FashionTLError, WeightsError
 from fashion_tl.evaluation import headline
+from fashion_tl.files import as_path
 from fashion_tl.model import NAMES, is_random, read_weights
 from fashion_tl.runs import Run, open_run
 
@@ -141,7 +142,7 @@ def table(runs: list[Run]) -> pd.DataFrame:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True, help="folder for executed notebooks and runs")
+    parser.add_argument("--out", type=as_path, required=True, help="folder for executed notebooks and runs")
     parser.add_argument("--data", default=SAMPLE)
     parser.add_argument(
         "--weights", default="", help="default: torchvision's, where this machine has them, else random"
@@ -170,12 +171,12 @@ def main() -> int:
             random = True
     gentler = random and is_sample and args.recipe == "tuned"
     settings = dict(map(parse_setting, args.set))
-    file = Path(weights).expanduser()
+    file = as_path(weights)
     parameters = {
-        "data_root": args.data if is_sample else str(Path(args.data).expanduser().resolve()),
+        "data_root": args.data if is_sample else str(as_path(args.data).resolve()),
         "weights": str(file.resolve()) if file.is_file() else weights,
         "recipe": args.recipe,
-        "cache": str(Path(args.cache).resolve()) if args.cache else None,
+        "cache": str(as_path(args.cache).resolve()) if args.cache else None,
     }
     if args.epochs or not is_sample:
         parameters["epochs"] = args.epochs

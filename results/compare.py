@@ -4,7 +4,6 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from uncertainty import margin95
 
 from fashion_tl.catalogue import FEW_SHOT
 from fashion_tl.errors import RunError
+from fashion_tl.files import as_path
 from fashion_tl.page import BLUE, GREY, INK, ORANGE, RED, log_ticks, page, styled
 
 FIGURES = {"top1": "top-1", "top5": "top-5", "macro": "macro", "few_shot": "few-shot"}
@@ -46,12 +46,13 @@ class Result:
 
 def recorded(folder: str | os.PathLike) -> list[str]:
     """The names of the runs on record."""
-    return sorted(file.name.removesuffix("_predictions.csv.gz") for file in Path(folder).glob("*_predictions.csv.gz"))
+    files = as_path(folder).glob("*_predictions.csv.gz")
+    return sorted(file.name.removesuffix("_predictions.csv.gz") for file in files)
 
 
 def read_result(folder: str | os.PathLike, name: str) -> Result:
     """One result from the files ``NAME.json``, ``NAME_history.csv`` and so on; RunError where one can't be read."""
-    folder = Path(folder)
+    folder = as_path(folder)
     try:
         record = json.loads((folder / f"{name}.json").read_text())
         tables = (pd.read_csv(folder / f"{name}_{table}.csv") for table in ("history", "per_class", "confusions"))
@@ -71,8 +72,8 @@ def read_published(folder: str | os.PathLike) -> dict[str, list[dict[str, Any]]]
     Top-1 is the best that the study states, the rest is what its notebooks print. ``margin95`` holds what chance in
     the test photos does to each, as far as the counts are known.
     """
-    study = json.loads((Path(folder) / "published.json").read_text())
-    per_class = pd.read_csv(Path(folder) / "published_per_class.csv")  # of the classes that can be learned
+    study = json.loads((as_path(folder) / "published.json").read_text())
+    per_class = pd.read_csv(as_path(folder) / "published_per_class.csv")  # of the classes that can be learned
     few, figures = per_class["train"] <= FEW_SHOT, {}
     for name in PUBLISHED:
         stated, counted = study[name]["readme"], study[name]["notebook"]
@@ -113,7 +114,7 @@ def on_the_same_photos(folder: str | os.PathLike, names: Sequence[str] | None = 
     """Runs compared photo by photo, those among ``names`` if these are given: photos that one alone got right, and the
     second's figures minus the first's, in points, with 95 % intervals."""
     rows = []
-    for each in json.loads((Path(folder) / "paired.json").read_text()):
+    for each in json.loads((as_path(folder) / "paired.json").read_text()):
         if names is None or {each["first"], each["second"]} <= set(names):
             row = {"first": each["first"], "second": each["second"], "photos": f"{each['photos']:,}"}
             row |= {f"only {one} right": f"{each[f'only_{one}']:,}" for one in ("first", "second")}

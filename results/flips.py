@@ -11,6 +11,7 @@ from make import HERE, look
 
 from fashion_tl.errors import FashionTLError
 from fashion_tl.evaluation import metrics, prediction_table
+from fashion_tl.files import as_path
 from fashion_tl.gallery import open_steps
 from fashion_tl.inference import forward, pick_device
 from fashion_tl.model import load_model
@@ -31,13 +32,13 @@ def without_flips(folder: Path, data_path: str, cache: str | None = None) -> dic
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("runs", nargs="+", type=Path, help="folders named as the runs on record")
+    parser.add_argument("runs", nargs="+", help="folders named as the runs on record")
     parser.add_argument("--data", required=True)
     parser.add_argument("--cache")
     args = parser.parse_args()
     try:
         found = {}
-        for folder in args.runs:
+        for folder in map(as_path, args.runs):
             run, figures = open_run(folder), without_flips(folder, args.data, args.cache)
             look(folder.name, run.metrics | figures, "without flips in testing")
             found[folder.name] = {"with": {figure: run.metrics[figure] for figure in figures}, "without": figures}

@@ -8,6 +8,7 @@ python results/make.py readme                     # rewrite the README's marked 
 
 import argparse
 import json
+import os
 import sys
 from itertools import combinations
 from pathlib import Path
@@ -36,7 +37,7 @@ CONFUSED = ["true", "predicted", "count"]
 TOP = [f"top{k}" for k in range(1, TOP_K + 1)]
 
 
-def record(folder: Path, results: Path = HERE, name: str | None = None, why: str = "on record") -> str:
+def record(folder: str | os.PathLike, results: Path = HERE, name: str | None = None, why: str = "on record") -> str:
     """Take a finished run over into ``results``: metrics with their intervals, four tables, and a line in looks.csv.
 
     The tables are the history, the counts per class, how often each class was taken for which, and the predictions.
@@ -143,7 +144,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     recorder = commands.add_parser("record", help="take over the results of finished runs")
-    recorder.add_argument("runs", nargs="+", type=Path)
+    recorder.add_argument("runs", nargs="+")
     recorder.add_argument("--name", help="of the files, for a single run; by default its training's")
     recorder.add_argument("--why", default="on record", help="the test photos were looked at")
     commands.add_parser("readme", help="rewrite README.md, results/README.md and images/results/ from results/")

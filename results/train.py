@@ -27,6 +27,7 @@ from fashion_tl.approaches import (
 )
 from fashion_tl.config import TUNED, make_config
 from fashion_tl.errors import FashionTLError
+from fashion_tl.files import as_path
 from fashion_tl.model import available_weights, build_resnet50, freeze_all_but_head
 from fashion_tl.runs import Run
 
@@ -95,16 +96,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True)
     parser.add_argument("--weights", required=True)
-    parser.add_argument("--out", required=True, type=Path)
+    parser.add_argument("--out", required=True)
     parser.add_argument("--cache")
     parser.add_argument("--only", action="append", choices=(*RUNS, *GPU_RUNS), metavar="NAME", help=", ".join(RUNS))
     parser.add_argument("--gpu", action="store_true", help="what a GPU has time for, instead")
     args = parser.parse_args()
     try:
+        out = as_path(args.out)
         for name in args.only or (GPU_RUNS if args.gpu else RUNS):
             function, settings, why = (RUNS | GPU_RUNS)[name]
             print(f"=== {name}", flush=True)
-            for run in function(args.data, args.weights, args.out / name, cache=args.cache, **settings):
+            for run in function(args.data, args.weights, out / name, cache=args.cache, **settings):
                 first = run.config.training == "top20"
                 own_name = name.replace("two_step", "top20") if first else name
                 print(f"results/{record(run.folder, name=own_name, why=why)}.json")

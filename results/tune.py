@@ -19,6 +19,7 @@ import pandas as pd
 from fashion_tl.approaches import Data, load_data, start_run, train_head, train_network, unless_interrupted
 from fashion_tl.config import Config
 from fashion_tl.errors import FashionTLError
+from fashion_tl.files import as_path
 from fashion_tl.model import (
     available_weights,
     build_resnet50,
@@ -137,17 +138,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True)
     parser.add_argument("--weights", required=True)
-    parser.add_argument("--out", required=True, type=Path)
+    parser.add_argument("--out", required=True)
     parser.add_argument("--cache")
     parser.add_argument("--only", action="append", choices=tuple(TRIALS))
     parser.add_argument("--trial", action="append", choices=sorted({t for each in TRIALS.values() for t in each}))
     args = parser.parse_args()
     try:
+        out = as_path(args.out)
         for approach in args.only or TRIALS:
             chosen = {name: TRIALS[approach][name] for name in args.trial or TRIALS[approach]}
             data = load_data(args.data, Config(approach).change(**next(iter(chosen.values()))), args.cache)
             for name, settings in chosen.items():
-                run = trial(approach, settings, data, args.weights, args.out / approach / name.replace(" ", "_"))
+                run = trial(approach, settings, data, args.weights, out / approach / name.replace(" ", "_"))
                 keep(row(approach, name, run, data))
     except FashionTLError as error:
         print(f"error: {error}", file=sys.stderr)

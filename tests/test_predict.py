@@ -7,6 +7,7 @@ import shutil
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from fashion_tl import predict
 from fashion_tl.__main__ import main
@@ -14,7 +15,7 @@ from fashion_tl.batches import prepare_photos
 from fashion_tl.errors import DataError
 from fashion_tl.evaluation import class_probabilities
 from fashion_tl.model import load_model
-from fashion_tl.photos import decode
+from fashion_tl.photos import FORMATS, PHOTO_ENDINGS, decode
 from fashion_tl.predict import answers, find_photos
 
 
@@ -84,6 +85,12 @@ def test_json_holds_what_csv_holds(tiny_run, photos, tmp_path):
     pd.testing.assert_frame_equal(pd.DataFrame(rows), table.drop(columns="error"), rtol=1e-5, check_dtype=False)
 
 
+def test_the_ending_of_the_answers_may_be_in_capitals(tiny_run, photos, tmp_path):
+    for name in ("a.CSV", "a.Json"):
+        assert command("predict", tiny_run.folder, photos[0], "--to", tmp_path / name) == 0
+    assert json.loads((tmp_path / "a.Json").read_text())[0]["top1"] == read_answers(tmp_path / "a.CSV")["top1"][0]
+
+
 def test_photos_that_can_not_be_read_are_named_on_stderr_and_in_the_file_and_the_others_answered(
     tiny_run, photos, tmp_path, capsys
 ):
@@ -111,6 +118,100 @@ def test_folders_give_their_image_files_sorted_and_files_stand_where_they_were_n
     assert find_photos([other, folder, photos[2]]) == [other, *photos, photos[2]]
 
 
+def test_the_endings_of_photos_are_all_that_pillow_knows_for_these_formats():
+    formats = {*FORMATS, "AVIF", "PPM"}
+    registered = Image.registered_extensions().items()
+    assert {ending for ending, format in registered if format in formats} == PHOTO_ENDINGS
+
+
+def test_a_photo_in_a_folder_is_answered_whatever_its_name(tiny_run, photos, tmp_path):
+    names = ("old.jpe", "browser.jfif", "UPPER.JFIF", "no ending", "1.5", "photo.jpg.bak", "photo.HEIC")
+    for name in names:
+        shutil.copy(photos[0], photos[0].with_name(name))
+    assert command("predict", tiny_run.folder, photos[0].parent, "--to", tmp_path / "answers.csv") == 0
+    table = read_answers(tmp_path / "answers.csv").set_index("photo")
+    assert len(table) == 3 + len(names)
+    assert (
+        table.loc[[str(photos[0].with_name(name)) for name in names], "top1"] == table["top1"][str(photos[0])]
+    ).all()
+
+
+def test_images_that_are_not_read_are_named_with_the_reason_and_the_photos_answered(tiny_run, photos, capsys):
+    names = ("iphone.heic", "iphone.HEIF", "camera.CR2", "a.dng", "a.psd", "logo.svg", "a.jxl")
+    for name in names:
+        photos[0].with_name(name).write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64))
+    assert command("predict", tiny_run.folder, photos[0].parent) == 2
+    output = capsys.readouterr()
+    assert f"{len(names)} of {len(names) + 3} photos could not be read" in output.err
+    assert all(str(photo) in output.out for photo in photos)
+    for name in names:
+        (line,) = (line for line in output.err.splitlines() if line.startswith(f"{photos[0].with_name(name)}: "))
+        assert name.split(".")[1].upper() in line.split(": ")[1] and "convert it to JPEG" in line
+
+
+def test_the_preview_in_a_raw_file_is_not_taken_for_the_photo(tiny_run, photos, capsys):
+    raw = photos[0].with_name("raw.nef")
+    Image.new("RGB", (160, 120)).save(raw, "TIFF")
+    for place in (raw, raw.parent):
+        assert command("predict", tiny_run.folder, place) == 2
+        assert f"{raw}: NEF, a camera's raw format, isn't read; convert it to JPEG" in capsys.readouterr().err
+
+
+def test_files_that_are_no_photos_are_passed_over_and_the_first_few_named(tiny_run, photos, capsys):
+    for name in ("Thumbs.db", "a.txt", "b.json", "c.csv", "movie.mp4", ".hidden.jpg", ".DS_Store"):
+        (photos[0].parent / name).write_text("P1 BM GIF")
+    assert command("predict", tiny_run.folder, photos[0].parent) == 0
+    said = "passed over, not photos: Thumbs.db, a.txt, b.json and 2 more"
+    assert capsys.readouterr().err == f"{photos[0].parent}: {said}\n"
+
+
+def test_links_are_followed_each_folder_once_and_a_circle_ends(photos, tmp_path):
+    shop, other = photos[0].parent, tmp_path / "other"
+    other.mkdir()
+    for place in (other / "x.jpg", other / ".hidden.jpg", tmp_path / "y.jpg"):
+        shutil.copy(photos[0], place)
+    (shop / "a link").symlink_to(other, target_is_directory=True)
+    (shop / "a link to a folder that is here").symlink_to(shop / "below", target_is_directory=True)
+    (shop / "a second link").symlink_to(other, target_is_directory=True)
+    (other / "back").symlink_to(shop, target_is_directory=True)
+    (shop / "y.jpg").symlink_to(tmp_path / "y.jpg")
+    (shop / "d.jpg").symlink_to(shop / "below", target_is_directory=True)
+    assert find_photos([shop]) == sorted([*photos, shop / "a link" / "x.jpg", shop / "y.jpg"])
+    assert find_photos([shop / "a link"])[-1] == shop / "a link" / "x.jpg"
+
+
+def test_what_can_not_be_opened_is_named_and_the_others_are_answered(tiny_run, photos, tmp_path, capsys):
+    shop = photos[0].parent
+    (shop / "broken.jpg").symlink_to(tmp_path / "nothing.jpg")
+    (shop / "round.jpg").symlink_to(shop / "round.jpg")
+    (shop / "empty.jpg").write_bytes(b"")
+    os.mkfifo(shop / "pipe.jpg")
+    os.mkfifo(shop / "pipe")
+    assert command("predict", tiny_run.folder, shop, shop / "pipe", "--to", tmp_path / "answers.csv") == 2
+    error, table = capsys.readouterr().err, read_answers(tmp_path / "answers.csv").set_index("photo")
+    assert "5 of 8 photos could not be read" in error
+    for name in ("broken.jpg", "round.jpg", "empty.jpg", "pipe.jpg", "pipe"):
+        assert f"{shop / name}: " in error and table.loc[str(shop / name), "error"] != ""
+    assert (table.loc[[*map(str, photos)], "error"] == "").all()
+
+
+def test_a_folder_that_can_not_be_listed_is_named_with_the_reason(tiny_run, photos, monkeypatch, capsys):
+    below, scandir = str(photos[1].parent), os.scandir
+
+    def denied(path="."):
+        if os.fspath(path) == below:
+            raise PermissionError(13, "Permission denied", below)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", denied)  # root may list any
+    assert command("predict", tiny_run.folder, photos[0].parent) == 2
+    output = capsys.readouterr()
+    assert f"{below}: [Errno 13] Permission denied" in output.err and "1 of 3 photos" in output.err
+    assert str(photos[0]) in output.out and str(photos[2]) in output.out
+    assert command("predict", tiny_run.folder, below, photos[0]) == 2
+    assert f"{below}: [Errno 13] Permission denied" in capsys.readouterr().err
+
+
 def test_a_folder_without_photos_is_named_before_anything_is_done(tiny_run, photos, tmp_path, capsys):
     (tmp_path / "empty" / "below").mkdir(parents=True)
     (tmp_path / "empty" / "notes.txt").write_text("")
@@ -125,7 +226,8 @@ def test_a_folder_without_photos_is_named_before_anything_is_done(tiny_run, phot
 def test_a_file_that_can_not_be_written_is_refused_before_any_photo_is_read(
     tiny_run, photos, tmp_path, monkeypatch, name
 ):
-    monkeypatch.setattr(predict, "decode", None)
+    for work in ("decode", "find_photos"):
+        monkeypatch.setattr(predict, work, None)
     with pytest.raises(DataError, match=f"{name}: answers are written into a .csv or .json"):
         predict.predict(load_model(tiny_run.model_path), photos, tmp_path / name)
 
