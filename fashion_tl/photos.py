@@ -3,34 +3,35 @@
 import hashlib
 import io
 import json
-import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from loky import ProcessPoolExecutor
+from loky.process_executor import BrokenProcessPool
 from numpy.lib.format import open_memmap
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 from tqdm import tqdm
 
 from fashion_tl.dataroot import DataRoot, cache_folder, make_cached
 from fashion_tl.errors import DataError
 from fashion_tl.files import reserve
-from fashion_tl.machine import processors
+from fashion_tl.machine import processors, say
 
-VERSION = 2  # part of the cache's key: raise it when decoding changes a pixel
+VERSION = 3  # part of the cache's key: raise it when decoding changes a pixel
 CHUNK = 128  # photos decoded at a time: what fits a core's own cache
 FEW = 2048  # below this, starting workers costs more than it saves
 LARGEST_PHOTO = 1 << 26  # pixels, a gigabyte to decode; a larger one is a mistake or a decompression bomb
 MOST_SCANS = 20  # of a JPEG of that many pixels; a progressive one has some 10, and each goes over all pixels again
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")  # of Pillow's others, one would start Ghostscript
-# As Pillow registers them for these formats, AVIF and PPM; to ask it would import all its readers.
+# Of Pillow's other formats, one would start Ghostscript. Not every Pillow reads AVIF.
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", *(["AVIF"] if features.check("avif") else []))
+# As Pillow registers them for these formats; to ask it would import all its readers.
 PHOTO_ENDINGS = frozenset(
     ".apng .avif .avifs .bmp .gif .jfif .jpe .jpeg .jpg .pbm .pfm .pgm .png .pnm .ppm .tif .tiff .webp".split()
 )
@@ -85,18 +86,22 @@ def twin_groups(digests: Sequence[bytes]) -> np.ndarray:
 
 
 def decode(content: bytes, size: tuple[int, int]) -> np.ndarray:
-    """One encoded photo as uint8 RGB [height, width, 3]; DataError says why it can't be decoded."""
+    """One encoded photo as people see it: uint8 RGB [height, width, 3].
+
+    It is turned upright where its EXIF data say so, and what is transparent in it becomes white. DataError says why
+    it can't be decoded.
+    """
     try:
         known = FORMATS[:1] if content[:3] == b"\xff\xd8\xff" else FORMATS  # to try all takes a tenth of the time
         with Image.open(io.BytesIO(content), formats=known) as image:
             pixels, scans = image.width * image.height, content.count(b"\xff\xda") if known == FORMATS[:1] else 1
             if pixels > LARGEST_PHOTO or pixels * scans > LARGEST_PHOTO * MOST_SCANS:
                 raise ValueError(f"{image.width}×{image.height} pixels, scans: {scans}: too many for a product photo")
-            image.draft("RGB", size[::-1])  # a JPEG far larger is decoded at a reduced scale
-            if image.mode.startswith("I"):  # 16 bits, which Pillow would clip to 8
-                image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
-            if image.mode != "RGB":
-                image = image.convert("RGB")
+            image.draft("RGB", (max(size), max(size)))  # a JPEG far larger is decoded at a reduced scale
+            image.load()
+            with suppress(Exception):  # damaged EXIF data don't make a photo unreadable
+                ImageOps.exif_transpose(image, in_place=True)
+            image = _opaque(image).convert("RGB")
             if image.size != size[::-1]:
                 image = image.resize(size[::-1], Image.Resampling.BILINEAR)
             return np.asarray(image)
@@ -104,6 +109,20 @@ def decode(content: bytes, size: tuple[int, int]) -> np.ndarray:
         raise DataError(f"not a photo that can be decoded (none of {', '.join(FORMATS)})") from error
     except Exception as error:  # Pillow's readers raise whatever a damaged file makes them stumble on
         raise DataError(f"not a photo that can be decoded ({type(error).__name__}: {error})") from error
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """The same on white where it is transparent, and with 8 bits a channel."""
+    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip to 8
+        values = np.asarray(image)
+        grey = (values >> 8).clip(0, 255).astype(np.uint8)
+        if "transparency" in image.info:
+            grey[values == image.info["transparency"]] = 255
+        return Image.fromarray(grey)
+    if not image.has_transparency_data:
+        return image
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
 
 
 def _key(root: DataRoot, ids: np.ndarray, size: tuple[int, int]) -> str:
@@ -137,15 +156,16 @@ def _decode_all(target: Path, root: DataRoot, ids: np.ndarray, size: tuple[int, 
     workers = workers or processors()
     chunks = [(start, ids[start : start + CHUNK]) for start in range(0, len(ids), CHUNK)]
     if workers > 1 and len(ids) >= FEW:
-        # Spawned, not forked: the parent may hold threads and a GPU that don't survive a fork.
-        context = multiprocessing.get_context("spawn")
+        # loky's processes, unlike those of the standard library, never run the user's own script again. They are new
+        # ones: the parent may hold threads and a GPU that don't survive a fork.
+        pool = ProcessPoolExecutor(workers, initializer=_Worker.start, initargs=(target, root, size, os.getpid()))
         try:
-            with ProcessPoolExecutor(workers, context, _Worker.start, (target, root, size)) as pool, ExitStack() as end:
-                end.callback(pool.shutdown, cancel_futures=True)  # else Ctrl-C would wait for all that are to come
-                jobs = [pool.submit(_Worker.run, *chunk) for chunk in chunks]
-                return _gather((job.result() for job in jobs), len(ids))
+            jobs = [pool.submit(_Worker.run, *chunk) for chunk in chunks]
+            return _gather((job.result() for job in jobs), len(ids))
         except BrokenProcessPool:
-            print("NOTE: no worker processes here (a script needs `if __name__ == '__main__':`); decoding in one")
+            say("NOTE: the worker processes ended too soon (out of memory?); decoding goes on in this process alone")
+        finally:
+            pool.shutdown(kill_workers=True)  # else Ctrl-C would wait for all that are to come
     with root.open_files() as read:
         decoder = _Decoder(target, read, size)
         return _gather((decoder.run(*chunk) for chunk in chunks), len(ids))
@@ -185,13 +205,19 @@ class _Worker:
     """What a worker process keeps open from one chunk to the next: listing a large zip takes a while."""
 
     @classmethod
-    def start(cls, target: Path, root: DataRoot, size: tuple[int, int]) -> None:
+    def start(cls, target: Path, root: DataRoot, size: tuple[int, int], parent: int) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its workers
-        # A parent that is killed would else leave it waiting for more, for ever.
-        threading.Thread(target=lambda: (multiprocessing.parent_process().join(), os._exit(1)), daemon=True).start()
+        threading.Thread(target=_end_with, args=[parent], daemon=True).start()
         cls.files = root.open_files()
         cls.decoder = _Decoder(target, cls.files.__enter__(), size)
 
     @classmethod
     def run(cls, start: int, ids: np.ndarray) -> dict[int, str]:
         return cls.decoder.run(start, ids)
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent does: one that was killed could not end its workers."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
