@@ -4,16 +4,28 @@ import json
 import math
 import os
 from pathlib import Path
+from types import ModuleType
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from fashion_tl.errors import ExportError
-from fashion_tl.files import replacing
+from fashion_tl.files import as_path, replacing
 from fashion_tl.inference import photo_logits
 from fashion_tl.model import SavedModel, folded
 
 NAMES = {"input_names": ["photos"], "output_names": ["probabilities"], "dynamic_shapes": ({0: "batch"},)}
+OLDEST_RUNTIME = (1, 18)  # the first onnxruntime that reads the version of ONNX that torch writes
+NEEDS = "onnxruntime 1.18 or newer; the lines under `example` need Pillow 10.1 or newer and NumPy too"
+# As `photos.decode` does it. The example does the same.
+PREPARATION = (
+    "With Pillow: open the file; call draft('RGB', (side, side)), side being the longer one of stored_size; turn the "
+    "image upright by its EXIF orientation; put what is transparent on white; keep the upper 8 of 16 bits; convert it "
+    "to RGB; resize it to stored_size, (height, width), with Resampling.BILINEAR and without keeping the aspect."
+)
+EXAMPLE = Path(__file__).parent / "examples" / "onnx_answers.py"
+TOLERANCE = 1e-3  # of a probability, between onnxruntime and torch on photos of noise
 
 
 class Classifier(nn.Module):
@@ -35,18 +47,22 @@ def export_onnx(saved: SavedModel, path: str | os.PathLike) -> Path:
     Input ``photos``: uint8 RGB [batch, height, width, 3] of the run's ``stored_size``, the batch of any size. Output
     ``probabilities``: float32 [batch, num_classes]. Resizing to ``image_size``, normalisation, the mean with the
     mirror image where ``flip_test`` asks for it and the masking are inside. ``metadata_props`` hold, as JSON,
-    ``classes, stored_size, image_size, config``. ExportError when packages for it are missing or torch
-    can't, WriteError when the file can't be written.
+    ``classes, stored_size, image_size, config``, what the file ``needs``, the ``preparation`` of photos in words, and
+    an ``example`` in Python.
+
+    Where onnxruntime is installed, the file must give torch's answers before it takes its place. ExportError when it
+    doesn't, when packages for it are missing or too old, or torch can't; WriteError when the file can't be written.
     """
     try:
         import onnxscript  # noqa: F401  (for torch.onnx; it brings onnx)
     except ImportError as error:
         raise ExportError(f"to export takes packages of its own ({error}): pip install onnx onnxscript") from error
-    path, classifier = Path(path), Classifier(saved).eval()
+    path, classifier, runtime = as_path(path), Classifier(saved).eval(), _runtime()
     sizes = {name: getattr(classifier.config, name) for name in ("stored_size", "image_size")}
     example = torch.zeros(2, *sizes["stored_size"], 3, dtype=torch.uint8)
     classifier(example)  # first of all: constants that batches.py keeps must not be those of a tracing
     about = {"classes": saved.classes, **sizes, "config": saved.config.to_dict()}
+    about |= {"needs": NEEDS, "preparation": PREPARATION, "example": EXAMPLE.read_text(encoding="utf-8")}
     try:
         program = torch.onnx.export(classifier, (example,), dynamo=True, verbose=False, **NAMES)
         program.model.metadata_props.update({name: json.dumps(value) for name, value in about.items()})
@@ -54,4 +70,36 @@ def export_onnx(saved: SavedModel, path: str | os.PathLike) -> Path:
         raise ExportError(f"{path}: can't export this model ({sizes}): {type(error).__name__}: {error}") from error
     with replacing(path) as temporary:
         program.save(temporary, external_data=False)
+        if runtime:
+            _check(runtime, temporary, classifier)
     return path
+
+
+def _runtime() -> ModuleType | None:
+    """onnxruntime where it is installed; ExportError where it is too old for the file."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return None
+    if tuple(map(int, onnxruntime.__version__.split(".")[:2])) < OLDEST_RUNTIME:
+        oldest = ".".join(map(str, OLDEST_RUNTIME))
+        raise ExportError(
+            f"onnxruntime {onnxruntime.__version__} can't read what is exported: pip install 'onnxruntime>={oldest}'"
+        )
+    return onnxruntime
+
+
+def _check(runtime: ModuleType, file: Path, classifier: Classifier) -> None:
+    """ExportError unless onnxruntime gives torch's answers by this file, on photos of noise."""
+    photos = np.random.default_rng(0).integers(0, 256, (3, *classifier.config.stored_size, 3), dtype=np.uint8)
+    with torch.no_grad():
+        expected = classifier(torch.from_numpy(photos)).numpy()
+    try:
+        session = runtime.InferenceSession(file.read_bytes(), providers=["CPUExecutionProvider"])
+        difference = np.abs(session.run(None, {"photos": photos})[0] - expected).max()
+    except Exception as error:  # its errors have no common base
+        raise ExportError(
+            f"{file.name}: not written, onnxruntime {runtime.__version__} can't use it: {error}"
+        ) from error
+    if not difference <= TOLERANCE:
+        raise ExportError(f"{file.name}: not written, since its probabilities differ from torch's by {difference:.3g}")

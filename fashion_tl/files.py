@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from fashion_tl.errors import ConfigError, WriteError
+from fashion_tl.errors import ConfigError, FashionTLError, WriteError
 
 
 def as_path(path: str | os.PathLike) -> Path:
@@ -93,12 +93,14 @@ def _lock_folder(folder: Path) -> int | None:
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary name; what is written there takes the place of ``path`` in the end, or is removed.
 
-    WriteError, naming ``path``, where that fails; what was there before then stays.
+    WriteError, naming ``path``, where that fails; what was there before then stays. An error of ours stays as it is.
     """
     try:
         with draft(path) as temporary:
             yield temporary
             os.replace(temporary, path)
+    except FashionTLError:
+        raise
     except Exception as error:  # for a full disk each library has an error of its own, which may hide Python's
         cause = error.__context__ or error
         if isinstance(cause, KeyboardInterrupt):  # Ctrl-C amid a library's writing, which then fails in its own way

@@ -1,11 +1,19 @@
 """A run exported to ONNX: one file that holds all it takes, and gives the answers that PyTorch gives."""
 
+import functools
+import io
 import json
+import re
+import runpy
+import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from fashion_tl import batches, export
@@ -13,15 +21,18 @@ from fashion_tl.__main__ import main
 from fashion_tl.approaches import load_data
 from fashion_tl.config import Config
 from fashion_tl.errors import ExportError, WriteError
-from fashion_tl.export import export_onnx
+from fashion_tl.export import EXAMPLE, NEEDS, OLDEST_RUNTIME, export_onnx
 from fashion_tl.inference import photo_logits
 from fashion_tl.model import SavedModel, load_model
+from fashion_tl.photos import FORMATS
+from fashion_tl.predict import answers
 
 WHY = "to export, and to test what was: pip install onnx onnxscript onnxruntime"
 onnxruntime = pytest.importorskip("onnxruntime", reason=WHY)
 pytest.importorskip("onnxscript", reason=WHY)
 
 TOLERANCE = 1e-4  # of a probability
+DOCUMENT = Path(__file__).parents[1] / "docs" / "onnx.md"
 
 
 def command(*words):
@@ -95,6 +106,7 @@ def test_the_file_says_what_it_takes_and_holds_classes_sizes_and_settings(tiny_r
     assert about["classes"] == list(load_model(tiny_run.model_path).classes)
     assert (about["stored_size"], about["image_size"]) == ([80, 60], [32, 32])
     assert Config(**about["config"]) == tiny_run.config
+    assert "onnxruntime 1.18" in about["needs"] and "BILINEAR" in about["preparation"]
 
 
 @pytest.mark.parametrize(
@@ -161,3 +173,135 @@ def test_a_file_that_can_not_be_written_whole_leaves_the_one_before(tmp_path, mo
 def test_a_run_that_is_none_is_named(tmp_path, capsys):
     assert command("export", tmp_path, "--onnx") == 2
     assert f"{tmp_path} is no run folder" in capsys.readouterr().err
+
+
+@functools.cache
+def product(width, height, mode="RGB"):
+    """A product on white, with details that a careless resizing loses, the same upright only."""
+    down, right = np.mgrid[:height, :width] / [[[height]], [[width]]]
+    colour = np.stack([down, right, np.sin(down * right * 400) / 2 + 0.5], 2)
+    shape = (abs(right - 0.5) < 0.2 + 0.2 * down) & (down > 0.2)
+    picture = Image.fromarray(np.where(shape[..., None], colour * 255, 255).astype(np.uint8))
+    if mode in ("RGBA", "LA", "PA"):
+        picture.putalpha(Image.fromarray((shape * 255).astype(np.uint8)))
+        picture = Image.composite(picture, Image.new("RGBA", picture.size), picture.getchannel("A"))  # on hidden black
+    if mode == "PA":
+        return picture.quantize(64)
+    if mode == "I;16":
+        return Image.fromarray((shape * right * 65535).astype(np.uint16))
+    return picture.convert(mode)
+
+
+def photos_that_people_have(folder):
+    """One of each kind, most far larger than ``stored_size``."""
+    folder.mkdir()
+    for number in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = number
+        product(900, 1200).save(folder / f"turned {number}.jpg", quality=90, exif=exif)
+    for width, height in [(60, 80), (61, 83), (333, 77), (1203, 901), (2000, 300), (120, 1999), (7, 5)]:
+        product(width, height).save(folder / f"{width}x{height}.jpg", quality=95)
+        product(width, height).save(folder / f"{width}x{height}.png")
+    for mode in ("RGBA", "LA", "PA", "L", "I;16", "1", "P"):
+        product(900, 1200, mode).save(folder / f"{mode.replace(';', '')}.png")
+    product(900, 1200).save(folder / "progressive.jpg", progressive=True)
+    product(900, 1200).save(folder / "blocks.jpg", subsampling=0)
+    product(900, 1200, "CMYK").save(folder / "cmyk.jpg")
+    product(900, 1200, "L").save(folder / "grey.jpg")
+    product(900, 1200, "RGBA").save(folder / "cut out.webp")
+    product(900, 1200, "I;16").save(folder / "scan.tif")
+    product(900, 1200, "RGBA").save(folder / "moving.gif", save_all=True, append_images=[product(900, 1200)])
+    hole = product(900, 1200, "I;16")
+    hole.save(folder / "grey with a hole.png", transparency=0)
+    damaged = io.BytesIO()
+    product(900, 1200).save(damaged, "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff")
+    (folder / "damaged exif.jpg").write_bytes(damaged.getvalue())
+    if "AVIF" in FORMATS:
+        product(900, 1200, "RGBA").save(folder / "shop.avif")
+    return sorted(folder.iterdir())
+
+
+def lines_of_the_document():
+    (first, *_) = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    return first
+
+
+RUN_THE_LINES = """
+import json, runpy, sys
+names = runpy.run_path("lines.py")
+from pathlib import Path
+run = lambda path: names["session"].run(None, {"photos": names["read_photo"](path)[None]})[0][0].tolist()
+Path("probabilities.json").write_text(json.dumps({path.name: run(path) for path in Path("photos").iterdir()}))
+assert not any(name.startswith(("fashion_tl", "torch")) for name in sys.modules)
+"""
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_the_lines_of_the_document_give_the_answers_of_predict_for_photos_as_people_have_them(tmp_path):
+    saved = small_model(stored_size=(80, 60), image_size=(64, 48))
+    saved.model[0].weight.data *= 3  # so that small changes of a photo change the answer
+    saved.model[-1].weight.data *= 5
+    photos = photos_that_people_have(tmp_path / "photos")
+    export_onnx(saved, tmp_path / "model.onnx")
+    (tmp_path / "lines.py").write_text(lines_of_the_document(), encoding="utf-8")
+    words = [sys.executable, "-I", "-c", RUN_THE_LINES]
+    printed = subprocess.run(words, cwd=tmp_path, capture_output=True, encoding="utf-8", check=True).stdout.splitlines()
+    shares = json.loads((tmp_path / "probabilities.json").read_text())
+    assert len(printed) == len(photos) == len(shares) > 30
+    rows = list(answers(saved, photos))
+    for photo, row, line in zip(photos, rows, printed, strict=True):
+        assert row["error"] is None and line == f"photos/{photo.name}: {row['top1']} ({row['p1']:.1%})"
+        for place in (1, 2):
+            share = shares[photo.name][saved.classes.index(row[f"top{place}"])]
+            assert abs(share - row[f"p{place}"]) < TOLERANCE, photo.name
+    naive = [np.asarray(Image.open(photo).convert("RGB").resize((60, 80))) for photo in photos]
+    off = np.abs(of_pytorch(saved, np.stack(naive)) - [shares[photo.name] for photo in photos]).max(1)
+    assert (off > 0.01).mean() > 0.5 and off.max() > 0.3  # so a careless way is seen here
+
+
+def test_the_document_and_the_file_hold_the_same_lines(exported):
+    lines = EXAMPLE.read_text(encoding="utf-8")
+    assert lines_of_the_document() == lines
+    assert json.loads(exported.get_modelmeta().custom_metadata_map["example"]) == lines
+
+
+def test_one_oldest_onnxruntime_is_named_everywhere_and_it_reads_what_is_written(exported, tiny_run):
+    import onnx
+
+    oldest = ".".join(map(str, OLDEST_RUNTIME))
+    assert f"onnxruntime {oldest} or newer" in NEEDS
+    assert f"< {OLDEST_RUNTIME}:" in lines_of_the_document() and f"**{oldest} or newer**" in DOCUMENT.read_text("utf-8")
+    model = onnx.load(tiny_run.folder / "model.onnx", load_external_data=False)
+    assert model.ir_version <= 10 and [opset.version <= 21 for opset in model.opset_import] == [True]  # 1.18's
+
+
+@pytest.mark.parametrize("version", ["1.17.3", "1.8.0", "0.9"])
+def test_an_onnxruntime_that_is_too_old_is_refused_in_plain_words(tmp_path, monkeypatch, version):
+    monkeypatch.setitem(sys.modules, "onnxruntime", SimpleNamespace(__version__=version))
+    with pytest.raises(SystemExit, match=rf"model.onnx needs onnxruntime 1.18 or newer, and this is {version}"):
+        runpy.run_path(str(EXAMPLE))
+    with pytest.raises(ExportError, match=rf"onnxruntime {version} can't read .* pip install 'onnxruntime>=1.18'"):
+        export_onnx(small_model(), tmp_path / "model.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_onnxruntime_the_file_is_written_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert export_onnx(small_model(stored_size=(40, 32), image_size=(40, 32)), tmp_path / "model.onnx").is_file()
+
+
+@pytest.mark.parametrize("fault", ["other answers", "no answers"])
+def test_a_file_that_gives_other_answers_never_takes_its_place(tmp_path, monkeypatch, fault):
+    class Session:
+        def __init__(self, *args, **options):
+            if fault == "no answers":
+                raise RuntimeError("unsupported model")
+
+        def run(self, names, inputs):
+            return [np.full((len(inputs["photos"]), 3), 0.5, np.float32)]
+
+    (tmp_path / "model.onnx").write_text("earlier")
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    with pytest.raises(ExportError, match=r"model\.onnx: not written.*(0\.5|unsupported model)"):
+        export_onnx(small_model(stored_size=(40, 32), image_size=(40, 32)), tmp_path / "model.onnx")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["earlier"]
