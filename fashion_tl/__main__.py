@@ -52,14 +52,15 @@ def run(args: argparse.Namespace) -> None:
     from fashion_tl.gallery import draw_all
     from fashion_tl.inference import pick_device
 
+    out = as_path(args.out)
     with processes(pick_device()):
         settings = {"epochs": args.epochs, "seed": args.seed, **dict(map(parse_setting, args.set))}
-        runs = RUN[args.approach](args.data, args.weights, args.out, args.recipe, args.cache, **settings)
+        runs = RUN[args.approach](args.data, args.weights, out, args.recipe, args.cache, **settings)
         if rank() > 0:
             return
     for finished in runs:
         print(f"{finished.folder}:\n{headline(finished.metrics).to_string()}")
-    print(f"{len(draw_all(args.out, args.data, args.cache))} figures in {as_path(args.out) / 'figures'}")
+    print(f"{len(draw_all(out, args.data, args.cache))} figures in {out / 'figures'}")
 
 
 def figures(args: argparse.Namespace) -> None:

@@ -20,7 +20,7 @@ from torchvision.models import ResNet50_Weights, resnet50
 from fashion_tl.config import Config
 from fashion_tl.distributed import main_first
 from fashion_tl.errors import ConfigError, WeightsError
-from fashion_tl.files import replacing
+from fashion_tl.files import as_path, replacing
 
 NAMES = tuple(ResNet50_Weights.__members__)
 WAYS = (
@@ -260,6 +260,7 @@ def save_model(path: Path, model: nn.Module, classes: tuple, train_counts: list[
 
 def load_model(path: str | os.PathLike) -> SavedModel:
     """Read what :func:`save_model` wrote; WeightsError when the file isn't one of these."""
+    path = as_path(path)
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})["fashion_tl"])

@@ -101,12 +101,12 @@ def _decoded(photo: Path, size: tuple[int, int]) -> np.ndarray:
         raise
 
 
-def answers(saved: SavedModel, photos: Sequence[Path]) -> Iterator[dict[str, Any]]:
+def answers(saved: SavedModel, photos: Sequence[str | os.PathLike]) -> Iterator[dict[str, Any]]:
     """For each photo in turn ``photo, top1 … top5, p1 … p5, error``; all but the first are None, or the last is.
 
     In float32, as ever; at most two batches of decoded photos are in memory.
     """
-    config, device = saved.config, pick_device()
+    config, device, photos = saved.config, pick_device(), [as_path(photo) for photo in photos]
     model, n = folded(saved.model.to(device)), min(BATCH, config.batch_size)
 
     def read(photo: Path) -> tuple[np.ndarray, str | None]:

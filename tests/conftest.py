@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fashion_tl.files import as_path
 from fashion_tl.sample import draw_sample
 
 REPOSITORY = Path(__file__).parents[1]
@@ -57,7 +58,7 @@ def tiny_run(sample_root, tmp_path_factory):
 def real_zip() -> Path:
     """Kaggle's small data set; the test is skipped where there is none."""
     named = os.environ.get("FASHION_TL_DATA")
-    for path in [Path(named)] if named else REAL_ZIPS:
+    for path in [as_path(named)] if named else REAL_ZIPS:
         if path.exists():
             return path
     pytest.skip(f"no real data: {named or REAL_ZIPS[0]} doesn't exist (FASHION_TL_DATA names another place)")

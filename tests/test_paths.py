@@ -1,0 +1,198 @@
+"""Paths as people write them: ``~`` is the home folder, whoever passes it on, and no folder of that name appears."""
+
+import importlib.util
+import os
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from fashion_tl import download, figures, gallery
+from fashion_tl.__main__ import main
+from fashion_tl.approaches import load_data, start_run
+from fashion_tl.config import Config
+from fashion_tl.dataroot import cache_folder, open_root
+from fashion_tl.files import as_path
+from fashion_tl.gallery import open_steps
+from fashion_tl.model import load_model, read_weights
+from fashion_tl.page import page
+from fashion_tl.photos import decode_photos
+from fashion_tl.predict import answers, find_photos, predict
+from fashion_tl.runs import create_run, file_fingerprint, open_run
+from fashion_tl.sample import draw_sample
+
+ROOT = Path(__file__).resolve().parents[1]
+NOBODY = "~nobody-of-this-name/x"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """An empty working folder, and a home folder of one's own beside it."""
+    for name in ("here", "home"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    yield tmp_path / "here"
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+@pytest.fixture
+def home(here, sample_root, tiny_run):
+    """The home folder with links to a data root and a photo, and a copy of a finished run, whose weights are links."""
+    home = here.parent / "home"
+    (home / "data").symlink_to(sample_root, target_is_directory=True)
+    (home / "photo.jpg").symlink_to(sorted((sample_root / "images").iterdir())[0])
+    shutil.copytree(tiny_run.folder, home / "run", copy_function=os.symlink)
+    return home
+
+
+def load(path):
+    sys.path.insert(0, str(path.parent))
+    spec = importlib.util.spec_from_file_location(f"paths_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def fetch(name, folder):
+    with zipfile.ZipFile(folder / f"{name.split('/')[1]}.zip", "w") as archive:
+        archive.writestr("styles.csv", "")
+
+
+RUN = "run fc_only --data=~/data --weights=~/run/model.safetensors --cache=~/cache --out=~/runs/new --epochs 1"
+COMMANDS = {
+    "sample --to=~/drawn --photos 48 --types 6": "drawn/styles.csv",
+    "download --small --to=~/down": "down/fashion-product-images-small.zip",
+    "summary --data=~/data --cache=~/cache": "data",
+    "summary --data=sample --cache=~/cache": "cache/sample/styles.csv",
+    f"{RUN} --set image_size=32x32 --set precision=fp32 --set lr=0.001": "runs/new/figures/loss_fconly.png",
+    "figures ~/run --data=~/data --cache=~/cache": "run/figures/loss_fconly.png",
+    "report ~/run --data=~/data --cache=~/cache": "run/report.html",
+    "report ~/run --data=~/data --to=~/pages/page.html": "pages/page.html",
+    "predict ~/run ~/photo.jpg --to=~/answers.csv": "answers.csv",
+    "export ~/run --onnx --to=~/mine.onnx": "mine.onnx",
+}
+
+
+@pytest.mark.parametrize(("words", "file"), COMMANDS.items(), ids=[" ".join(words.split()[:1]) for words in COMMANDS])
+def test_every_command_takes_it_for_the_home_folder(home, monkeypatch, capsys, words, file):
+    monkeypatch.setattr(download, "_fetch", fetch)
+    monkeypatch.setattr(gallery, "OF_DATA", ())
+    monkeypatch.setattr(gallery, "OF_RUN", ("loss",))
+    if "sample" in words:
+        monkeypatch.setattr("fashion_tl.sample.draw_sample.__kwdefaults__", {"photos": 48, "types": 6, "seed": 2010})
+    if words.startswith("export"):
+        pytest.importorskip("onnxscript")
+    assert main(words.split()) == 0, capsys.readouterr().err
+    assert (home / file).exists()
+    assert "~" not in capsys.readouterr().out
+
+
+CONFIG = Config("fc_only", image_size=(32, 32))
+
+
+WEIGHTS = "~/run/model.safetensors"
+
+
+def make_run(folder):
+    data, weights = {"name": "d", "photos": 1, "fingerprint": "f"}, {"name": "w", "fingerprint": None}
+    return create_run(folder, CONFIG, data, weights).folder
+
+
+def start(folder):
+    run = start_run(folder, CONFIG, load_data("~/data", CONFIG), WEIGHTS)
+    return run.folder if run.about["weights"]["fingerprint"] else None
+
+
+def decode_into(cache):
+    root = open_root("~/data")
+    decode_photos(root, list(root.photos)[:1], cache=cache)
+    return as_path(cache)
+
+
+def predict_into(file):
+    predict(load_model(WEIGHTS), ["~/photo.jpg"], file)
+    return as_path(file)
+
+
+# Function: a path for it, and what it makes there or says of it.
+FUNCTIONS = {
+    "open_root": ("~/data", lambda path: open_root(path).path),
+    "decode_photos": ("~/cache", decode_into),
+    "draw_sample": ("~/drawn", lambda path: draw_sample(path, photos=48, types=6)),
+    "download": ("~/down", lambda path: download.download(path).parent),
+    "open_run": ("~/run", lambda path: open_run(path).folder),
+    "create_run": ("~/new", make_run),
+    "start_run": ("~/new", start),
+    "open_steps": ("~/run", lambda path: open_steps(path, "~/data")[0][0].folder),
+    "load_model": (WEIGHTS, lambda path: load_model(path) and as_path(path)),
+    "read_weights": (WEIGHTS, lambda path: read_weights(path) and as_path(path)),
+    "file_fingerprint": ("~/photo.jpg", lambda path: file_fingerprint(path) and as_path(path)),
+    "find_photos": ("~/photo.jpg", lambda path: find_photos([path])[0]),
+    "answers": ("~/photo.jpg", lambda path: Path(next(answers(load_model(WEIGHTS), [path]))["photo"])),
+    "predict": ("~/answers.json", predict_into),
+    "figures.save": ("~/figures/new.png", lambda path: figures.save(page(5, 2, "title", "source")[0], path)),
+}
+
+
+@pytest.mark.parametrize(("path", "function"), FUNCTIONS.values(), ids=FUNCTIONS)
+def test_every_function_takes_it_for_the_home_folder(home, monkeypatch, path, function):
+    monkeypatch.setattr(download, "_fetch", fetch)
+    place = home / path.removeprefix("~/")
+    assert function(path) == place and place.exists()
+
+
+@pytest.mark.parametrize("name", ["FASHION_TL_CACHE", "XDG_CACHE_HOME"])
+def test_the_variables_of_the_cache_take_it_for_the_home_folder(here, monkeypatch, name):
+    monkeypatch.delenv("FASHION_TL_CACHE")
+    monkeypatch.setenv(name, "~/kept")
+    assert cache_folder().is_relative_to(here.parent / "home" / "kept")
+
+
+def test_the_notebooks_script_takes_it_for_the_home_folder(here, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["execute.py", "--out=~/executed"])
+    assert load(ROOT / "notebooks" / "execute.py").arguments().out == here.parent / "home" / "executed"
+
+
+def test_the_scripts_of_the_results_take_it_for_the_home_folder(home, monkeypatch):
+    compare, train = load(ROOT / "results" / "compare.py"), load(ROOT / "results" / "train.py")
+    (home / "direct_predictions.csv.gz").touch()
+    (home / "paired.json").write_text("[]")
+    assert compare.recorded("~") == ["direct"] and compare.on_the_same_photos("~").empty
+    folders = []
+
+    def run(data, weights, folder, **rest):
+        folders.append(folder)
+        return []
+
+    monkeypatch.setitem(train.RUNS, "direct", (run, {}, "why"))
+    monkeypatch.setattr(sys, "argv", "train.py --data=~/data --weights=~/w --out=~/r --only direct".split())
+    assert train.main() == 0 and folders == [home / "r" / "direct"]
+
+
+@pytest.mark.parametrize("words", ["run fc_only --data sample --weights none --out", "sample --to", "summary --data"])
+def test_a_home_folder_that_nobody_has_is_an_error_in_one_line(here, capsys, words):
+    assert main([*words.split(), NOBODY]) == 2
+    (error,) = capsys.readouterr().err.splitlines()
+    assert (
+        error == f"error: {NOBODY}: no home folder is known for ~nobody-of-this-name; write the whole path without it"
+    )
+
+
+def test_a_folder_of_such_a_name_is_meant_where_it_is_there(here):
+    for name in ("~", "~nobody-of-this-name"):
+        (here / name).mkdir()
+    try:
+        assert as_path(NOBODY) == Path(NOBODY)
+        assert as_path("./~/x") == Path("~/x")  # so written, nobody means the home folder
+    finally:
+        for folder in here.iterdir():
+            folder.rmdir()
+
+
+@pytest.mark.parametrize("path", ["a/~/b", "a~", "$HOME/x", " ~/x"])
+def test_elsewhere_in_a_path_it_is_a_letter_as_any(path):
+    assert as_path(path) == Path(path)
