@@ -9,18 +9,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from fashion_tl.errors import WriteError
+from fashion_tl.errors import ConfigError, WriteError
+from fashion_tl.machine import say
 
 
 def as_path(path: str | os.PathLike) -> Path:
     """A path as a user writes it, in which ``~`` is the home folder. Every path from outside comes through here.
 
-    Where nobody knows a home folder, ``~`` stays as it is: what can't be read or written there is named then.
+    ConfigError where there is no such home folder.
     """
     try:
         return Path(path).expanduser()
-    except RuntimeError:
-        return Path(path)
+    except RuntimeError as error:
+        raise ConfigError(f"{path}: the ~ stands for no home folder here; write the whole path.") from error
 
 
 def lock(path: Path, wait: bool = False) -> int | None:
@@ -77,7 +78,7 @@ def _lock_folder(folder: Path) -> int | None:
             try:
                 handle = lock(folder)
             except BlockingIOError:
-                print(f"waiting for another process, which is at {folder}", file=sys.stderr)
+                say(f"waiting for another process, which is at {folder}", file=sys.stderr)
                 handle = lock(folder, wait=True)
             if handle is None:
                 folder.rmdir()
