@@ -1,6 +1,7 @@
 """Transfer learning on Fashion Product Images, one command each for what the notebooks and their readers need."""
 
 import argparse
+import io
 import json
 import os
 import signal
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
     out = as_path(args.out)
     with processes(pick_device()):
         settings = {"epochs": args.epochs, "seed": args.seed, **dict(map(parse_setting, args.set))}
-        runs = RUN[args.approach](args.data, args.weights, out, args.recipe, args.cache, **settings)
+        runs = RUN[args.approach](args.data, args.weights, out, args.recipe, args.cache, args.workers, **settings)
         if rank() > 0:
             return
     for finished in runs:
@@ -126,6 +127,7 @@ def parser() -> argparse.ArgumentParser:
     new.add_argument("--recipe", choices=RECIPES, default="tuned", help="default: %(default)s")
     new.add_argument("--epochs", type=int, help="default: the recipe's")
     new.add_argument("--seed", type=int, help="default: 0")
+    new.add_argument("--workers", type=int, help="processes that decode photos (default: one for each processor)")
     new.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other; repeatable")
 
     new = command(figures, "Draw the figures of a run again, without training.")
@@ -148,6 +150,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a console that lacks a letter gets an escape for it, not an end
+            stream.reconfigure(errors="backslashreplace")
     args = parser().parse_args(arguments)
     received = [signal.SIGINT]
     # A scheduler's way to end a run is taken as Ctrl-C is.

@@ -21,6 +21,7 @@ from fashion_tl.evaluation import metrics, per_class_table, prediction_table
 from fashion_tl.features import frozen_features
 from fashion_tl.files import as_path, draft
 from fashion_tl.inference import forward, pick_device, resolve_precision, through
+from fashion_tl.machine import say
 from fashion_tl.model import (
     available_weights,
     build_resnet50,
@@ -86,16 +87,16 @@ class Data:
 
 
 @main_first()
-def load_data(path: StrPath, config: Config, cache: Maybe = None) -> Data:
-    """Open a data root, read its catalogue, decode its photos (once) and split them."""
+def load_data(path: StrPath, config: Config, cache: Maybe = None, workers: int | None = None) -> Data:
+    """Open a data root, read its catalogue, decode its photos (once, in ``workers`` processes) and split them."""
     root = open_root(path, cache)
     catalogue = read_catalogue(root, config.bad_rows)
     if catalogue.table.empty:
         reasons = ", ".join(f"{reason}: {n}" for reason, n in catalogue.left_out["reason"].value_counts().items())
         raise DataError(f"{root.path}: not one of its {catalogue.rows} rows can be used ({reasons}).")
-    photos = decode_photos(root, catalogue.table["id"].to_numpy(), config.stored_size, cache)
+    photos = decode_photos(root, catalogue.table["id"].to_numpy(), config.stored_size, cache, workers)
     for number, reason in photos.failed.items():
-        print(f"left out: images/{number}.jpg: {reason}")
+        say(f"left out: images/{number}.jpg: {reason}")
     catalogue = catalogue.without(dict.fromkeys(photos.failed, "undecodable image"))
     digests = photo_digests(photos.array)
     task = make_task(catalogue, twin_groups(digests), config.val_fraction, config.split_seed, config.train_fraction)
@@ -111,11 +112,11 @@ def start_run(folder: StrPath, config: Config, data: Data, weights: Maybe) -> Ru
     From random weights BatchNorm learns in any case: it has no statistics that could be kept.
     """
     if is_random(weights) and config.frozen_batchnorm:
-        print("NOTE: from random weights BatchNorm learns, whatever the recipe says")
+        say("NOTE: from random weights BatchNorm learns, whatever the recipe says")
         config = config.change(frozen_batchnorm=False)
     learns = config.training != "fc_only" and not config.frozen_batchnorm
     if world_size() > 1 and learns and pick_device().type == "cpu":
-        print("NOTE: on CPUs, BatchNorm that learns takes its statistics from each process's own part of a batch")
+        say("NOTE: on CPUs, BatchNorm that learns takes its statistics from each process's own part of a batch")
     photos = len(data.task.train) + len(data.task.val) + len(data.task.test)
     file = None if is_random(weights) else as_path(weights)
     fingerprint = file_fingerprint(file)[:16] if file and file.is_file() else None
@@ -149,7 +150,7 @@ def train_network(model: nn.Module, data: Data, run: Run) -> pd.DataFrame:
 
 
 def _read_back(model: nn.Module, run: Run) -> pd.DataFrame:
-    print(f"{run.folder} holds this run, finished: its weights are read. Delete the folder to train again.")
+    say(f"{run.folder} holds this run, finished: its weights are read. Delete the folder to train again.")
     model.load_state_dict(load_model(run.model_path).model.state_dict())
     return run.history
 
@@ -208,11 +209,17 @@ def finish_run(run: Run, model: nn.Module, data: Data, history: pd.DataFrame) ->
 
 
 def run_fc_only(
-    data_path: StrPath, weights: Maybe, folder: StrPath, recipe: str = "tuned", cache: Maybe = None, **settings: Any
+    data_path: StrPath,
+    weights: Maybe,
+    folder: StrPath,
+    recipe: str = "tuned",
+    cache: Maybe = None,
+    workers: int | None = None,
+    **settings: Any,
 ) -> list[Run]:
     """Backbone frozen, new last layer trained. Returns the finished run; ``settings`` are those of ``Config``."""
     config = make_config("fc_only", recipe, **settings)
-    data = load_data(data_path, config, cache)
+    data = load_data(data_path, config, cache, workers)
     weights = available_weights(weights, data.root.is_sample)
     run = start_run(folder, config, data, weights)
     model = build_resnet50(data.task.num_classes, weights, config.seed)
@@ -223,11 +230,17 @@ def run_fc_only(
 
 
 def run_direct(
-    data_path: StrPath, weights: Maybe, folder: StrPath, recipe: str = "tuned", cache: Maybe = None, **settings: Any
+    data_path: StrPath,
+    weights: Maybe,
+    folder: StrPath,
+    recipe: str = "tuned",
+    cache: Maybe = None,
+    workers: int | None = None,
+    **settings: Any,
 ) -> list[Run]:
     """New last layer, the whole network fine-tuned. Returns and settings as :func:`run_fc_only`."""
     config = make_config("direct", recipe, **settings)
-    data = load_data(data_path, config, cache)
+    data = load_data(data_path, config, cache, workers)
     weights = available_weights(weights, data.root.is_sample)
     run = start_run(folder, config, data, weights)
     model = build_resnet50(data.task.num_classes, weights, config.seed)
@@ -237,14 +250,20 @@ def run_direct(
 
 
 def run_two_step(
-    data_path: StrPath, weights: Maybe, folder: StrPath, recipe: str = "tuned", cache: Maybe = None, **settings: Any
+    data_path: StrPath,
+    weights: Maybe,
+    folder: StrPath,
+    recipe: str = "tuned",
+    cache: Maybe = None,
+    workers: int | None = None,
+    **settings: Any,
 ) -> list[Run]:
     """Fine-tune on the 20 largest classes; then a head for all, the first 5 children frozen, the rest fine-tuned.
 
     Returns both steps' runs: the second lies in ``folder``, the first in its ``top20``.
     """
     config20, config = (make_config(training, recipe, **settings) for training in ("top20", "two_step"))
-    data = load_data(data_path, config, cache)
+    data = load_data(data_path, config, cache, workers)
     data20 = data.largest()
     weights = available_weights(weights, data.root.is_sample)
 

@@ -1,6 +1,7 @@
 """Every setting of one training, in one frozen dataclass, and the two recipes that fill it."""
 
 import json
+import re
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -170,9 +171,21 @@ def parse_setting(text: str) -> tuple[str, Any]:
         raise ConfigError(f"settings are written name=value, not {text!r}")
     if name not in SETTINGS:
         raise ConfigError(f"no setting is called {name!r}; there are {', '.join(SETTINGS)}")
-    if name.endswith("_size") and "x" in value:
-        value = f"[{value.replace('x', ',')}]"
+    return name, _value(value.replace("×", "x").lower() if name.endswith("_size") else value)
+
+
+def _value(text: str) -> Any:
+    """A number, a truth value or a list as JSON or Python writes it; else the text itself."""
+    if re.fullmatch(r"\d+x\d+", text):
+        return [int(side) for side in text.split("x")]
+    if text in ("true", "True", "false", "False"):
+        return text.lower() == "true"
     try:
-        return name, json.loads(value) if value != "null" else value  # None would leave the setting as it is
+        number = float(text)  # takes .5 and 2., which JSON does not
+        return int(number) if number.is_integer() else number
     except ValueError:
-        return name, value
+        pass
+    try:
+        return json.loads(text) if text != "null" else text  # None would leave the setting as it is
+    except ValueError:
+        return text

@@ -10,18 +10,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fashion_tl.errors import ConfigError, FashionTLError, WriteError
+from fashion_tl.machine import say
 
 
 def as_path(path: str | os.PathLike) -> Path:
     """A path as a user writes it, in which ``~`` is the home folder. Every path from outside comes through here.
 
-    ``~name`` is that user's home folder, or a folder of this very name where one lies here. ConfigError where there is
-    neither: a folder called ``~name`` would be made else.
+    ``~name`` is that user's home folder, and a file or folder of this very name where one is here. ConfigError where
+    there is neither.
     """
-    expanded = os.path.expanduser(path)  # not Path.expanduser, which takes ./~ for ~ too
-    first = Path(expanded).parts[:1]
-    if expanded.startswith("~") and not os.path.lexists(first[0]):
-        raise ConfigError(f"{expanded}: no home folder is known for {first[0]}; write the whole path without it")
+    expanded = os.path.expanduser(path)  # not Path.expanduser, for which ./~ is the home folder too
+    if expanded.startswith("~") and not os.path.lexists(expanded):
+        raise ConfigError(f"{expanded}: the ~ stands for no home folder here; write the whole path, or ./{expanded}")
     return Path(expanded)
 
 
@@ -79,7 +79,7 @@ def _lock_folder(folder: Path) -> int | None:
             try:
                 handle = lock(folder)
             except BlockingIOError:
-                print(f"waiting for another process, which is at {folder}", file=sys.stderr)
+                say(f"waiting for another process, which is at {folder}", file=sys.stderr)
                 handle = lock(folder, wait=True)
             if handle is None:
                 folder.rmdir()

@@ -1,6 +1,7 @@
 """The network run forward without learning, as fast as can be: device and precision, frozen parts, logits."""
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -8,19 +9,38 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 from torch._inductor import config as inductor
-from tqdm import tqdm
 
 from fashion_tl.batches import Batches, mirrored, prepare_photos
 from fashion_tl.config import Config
 from fashion_tl.distributed import everyone, share
+from fashion_tl.errors import ConfigError
+from fashion_tl.machine import processors, progress, say
 from fashion_tl.model import folded
 
 COMPILE_FROM = 200_000_000  # pixels to run forward
 
 
 def pick_device() -> torch.device:
-    """CUDA when there is one, else the CPU; ``FASHION_TL_DEVICE`` overrules."""
-    return torch.device(os.environ.get("FASHION_TL_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu"))
+    """CUDA when there is one, else the CPU. ``FASHION_TL_DEVICE`` (``cpu``, ``cuda`` or, say, ``cuda:1``) overrules.
+
+    On the CPU torch then uses no more threads than this process has processors: it knows nothing of a container's
+    quota, and threads that wait for their turn make all of them slow. ``OMP_NUM_THREADS`` overrules. ConfigError
+    where the device isn't there.
+    """
+    if "OMP_NUM_THREADS" not in os.environ and torch.get_num_threads() > processors():
+        torch.set_num_threads(processors())
+    with warnings.catch_warnings():  # torch warns of a GPU that it can't use; that none is used is said anyway
+        warnings.simplefilter("ignore")
+        gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    wanted = os.environ.get("FASHION_TL_DEVICE") or ("cuda" if gpus else "cpu")
+    kind, _, number = wanted.partition(":")
+    if kind == "mps":
+        raise ConfigError("FASHION_TL_DEVICE=mps: Apple's GPU can't be used, it lacks float64. Set it to cpu.")
+    if wanted != "cpu" and not (kind == "cuda" and (number or "0").isdecimal()):
+        raise ConfigError(f"FASHION_TL_DEVICE={wanted}: there is no such device. Set it to cpu, cuda or cuda:1.")
+    if kind == "cuda" and int(number or 0) >= gpus:
+        raise ConfigError(f"FASHION_TL_DEVICE={wanted}: torch finds {gpus} CUDA GPUs here. Set it to cpu.")
+    return torch.device(wanted)
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:
@@ -52,7 +72,9 @@ def outputs(
     device = next(model.parameters()).device
     model.eval()
     batches, plain = batches.to(device), frozen_copy(model, precision)
-    bar = tqdm(batches.in_order(device), desc, len(batches), leave=False, mininterval=0.5, disable=desc is None)
+    bar = batches.in_order(device)
+    if desc:
+        bar = progress(bar, desc, len(batches), leave=False)
     fast = None
     for inputs, _ in bar:
         whole = len(inputs) == batches.batch_size  # another size would be compiled anew
@@ -114,7 +136,7 @@ def _compile(model: nn.Module, inputs: Tensor) -> nn.Module:
             fast(inputs)
         return fast
     except Exception as error:  # no C++ compiler, most often
-        print(f"NOTE: torch.compile can't be used here ({type(error).__name__}); it goes on without, at half the speed")
+        say(f"NOTE: torch.compile can't be used here ({type(error).__name__}); it goes on without, at half the speed")
         return model
 
 

@@ -1,18 +1,29 @@
-"""This machine: how many processors this process may use, and text that any console can print."""
+"""This machine: how many processors this process may use, and text and progress that any console can show."""
 
-import os
 import sys
-from typing import TextIO
+from typing import Any, TextIO
+
+from loky import cpu_count
+from tqdm import tqdm
 
 
 def processors() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """How many processors this process may use: those of the machine, of its affinity, or of a container's quota.
+
+    ``LOKY_MAX_CPU_COUNT`` lowers it.
+    """
+    return cpu_count()
 
 
 def say(*words: object, file: TextIO | None = None) -> None:
     """``print`` that never fails for a letter: what the console's encoding lacks is escaped."""
     stream = file or sys.stdout
-    text = " ".join(map(str, words))
     encoding = getattr(stream, "encoding", None) or "utf-8"
+    text = " ".join(map(str, words))
     print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream)
+
+
+def progress(iterable: Any = None, desc: str | None = None, total: int | None = None, **options: Any) -> tqdm:
+    """A progress bar in a terminal or a notebook; none in a log file, which it would fill with half-drawn bars."""
+    seen = sys.stderr.isatty() or "ipykernel" in sys.modules
+    return tqdm(iterable, desc, total, **{"mininterval": 0.5, "disable": not seen} | options)

@@ -17,12 +17,11 @@ from loky import ProcessPoolExecutor
 from loky.process_executor import BrokenProcessPool
 from numpy.lib.format import open_memmap
 from PIL import Image, ImageOps, UnidentifiedImageError, features
-from tqdm import tqdm
 
 from fashion_tl.dataroot import DataRoot, cache_folder, make_cached
-from fashion_tl.errors import DataError
+from fashion_tl.errors import ConfigError, DataError
 from fashion_tl.files import reserve
-from fashion_tl.machine import processors, say
+from fashion_tl.machine import processors, progress, say
 
 VERSION = 3  # part of the cache's key: raise it when decoding changes a pixel
 CHUNK = 128  # photos decoded at a time: what fits a core's own cache
@@ -60,9 +59,12 @@ def decode_photos(
     """Decode the photos ``ids`` to one ``size`` (height, width), or open the array of an earlier call.
 
     The aspect is stretched, as in the published runs. ``cache`` is the folder to keep the array in (see
-    :func:`fashion_tl.dataroot.cache_folder`), ``workers`` the number of processes: by default one per processor.
-    DataError when not one photo can be decoded, or the cache folder can't be written.
+    :func:`fashion_tl.dataroot.cache_folder`), ``workers`` the number of processes: by default one for each processor
+    that this process may use. DataError when not one photo can be decoded, or the cache folder can't be written;
+    ConfigError when ``workers`` is below 1.
     """
+    if workers is not None and workers < 1:
+        raise ConfigError(f"workers must be 1 or more, not {workers}")
     ids = np.asarray(ids, dtype=np.int64)
     folder = cache_folder(cache) / f"photos-{_key(root, ids, size)[:16]}"
     make_cached(folder, "the decoded photos", lambda new: _decode_into(new, root, ids, size, workers))
@@ -173,7 +175,7 @@ def _decode_all(target: Path, root: DataRoot, ids: np.ndarray, size: tuple[int, 
 
 def _gather(results: Iterable[dict[int, str]], total: int) -> dict[int, str]:
     failed: dict[int, str] = {}
-    with tqdm(total=total, desc="decoding photos", unit="photo", mininterval=0.5) as bar:
+    with progress(total=total, desc="decoding photos", unit="photo") as bar:
         for result in results:
             failed |= result
             bar.update(min(CHUNK, total - bar.n))

@@ -13,6 +13,7 @@ import torch
 from sklearn.metrics import recall_score
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import SGD, AdamW, Optimizer
 from tqdm import tqdm
@@ -20,9 +21,10 @@ from tqdm import tqdm
 from fashion_tl.batches import Batches
 from fashion_tl.config import Config
 from fashion_tl.distributed import everyone, rank, share, world_size
-from fashion_tl.errors import RunError
+from fashion_tl.errors import ConfigError, RunError
 from fashion_tl.files import replacing
 from fashion_tl.inference import autocast, forward
+from fashion_tl.machine import progress, say
 from fashion_tl.model import train_mode
 
 
@@ -69,6 +71,7 @@ def fit(
     longer a number, or the checkpoint belongs to another training.
     """
     device = next(model.parameters()).device
+    _check_batch_of_one(model, train, config)
     per_class = make_per_class(class_weights, train.labels, config, device)
     optimizer = make_optimizer(model, config)
     if world_size() > 1 and device.type == "cuda":
@@ -77,7 +80,7 @@ def fit(
     train, val = train.to(device), val.to(device)
     history, best = _go_on(checkpoint, model, optimizer, config)
     interrupted, before = False, sum(row["seconds"] for row in history)
-    bar = tqdm(total=config.epochs * len(train), initial=len(history) * len(train), unit="batch", mininterval=0.5)
+    bar = progress(total=config.epochs * len(train), initial=len(history) * len(train), unit="batch")
     try:
         for epoch in range(len(history), config.epochs):
             start = time.perf_counter()
@@ -111,6 +114,19 @@ def fit(
     table = pd.DataFrame(history).assign(best=lambda t: t["epoch"] == best["epoch"])
     table.attrs.update(interrupted=interrupted, seconds_before=before)
     return table
+
+
+def _check_batch_of_one(model: nn.Module, train: Batches, config: Config) -> None:
+    """ConfigError where BatchNorm would have to learn from one value per channel, and so from no variance."""
+    train_mode(model, config.frozen_batchnorm)
+    learns = any(isinstance(module, _BatchNorm) and module.training for module in model.modules())
+    last_map_is_one_pixel = max(config.image_size) <= 32  # a ResNet makes its input 32 times smaller
+    if learns and last_map_is_one_pixel and min(config.batch_size, len(train.rows)) == 1:
+        why = f"batch_size={config.batch_size}" if config.batch_size == 1 else "a single training photo"
+        raise ConfigError(
+            f"{why} with image_size={config.image_size[0]}x{config.image_size[1]}: BatchNorm can't learn from one "
+            "value per channel. Take a larger batch_size or image_size, or set frozen_batchnorm=true."
+        )
 
 
 def train_epoch(
@@ -265,7 +281,7 @@ def _go_on(path: Path | None, model: nn.Module, optimizer: Optimizer, config: Co
         optimizer.load_state_dict(state["optimizer"])
     except (RuntimeError, ValueError) as error:
         raise RunError(f"{path} is of another network, or of another version of this package; delete it") from error
-    print(f"going on after epoch {len(state['history'])} of {config.epochs}")
+    say(f"going on after epoch {len(state['history'])} of {config.epochs}")
     return state["history"], state["best"]
 
 

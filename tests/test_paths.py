@@ -177,20 +177,14 @@ def test_the_scripts_of_the_results_take_it_for_the_home_folder(home, monkeypatc
 def test_a_home_folder_that_nobody_has_is_an_error_in_one_line(here, capsys, words):
     assert main([*words.split(), NOBODY]) == 2
     (error,) = capsys.readouterr().err.splitlines()
-    assert (
-        error == f"error: {NOBODY}: no home folder is known for ~nobody-of-this-name; write the whole path without it"
-    )
+    assert error == f"error: {NOBODY}: the ~ stands for no home folder here; write the whole path, or ./{NOBODY}"
 
 
-def test_a_folder_of_such_a_name_is_meant_where_it_is_there(here):
-    for name in ("~", "~nobody-of-this-name"):
-        (here / name).mkdir()
-    try:
-        assert as_path(NOBODY) == Path(NOBODY)
-        assert as_path("./~/x") == Path("~/x")  # so written, nobody means the home folder
-    finally:
-        for folder in here.iterdir():
-            folder.rmdir()
+def test_a_file_of_such_a_name_is_meant_where_it_is_there_and_a_dot_before_it_always_means_one(here):
+    (here / "~$photo.jpg").touch()
+    assert as_path("~$photo.jpg") == Path("~$photo.jpg")  # as a shell names it for `*`
+    assert as_path("./~/x") == Path("~/x")
+    (here / "~$photo.jpg").unlink()
 
 
 @pytest.mark.parametrize("path", ["a/~/b", "a~", "$HOME/x", " ~/x"])
