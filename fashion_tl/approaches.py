@@ -13,7 +13,7 @@ from torch import nn
 from torch.optim.swa_utils import update_bn
 
 from fashion_tl.batches import Batches, feature_batches, photo_batches
-from fashion_tl.catalogue import LARGEST, POWERS, Catalogue, Task, class_weights, make_task, read_catalogue
+from fashion_tl.catalogue import LARGEST, NAMED, POWERS, Catalogue, Task, class_weights, make_task, read_catalogue
 from fashion_tl.config import Config, make_config
 from fashion_tl.dataroot import DataRoot, open_root
 from fashion_tl.distributed import main_first, rank, world_size
@@ -22,6 +22,7 @@ from fashion_tl.evaluation import metrics, per_class_table, prediction_table
 from fashion_tl.features import frozen_features
 from fashion_tl.files import draft
 from fashion_tl.inference import forward, pick_device, resolve_precision, through
+from fashion_tl.machine import say
 from fashion_tl.model import (
     available_weights,
     build_resnet50,
@@ -87,17 +88,22 @@ class Data:
 
 
 @main_first()
-def load_data(path: StrPath, config: Config, cache: Maybe = None) -> Data:
-    """Open a data root, read its catalogue, decode its photos (once) and split them."""
+def load_data(path: StrPath, config: Config, cache: Maybe = None, quiet: bool = False) -> Data:
+    """Open a data root, read its catalogue, decode its photos (once) and split them.
+
+    Unless ``quiet``, it prints what was decided, and how many rows are used and how many left out.
+    """
     root = open_root(path, cache)
     catalogue = read_catalogue(root, config.bad_rows)
     if catalogue.table.empty:
         reasons = ", ".join(f"{reason}: {n}" for reason, n in catalogue.left_out["reason"].value_counts().items())
         raise DataError(f"{root.path}: not one of its {catalogue.rows} rows can be used ({reasons}).")
     photos = decode_photos(root, catalogue.table["id"].to_numpy(), config.stored_size, cache)
-    for number, reason in photos.failed.items():
-        print(f"left out: images/{number}.jpg: {reason}")
+    for own, reason in [] if quiet else [*photos.failed.items()][:NAMED]:
+        say(f"left out: {root.photos[own].name}: {reason}")
     catalogue = catalogue.without(dict.fromkeys(photos.failed, "undecodable image"))
+    for line in [] if quiet else [*catalogue.notes, catalogue.tally]:
+        say(line)
     digests = photo_digests(photos.array)
     task = make_task(catalogue, twin_groups(digests), config.val_fraction, config.split_seed, config.train_fraction)
     labels = catalogue.table[["id", "year", "articleType"]].to_csv(index=False).encode()
