@@ -70,6 +70,8 @@ class DataRoot:
         It may name it with the file's ending, and a number with zeros before it or ``.0`` behind, as spreadsheets and
         pandas make of numbers, where no other photo has that number.
         """
+        if text in self.photos:
+            return text
         text = in_words(text)
         stem, _ = split_ending(text)
         for name in (text, stem):

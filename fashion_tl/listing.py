@@ -204,6 +204,8 @@ def split_ending(name: str) -> tuple[str, str]:
 
 def in_words(name: str) -> str:
     """A file's name as tables hold it: letters whole (macOS takes them apart), and what is no UTF-8 as in tables."""
+    if name.isascii():
+        return name
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -43,7 +43,7 @@ def read_rows(root: DataRoot, recover: bool) -> Rows:
     where = f"{root.path}: {root.inner}{root.table}"
     with root.open_files() as read:
         content = read(root.table)
-    table = read_table(content, where, NEEDED, KEPT, lambda text: root.id_of(text) in root.photos)
+    table = read_table(content, where, NEEDED, KEPT, root.id_of)
     kept, left_out, seen, malformed = [], [], set(), 0
     for line, fields in table.records:
         if len(fields) != table.width:
@@ -90,7 +90,8 @@ def _refuse_strangers(rows: Rows, root: DataRoot, where: str) -> None:
     photo = PurePosixPath(next(iter(root.photos.values())).name).name
     raise DataError(
         f"{where}: only {found} of {found + len(missing)} ids name a photo. An id is, for example, "
-        f"{missing[0][:100]!r}, a photo's file {photo!r}. An id must be the name of a photo's file, with or without its ending."
+        f"{missing[0][:100]!r}, a photo's file {photo!r}. An id must be the name of a photo's file, with or without "
+        "its ending."
     )
 
 

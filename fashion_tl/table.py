@@ -62,14 +62,14 @@ def text_of(content: bytes) -> str:
 
 
 def read_table(
-    content: bytes, where: str, needed: Sequence[str], known: Sequence[str], is_photo: Callable[[str], bool]
+    content: bytes, where: str, needed: Sequence[str], known: Sequence[str], photo_of: Callable[[str], str | None]
 ) -> Table:
     """Take a table apart; ``known`` columns are looked for, and the ``needed`` ones, ``id`` first, must be there.
 
     A record goes on over several lines where a line break lies in quotes. A quote that is never closed spoils its own
-    line alone: lines are joined only if the result is as wide as the header, and if none of them is a whole record
-    itself, with an id that ``is_photo``. DataError says what was found in ``where``, and what to do, when this is
-    empty or no text, or when a needed column is missing or there twice.
+    line alone: lines are joined only if the result is as wide as the header, and if none of them is by itself a record
+    of another photo; ``photo_of`` tells which photo an id names, if any. DataError says what was found in ``where``,
+    and what to do, when this is empty or no text, or when a needed column is missing or there twice.
     """
     encoding, lines = _decode(content, where)
     filled = [at for at, line in enumerate(lines) if line]
@@ -85,11 +85,10 @@ def read_table(
     names = [_plain(name) for name in header]
     column = {name: names.index(_plain(name)) for name in known if _plain(name) in names}
 
-    def is_whole(line: str) -> bool:
-        fields = _fields(line, separator)
-        return len(fields) == len(header) and is_photo(fields[column[needed[0]]].strip())
+    def photo(fields: list[str]) -> str | None:
+        return photo_of(fields[column[needed[0]]].strip()) if len(fields) == len(header) else None
 
-    records = _records(lines, start, separator, len(header), is_whole)
+    records = _records(lines, start, separator, len(header), photo)
     if not records:
         raise DataError(f"{where} has a header but no rows.")
     notes = () if encoding != "Windows-1252" else (NO_UTF8,)
@@ -160,13 +159,14 @@ def _as_read(line: str, header: list[str], separator: str, encoding: str) -> str
 
 
 def _records(
-    lines: list[str], at: int, separator: str, width: int, is_whole: Callable[[str], bool]
+    lines: list[str], at: int, separator: str, width: int, photo: Callable[[list[str]], str | None]
 ) -> list[tuple[int, list[str]]]:
     """All records from a line on, blank lines left out, each with the number of its first line, from 1."""
     records = []
     while at < len(lines):
         fields, after = _quoted(lines, at, separator)
-        if after == at + 1 or len(fields) != width or any(map(is_whole, lines[at + 1 : after])):
+        others = {photo(_fields(line, separator)) for line in lines[at + 1 : after]} - {None, photo(fields)}
+        if after == at + 1 or len(fields) != width or others:
             fields, after = _fields(lines[at], separator), at + 1
         if lines[at]:
             records.append((at + 1, fields))
