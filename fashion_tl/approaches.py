@@ -91,7 +91,7 @@ class Data:
 def load_data(path: StrPath, config: Config, cache: Maybe = None, quiet: bool = False) -> Data:
     """Open a data root, read its catalogue, decode its photos (once) and split them.
 
-    Unless ``quiet``, it prints what was decided, and how many rows are used and how many left out.
+    Unless ``quiet``, it prints what was decided and, where rows are left out, how many and why.
     """
     root = open_root(path, cache)
     catalogue = read_catalogue(root, config.bad_rows)
@@ -99,10 +99,10 @@ def load_data(path: StrPath, config: Config, cache: Maybe = None, quiet: bool = 
         reasons = ", ".join(f"{reason}: {n}" for reason, n in catalogue.left_out["reason"].value_counts().items())
         raise DataError(f"{root.path}: not one of its {catalogue.rows} rows can be used ({reasons}).")
     photos = decode_photos(root, catalogue.table["id"].to_numpy(), config.stored_size, cache)
-    for own, reason in [] if quiet else [*photos.failed.items()][:NAMED]:
-        say(f"left out: {root.photos[own].name}: {reason}")
+    failed = [f"left out: {root.photos[own].name}: {reason}" for own, reason in photos.failed.items()]
     catalogue = catalogue.without(dict.fromkeys(photos.failed, "undecodable image"))
-    for line in [] if quiet else [*catalogue.notes, catalogue.tally]:
+    account = [catalogue.tally] if len(catalogue.left_out) else []
+    for line in [] if quiet else [*failed[:NAMED], *catalogue.notes, *account]:
         say(line)
     digests = photo_digests(photos.array)
     task = make_task(catalogue, twin_groups(digests), config.val_fraction, config.split_seed, config.train_fraction)

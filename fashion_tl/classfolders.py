@@ -15,20 +15,7 @@ PARTS = {
     **dict.fromkeys(("test", "testing"), "test"),
     **dict.fromkeys(("val", "valid", "validation"), "val"),
 }
-FILLERS = {
-    "set",
-    "data",
-    "dataset",
-    "images",
-    "photos",
-    "split",
-    "seg",
-    "unknown",
-    "unlabelled",
-    "unlabeled",
-    "all",
-    "",
-}
+FILLERS = set("set data dataset images photos split seg all unknown unlabelled unlabeled".split())  # no classes
 NO_CLASS = "no class folder"
 
 Paths = dict[str, tuple[str, ...]]  # what is left of each photo's path, by its name: folders, and the file
@@ -115,11 +102,12 @@ def _part_of(folder: str, alike: set[str] | frozenset[str] = frozenset()) -> str
 
 def _names_no_class(folder: str, part: str) -> bool:
     """Whether a folder in one of the parts is none of a class: ``train/images/``, ``seg_test/seg_test/``."""
-    return _words(folder) <= FILLERS or _part_of(folder) == part
+    words = _words(folder)
+    return (bool(words) and words <= FILLERS) or _part_of(folder) == part
 
 
 def _words(folder: str) -> set[str]:
-    return set(re.split(r"[\W\d_]+", folder.casefold()))
+    return set(re.findall(r"[^\W\d_]+", folder.casefold()))
 
 
 def _draw(classes: dict[str, str], inner: str) -> set[str]:
@@ -142,7 +130,8 @@ def _notes(said: dict[str, str], tests: str | None, drawn: int, lost: dict[str, 
     """Sentences on what was decided; ``said`` names the folders of each part, ``lost`` counts what has no class."""
     notes = ["There is no styles.csv: the class of a photo is the folder that it lies in."]
     for folder, photos in lost.items():
-        notes.append(f"{photos:,} photos in {folder}/ lie in no class folder and are left out; `predict` names them.")
+        what = f"{photos:,} photos in {folder}/ lie in no class folder: left out."
+        notes.append(f"{what} After the run, `predict` tells their classes.")
     if tests:
         trains = " and ".join(said[part] for part in ("train", "val") if part in said and part != tests)
         notes.append(f"Photos in {trains} train, as of the year {TRAIN}; those in {said[tests]} test, as of {TEST}.")

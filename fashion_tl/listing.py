@@ -67,7 +67,7 @@ class Folder:
     def photo(self, name: str) -> PhotoFile | None:
         """None for what is no plain file: a pipe, a device, a link to nowhere."""
         try:
-            about = os.stat(self.path / name)
+            about = os.stat(os.path.join(self.path, name))  # a Path would take as long again
         except OSError:
             return None
         return PhotoFile(name, about.st_size, about.st_mtime_ns) if stat.S_ISREG(about.st_mode) else None

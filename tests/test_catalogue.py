@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import HEADER, pattern, row_line
+from conftest import HEADER, jpeg, pattern, row_line
 
 from fashion_tl.catalogue import POWERS, Catalogue, ceiling, class_weights, facts, make_task, read_catalogue
 from fashion_tl.dataroot import open_root
@@ -152,6 +152,100 @@ def test_years_are_written_in_plain_digits(make_root):
     rows = [(1, "2_012", "Shirts"), (2, "２０１２", "Heels"), (3, "2e3", "Heels"), (4, "2012.00", "Socks")]
     catalogue = read_catalogue(open_root(make_root(rows)))
     assert catalogue.table["year"].tolist() == [2012] and reasons(catalogue) == {"missing year": 3}
+
+
+def files_of(folder, *names: str):
+    """The same data root with these files in images/ alone."""
+    for number, name in enumerate(names):
+        (folder / "images" / name).write_bytes(jpeg(pattern(number)))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "written, file",
+    [("000007", "000007.jpg"), ("000007", "7.jpg"), ("7", "000007.jpg"), ("7.0", "7.jpg"), ("007.0", "7.jpg"),
+     ("7.jpg", "7.jpg"), ("7.JPG", "7.jpg"), ("7", "7.JPG"), ("7", "7.jpeg"), ("7.png", "7.PNG"), ("0", "000.jpg"),
+     ("SKU-7", "SKU-7.jpg"), ("a b.c", "a b.c.webp"), ("Été", "Été.jpg"), ("シャツ", "シャツ.jpg"),
+     ("9" * 30, "9" * 30 + ".jpg"),
+     ("-7", "-7.jpg"), ("7.jpg", "7.jpg.jpg"), ("7.jpg", "7.png")],
+)  # fmt: skip
+def test_an_id_is_the_name_of_a_photo_in_any_of_the_ways_it_is_written(make_root, written, file):
+    folder = files_of(make_root(f"id,year,articleType\n{written},2012,Shirts\n", photos={}), file, "8.jpg")
+    table = read_catalogue(open_root(folder)).table
+    assert table["id"].tolist() == [file.rpartition(".")[0]] and table["articleType"].tolist() == ["Shirts"]
+
+
+def test_a_number_with_zeros_and_one_without_are_two_photos_where_both_are_there(make_root):
+    rows = [("1", 2012, "A"), ("001", 2012, "B"), ("0001", 2012, "C"), ("1.0", 2012, "D"), ("2", 2012, "E")]
+    catalogue = read_catalogue(open_root(files_of(make_root(rows, photos={}), "1.jpg", "001.jpg", "02.jpg")))
+    assert dict(zip(catalogue.table["id"], catalogue.table["articleType"], strict=True)) == {
+        "1": "A",
+        "001": "B",
+        "02": "E",
+    }
+    assert catalogue.left_out["id"].tolist() == ["0001", "1.0"] and reasons(catalogue) == {"missing image": 2}
+
+
+def test_two_rows_of_one_photo_are_duplicates_however_they_are_written(make_root):
+    rows = [("7", 2012, "A"), ("007", 2012, "B"), ("7.jpg", 2012, "C"), ("7.0", 2012, "D")]
+    catalogue = read_catalogue(open_root(files_of(make_root(rows, photos={}), "7.jpg")))
+    assert catalogue.table["articleType"].tolist() == ["A"] and reasons(catalogue) == {"duplicate id": 3}
+
+
+def test_an_id_with_its_ending_names_one_of_two_files(make_root):
+    rows = [("7.png", 2012, "A"), ("7.jpg", 2012, "B")]
+    catalogue = read_catalogue(open_root(files_of(make_root(rows, photos={}), "7.jpg", "7.png")))
+    assert catalogue.table["id"].tolist() == ["7.png", "7"]
+
+
+def test_a_table_whose_ids_name_no_photo_is_refused_once_with_an_example_of_each(make_root):
+    rows = [(f"SKU-{number}", 2012, "Shirts") for number in range(24)]
+    folder = files_of(make_root(rows, photos={}), "shirt_0.jpg", "shirt_1.jpg")
+    said = refusal(folder)
+    assert "only 0 of 24 ids name a photo. An id is, for example, 'SKU-0', a photo's file 'shirt_0.jpg'" in said
+    rows[0] = ("shirt_0", 2012, "Shirts")  # that one is found by chance changes nothing
+    (folder / "styles.csv").write_text("\n".join([HEADER, *(row_line(*row) for row in rows)]))
+    assert "only 1 of 24 ids name a photo" in refusal(folder)
+
+
+def test_a_table_of_far_more_rows_than_there_are_photos_is_read(make_root):
+    rows = [(number, 2012, "Shirts") for number in range(1, 500)]
+    catalogue = read_catalogue(open_root(make_root(rows, photos={n: (n, 0, 0) for n in range(1, 11)})))
+    assert len(catalogue.table) == 10 and reasons(catalogue) == {"missing image": 489}
+
+
+def test_a_folder_of_photos_that_are_none_is_named(make_root):
+    folder = make_root(ROWS, photos={})
+    (folder / "images" / "1.txt").write_text("x")
+    assert "there is no photo in images/ beside it, no file whose name ends in one of .jpg" in refusal(folder)
+
+
+def test_a_tally_counts_the_rows_left_out_by_reason(make_root):
+    catalogue = read_catalogue(open_root(make_root([*ROWS, COMMAS, (6, "", "Heels"), (7, "", "Heels")])))
+    assert catalogue.tally == "4 of 7 rows are used; left out: missing year: 2, malformed: 1"
+    assert read_catalogue(open_root(make_root(ROWS, at="whole"))).tally == "4 of 4 rows are used"
+
+
+def test_twenty_rows_are_named_for_each_reason_and_the_others_counted(make_root):
+    rows = [*ROWS, *((number, "", "Heels") for number in range(10, 1234)), ("x\x1b[31m", 2012, "Heels")]
+    named = read_catalogue(open_root(make_root(rows))).named()
+    assert named[0].startswith("missing year (1,224): 6 (id 10), 7 (id 11), ")
+    assert named[0].endswith(", 25 (id 29) and 1,204 more")
+    assert named[1] == r"missing image (1): 1230 (id 'x\x1b[31m')"  # nothing that a terminal would obey
+
+
+def test_a_table_of_a_spreadsheet_with_a_comma_for_a_point_is_read(make_root):
+    text = "id;year;articleType\n1,0;2012,0;Shirts\n2,0;2013,0;Heels\n3,0;2012,5;Heels\n"
+    catalogue = read_catalogue(open_root(make_root(text, photos={n: (n, 0, 0) for n in (1, 2, 3)})))
+    assert catalogue.table["year"].tolist() == [2012, 2013] and reasons(catalogue) == {"missing year": 1}
+
+
+def test_a_description_with_line_breaks_is_read_whole(make_root):
+    lines = [f'{n},"A fine shirt,\n\nmade of cotton",201{n},Shirts,"Shirt\n{n}"' for n in (1, 2, 3)]
+    text = "\n".join(["id,description,year,articleType,productDisplayName", *lines])
+    catalogue = read_catalogue(open_root(make_root(text, photos={n: (n, 0, 0) for n in (1, 2, 3)})))
+    assert catalogue.table["line"].tolist() == [2, 6, 10] and len(catalogue.left_out) == 0
+    assert catalogue.table["productDisplayName"].tolist() == ["Shirt\n1", "Shirt\n2", "Shirt\n3"]
 
 
 def test_ids_that_are_paths_lead_nowhere(make_root):

@@ -101,7 +101,9 @@ def test_only_train_with_classes_is_divided_too():
 def test_photos_of_a_competition_whose_classes_nobody_tells_are_left_out_and_the_way_on_is_said(test):
     found = find_classes(names("train/Shirts/{}.jpg", "train/Shoes/{}.jpg", test))
     assert found.left_out == dict.fromkeys(names(test), "no class folder")
-    assert found.notes[1] == "5 photos in test/ lie in no class folder and are left out; `predict` names them."
+    assert found.notes[1] == (
+        "5 photos in test/ lie in no class folder: left out. After the run, `predict` tells their classes."
+    )
     assert "20% of each class" in found.notes[2]
 
 
@@ -126,6 +128,11 @@ def test_a_folder_beside_train_and_test_is_no_class():
 def test_classes_whose_names_hold_train_or_test_are_classes():
     found = parts(names("Training Shoes/{}.jpg", "Test Tubes/{}.jpg", "Train/{}.jpg"))
     assert set(found) == {"Training Shoes", "Test Tubes", "Train"}
+
+
+def test_a_class_whose_name_is_a_number_is_a_class_also_alone():
+    found = parts(names("train/0/{}.jpg", "train/1/{}.jpg", "test/1/{}.jpg"))
+    assert found == {"0": ({"train/0"}, set()), "1": ({"train/1"}, {"test/1"})}
 
 
 def test_a_class_may_be_in_one_part_alone(tmp_path):
@@ -166,8 +173,11 @@ def test_a_photo_that_is_a_link_out_of_the_root_is_left_out_and_a_folder_that_is
     assert Counter(catalogue.table["articleType"]) == {"A": 5, "B": 5, "C": 5}
 
 
-@pytest.mark.parametrize("files", [["images/{}.jpg"], ["train/{}.jpg", "test/{}.jpg"], ["train/A/{}.jpg", "test/A/{}.jpg"],
-                                   ["train/images/{}.jpg", "train/labels/{}.txt"], ["{}.jpg"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "files",
+    [["images/{}.jpg"], ["train/{}.jpg", "test/{}.jpg"], ["train/A/{}.jpg", "test/A/{}.jpg"], ["{}.jpg"],
+     ["train/images/{}.jpg", "train/labels/{}.txt"]],
+)  # fmt: skip
 def test_photos_without_two_classes_are_refused_with_the_way_out(tmp_path, zip_root, files):
     folder = put(tmp_path / "root", names(*files))
     for path in (folder, zip_root(folder)):
