@@ -40,7 +40,7 @@ def open_steps(folder: Path, data_path: str, cache: str | None = None) -> list[t
     RunError when none lies there, or it was made on other data.
     """
     run = open_run(folder)
-    data = load_data(data_path, run.config, cache)
+    data = load_data(data_path, run.config, cache, quiet=True)
     if data.fingerprint != run.about["data"]["fingerprint"]:
         raise RunError(f"{folder} was made on other data ({run.about['data']['name']}) than {data.root.name}")
     first = folder / "top20"
