@@ -13,7 +13,9 @@ from fashion_tl.errors import DataError
 from fashion_tl.table import text_of
 
 # Of photos, in any capitals; where a photo is there twice, as .jpg and .png, the earlier one is taken.
-ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
+ENDINGS = tuple(
+    ".jpg .jpeg .jpe .jfif .png .apng .webp .avif .avifs .bmp .dib .gif .tif .tiff .ppm .pgm .pbm .pnm .pfm".split()
+)
 LARGEST_FILE = 1 << 28  # bytes, of a photo or the table; a larger one is a mistake or a bomb
 OF_SYSTEMS = ("__macosx", "@eadir", "$recycle.bin")  # folders that systems make, beside those that begin with a dot
 DEEPEST_MEMBER = 50  # folders above a file in a zip; one further down isn't listed
