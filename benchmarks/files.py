@@ -26,12 +26,12 @@ from fashion_tl.photos import decode_photos
 SIZE = (80, 60)
 
 
-def decoding_loop(root: DataRoot, ids: list[int], size: tuple[int, int]) -> int:
+def decoding_loop(root: DataRoot, ids: list[str], size: tuple[int, int]) -> int:
     """Every photo of a zip decoded with PIL into one array, in one process."""
     array = np.empty((len(ids), *size, 3), dtype=np.uint8)
     with zipfile.ZipFile(root.path) as archive:
-        for row, number in enumerate(ids):
-            image = Image.open(io.BytesIO(archive.read(f"{root.inner}images/{number}.jpg"))).convert("RGB")
+        for row, own in enumerate(ids):
+            image = Image.open(io.BytesIO(archive.read(root.inner + root.photos[own].name))).convert("RGB")
             array[row] = np.asarray(image if image.size == size[::-1] else image.resize(size[::-1]))
     return len(ids)
 
@@ -74,11 +74,11 @@ def decoding(path: Path) -> list[dict]:
 def per_photo(path: Path) -> list[dict]:
     """Milliseconds per photo after start-up, as the number of photos grows."""
     root = open_root(path)
-    everything = np.array(sorted(root.photos))
+    everything = sorted(root.photos)
     sizes = [n for n in (1000, 4000, 16000) if n < len(everything)] + [len(everything)]
 
     def decode(n: int) -> Callable[[], int]:
-        ids = everything[np.linspace(0, len(everything) - 1, n).astype(int)]
+        ids = [everything[i] for i in np.linspace(0, len(everything) - 1, n).astype(int)]
 
         def run() -> int:
             with tempfile.TemporaryDirectory() as cache, contextlib.redirect_stderr(io.StringIO()):

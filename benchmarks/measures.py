@@ -263,6 +263,6 @@ def extract(data: Data, rows: np.ndarray, folder: Path) -> tuple[list[Path], lis
     """These photos as files of their own, as the published loop reads them, and their classes."""
     table = data.catalogue.table.iloc[rows]
     with data.root.open_files() as read:
-        for number in table["id"]:
-            (folder / f"{number}.jpg").write_bytes(read(f"images/{number}.jpg"))
-    return [folder / f"{number}.jpg" for number in table["id"]], list(table["articleType"])
+        for own in table["id"]:
+            (folder / f"{own}.jpg").write_bytes(read(data.root.photos[own].name))
+    return [folder / f"{own}.jpg" for own in table["id"]], list(table["articleType"])

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from fashion_tl.config import APPROACHES, RECIPES, parse_setting
 from fashion_tl.errors import FashionTLError
 from fashion_tl.files import as_path
+from fashion_tl.machine import say
 
 # Each command imports what it needs, so that --help and summary never wait for torch.
 
@@ -24,14 +25,15 @@ def summary(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(numbers, indent=2))
         return
-    print(f"{catalogue.name}: even years train, odd years test")
+    say(f"{catalogue.name}: even years train, odd years test")
+    for note in catalogue.notes:
+        say(note)
     for name, value in numbers.items():
         print(f"  {name:<20}{value:>12.2%}" if isinstance(value, float) else f"  {name:<20}{value:>12,}")
     if len(catalogue.left_out):
-        print("left out, by line of styles.csv:")
-    for reason, rows in catalogue.left_out.groupby("reason", sort=False):
-        which = ", ".join(f"{line} (id {i})" for line, i in zip(rows["line"], rows["id"], strict=True))
-        print(f"  {reason} ({len(rows)}): {which}")
+        say("left out, by line of styles.csv:" if catalogue.left_out["line"].any() else "left out:")
+    for line in catalogue.named():
+        say(f"  {line}")
 
 
 def sample(args: argparse.Namespace) -> None:
@@ -102,7 +104,9 @@ def parser() -> argparse.ArgumentParser:
         new = commands.add_parser(function.__name__, help=words, description=words)
         new.set_defaults(function=function)
         if data:
-            new.add_argument("--data", required=True, help="folder or zip in Kaggle's layout, or `sample`")
+            new.add_argument(
+                "--data", required=True, help="folder or zip in Kaggle's layout or with a folder per class, or `sample`"
+            )
             new.add_argument("--cache", help="folder for decoded photos (default: FASHION_TL_CACHE or ~/.cache)")
         return new
 

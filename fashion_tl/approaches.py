@@ -12,7 +12,7 @@ from torch import nn
 from torch.optim.swa_utils import update_bn
 
 from fashion_tl.batches import Batches, feature_batches, photo_batches
-from fashion_tl.catalogue import LARGEST, POWERS, Catalogue, Task, class_weights, make_task, read_catalogue
+from fashion_tl.catalogue import LARGEST, NAMED, POWERS, Catalogue, Task, class_weights, make_task, read_catalogue
 from fashion_tl.config import Config, make_config
 from fashion_tl.dataroot import DataRoot, open_root
 from fashion_tl.distributed import main_first, rank, world_size
@@ -87,17 +87,24 @@ class Data:
 
 
 @main_first()
-def load_data(path: StrPath, config: Config, cache: Maybe = None, workers: int | None = None) -> Data:
-    """Open a data root, read its catalogue, decode its photos (once, in ``workers`` processes) and split them."""
+def load_data(
+    path: StrPath, config: Config, cache: Maybe = None, workers: int | None = None, quiet: bool = False
+) -> Data:
+    """Open a data root, read its catalogue, decode its photos (once, in ``workers`` processes) and split them.
+
+    Unless ``quiet``, it prints what was decided and, where rows are left out, how many and why.
+    """
     root = open_root(path, cache)
     catalogue = read_catalogue(root, config.bad_rows)
     if catalogue.table.empty:
         reasons = ", ".join(f"{reason}: {n}" for reason, n in catalogue.left_out["reason"].value_counts().items())
         raise DataError(f"{root.path}: not one of its {catalogue.rows} rows can be used ({reasons}).")
     photos = decode_photos(root, catalogue.table["id"].to_numpy(), config.stored_size, cache, workers)
-    for number, reason in photos.failed.items():
-        say(f"left out: images/{number}.jpg: {reason}")
+    failed = [f"left out: {root.photos[own].name}: {reason}" for own, reason in photos.failed.items()]
     catalogue = catalogue.without(dict.fromkeys(photos.failed, "undecodable image"))
+    account = [catalogue.tally] if len(catalogue.left_out) else []
+    for line in [] if quiet else [*failed[:NAMED], *catalogue.notes, *account]:
+        say(line)
     digests = photo_digests(photos.array)
     task = make_task(catalogue, twin_groups(digests), config.val_fraction, config.split_seed, config.train_fraction)
     labels = catalogue.table[["id", "year", "articleType"]].to_csv(index=False).encode()

@@ -1,9 +1,6 @@
 """``styles.csv`` made trustworthy: its rows, what was left out and why, the split by year, classes, weights."""
 
-import codecs
-import csv
 import math
-import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,22 +9,23 @@ import pandas as pd
 
 from fashion_tl.dataroot import DataRoot
 from fashion_tl.errors import ConfigError, DataError
+from fashion_tl.rows import KEPT, read_rows, rows_of_folders
 
-NEEDED = ("id", "year", "articleType")
-KEPT = ("id", "year", "articleType", "masterCategory", "subCategory", "productDisplayName")
 LARGEST = 20  # classes in the first step of two-step
 FEW = 5  # a class with fewer training photos than this gives none of them up for validation
 FEW_SHOT = 50  # training photos, or fewer, of a class that counts as few-shot
-codecs.register_error("as latin-1", lambda error: (error.object[error.start : error.end].decode("latin-1"), error.end))
+NAMED = 20  # rows that are named for each reason to leave some out
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The usable rows of ``styles.csv``, and an account of the others.
+    """The usable rows of ``styles.csv``, or the photos in class folders, and an account of the others.
 
     ``rows`` counts the file's data rows; ``malformed`` those with another number of fields than the header,
     recovered or not, or with a field beyond all bounds. ``table`` holds the usable rows in the file's order (the
-    columns ``KEPT``, and ``line``), ``left_out`` the others: ``line, id, reason``.
+    columns ``KEPT``, and ``line``), ``left_out`` the others: ``line, id, reason``. An id is text: the name of the
+    photo's file without its ending. Without a file of rows, each ``line`` is 0. ``notes`` are sentences on what was
+    decided when the data were read.
     """
 
     name: str
@@ -35,6 +33,7 @@ class Catalogue:
     malformed: int
     table: pd.DataFrame
     left_out: pd.DataFrame
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def trains(self) -> np.ndarray:
@@ -56,6 +55,24 @@ class Catalogue:
         """Every articleType of the usable rows, most photos first: the published label space."""
         return tuple(self.counts["articleType"])
 
+    @property
+    def tally(self) -> str:
+        """How many rows are used and how many left out, by reason, in a line."""
+        used, reasons = f"{len(self.table):,} of {self.rows:,} rows are used", self.left_out["reason"].value_counts()
+        left_out = ", ".join(f"{reason}: {n:,}" for reason, n in reasons.items())
+        return f"{used}; left out: {left_out}" if left_out else used
+
+    def named(self) -> list[str]:
+        """A line for each reason to leave rows out, with the first ``NAMED`` of these."""
+        lines = []
+        for reason, rows in self.left_out.groupby("reason", sort=False):
+            first = rows[:NAMED]
+            ids = [i if i.isprintable() and len(i) < 100 else f"{i[:100]!r}" for i in first["id"]]
+            which = ", ".join(f"{line} (id {i})" if line else i for line, i in zip(first["line"], ids, strict=True))
+            more = f" and {len(rows) - NAMED:,} more" if len(rows) > NAMED else ""
+            lines.append(f"{reason} ({len(rows):,}): {which}{more}")
+        return lines
+
     def without(self, failed: dict[int, str]) -> "Catalogue":
         """The same without the photos in ``failed`` (id → reason); they join ``left_out``."""
         if not failed:
@@ -67,80 +84,17 @@ class Catalogue:
 
 
 def read_catalogue(root: DataRoot, bad_rows: str = "skip") -> Catalogue:
-    """Read ``styles.csv`` as it really is.
+    """Read ``styles.csv`` as it really is, or the classes of photos that lie in a folder per class.
 
-    Rows with unquoted commas in their last field are left out (``bad_rows="skip"``, as in the published runs) or
-    have it joined together again (``"recover"``). What isn't UTF-8 is read as Latin-1. DataError names the file, and
-    the line or the column, when the file is empty, lacks a column or its header can't be parsed.
+    Rows with unquoted separators in their last field are left out (``bad_rows="skip"``, as in the published runs) or
+    have it joined together again (``"recover"``). DataError as :func:`fashion_tl.rows.read_rows`.
     """
     if bad_rows not in ("skip", "recover"):
         raise ConfigError(f"bad_rows must be skip or recover, not {bad_rows!r}")
-    lines, header = _parse(root)
-    column = {name: header.index(name) for name in KEPT if name in header}
-    kept, left_out, seen, malformed = [], [], set(), 0
-    for line, fields in lines:
-        if len(fields) != len(header):
-            malformed += 1
-            if bad_rows == "skip" or len(fields) < len(header):
-                left_out.append((line, dict(enumerate(fields)).get(column["id"], ""), "malformed"))
-                continue
-            fields = [*fields[: len(header) - 1], ",".join(fields[len(header) - 1 :])]
-        row = {name: fields[i].strip() for name, i in column.items()}
-        if reason := _fault(row, root, seen):
-            left_out.append((line, row["id"], reason))
-            continue
-        row |= {"id": int(row["id"]), "year": _year(row["year"]), "line": line}
-        seen.add(row["id"])
-        kept.append(row)
-    table = pd.DataFrame(kept, columns=[*KEPT, "line"]).astype({"id": "int64", "year": "int64", "line": "int64"})
-    account = pd.DataFrame(left_out, columns=["line", "id", "reason"]).astype({"id": "str", "reason": "str"})
-    return Catalogue(root.name, len(lines), malformed, table, account)
-
-
-def _parse(root: DataRoot) -> tuple[list[tuple[int, list[str]]], list[str]]:
-    """The data rows of ``styles.csv`` with their line numbers, and its header."""
-    where = f"{root.path}: {root.inner}styles.csv"
-    with root.open_files() as read:
-        content = read("styles.csv")
-    lines = []
-    for number, line in enumerate(content.removeprefix(codecs.BOM_UTF8).splitlines(), 1):
-        try:  # line by line, so that neither a quote that is never closed nor a strange byte spoils the lines after it
-            lines += [(number, fields) for fields in csv.reader([line.decode(errors="as latin-1")]) if fields]
-        except csv.Error as error:  # a field of more than 131,072 letters
-            if not lines:
-                raise DataError(f"{where}, line {number}: {error}. Mend that line, which is the header.") from error
-            lines.append((number, []))
-    if not lines:
-        raise DataError(f"{where} is empty; it must hold a header and one row per photo.")
-    header = [name.strip() for name in lines[0][1]]
-    for name in NEEDED:
-        if header.count(name) != 1:
-            fault = "no column" if name not in header else "more than one column"
-            raise DataError(f"{where} has {fault} {name!r}; its header is {','.join(header)[:200]!r}.")
-    if len(lines) == 1:
-        raise DataError(f"{where} has a header but no rows.")
-    return lines[1:], header
-
-
-def _fault(row: dict[str, str], root: DataRoot, seen: set[int]) -> str | None:
-    """Why a row can't be used, or None."""
-    if not (row["id"].isascii() and row["id"].isdigit() and len(row["id"]) <= 18):
-        return "bad id"
-    if int(row["id"]) in seen:
-        return "duplicate id"
-    if int(row["id"]) not in root.photos:
-        return "link out of the root" if int(row["id"]) in root.outside else "missing image"
-    if _year(row["year"]) is None:
-        return "missing year"
-    if min(row["articleType"], default=" ") < " ":  # NUL and the like: no table or chart could hold it
-        return "bad articleType"
-    return None if row["articleType"] else "missing articleType"
-
-
-def _year(text: str) -> int | None:
-    """``"2012"`` and ``"2012.0"`` are years; words, nothing, fractions and years before 1 are not."""
-    year = re.fullmatch(r"(\d{1,4})(\.0*)?", text, re.ASCII)  # float() would take "2_012" and other digits, too
-    return int(year[1]) or None if year else None
+    rows = rows_of_folders(root) if root.table is None else read_rows(root, bad_rows == "recover")
+    table = pd.DataFrame(rows.kept, columns=[*KEPT, "line"]).astype({"id": "str", "year": "int64", "line": "int64"})
+    left_out = pd.DataFrame(rows.left_out, columns=["line", "id", "reason"]).astype({"id": "str", "reason": "str"})
+    return Catalogue(root.name, rows.count, rows.malformed, table, left_out, (*root.notes, *rows.notes))
 
 
 def facts(catalogue: Catalogue) -> dict[str, int | float]:

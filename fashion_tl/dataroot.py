@@ -1,21 +1,25 @@
-"""A data root: a folder or a zip in Kaggle's layout, read where it lies and never written to."""
+"""A data root: a folder or zip in Kaggle's layout, or with a folder per class; read where it lies, never written to."""
 
 import json
 import os
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import IO
 
+from fashion_tl.classfolders import find_classes
 from fashion_tl.errors import DataError
 from fashion_tl.files import as_path, make_once
+from fashion_tl.listing import Archive, Folder, PhotoFile, by_id, in_words, opened, photos_in, read_file, split_ending
+from fashion_tl.search import DEEPEST, IMAGES, TABLE, Copy, Found, find_copies, find_photos
 
 SAMPLE = "sample"  # in place of a path: the built-in sample, drawn on first use
-DEEPEST = 2  # folders between the root and styles.csv
-LARGEST_FILE = 1 << 28  # bytes, of a photo or the table; a larger one is a mistake or a bomb
-HELP = "A data root is a folder or a .zip that holds styles.csv and images/<id>.jpg"
+OUTSIDE = "link out of the root"  # why a photo is left out
+HELP = (
+    "A data root is a folder or a .zip that holds styles.csv and images/<id>.jpg, or a folder of photos for each class"
+)
 
 
 def cache_folder(folder: str | os.PathLike | None = None) -> Path:
@@ -36,24 +40,54 @@ def make_cached(path: Path, what: str, make: Callable[[Path], None]) -> None:
 
 @dataclass(frozen=True)
 class DataRoot:
-    """Where ``styles.csv`` and the photos lie.
+    """Where ``styles.csv`` and the photos lie, or photos in a folder per class.
 
-    ``inner`` leads from ``path`` to the folder of ``styles.csv``; ``photos`` holds, for each id, what changes
-    when the photo does: its size, and its checksum (in a zip) or time. ``outside`` are photos that are left out,
-    being links out of the root.
+    ``inner`` leads from ``path`` to the folder of ``table``, the name of ``styles.csv``. ``photos`` holds each photo's
+    file by the photo's id: the file's name without its ending. ``outside`` are ids of photos that are left out, being
+    links out of the root. ``labelled`` are (id, year, class) where there is no table, and ``left_out`` then (name,
+    reason) of photos without a class. ``notes`` say in sentences what was decided.
     """
 
     path: Path
     inner: str
-    photos: dict[int, tuple[int, int]] = field(repr=False)
+    photos: dict[str, PhotoFile] = field(repr=False)
     is_zip: bool
     is_sample: bool = False
-    outside: frozenset[int] = frozenset()
+    outside: frozenset[str] = frozenset()
+    table: str | None = TABLE
+    labelled: tuple[tuple[str, int, str], ...] = field(default=(), repr=False)
+    left_out: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """What figures and tables call it: no path of any machine."""
         return "the built-in sample" if self.is_sample else os.path.basename(os.path.abspath(self.path))
+
+    def id_of(self, text: str) -> str | None:
+        """The id of the photo that a table's ``text`` names, or None.
+
+        It may name it with the file's ending, and a number with zeros before it or ``.0`` behind, as spreadsheets and
+        pandas make of numbers, where no other photo has that number.
+        """
+        if text in self.photos:
+            return text
+        text = in_words(text)
+        stem, _ = split_ending(text)
+        for name in (text, stem):
+            if name in self.photos or name in self.outside:
+                return name
+        number = stem.removesuffix(".0").removesuffix(",0")
+        return self._numbers.get(_plain(number)) if number.isascii() and number.isdigit() else None
+
+    @cached_property
+    def _numbers(self) -> dict[str, str | None]:
+        """Ids by their number without zeros before it; None where several have it."""
+        numbers: dict[str, str | None] = {}
+        for own in (*self.photos, *self.outside):
+            if own.isascii() and own.isdigit():
+                numbers[_plain(own)] = None if _plain(own) in numbers else own
+        return numbers
 
     @contextmanager
     def open_files(self) -> Iterator[Callable[[str], bytes]]:
@@ -61,54 +95,34 @@ class DataRoot:
 
         That function raises DataError, naming the file, when it can't be read.
         """
-        try:
-            archive = zipfile.ZipFile(self.path) if self.is_zip else None
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-            raise DataError(f"{self.path} can't be read any more: {error}") from error
-
-        def read(name: str) -> bytes:
+        with ExitStack() as stack:
             try:
-                return (_read_member if archive else read_file)(archive or self.path, self.inner + name)
-            except Exception as error:  # zipfile lets through whatever a damaged or encrypted member makes it raise
-                raise DataError(f"{self.path}: {self.inner}{name} can't be read: {error!s:.300}") from error
+                read_any = stack.enter_context(opened(self.path, self.is_zip))
+            except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+                raise DataError(f"{self.path} can't be read any more: {error}") from error
 
-        try:
+            def read(name: str) -> bytes:
+                try:
+                    return read_any(self.inner + name)
+                except Exception as error:  # zipfile lets through whatever a damaged or encrypted member makes it raise
+                    raise DataError(f"{self.path}: {self.inner}{name} can't be read: {error!s:.300}") from error
+
             yield read
-        finally:
-            if archive:
-                archive.close()
 
 
-def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
-    member = archive.getinfo(name)
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError("it is packed in a way that can't be unpacked bit by bit; pack it with plain zip")
-    with archive.open(member) as file:  # it may say that it is small, and unpack to gigabytes
-        return _read_whole(file, member.file_size)
-
-
-def read_file(folder: Path, name: str) -> bytes:
-    """A plain file of no more than ``LARGEST_FILE`` bytes; ValueError or OSError where it isn't one."""
-    if not (folder / name).is_file():
-        raise ValueError("no such file, or not a plain one")  # a pipe would be waited for without end
-    with open(folder / name, "rb") as file:
-        return _read_whole(file, os.fstat(file.fileno()).st_size)
-
-
-def _read_whole(file: IO[bytes], size: int) -> bytes:
-    if size > LARGEST_FILE:
-        raise ValueError(f"{size:,} bytes are too many")
-    return file.read(size)
+def _plain(number: str) -> str:
+    return number.lstrip("0") or "0"
 
 
 def open_root(path: str | os.PathLike, cache: str | os.PathLike | None = None) -> DataRoot:
-    """Find ``styles.csv`` and its photos in a folder or a zip; the shallowest copy wins.
+    """Find ``styles.csv`` with ``images/`` beside it in a folder or a zip, up to ``DEEPEST`` folders down.
 
-    Folders may be links, ``images/`` too, and photos hard links; but a photo that is a symbolic link is followed only
-    within the root (or the folder that ``images/`` links to), else it is left out: a data root from elsewhere must
-    not show photos of yours. In a zip no link is followed, and of two members with one name the last counts.
-    ``"sample"`` stands for the built-in sample, which is drawn into the cache folder. DataError names the path
-    and what it lacks.
+    The shallowest copy wins, of several the first by name. Where there is no ``styles.csv``, folders of photos are
+    classes: see :func:`fashion_tl.classfolders.find_classes`. Folders may be links, and photos hard links; but a photo
+    that is a symbolic link is followed only within the root (or the folder that it lies in, where that is a link),
+    else it is left out: a data root from elsewhere must not show photos of yours. In a zip no link is followed, and of
+    two members with one name the last counts. ``"sample"`` stands for the built-in sample, which is drawn into the
+    cache folder. DataError names the path and what it lacks.
     """
     if str(path) == SAMPLE:
         from fashion_tl.sample import draw_sample
@@ -120,58 +134,57 @@ def open_root(path: str | os.PathLike, cache: str | os.PathLike | None = None) -
             f"no such data root: {path}. {HELP}; "
             "`python -m fashion_tl download --small --to data` fetches one, and the word `sample` draws one."
         )
-    return _open_folder(path) if path.is_dir() else _open_zip(path)
-
-
-def _open_folder(path: Path) -> DataRoot:
-    tables = [t for depth in range(DEEPEST + 1) for t in sorted(path.glob("*/" * depth + "styles.csv"))]
-    if not tables:
-        zips = ", ".join(sorted(p.name for p in path.glob("*.zip")))
-        hint = f" It holds {zips}: name that file instead." if zips else ""
-        raise DataError(f"{path}: no styles.csv in it, nor up to {DEEPEST} folders down. {HELP}.{hint}")
-    home = tables[0].parent
-    if not (home / "images").is_dir():
-        raise DataError(f"{home}: styles.csv is there, but no folder images/ beside it. {HELP}.")
-    photos, outside, within = {}, set(), (path.resolve(), (home / "images").resolve())
-    with os.scandir(home / "images") as entries:
-        for entry in entries:
-            with suppress(OSError):  # a link in a circle
-                if (number := _photo_id(entry.name)) is None or not entry.is_file():
-                    continue  # a folder, a pipe, or a link to nowhere is a missing image
-                if entry.is_symlink() and not any(Path(entry).resolve().is_relative_to(folder) for folder in within):
-                    outside.add(number)
-                else:
-                    photos[number] = (entry.stat().st_size, entry.stat().st_mtime_ns)
     try:
-        is_sample = json.loads(read_file(home, "sample.json"))["sample"] is True
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        is_sample = False
-    inner = home.relative_to(path).as_posix()
-    return DataRoot(path, "" if inner == "." else f"{inner}/", photos, False, is_sample, frozenset(outside))
-
-
-def _open_zip(path: Path) -> DataRoot:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {member.filename: member for member in archive.infolist()}
+        listing = Folder(path) if path.is_dir() else Archive(path)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise DataError(f"{path}: not a zip that can be read ({error}). {HELP}.") from error
-    for name in members:
-        parts = name.replace("\\", "/").split("/")
-        # Nothing is ever unpacked, so such a name could do no harm; but no honest archive holds one.
-        if ".." in parts or parts[0] == "" or parts[0].endswith(":"):
-            raise DataError(f"{path}: refused, it names a file outside itself: {name[:200]!r}")
-    tables = [name for name in members if name.split("/")[-1] == "styles.csv" and name.count("/") <= DEEPEST]
-    if not tables:
-        raise DataError(f"{path}: no styles.csv in it, nor up to {DEEPEST} folders down. {HELP}.")
-    inner = min(tables, key=lambda name: (name.count("/"), name)).removesuffix("styles.csv")
-    images = f"{inner}images/"
-    numbers = {_photo_id(name.removeprefix(images)): m for name, m in members.items() if name.startswith(images)}
-    return DataRoot(path, inner, {i: (m.file_size, m.CRC) for i, m in numbers.items() if i is not None}, True)
+    found = find_copies(listing)
+    if found.copies or found.empty:
+        return _with_table(listing, path, found.copies or found.empty)
+    if found.lone:
+        raise DataError(f"{path}: {found.lone[0]} is there, but no folder {IMAGES}/ beside it. {HELP}.")
+    return _with_classes(listing, path, found)
 
 
-def _photo_id(name: str) -> int | None:
-    """``"15970.jpg"`` as 15970; None for every other kind of name."""
-    stem, _, extension = name.partition(".")
-    plain = stem.isascii() and stem.isdigit() and len(stem) <= 18 and str(int(stem)) == stem
-    return int(stem) if plain and extension == "jpg" else None
+def _with_table(listing: Folder | Archive, path: Path, copies: list[Copy]) -> DataRoot:
+    """The first of several copies; a note names the others."""
+    inner, notes = copies[0].inner, ()
+    if others := [copy.inner or "." for copy in copies[1:]]:
+        notes = (f"{len(copies)} folders hold {TABLE} and {IMAGES}/: {inner} is read, not {', '.join(others[:3])}.",)
+    found = photos_in(listing, f"{inner}{copies[0].images}/")
+    below = [[photo._replace(name=photo.name.removeprefix(inner)) for photo in photos] for photos in found]
+    photos, outside = (by_id(own, f"{copies[0].images}/") for own in below)
+    is_zip = isinstance(listing, Archive)
+    is_sample = not is_zip and _is_sample(path / inner)
+    return DataRoot(path, inner, photos, is_zip, is_sample, frozenset(outside), copies[0].table, notes=notes)
+
+
+def _is_sample(home: Path) -> bool:
+    try:
+        return json.loads(read_file(home, "sample.json"))["sample"] is True
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+def _with_classes(listing: Folder | Archive, path: Path, found: Found) -> DataRoot:
+    """Photos in a folder per class; DataError, with what else is there, where there are no classes either."""
+    photos, outside = find_photos(listing)
+    names = {in_words(photo.name): photo for photo in photos}
+    classes = find_classes(list(names))
+    if classes is None:
+        hint = f" It holds {', '.join(found.zips[:3])}: name that file instead." if found.zips else ""
+        if found.tables:
+            hint += (
+                f" If {', '.join(found.tables[:3])} is the table, save it as CSV, as {TABLE}, with {IMAGES}/ beside it."
+            )
+        raise DataError(
+            f"{path}: no {TABLE} in it, nor up to {DEEPEST} folders down, nor folders of photos for two or more "
+            f"classes. {HELP}.{hint}"
+        )
+    by_name = by_id((names[name] for name in classes.labelled), classes.inner)
+    labelled = tuple((own, *classes.labelled[in_words(by_name[own].name)]) for own in sorted(by_name))
+    left_out = [*classes.left_out.items(), *((in_words(photo.name), OUTSIDE) for photo in outside)]
+    is_zip = isinstance(listing, Archive)
+    return DataRoot(
+        path, "", by_name, is_zip, table=None, labelled=labelled, left_out=tuple(left_out), notes=classes.notes
+    )

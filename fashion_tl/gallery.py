@@ -41,7 +41,7 @@ def open_steps(folder: StrPath, data_path: StrPath, cache: Maybe = None) -> list
     RunError when none lies there, or it was made on other data.
     """
     run = open_run(folder)
-    data = load_data(data_path, run.config, cache)
+    data = load_data(data_path, run.config, cache, quiet=True)
     if data.fingerprint != run.about["data"]["fingerprint"]:
         raise RunError(f"{folder} was made on other data ({run.about['data']['name']}) than {data.root.name}")
     first = run.folder / "top20"

@@ -30,10 +30,6 @@ LARGEST_PHOTO = 1 << 26  # pixels, a gigabyte to decode; a larger one is a mista
 MOST_SCANS = 20  # of a JPEG of that many pixels; a progressive one has some 10, and each goes over all pixels again
 # Of Pillow's other formats, one would start Ghostscript. Not every Pillow reads AVIF.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", *(["AVIF"] if features.check("avif") else []))
-# As Pillow registers them for these formats; to ask it would import all its readers.
-PHOTO_ENDINGS = frozenset(
-    ".apng .avif .avifs .bmp .gif .jfif .jpe .jpeg .jpg .pbm .pfm .pgm .png .pnm .ppm .tif .tiff .webp".split()
-)
 
 
 @dataclass(frozen=True)
@@ -41,17 +37,17 @@ class Photos:
     """Every decoded photo.
 
     ``array`` is uint8 [photos, height, width, 3], memory-mapped (changes to it never reach the file), ``ids``
-    int64 [photos]. ``failed`` gives the reason for each id that could not be decoded.
+    text [photos]. ``failed`` gives the reason for each id that could not be decoded.
     """
 
     array: np.ndarray
     ids: np.ndarray
-    failed: dict[int, str]
+    failed: dict[str, str]
 
 
 def decode_photos(
     root: DataRoot,
-    ids: Sequence[int],
+    ids: Sequence[str],
     size: tuple[int, int] = (80, 60),
     cache: str | os.PathLike | None = None,
     workers: int | None = None,
@@ -65,15 +61,15 @@ def decode_photos(
     """
     if workers is not None and workers < 1:
         raise ConfigError(f"workers must be 1 or more, not {workers}")
-    ids = np.asarray(ids, dtype=np.int64)
+    ids = np.array(ids, dtype=object)
     folder = cache_folder(cache) / f"photos-{_key(root, ids, size)[:16]}"
     make_cached(folder, "the decoded photos", lambda new: _decode_into(new, root, ids, size, workers))
     try:
         array = np.load(folder / "photos.npy", mmap_mode="c")
-        failed = {int(i): reason for i, reason in json.loads((folder / "failed.json").read_text()).items()}
+        failed = json.loads((folder / "failed.json").read_text())
     except (EOFError, OSError, ValueError) as error:
         raise DataError(f"{folder} is damaged ({error}); delete it, and it is made anew.") from error
-    return Photos(array, ids[~np.isin(ids, list(failed))], failed)
+    return Photos(array, ids[[i not in failed for i in ids]], failed)
 
 
 def photo_digests(array: np.ndarray) -> list[bytes]:
@@ -141,10 +137,10 @@ def _decode_into(folder: Path, root: DataRoot, ids: np.ndarray, size: tuple[int,
     array = open_memmap(target, mode="w+", dtype=np.uint8, shape=(len(ids), *size, 3))
     failed = _decode_all(target, root, ids, size, workers)
     if len(failed) == len(ids):
-        some = "; ".join(f"{i}.jpg: {reason}" for i, reason in list(failed.items())[:3])
+        some = "; ".join(f"{root.photos[i].name}: {reason}" for i, reason in list(failed.items())[:3])
         raise DataError(f"{root.path}: not one of its {len(ids)} photos can be decoded. {some}")
     if failed:
-        keep = np.flatnonzero(~np.isin(ids, list(failed)))
+        keep = np.flatnonzero([i not in failed for i in ids])
         kept = open_memmap(folder / "kept.npy", "w+", np.uint8, (len(keep), *size, 3))
         reserve(folder / "kept.npy")
         for start in range(0, len(keep), CHUNK):
@@ -169,12 +165,12 @@ def _decode_all(target: Path, root: DataRoot, ids: np.ndarray, size: tuple[int, 
         finally:
             pool.shutdown(kill_workers=True)  # else Ctrl-C would wait for all that are to come
     with root.open_files() as read:
-        decoder = _Decoder(target, read, size)
+        decoder = _Decoder(target, root, read, size)
         return _gather((decoder.run(*chunk) for chunk in chunks), len(ids))
 
 
-def _gather(results: Iterable[dict[int, str]], total: int) -> dict[int, str]:
-    failed: dict[int, str] = {}
+def _gather(results: Iterable[dict[str, str]], total: int) -> dict[str, str]:
+    failed: dict[str, str] = {}
     with progress(total=total, desc="decoding photos", unit="photo") as bar:
         for result in results:
             failed |= result
@@ -185,18 +181,18 @@ def _gather(results: Iterable[dict[int, str]], total: int) -> dict[int, str]:
 class _Decoder:
     """Decodes chunks of photos into their places in the array's file ``target``."""
 
-    def __init__(self, target: Path, read: Callable[[str], bytes], size: tuple[int, int]) -> None:
-        self.target, self.read, self.offset = target, read, np.load(target, mmap_mode="r").offset
+    def __init__(self, target: Path, root: DataRoot, read: Callable[[str], bytes], size: tuple[int, int]) -> None:
+        self.root, self.target, self.read, self.offset = root, target, read, np.load(target, mmap_mode="r").offset
         self.block = np.empty((CHUNK, *size, 3), dtype=np.uint8)
 
-    def run(self, start: int, ids: np.ndarray) -> dict[int, str]:
+    def run(self, start: int, ids: np.ndarray) -> dict[str, str]:
         """Decode some photos into the array's rows from ``start`` on; returns the ones that failed."""
         failed = {}
-        for place, number in enumerate(ids.tolist()):
+        for place, own in enumerate(ids):
             try:
-                self.block[place] = decode(self.read(f"images/{number}.jpg"), self.block.shape[1:3])
+                self.block[place] = decode(self.read(self.root.photos[own].name), self.block.shape[1:3])
             except DataError as error:
-                failed[number] = str(error)
+                failed[own] = str(error)
         with open(self.target, "r+b") as file:  # a fifth quicker than to touch the pages of a mapped file
             file.seek(self.offset + start * self.block[0].nbytes)
             file.write(self.block[: len(ids)])
@@ -211,10 +207,10 @@ class _Worker:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its workers
         threading.Thread(target=_end_with, args=[parent], daemon=True).start()
         cls.files = root.open_files()
-        cls.decoder = _Decoder(target, cls.files.__enter__(), size)
+        cls.decoder = _Decoder(target, root, cls.files.__enter__(), size)
 
     @classmethod
-    def run(cls, start: int, ids: np.ndarray) -> dict[int, str]:
+    def run(cls, start: int, ids: np.ndarray) -> dict[str, str]:
         return cls.decoder.run(start, ids)
 
 

@@ -13,14 +13,14 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from fashion_tl.dataroot import read_file
 from fashion_tl.errors import DataError
 from fashion_tl.evaluation import TOP_K, class_probabilities, top_classes
 from fashion_tl.files import as_path
 from fashion_tl.inference import photo_logits, pick_device
+from fashion_tl.listing import ENDINGS, read_file, shown
 from fashion_tl.machine import processors, say
 from fashion_tl.model import SavedModel, folded
-from fashion_tl.photos import FORMATS, PHOTO_ENDINGS, decode
+from fashion_tl.photos import FORMATS, decode
 from fashion_tl.runs import write_json, write_table
 
 # Cameras' raw files. They are never tried: of some, Pillow would read the small preview as if it were the photo.
@@ -63,19 +63,19 @@ def _below(folder: Path) -> Iterator[Path]:
     tops = [folder]
     for top in tops:  # the links that are found are added at its end
         for here, folders, files in os.walk(top, onerror=denied.append):
-            folders[:] = [name for name in sorted(folders) if not name.startswith(".")]
+            folders[:] = shown(folders)
             if (real := os.path.realpath(here)) in seen:
                 folders.clear()
                 continue
             seen.add(real)
             tops += [Path(here, name) for name in folders if os.path.islink(os.path.join(here, name))]
-            yield from (Path(here, name) for name in files if not name.startswith("."))
+            yield from (Path(here, name) for name in shown(files))
     yield from (Path(error.filename) for error in denied)
 
 
 def _is_image(file: Path) -> bool:
     """Whether a file or folder is to be answered, or named because it can't be."""
-    if file.suffix.lower() in PHOTO_ENDINGS | RAW_ENDINGS | UNREAD_ENDINGS or os.path.isdir(file):
+    if file.suffix.lower() in {*ENDINGS, *RAW_ENDINGS, *UNREAD_ENDINGS} or os.path.isdir(file):
         return True
     if not os.path.isfile(file):  # a pipe would be waited for without end
         return False

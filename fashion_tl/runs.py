@@ -75,7 +75,7 @@ class Run:
 
     @property
     def predictions(self) -> pd.DataFrame:
-        return self._table("predictions.csv.gz", keep_default_na=False, na_values={"loss": [""]})
+        return self._table("predictions.csv.gz", keep_default_na=False, na_values={"loss": [""]}, dtype={"id": str})
 
     @property
     def per_class(self) -> pd.DataFrame:

@@ -90,7 +90,7 @@ def check(data: str, results: Path = HERE, cache: Path | None = None) -> dict[st
         try:
             record = json.loads((results / f"{name}.json").read_text())
             kept = {part: pd.read_csv(results / f"{name}_{part}.csv") for part in ("per_class", "confusions")}
-            predictions = pd.read_csv(results / f"{name}_predictions.csv.gz", keep_default_na=False)
+            predictions = pd.read_csv(results / f"{name}_predictions.csv.gz", keep_default_na=False, dtype={"id": str})
             catalogue = read_catalogue(root, record["config"]["bad_rows"])
             said = {metric: record[metric] for metric in (*METRICS, "interval95")}
         except (OSError, ValueError, KeyError) as error:

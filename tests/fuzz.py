@@ -38,8 +38,9 @@ import numpy as np
 from PIL import Image
 
 from fashion_tl.catalogue import facts, read_catalogue
-from fashion_tl.dataroot import LARGEST_FILE, open_root
+from fashion_tl.dataroot import open_root
 from fashion_tl.errors import DataError, FashionTLError, WeightsError
+from fashion_tl.listing import LARGEST_FILE
 from fashion_tl.machine import processors
 from fashion_tl.photos import decode, decode_photos
 
@@ -66,7 +67,11 @@ class Kind:
 
 PHOTOS = range(1, 31)  # the ids that have one
 WRONG = {  # a fault in one field: the reason it must be left out for, and ways to have it
-    ("id", "bad id"): ("", "../7", "/etc/passwd", "-7", "7.0", "1e1", "x", "７", "9" * 19, "0x7", "7\0", "7 8", "\\7"),
+    ("id", "missing id"): ("", "  "),
+    ("id", "missing image"): (
+        "../7", "/etc/passwd", "-7", "7.5", "1e1", "x", "７", "9" * 19, "0x7", "7\0", "7 8", "\\7", "images/7.jpg",
+        ".jpg", "0" * 100_000 + "x",
+    ),
     ("year", "missing year"): (
         "", "soon", "-2012", "2012.5", "nan", "inf", "2_012", "99999", "0", "２０１２", "2012\0", "20 12", "1e3",
     ),
@@ -74,9 +79,14 @@ WRONG = {  # a fault in one field: the reason it must be left out for, and ways 
     ("articleType", "bad articleType"): ("Shi\0rts", "\x1b[31mShirts"),
 }  # fmt: skip
 LABELS = {"Shirts": "Shirts", "Café Tops": "Café Tops", '"Bath, Robe"': "Bath, Robe", '"Say ""hi"""': 'Say "hi"',
-          " Heels ": "Heels", "x" * 100_000: "x" * 100_000, "NA": "NA", "../Socks": "../Socks"}  # fmt: skip
+          " Heels ": "Heels", "x" * 100_000: "x" * 100_000, "NA": "NA", "../Socks": "../Socks",
+          "Women’s Tops": "Women’s Tops"}  # fmt: skip
 YEARS = {"2012": 2012, "2013.0": 2013, " 2014 ": 2014, '"2015"': 2015, "1": 1, "9999": 9999, "02016.": None}
-MORE = ",Slim, Fit"
+MORE = ",Slim, Fit"  # with the table's own separator
+NAMES = {  # other ways to write the header
+    "id": ("ID", '"id"'), "year": ("Year", " year "), "articleType": ("ArticleType", "article_type", "Article Type"),
+}  # fmt: skip
+WIDE = ("utf-16", "utf-16-le", "utf-16-be", "utf-32")  # two without a byte order mark
 
 
 @dataclass
@@ -86,14 +96,14 @@ class Table:
 
     content: bytes = b""
     rows: int = 0
-    good: list[tuple[int, int, int, str]] = field(default_factory=list)
+    good: list[tuple[int, str, int, str]] = field(default_factory=list)
     reasons: Counter = field(default_factory=Counter)
     refused: str = ""
 
 
 def make_table(rng: Random, bad_rows: str) -> Table:
     """A table with faults of every kind, and the right answer."""
-    table, columns = Table(), list(COLUMNS)
+    table, columns, separator = Table(), list(COLUMNS), rng.choice(",,;\t|")
     change = rng.random()
     if change < 0.3:
         rng.shuffle(columns)
@@ -102,41 +112,51 @@ def make_table(rng: Random, bad_rows: str) -> Table:
         columns.remove(name) if change < 0.4 else columns.insert(rng.randrange(len(columns) + 1), name)
         if name in ("id", "year", "articleType"):
             table.refused = f"{'no' if change < 0.4 else 'more than one'} column '{name}'"
-    lines, seen = [",".join(columns)], set()
+    written = [rng.choice((name, *NAMES.get(name, ()))) for name in columns]
+    lines, seen = [separator.join(written)], set()
+    lines[:0] = [f"sep={separator}"] * (rng.random() < 0.1)
     lines[:0] = [""] * (rng.random() < 0.1)
+    place = len(lines) - 1  # the header's
     for _ in range(rng.choice((0, 1, 5, 20, 40))):
         if rng.random() < 0.05:
             lines.append("")
-        line, reason, row = _make_row(rng, columns, bad_rows)
-        if rng.random() < 0.003:
+        line, reason, row = _make_row(rng, columns, bad_rows, separator)
+        if rng.random() < 0.003 and "\n" not in line:
             line, reason = line + "y" * 1_000_000, "malformed"
-        lines.append(line)
+        start = len(lines) + 1
+        lines += line.split("\n")
         table.rows += 1
         if reason is None:
             number, year, label = row
             reason = "duplicate id" if number in seen else None if number in PHOTOS else "missing image"
             if reason is None:
                 seen.add(number)
-                table.good.append((len(lines), number, year, label))
+                table.good.append((start, str(number), year, label))
                 continue
-        elif reason not in ("malformed", "bad id"):  # faults are looked for in this order
+        elif reason not in ("malformed", "missing id", "missing image"):  # faults are looked for in this order
             reason = "duplicate id" if row[0] in seen else reason if row[0] in PHOTOS else "missing image"
         table.reasons[reason] += 1
+    missing = table.reasons["missing image"]
+    found = table.rows - missing - table.reasons["missing id"] - table.reasons["malformed"]
     if not table.rows and not table.refused:
         table.refused = "no rows"
+    if missing and found < min(10, missing / 20) and not table.refused:
+        table.refused = f"only {found} of {found + missing} ids name a photo"
     if rng.random() < 0.01:
-        place = 0 if lines[0] else 1  # the header's
         lines[place] += "y" * 1_000_000
         table.refused = f"line {place + 1}:"
     table.content = _encode(rng, lines)
     return table
 
 
-def _make_row(rng: Random, columns: Sequence[str], bad_rows: str) -> tuple[str, str | None, tuple]:
-    """A line, why it can't be used (or None), and its id, year and label."""
+def _make_row(rng: Random, columns: Sequence[str], bad_rows: str, separator: str) -> tuple[str, str | None, tuple]:
+    """A row, which may go on in a second line, why it can't be used (or None), and its id, year and label."""
+    more = MORE.replace(",", separator)
     number, year, label = rng.randint(1, 40), rng.choice(list(YEARS)), rng.choice(list(LABELS))
     text = dict.fromkeys(COLUMNS, "Café") | {"year": year, "articleType": label}
-    text["id"] = rng.choice((str(number), f" {number} ", f'"{number}"', f"00{number}"))
+    text["id"] = rng.choice(
+        (str(number), f" {number} ", f'"{number}"', f"00{number}", f"{number}.0", f"{number}.jpg", f"0{number}.JPEG")
+    )
     value = (number, YEARS[year], LABELS[label])
     reason = None if YEARS[year] else "missing year"
     fault = rng.random()
@@ -149,36 +169,43 @@ def _make_row(rng: Random, columns: Sequence[str], bad_rows: str) -> tuple[str, 
         text["season"] = "Fa\0ll"
     fields = [text[name] for name in columns]
     if 0.35 <= fault < 0.4:
-        fields[-1] = fields[-1].strip() + MORE
+        fields[-1] = fields[-1].strip() + more
         name = columns[-1]
         if bad_rows == "skip":
-            return ",".join(fields), "malformed", value
+            return separator.join(fields), "malformed", value
         if columns.index(name) == len(columns) - 1:
             if name == "id":
-                return ",".join(fields), "bad id", value
+                return separator.join(fields), "missing image", value
             if name == "year":
                 reason = "missing year"
             elif name == "articleType":
-                value = (*value[:2], LABELS[label] + MORE)
+                value = (*value[:2], LABELS[label] + more)
+                reason = reason or ("bad articleType" if separator == "\t" else None)
     elif 0.4 <= fault < 0.45:
         fields = fields[: rng.randrange(1, len(fields))]
         fields[0] = fields[0] or "x"
-        return ",".join(fields), "malformed", value
+        return separator.join(fields), "malformed", value
     elif 0.45 <= fault < 0.5 and '"' not in "".join(fields):
         place = rng.randrange(len(fields))
         fields[place] = '"' + fields[place]
         if place < len(fields) - 1:
-            return ",".join(fields), "malformed", value
-    return ",".join(fields), reason, value
+            return separator.join(fields), "malformed", value
+    elif 0.5 <= fault < 0.6 and "season" in columns:  # two lines in quotes, the second of which is no row
+        fields[columns.index("season")] = (
+            f'"Fall{separator}{separator} and\n{rng.choice(("", "7", separator))}""winter"""'
+        )
+    return separator.join(fields), reason, value
 
 
 def _encode(rng: Random, lines: list[str]) -> bytes:
-    """In UTF-8, in Latin-1 or in each line's own, with or without a byte order mark, with any line ends."""
-    codec, ends = rng.choice(("utf-8", "latin-1", None)), rng.choice((["\n"], ["\r\n"], ["\r"], ["\n", "\r\n"]))
+    """In UTF-8, in Windows-1252 or in each line's own, or in UTF-16 or 32; with any line ends, and marked or not."""
+    codec, ends = rng.choice(("utf-8", "cp1252", None)), rng.choice((["\n"], ["\r\n"], ["\r"], ["\n", "\r\n"]))
+    if rng.random() < 0.2:
+        return rng.choice(ends).join(lines).encode(rng.choice(WIDE))
     content = b"\xef\xbb\xbf" * (rng.random() < 0.3)
     for number, line in enumerate(lines, 1):
         try:
-            content += line.encode(codec or rng.choice(("utf-8", "latin-1")))
+            content += line.encode(codec or rng.choice(("utf-8", "cp1252")))
         except UnicodeEncodeError:
             content += line.encode()
         if number < len(lines) or rng.random() < 0.5:
@@ -229,7 +256,7 @@ def _accounted(catalogue, rows: int | None = None) -> str:
     assert catalogue.rows == len(catalogue.table) + len(catalogue.left_out)
     assert rows is None or catalogue.rows == rows
     assert catalogue.left_out["reason"].str.len().min() > 0 or catalogue.left_out.empty
-    assert catalogue.table["id"].is_unique and catalogue.table["id"].isin(PHOTOS).all()
+    assert catalogue.table["id"].is_unique and catalogue.table["id"].isin(map(str, PHOTOS)).all()
     assert catalogue.table["year"].between(1, 9999).all() and (catalogue.table["articleType"].str.len() > 0).all()
     assert facts(catalogue)["usable"] == len(catalogue.table)
     return "part" if len(catalogue.left_out) else "whole"
@@ -466,13 +493,13 @@ def try_entries(rng: Random, folder: Path) -> str:
     good, rows = {100}, {100: ("file", "")}
     for number in range(1, rng.randrange(2, 12)):
         way = rng.choice(list(ways))
-        ways[way](images / f"{number}.jpg")
+        ways[way](images / f"{number}{rng.choice(('.jpg', '.JPG', '.jpeg', '.png'))}")
         rows[number] = way
         good |= {number} if way in ("file", "hard link", "link within", "long way within") else set()
     lines = [f"{number},{2012 + number % 2},Shirts" for number in rows]
     (root / "styles.csv").write_text("\n".join(["id,year,articleType", *lines]))
     catalogue, photos = _read_root(root, folder)
-    assert set(photos.ids.tolist()) == good, (rows, photos.ids)
+    assert set(map(int, photos.ids)) == good, (rows, photos.ids)
     left_out = dict(zip(catalogue.left_out["id"].astype(int), catalogue.left_out["reason"], strict=True))
     for number, reason in left_out.items():
         assert (reason == "link out of the root") == rows[number].endswith("link out of the root"), (rows, left_out)
@@ -498,7 +525,7 @@ def _read_root(root: Path, folder: Path):
         raise DataError(f"{root}: no row can be used")
     photos = decode_photos(opened, catalogue.table["id"].to_numpy(), SIZE, folder / "cache", workers=1)
     for number, reason in photos.failed.items():
-        assert f"{number}.jpg" in reason or "not a photo" in reason, reason
+        assert f"/{number}." in reason or "not a photo" in reason, reason
         _naming(DataError(reason))
     catalogue = catalogue.without(dict.fromkeys(photos.failed, "undecodable image"))
     assert catalogue.rows == len(catalogue.table) + len(catalogue.left_out)
@@ -563,7 +590,7 @@ def make_zip(rng: Random) -> tuple[bytes, set[int] | None]:
     photo = strange_photos()["JPEG"][0]
     members = [member(*TABLE), *(member(f"images/{number}.jpg", photo) for number in (1, 2, 3))]
     way = rng.choice(
-        ("plain", "climbing", "absolute", "link", "encrypted", "doubled", "bomb", "table bomb", "cut", "odd")
+        ("plain", "climbing", "absolute", "link", "encrypted", "doubled", "bomb", "table bomb", "cut", "odd", "windows")
     )
     good = {1, 2, 3}
     if way in ("climbing", "absolute"):
@@ -573,6 +600,10 @@ def make_zip(rng: Random) -> tuple[bytes, set[int] | None]:
         )
         members.insert(rng.randrange(len(members) + 1), member(rng.choice(names), photo))
         return pack(members), None
+    if way == "windows":
+        return pack(
+            [(zipfile.ZipInfo("a\\" + info.filename.replace("/", "\\")), photo) for info, photo in members]
+        ), good
     if way == "link":
         link = rng.randrange(4)
         info, _ = members[link]
@@ -624,7 +655,7 @@ def try_zip(rng: Random, folder: Path) -> str:
         assert sorted(path.name for path in folder.iterdir() if path.name != "cache") == ["root.zip"]
         assert sorted(folder.parent.iterdir()) == before
     assert good is not None, "it was read"
-    assert set(photos.ids.tolist()) == good, (photos.ids, photos.failed, good)
+    assert set(map(int, photos.ids)) == good, (photos.ids, photos.failed, good)
     assert (np.abs(photos.array.astype(int) - COLOUR) <= 4).all()
     return "part" if len(catalogue.left_out) else "whole"
 

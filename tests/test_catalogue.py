@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import HEADER, pattern, row_line
+from conftest import HEADER, jpeg, pattern, row_line
 
 from fashion_tl.catalogue import POWERS, Catalogue, ceiling, class_weights, facts, make_task, read_catalogue
 from fashion_tl.dataroot import open_root
@@ -17,7 +17,7 @@ def made_of(**classes: tuple[int, int]) -> Catalogue:
     """A catalogue with so many photos of each class in even and in odd years."""
     kinds = [kind for kind, (even, odd) in classes.items() for _ in range(even + odd)]
     years = [year for even, odd in classes.values() for year in [2012] * even + [2013] * odd]
-    table = pd.DataFrame({"id": np.arange(len(kinds)) + 1, "year": years, "articleType": kinds})
+    table = pd.DataFrame({"id": [str(n + 1) for n in range(len(kinds))], "year": years, "articleType": kinds})
     return Catalogue("data", len(table), 0, table, pd.DataFrame(columns=["line", "id", "reason"]))
 
 
@@ -43,7 +43,8 @@ def refusal(folder) -> str:
 
 def test_whole_rows_are_kept_in_the_files_order(make_root):
     catalogue = read_catalogue(open_root(make_root(ROWS)))
-    assert list(zip(*(catalogue.table[name] for name in ("id", "year", "articleType")), strict=True)) == ROWS
+    columns = (catalogue.table[name] for name in ("id", "year", "articleType"))
+    assert list(zip(*columns, strict=True)) == [(str(number), *others) for number, *others in ROWS]
     assert catalogue.table["productDisplayName"].tolist() == ["Name 1", "Name 2", "Name 3", "Name 4"]
     assert catalogue.table["line"].tolist() == [2, 3, 4, 5]
     assert (catalogue.rows, catalogue.malformed, len(catalogue.left_out)) == (4, 0, 0)
@@ -51,7 +52,7 @@ def test_whole_rows_are_kept_in_the_files_order(make_root):
 
 def test_rows_with_unquoted_commas_are_skipped_and_named(make_root):
     catalogue = read_catalogue(open_root(make_root([*ROWS, COMMAS])), "skip")
-    assert 5 not in catalogue.table["id"].tolist()
+    assert "5" not in catalogue.table["id"].tolist()
     assert (catalogue.rows, catalogue.malformed) == (5, 1)
     assert catalogue.left_out.to_dict("records") == [{"line": 6, "id": "5", "reason": "malformed"}]
 
@@ -59,7 +60,7 @@ def test_rows_with_unquoted_commas_are_skipped_and_named(make_root):
 def test_rows_with_unquoted_commas_are_recovered_on_request(make_root):
     catalogue = read_catalogue(open_root(make_root([COMMAS, *ROWS])), "recover")
     first = catalogue.table.iloc[0]
-    assert (first["id"], first["year"], first["articleType"]) == (5, 2012, "Shirts")
+    assert (first["id"], first["year"], first["articleType"]) == ("5", 2012, "Shirts")
     assert first["productDisplayName"] == "Red, Round Neck, Slim 5"
     assert (catalogue.rows, catalogue.malformed, len(catalogue.left_out)) == (5, 1, 0)
 
@@ -81,7 +82,7 @@ def test_whatever_a_row_lacks_is_counted_and_named(make_root):
     rows = [*ROWS, (6, "", "Heels"), (7, 2012, "Heels"), (8, 2012, ""), (9, "soon", "Heels"), (1, 2012, "Heels")]
     photos = {number: (number, 0, 0) for number in (1, 2, 3, 4, 6, 8, 9)}
     catalogue = read_catalogue(open_root(make_root([*rows, "x,", COMMAS.replace("5,", "?,", 1)], photos)), "recover")
-    assert catalogue.table["id"].tolist() == [1, 2, 3, 4]
+    assert catalogue.table["id"].tolist() == ["1", "2", "3", "4"]
     left_out = list(catalogue.left_out.itertuples(index=False, name=None))
     assert left_out == [
         (6, "6", "missing year"),
@@ -90,7 +91,7 @@ def test_whatever_a_row_lacks_is_counted_and_named(make_root):
         (9, "9", "missing year"),
         (10, "1", "duplicate id"),
         (11, "x", "malformed"),
-        (12, "?", "bad id"),
+        (12, "?", "missing image"),
     ]
     assert reasons(catalogue)["missing year"] == 2
     assert catalogue.rows == len(catalogue.table) + len(catalogue.left_out)
@@ -125,7 +126,7 @@ def test_a_table_in_latin_1_is_read(make_root):
 def test_a_byte_order_mark_before_latin_1_is_no_part_of_the_header(make_root):
     text = "\n".join([HEADER, *(row_line(*row, name="Café") for row in ROWS)])
     catalogue = read_catalogue(open_root(make_root(b"\xef\xbb\xbf" + text.encode("latin-1"))))
-    assert catalogue.table["id"].tolist() == [1, 2, 3, 4]
+    assert catalogue.table["id"].tolist() == ["1", "2", "3", "4"]
 
 
 def test_a_byte_that_is_no_utf_8_spoils_no_other_row(make_root):
@@ -144,7 +145,7 @@ def test_a_label_with_control_characters_is_left_out(make_root):
 
 def test_bytes_of_nothing_where_they_do_no_harm_do_none(make_root):
     text = "\n".join([HEADER, *(row_line(*row).replace("Navy", "Na\0vy") for row in ROWS)])
-    assert read_catalogue(open_root(make_root(text + "\n" + "\0" * 4096))).table["id"].tolist() == [1, 2, 3, 4]
+    assert read_catalogue(open_root(make_root(text + "\n" + "\0" * 4096))).table["id"].tolist() == ["1", "2", "3", "4"]
 
 
 def test_years_are_written_in_plain_digits(make_root):
@@ -153,18 +154,112 @@ def test_years_are_written_in_plain_digits(make_root):
     assert catalogue.table["year"].tolist() == [2012] and reasons(catalogue) == {"missing year": 3}
 
 
+def files_of(folder, *names: str):
+    """The same data root with these files in images/ alone."""
+    for number, name in enumerate(names):
+        (folder / "images" / name).write_bytes(jpeg(pattern(number)))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "written, file",
+    [("000007", "000007.jpg"), ("000007", "7.jpg"), ("7", "000007.jpg"), ("7.0", "7.jpg"), ("007.0", "7.jpg"),
+     ("7.jpg", "7.jpg"), ("7.JPG", "7.jpg"), ("7", "7.JPG"), ("7", "7.jpeg"), ("7.png", "7.PNG"), ("0", "000.jpg"),
+     ("SKU-7", "SKU-7.jpg"), ("a b.c", "a b.c.webp"), ("Été", "Été.jpg"), ("シャツ", "シャツ.jpg"),
+     ("9" * 30, "9" * 30 + ".jpg"),
+     ("-7", "-7.jpg"), ("7.jpg", "7.jpg.jpg"), ("7.jpg", "7.png")],
+)  # fmt: skip
+def test_an_id_is_the_name_of_a_photo_in_any_of_the_ways_it_is_written(make_root, written, file):
+    folder = files_of(make_root(f"id,year,articleType\n{written},2012,Shirts\n", photos={}), file, "8.jpg")
+    table = read_catalogue(open_root(folder)).table
+    assert table["id"].tolist() == [file.rpartition(".")[0]] and table["articleType"].tolist() == ["Shirts"]
+
+
+def test_a_number_with_zeros_and_one_without_are_two_photos_where_both_are_there(make_root):
+    rows = [("1", 2012, "A"), ("001", 2012, "B"), ("0001", 2012, "C"), ("1.0", 2012, "D"), ("2", 2012, "E")]
+    catalogue = read_catalogue(open_root(files_of(make_root(rows, photos={}), "1.jpg", "001.jpg", "02.jpg")))
+    assert dict(zip(catalogue.table["id"], catalogue.table["articleType"], strict=True)) == {
+        "1": "A",
+        "001": "B",
+        "02": "E",
+    }
+    assert catalogue.left_out["id"].tolist() == ["0001", "1.0"] and reasons(catalogue) == {"missing image": 2}
+
+
+def test_two_rows_of_one_photo_are_duplicates_however_they_are_written(make_root):
+    rows = [("7", 2012, "A"), ("007", 2012, "B"), ("7.jpg", 2012, "C"), ("7.0", 2012, "D")]
+    catalogue = read_catalogue(open_root(files_of(make_root(rows, photos={}), "7.jpg")))
+    assert catalogue.table["articleType"].tolist() == ["A"] and reasons(catalogue) == {"duplicate id": 3}
+
+
+def test_an_id_with_its_ending_names_one_of_two_files(make_root):
+    rows = [("7.png", 2012, "A"), ("7.jpg", 2012, "B")]
+    catalogue = read_catalogue(open_root(files_of(make_root(rows, photos={}), "7.jpg", "7.png")))
+    assert catalogue.table["id"].tolist() == ["7.png", "7"]
+
+
+def test_a_table_whose_ids_name_no_photo_is_refused_once_with_an_example_of_each(make_root):
+    rows = [(f"SKU-{number}", 2012, "Shirts") for number in range(24)]
+    folder = files_of(make_root(rows, photos={}), "shirt_0.jpg", "shirt_1.jpg")
+    said = refusal(folder)
+    assert "only 0 of 24 ids name a photo. An id is, for example, 'SKU-0', a photo's file 'shirt_0.jpg'" in said
+    rows[0] = ("shirt_0", 2012, "Shirts")  # that one is found by chance changes nothing
+    (folder / "styles.csv").write_text("\n".join([HEADER, *(row_line(*row) for row in rows)]))
+    assert "only 1 of 24 ids name a photo" in refusal(folder)
+
+
+def test_a_table_of_far_more_rows_than_there_are_photos_is_read(make_root):
+    rows = [(number, 2012, "Shirts") for number in range(1, 500)]
+    catalogue = read_catalogue(open_root(make_root(rows, photos={n: (n, 0, 0) for n in range(1, 11)})))
+    assert len(catalogue.table) == 10 and reasons(catalogue) == {"missing image": 489}
+
+
+def test_a_folder_of_photos_that_are_none_is_named(make_root):
+    folder = make_root(ROWS, photos={})
+    (folder / "images" / "1.txt").write_text("x")
+    assert "there is no photo in images/ beside it, no file whose name ends in one of .jpg" in refusal(folder)
+
+
+def test_a_tally_counts_the_rows_left_out_by_reason(make_root):
+    catalogue = read_catalogue(open_root(make_root([*ROWS, COMMAS, (6, "", "Heels"), (7, "", "Heels")])))
+    assert catalogue.tally == "4 of 7 rows are used; left out: missing year: 2, malformed: 1"
+    assert read_catalogue(open_root(make_root(ROWS, at="whole"))).tally == "4 of 4 rows are used"
+
+
+def test_twenty_rows_are_named_for_each_reason_and_the_others_counted(make_root):
+    rows = [*ROWS, *((number, "", "Heels") for number in range(10, 1234)), ("x\x1b[31m", 2012, "Heels")]
+    named = read_catalogue(open_root(make_root(rows))).named()
+    assert named[0].startswith("missing year (1,224): 6 (id 10), 7 (id 11), ")
+    assert named[0].endswith(", 25 (id 29) and 1,204 more")
+    assert named[1] == r"missing image (1): 1230 (id 'x\x1b[31m')"  # nothing that a terminal would obey
+
+
+def test_a_table_of_a_spreadsheet_with_a_comma_for_a_point_is_read(make_root):
+    text = "id;year;articleType\n1,0;2012,0;Shirts\n2,0;2013,0;Heels\n3,0;2012,5;Heels\n"
+    catalogue = read_catalogue(open_root(make_root(text, photos={n: (n, 0, 0) for n in (1, 2, 3)})))
+    assert catalogue.table["year"].tolist() == [2012, 2013] and reasons(catalogue) == {"missing year": 1}
+
+
+def test_a_description_with_line_breaks_is_read_whole(make_root):
+    lines = [f'{n},"A fine shirt,\n\nmade of cotton",201{n},Shirts,"Shirt\n{n}"' for n in (1, 2, 3)]
+    text = "\n".join(["id,description,year,articleType,productDisplayName", *lines])
+    catalogue = read_catalogue(open_root(make_root(text, photos={n: (n, 0, 0) for n in (1, 2, 3)})))
+    assert catalogue.table["line"].tolist() == [2, 6, 10] and len(catalogue.left_out) == 0
+    assert catalogue.table["productDisplayName"].tolist() == ["Shirt\n1", "Shirt\n2", "Shirt\n3"]
+
+
 def test_ids_that_are_paths_lead_nowhere(make_root):
     rows = [*ROWS, ("../1", 2012, "Shirts"), ("/etc/passwd", 2012, "Shirts"), ("..\\1", 2012, "Shirts")]
     catalogue = read_catalogue(open_root(make_root(rows)))
     assert catalogue.left_out["id"].tolist() == ["../1", "/etc/passwd", "..\\1"]
-    assert reasons(catalogue) == {"bad id": 3}
+    assert reasons(catalogue) == {"missing image": 3}
 
 
 @pytest.mark.parametrize("bad_rows", ["skip", "recover"])
 def test_a_field_of_a_million_letters_costs_its_own_row_alone(make_root, bad_rows):
     giant = row_line(5, 2012, "Shirts", name="x" * 1_000_000)
     catalogue = read_catalogue(open_root(make_root([ROWS[0], giant, *ROWS[1:]])), bad_rows)
-    assert catalogue.table["id"].tolist() == [1, 2, 3, 4]
+    assert catalogue.table["id"].tolist() == ["1", "2", "3", "4"]
     assert (catalogue.rows, catalogue.malformed) == (5, 1)
     assert catalogue.left_out.to_dict("records") == [{"line": 3, "id": "", "reason": "malformed"}]
 
@@ -177,7 +272,7 @@ def test_a_malformed_row_is_named_by_its_id_wherever_that_stands(make_root):
 
 def test_columns_may_come_in_any_order_and_only_three_are_needed(make_root):
     catalogue = read_catalogue(open_root(make_root("articleType,year,id\nShirts,2012,7\n", photos={7: (0, 0, 0)})))
-    assert catalogue.table[["id", "year", "articleType"]].to_numpy().tolist() == [[7, 2012, "Shirts"]]
+    assert catalogue.table[["id", "year", "articleType"]].to_numpy().tolist() == [["7", 2012, "Shirts"]]
 
 
 def test_an_opened_quote_that_is_never_closed_does_not_swallow_the_rest(make_root):
@@ -186,12 +281,12 @@ def test_an_opened_quote_that_is_never_closed_does_not_swallow_the_rest(make_roo
         make_root([ROWS[0], opened, *ROWS[1:]], photos={number: pattern(number) for number in range(1, 6)})
     )
     catalogue = read_catalogue(root)
-    assert {1, 2, 3, 4} <= set(catalogue.table["id"])
+    assert {"1", "2", "3", "4"} <= set(catalogue.table["id"])
 
 
 def test_photos_found_undecodable_later_join_the_others_left_out(make_root):
-    catalogue = read_catalogue(open_root(make_root([*ROWS, COMMAS]))).without({2: "undecodable image"})
-    assert catalogue.table["id"].tolist() == [1, 3, 4]
+    catalogue = read_catalogue(open_root(make_root([*ROWS, COMMAS]))).without({"2": "undecodable image"})
+    assert catalogue.table["id"].tolist() == ["1", "3", "4"]
     assert catalogue.table.index.tolist() == [0, 1, 2]
     assert reasons(catalogue) == {"malformed": 1, "undecodable image": 1}
     assert catalogue.left_out.iloc[-1].tolist() == [3, "2", "undecodable image"]
@@ -233,10 +328,10 @@ def test_facts_count_classes_that_are_never_trained_on():
     assert numbers["ceiling_top1"] == ceiling(catalogue.counts) == 5 / 8
 
 
-def test_a_table_none_of_whose_photos_is_there_has_facts_too(make_root, zip_root):
-    root = open_root(zip_root(make_root(ROWS, photos={})))
+def test_a_table_without_a_usable_row_has_facts_too(make_root):
+    root = open_root(make_root([(number, "", kind) for number, _, kind in ROWS]))
     numbers = facts(read_catalogue(root))
-    assert (numbers.pop("rows"), numbers.pop("missing_image")) == (4, 4)
+    assert (numbers.pop("rows"), numbers.pop("missing_year")) == (4, 4)
     assert set(numbers.values()) == {0}
 
 

@@ -2,22 +2,25 @@
 
 import os
 import shutil
+import unicodedata
 import zipfile
 from functools import partial
 from pathlib import Path
 
 import pytest
+from conftest import jpeg
 
 from fashion_tl import sample
 from fashion_tl.catalogue import read_catalogue
 from fashion_tl.dataroot import cache_folder, open_root
 from fashion_tl.errors import DataError
-from fashion_tl.photos import decode_photos
+from fashion_tl.listing import ENDINGS
+from fashion_tl.photos import FORMATS, decode_photos
 
 ROWS = [(11, 2012, "Shirts"), (12, 2013, "Heels"), (13, 2014, "Heels")]
 
 
-def ids(path) -> list[int]:
+def ids(path) -> list[str]:
     return read_catalogue(open_root(path)).table["id"].tolist()
 
 
@@ -27,6 +30,14 @@ def refusal(path) -> str:
         read_catalogue(open_root(path))
     assert str(path) in str(caught.value)
     return str(caught.value)
+
+
+def put(folder: Path, files: dict[str, bytes]) -> Path:
+    """Write files below a folder, which is made."""
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
 
 
 def zip_naming(path: Path, *members: tuple[str, str]) -> Path:
@@ -40,11 +51,11 @@ def test_a_folder_is_read_where_it_lies(make_root):
     folder = make_root(ROWS)
     root = open_root(folder)
     assert not root.is_zip and root.name == "root" and not root.is_sample
-    assert sorted(root.photos) == [11, 12, 13]
+    assert sorted(root.photos) == ["11", "12", "13"]
     with root.open_files() as read:
         assert read("styles.csv") == (folder / "styles.csv").read_bytes()
         assert read("images/12.jpg") == (folder / "images" / "12.jpg").read_bytes()
-    assert ids(str(folder)) == [11, 12, 13]
+    assert ids(str(folder)) == ["11", "12", "13"]
 
 
 @pytest.mark.parametrize("path", [".", "images/.."])
@@ -56,34 +67,151 @@ def test_the_folder_one_is_in_has_a_name_too(make_root, monkeypatch, path):
 def test_a_zip_is_the_same_as_the_folder_in_it(make_root, zip_root):
     packed = zip_root(make_root(ROWS))
     assert open_root(packed).is_zip
-    assert ids(packed) == [11, 12, 13]
+    assert ids(packed) == ["11", "12", "13"]
 
 
-def test_the_data_may_lie_one_or_two_folders_down(make_root, zip_root):
-    one = make_root(ROWS, at="one/fashion").parent
-    two = make_root(ROWS, at="two/data/fashion").parents[1]
-    assert ids(one) == ids(two) == [11, 12, 13]
-    assert ids(zip_root(one)) == ids(zip_root(two, name="two.zip")) == [11, 12, 13]
+def test_the_data_may_lie_up_to_five_folders_down_as_kaggle_mounts_them(make_root, zip_root, tmp_path):
+    top = make_root(ROWS, at="top/datasets/owner/name/fashion-dataset/fashion-dataset").parents[4]
+    for above in (top, top / "datasets", top / "datasets" / "owner"):
+        assert ids(above) == ids(zip_root(above)) == ["11", "12", "13"]
 
 
-def test_three_folders_down_is_too_deep(make_root, zip_root):
-    top = make_root(ROWS, at="top/a/b/c").parents[2]
+def test_six_folders_down_is_too_deep(make_root, zip_root):
+    top = make_root(ROWS, at="top/a/b/c/d/e/f").parents[5]
     assert "no styles.csv" in refusal(top)
     assert "no styles.csv" in refusal(zip_root(top))
+
+
+@pytest.mark.parametrize("beside", [{}, {"images/notes.txt": b"x"}], ids=["no images/", "no photo in images/"])
+def test_a_table_alone_above_a_whole_copy_does_not_win(make_root, zip_root, beside):
+    top = make_root(ROWS, at="top/a/fashion").parents[1]
+    put(top, {"styles.csv": b"id,year,articleType\n99,2012,Watches\n", **beside})
+    assert ids(top) == ids(zip_root(top)) == ["11", "12", "13"]
+
+
+def test_a_table_without_photos_beside_it_is_named_where_there_is_no_whole_copy(tmp_path, zip_root):
+    top = put(tmp_path / "top", {"a/styles.csv": b"id,year,articleType\n1,2012,Shirts\n", "b/1.jpg": b"x"})
+    for path in (top, zip_root(top)):
+        assert "a/styles.csv is there, but no folder images/ beside it" in refusal(path)
+
+
+def test_of_several_data_sets_side_by_side_the_first_by_name_is_read_and_the_program_says_so(make_root, zip_root):
+    make_root([(99, 2012, "Watches")], at="input/watches")
+    top = make_root(ROWS, at="input/fashion").parent
+    for path in (top, zip_root(top)):
+        assert ids(path) == ["11", "12", "13"]
+        (note,) = read_catalogue(open_root(path)).notes
+        assert note == "2 folders hold styles.csv and images/: fashion/ is read, not watches/."
+
+
+def test_the_table_and_the_folder_of_photos_may_be_in_other_capitals(make_root, zip_root):
+    folder = make_root(ROWS)
+    (folder / "styles.csv").rename(folder / "Styles.CSV")
+    (folder / "images").rename(folder / "Images")
+    assert ids(folder) == ids(zip_root(folder)) == ["11", "12", "13"]
+    put(folder, {"images/99.jpg": b"x"})  # the exact name is the one that is meant
+    assert "only 0 of 3 ids name a photo" in refusal(folder)
+
+
+def test_folders_that_are_somebody_elses_are_passed_over(make_root, monkeypatch):
+    top = make_root(ROWS, at="top/fashion").parent
+    (top / "closed").mkdir()
+    scandir = os.scandir
+
+    def refused(path):
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    assert ids(top) == ["11", "12", "13"]
 
 
 def test_of_two_copies_the_shallower_is_read(make_root, zip_root):
     # As in Kaggle's own archive. Here the deeper copy is first in the alphabet, and says something else.
     make_root([(99, 2012, "Watches")], at="top/a/deeper")
     top = make_root(ROWS, at="top/fashion").parent
-    assert ids(top) == ids(zip_root(top)) == [11, 12, 13]
+    assert ids(top) == ids(zip_root(top)) == ["11", "12", "13"]
 
 
-def test_only_files_named_by_an_id_are_photos(make_root, zip_root):
+def test_photos_are_told_by_their_endings_in_any_capitals(make_root, zip_root):
     folder = make_root(ROWS)
-    for name in ("thumb.jpg", "0011.jpg", "14.png", "15.jpg.txt", "-16.jpg", "１７.jpg", ".jpg"):
-        (folder / "images" / name).write_bytes(b"x")
-    assert sorted(open_root(folder).photos) == sorted(open_root(zip_root(folder)).photos) == [11, 12, 13]
+    names = [f"{n}{ending}" for n, ending in enumerate(ENDINGS, 100)] + ["20.JPG", "21.Jpeg", "22.TIFF", "thumb.jpg"]
+    put(folder / "images", dict.fromkeys(names, b"x"))
+    put(folder / "images", dict.fromkeys(["30.jpg.txt", "31", "Thumbs.db", "._20.JPG", ".jpg", "below/32.jpg"], b"x"))
+    expected = {"11", "12", "13", "20", "21", "22", "thumb", *(str(100 + n) for n in range(len(ENDINGS)))}
+    assert set(open_root(folder).photos) == set(open_root(zip_root(folder)).photos) == expected
+
+
+def test_every_format_that_is_read_has_its_endings():
+    from PIL import Image
+
+    Image.init()
+    usual = {ending for ending, form in Image.registered_extensions().items() if form in FORMATS}
+    assert usual <= set(ENDINGS)
+
+
+def test_of_two_photos_of_one_name_the_jpg_is_taken_and_the_other_by_its_whole_name(make_root, zip_root):
+    folder = make_root(ROWS, photos={})
+    put(
+        folder / "images", dict.fromkeys(["11.png", "11.jpg", "11.JPEG", "12.webp", "12.png", "13.JPG", "13.jpg"], b"x")
+    )
+    for path in (folder, zip_root(folder)):
+        photos = {own: photo.name for own, photo in open_root(path).photos.items()}
+        assert photos == {
+            "11": "images/11.jpg", "11.JPEG": "images/11.JPEG", "11.png": "images/11.png", "12": "images/12.png",
+            "12.webp": "images/12.webp", "13": "images/13.jpg", "13.JPG": "images/13.JPG",
+        }  # fmt: skip
+
+
+def test_a_zip_written_on_windows_is_read(make_root, tmp_path):
+    folder = make_root(ROWS)
+    names = {f"fashion\\{p.relative_to(folder)}".replace("/", "\\"): p for p in folder.rglob("*") if p.is_file()}
+    with zipfile.ZipFile(tmp_path / "windows.zip", "w") as archive:
+        archive.writestr("fashion\\images\\", b"")
+        for name, path in names.items():
+            archive.write(path, name)
+    root = open_root(tmp_path / "windows.zip")
+    assert sorted(root.photos) == ids(root.path) == ["11", "12", "13"]
+    assert decode_photos(root, ["11", "12"], cache=tmp_path / "cache").failed == {}
+
+
+def test_what_macos_adds_to_a_zip_is_nobodys_photo(make_root, tmp_path, zip_root):
+    folder = make_root(ROWS)
+    for path in [*folder.rglob("*")]:
+        if path.is_file():
+            put(folder, {f"__MACOSX/{path.relative_to(folder).parent}/._{path.name}": b"\0\5\x16\7"})
+    put(folder, {"images/._11.jpg": b"x", "images/.DS_Store": b"x"})
+    assert sorted(open_root(zip_root(folder)).photos) == sorted(open_root(folder).photos) == ["11", "12", "13"]
+
+
+def test_names_that_macos_writes_apart_and_in_zips_without_saying_how_are_read(make_root, tmp_path, zip_root):
+    folder = make_root("id,year,articleType\nÉté 1,2012,Shirts\n2,2013,Heels\n", photos={2: (3, 2, 1)})
+    name = unicodedata.normalize("NFD", "images/Été 1.jpg")
+    put(folder, {name: jpeg((1, 2, 3))})
+    plain = "x" * len(name.encode())  # what zipfile takes for ASCII, and so doesn't say to be UTF-8
+    with zipfile.ZipFile(tmp_path / "mac.zip", "w") as archive:
+        for own, inside in (("styles.csv", "styles.csv"), (name, plain), ("images/2.jpg", "images/2.jpg")):
+            archive.write(folder / own, inside)
+    content = (tmp_path / "mac.zip").read_bytes()
+    (tmp_path / "mac.zip").write_bytes(content.replace(plain.encode(), name.encode()))
+    for path in (folder, zip_root(folder), tmp_path / "mac.zip"):
+        assert ids(path) == ["Été 1", "2"]
+        assert decode_photos(open_root(path), ["Été 1", "2"], cache=tmp_path / path.name[:3]).failed == {}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are bytes on Linux alone")
+def test_a_name_that_is_no_utf_8_is_read_as_tables_are(make_root, tmp_path):
+    folder = make_root("id,year,articleType\nCafé,2012,Shirts\n", photos={})
+    with open(os.fsencode(folder / "images") + b"/Caf\xe9.jpg", "wb") as file:
+        file.write(jpeg((1, 2, 3)))
+    assert ids(folder) == ["Café"]
+    assert decode_photos(open_root(folder), ["Café"], cache=tmp_path / "cache").failed == {}
+
+
+def test_another_table_that_lies_there_is_named_with_the_way_out(tmp_path):
+    folder = put(tmp_path / "root", {"styles.xlsx": b"PK", "images/1.jpg": b"x"})
+    assert "If styles.xlsx is the table, save it as CSV, as styles.csv, with images/ beside it" in refusal(folder)
 
 
 def test_the_word_sample_draws_the_sample_into_the_cache(tmp_path, monkeypatch):
@@ -194,7 +322,7 @@ def test_a_photo_that_is_a_link_out_of_the_root_is_named_and_left_out(make_root,
     elsewhere = make_root([(1, 2012, "Heels")], at="elsewhere") / "images" / "1.jpg"
     (folder / "images" / "14.jpg").symlink_to(elsewhere)
     root = open_root(folder)
-    assert sorted(root.photos) == [11, 12, 13]
+    assert sorted(root.photos) == ["11", "12", "13"]
     assert read_catalogue(root).left_out.to_numpy().tolist() == [[5, "14", "link out of the root"]]
 
 
@@ -206,7 +334,7 @@ def test_links_within_the_root_hard_links_and_folders_that_are_links_are_followe
     for name in ("images", "styles.csv"):
         (tmp_path / "linked" / name).symlink_to(folder / name)
     (tmp_path / "alias").symlink_to(folder)
-    assert ids(folder) == ids(tmp_path / "linked") == ids(tmp_path / "alias") == [11, 12, 13]
+    assert ids(folder) == ids(tmp_path / "linked") == ids(tmp_path / "alias") == ["11", "12", "13"]
 
 
 def test_pipes_folders_and_devices_in_a_photos_place_are_missing_images(make_root):
@@ -231,8 +359,8 @@ def test_a_file_of_a_terabyte_is_named_and_not_read(make_root, tmp_path):
     folder = make_root(ROWS)
     os.truncate(folder / "images" / "12.jpg", 1 << 40)
     root = open_root(folder)
-    failed = decode_photos(root, [11, 12, 13], cache=tmp_path / "cache").failed
-    assert list(failed) == [12] and "1,099,511,627,776 bytes are too many" in failed[12]
+    failed = decode_photos(root, ["11", "12", "13"], cache=tmp_path / "cache").failed
+    assert list(failed) == ["12"] and "1,099,511,627,776 bytes are too many" in failed["12"]
     os.truncate(folder / "styles.csv", 1 << 40)
     assert "styles.csv can't be read: 1,099,511,627,776 bytes are too many" in refusal(folder)
 
@@ -245,8 +373,8 @@ def test_members_packed_in_a_way_that_unpacks_without_bound_are_named(make_root,
         for number in (11, 12, 13):
             kind = packing if number == 12 else zipfile.ZIP_DEFLATED
             archive.write(folder / "images" / f"{number}.jpg", f"images/{number}.jpg", kind)
-    failed = decode_photos(open_root(tmp_path / "packed.zip"), [11, 12, 13], cache=tmp_path / "cache").failed
-    assert list(failed) == [12] and "images/12.jpg can't be read: it is packed" in failed[12]
+    failed = decode_photos(open_root(tmp_path / "packed.zip"), ["11", "12", "13"], cache=tmp_path / "cache").failed
+    assert list(failed) == ["12"] and "images/12.jpg can't be read: it is packed" in failed["12"]
 
 
 def test_a_link_in_a_zip_is_not_followed(make_root, tmp_path):
@@ -257,7 +385,9 @@ def test_a_link_in_a_zip_is_not_followed(make_root, tmp_path):
         archive.write(folder / "styles.csv", "styles.csv")
         archive.write(folder / "images" / "11.jpg", "images/11.jpg")
         archive.writestr(link, str(folder / "images" / "12.jpg"))
-    assert list(decode_photos(open_root(tmp_path / "linked.zip"), [11, 12], cache=tmp_path / "cache").failed) == [12]
+    assert list(decode_photos(open_root(tmp_path / "linked.zip"), ["11", "12"], cache=tmp_path / "cache").failed) == [
+        "12"
+    ]
 
 
 def test_of_two_members_with_one_name_the_last_counts(tmp_path):
@@ -265,7 +395,7 @@ def test_of_two_members_with_one_name_the_last_counts(tmp_path):
     members = [("images/1.jpg", "x"), ("images/2.jpg", "x"), *(("styles.csv", table.format(n)) for n in (1, 2))]
     with pytest.warns(UserWarning, match="Duplicate name"):
         packed = zip_naming(tmp_path / "doubled.zip", *members)
-    assert ids(packed) == [2]
+    assert ids(packed) == ["2"]
 
 
 def test_brackets_without_end_in_sample_json_make_no_sample(make_root):

@@ -11,8 +11,9 @@ def test_no_module_passes_300_lines():
 
 
 ORDER = (
-    "errors machine files config distributed drawing sample download dataroot catalogue photos batches model inference "
-    "features training evaluation runs predict export page figures approaches gallery report __main__".split()
+    "errors machine files config distributed drawing sample download table listing search classfolders dataroot rows "
+    "catalogue photos batches model inference features training evaluation runs predict export page figures approaches "
+    "gallery report __main__".split()
 )
 
 

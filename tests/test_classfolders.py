@@ -1,0 +1,202 @@
+"""A folder per class is a data root like any other; what was decided about it is said."""
+
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from conftest import jpeg, pattern
+
+from fashion_tl.__main__ import main
+from fashion_tl.catalogue import facts, make_task, read_catalogue
+from fashion_tl.classfolders import find_classes
+from fashion_tl.dataroot import open_root
+from fashion_tl.errors import DataError
+
+
+def names(*patterns: str, photos: int = 5) -> list[str]:
+    """So many photos for each, where ``{}`` is a number."""
+    return [pattern.format(n) for pattern in patterns for n in range(photos)]
+
+
+def put(folder: Path, files: list[str]) -> Path:
+    for number, name in enumerate(files):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(jpeg(pattern(number)))
+    return folder
+
+
+def parts(files: list[str]) -> dict[str, tuple[set[str], set[str]]]:
+    """The folders above photos that train and that test, by class."""
+    found: dict[str, tuple[set[str], set[str]]] = {}
+    for name, (year, kind) in find_classes(files).labelled.items():
+        found.setdefault(kind, (set(), set()))[year % 2].add(name.rpartition("/")[0])
+    return found
+
+
+TWO = ["train/Shirts/{}.jpg", "train/Shoes/{}.jpg", "test/Shirts/{}.jpg", "test/Shoes/{}.jpg"]
+SHIRTS_AND_SHOES = {"Shirts": ({"train/Shirts"}, {"test/Shirts"}), "Shoes": ({"train/Shoes"}, {"test/Shoes"})}
+
+
+def test_train_trains_and_test_tests():
+    assert parts(names(*TWO)) == SHIRTS_AND_SHOES
+
+
+def test_the_folder_and_its_zip_are_one_data_root(tmp_path, zip_root, capsys):
+    folder = put(tmp_path / "root", names(*TWO, photos=3))
+    tables = [read_catalogue(open_root(path)) for path in (folder, zip_root(folder), zip_root(folder, "a/b/", "b.zip"))]
+    for catalogue in tables:
+        assert catalogue.table.equals(tables[0].table)
+        assert catalogue.table["id"].tolist()[:2] == ["test/Shirts/0", "test/Shirts/1"]
+        assert (catalogue.rows, facts(catalogue)["train"], facts(catalogue)["test"]) == (12, 6, 6)
+        assert (catalogue.table[["productDisplayName", "masterCategory", "subCategory"]] == "").all(axis=None)
+    assert main(["summary", "--data", str(folder)]) == 0
+    said = capsys.readouterr().out
+    assert "There is no styles.csv: the class of a photo is the folder that it lies in." in said
+    assert "Photos in train/ train, as of the year 2000; those in test/ test, as of 2001." in said
+
+
+@pytest.mark.parametrize(
+    "train, test",
+    [("Train", "TEST"), ("training_set", "test_set"), ("seg_train", "seg_test"), ("training", "validation"),
+     ("fashion_train", "fashion_test"), ("train_images", "test_images"), ("train", "val"), ("train", "valid"),
+     ("seg_train/seg_train", "seg_test/seg_test"), ("train/images", "test/images"), ("photos-train", "photos-val")],
+)  # fmt: skip
+def test_the_parts_go_by_many_names(train, test):
+    files = names(*(f"{part}/{kind}/{{}}.jpg" for part in (train, test) for kind in ("Shirts", "Shoes")))
+    assert parts(files) == {kind: ({f"{train}/{kind}"}, {f"{test}/{kind}"}) for kind in ("Shirts", "Shoes")}
+
+
+def test_val_trains_where_there_is_a_test():
+    files = names(*TWO, "val/Shirts/{}.jpg", "val/Shoes/{}.jpg")
+    assert parts(files)["Shirts"] == ({"train/Shirts", "val/Shirts"}, {"test/Shirts"})
+    assert "Photos in train/ and val/ train" in find_classes(files).notes[1]
+
+
+def test_single_folders_around_everything_are_skipped_and_deeper_ones_belong_to_their_class():
+    files = names("a/b/train/Shirts/red/{}.jpg", "a/b/train/Shoes/{}.jpg", "a/b/test/Shirts/{}.jpg")
+    assert find_classes(files).inner == "a/b/"
+    assert parts(files)["Shirts"] == ({"a/b/train/Shirts/red"}, {"a/b/test/Shirts"})
+
+
+def test_without_folders_that_name_parts_a_fifth_of_each_class_tests_and_always_the_same():
+    files = names("Shirts/{}.jpg", photos=100) + names("Shoes/{}.jpg", photos=3) + ["Ties/0.jpg"]
+    found = find_classes(files)
+    assert Counter(kind for year, kind in found.labelled.values() if year % 2) == {"Shirts": 20, "Shoes": 1}
+    assert "20% of each class do (21 photos, always the same)" in found.notes[1]
+    assert find_classes(files[::-1]).labelled == found.labelled
+    moved = find_classes([f"wrapped/{name}" for name in files]).labelled
+    assert {name.removeprefix("wrapped/"): each for name, each in moved.items()} == found.labelled
+    more = find_classes([*files, "Shirts/more.jpg"]).labelled  # few others change sides
+    assert sum(more[name] != each for name, each in found.labelled.items()) <= 1
+    assert [name for name, (year, _) in found.labelled.items() if year % 2][:5] != files[:5]
+
+
+def test_only_train_with_classes_is_divided_too():
+    found = find_classes(names("train/Shirts/{}.jpg", "train/Shoes/{}.jpg"))
+    assert Counter(year for year, _ in found.labelled.values()) == {2000: 8, 2001: 2}
+
+
+@pytest.mark.parametrize("test", ["test/{}.jpg", "test/unknown/{}.jpg", "test/test/{}.jpg", "test/images/{}.jpg"])
+def test_photos_of_a_competition_whose_classes_nobody_tells_are_left_out_and_the_way_on_is_said(test):
+    found = find_classes(names("train/Shirts/{}.jpg", "train/Shoes/{}.jpg", test))
+    assert found.left_out == dict.fromkeys(names(test), "no class folder")
+    assert found.notes[1] == (
+        "5 photos in test/ lie in no class folder: left out. After the run, `predict` tells their classes."
+    )
+    assert "20% of each class" in found.notes[2]
+
+
+def test_where_test_has_no_classes_val_tests():
+    found = find_classes(names("train/Shirts/{}.jpg", "train/Shoes/{}.jpg", "val/Shirts/{}.jpg", "test/{}.jpg"))
+    assert found.labelled["val/Shirts/0.jpg"] == (2001, "Shirts") and "those in val/ test" in found.notes[2]
+
+
+def test_photos_beside_the_class_folders_are_left_out_and_counted(tmp_path):
+    folder = put(tmp_path / "root", [*names("Shirts/{}.jpg", "Shoes/{}.jpg"), "cover.jpg", "logo.png"])
+    catalogue = read_catalogue(open_root(folder))
+    assert catalogue.named() == ["no class folder (2): cover.jpg, logo.png"]
+    assert catalogue.tally == "10 of 12 rows are used; left out: no class folder: 2"
+
+
+def test_a_folder_beside_train_and_test_is_no_class():
+    found = find_classes(names(*TWO, "pred/{}.jpg", "more/Shirts/{}.jpg"))
+    assert parts(names(*TWO, "pred/{}.jpg", "more/Shirts/{}.jpg")) == SHIRTS_AND_SHOES
+    assert len(found.left_out) == 10
+
+
+def test_classes_whose_names_hold_train_or_test_are_classes():
+    found = parts(names("Training Shoes/{}.jpg", "Test Tubes/{}.jpg", "Train/{}.jpg"))
+    assert set(found) == {"Training Shoes", "Test Tubes", "Train"}
+
+
+def test_a_class_whose_name_is_a_number_is_a_class_also_alone():
+    found = parts(names("train/0/{}.jpg", "train/1/{}.jpg", "test/1/{}.jpg"))
+    assert found == {"0": ({"train/0"}, set()), "1": ({"train/1"}, {"test/1"})}
+
+
+def test_a_class_may_be_in_one_part_alone(tmp_path):
+    folder = put(tmp_path / "root", names(*TWO, "test/Hats/{}.jpg", "train/Ties/{}.jpg"))
+    catalogue = read_catalogue(open_root(folder))
+    numbers = facts(catalogue)
+    assert (numbers["unseen_classes"], numbers["classes"]) == (1, 4) and numbers["ceiling_top1"] == 10 / 15
+    task = make_task(catalogue, catalogue.table.index.to_numpy())
+    assert len(task.test) == 15
+
+
+def test_photos_with_one_name_and_different_endings_have_different_ids(tmp_path):
+    folder = put(tmp_path / "root", ["A/1.jpg", "A/1.png", "A/2.JPEG", "B/1.webp", "B/.hidden.jpg", "B/Thumbs.db"])
+    assert read_catalogue(open_root(folder)).table["id"].tolist() == ["A/1", "A/1.png", "A/2", "B/1"]
+
+
+def test_hidden_folders_and_those_that_systems_make_are_no_classes(tmp_path):
+    folder = put(tmp_path / "root", names("A/{}.jpg", "B/{}.jpg", ".ipynb_checkpoints/{}.jpg", "__MACOSX/A/{}.jpg",
+                                          "A/@eaDir/{}.jpg"))  # fmt: skip
+    catalogue = read_catalogue(open_root(folder))
+    assert catalogue.classes == ("A", "B") and catalogue.rows == 10
+
+
+def test_classes_are_in_any_script_and_may_look_like_numbers(tmp_path, zip_root):
+    folder = put(tmp_path / "root", names("007/{}.jpg", "Été/{}.jpg", "シャツ/{}.jpg", "NA/{}.jpg"))
+    for path in (folder, zip_root(folder)):
+        assert set(read_catalogue(open_root(path)).classes) == {"007", "Été", "シャツ", "NA"}
+
+
+def test_a_photo_that_is_a_link_out_of_the_root_is_left_out_and_a_folder_that_is_a_link_is_followed(tmp_path):
+    folder = put(tmp_path / "root", names("A/{}.jpg", "B/{}.jpg"))
+    put(tmp_path / "elsewhere", names("{}.jpg"))
+    (folder / "A" / "9.jpg").symlink_to(tmp_path / "elsewhere" / "0.jpg")
+    (folder / "C").symlink_to(tmp_path / "elsewhere")
+    (folder / "A" / "round").symlink_to(folder)
+    catalogue = read_catalogue(open_root(folder))
+    assert catalogue.left_out.to_numpy().tolist() == [[0, "A/9.jpg", "link out of the root"]]
+    assert Counter(catalogue.table["articleType"]) == {"A": 5, "B": 5, "C": 5}
+
+
+@pytest.mark.parametrize(
+    "files",
+    [["images/{}.jpg"], ["train/{}.jpg", "test/{}.jpg"], ["train/A/{}.jpg", "test/A/{}.jpg"], ["{}.jpg"],
+     ["train/images/{}.jpg", "train/labels/{}.txt"]],
+)  # fmt: skip
+def test_photos_without_two_classes_are_refused_with_the_way_out(tmp_path, zip_root, files):
+    folder = put(tmp_path / "root", names(*files))
+    for path in (folder, zip_root(folder)):
+        with pytest.raises(
+            DataError, match=r"no styles\.csv in it.*nor folders of photos for two or more classes"
+        ) as error:
+            open_root(path)
+        assert str(path) in str(error.value) and "folder of photos for each class" in str(error.value)
+
+
+def test_a_zip_of_folders_too_deep_for_any_class_takes_no_memory(tmp_path):
+    with zipfile.ZipFile(tmp_path / "deep.zip", "w") as archive:
+        for number in range(20):
+            archive.writestr(f"{number}/" * 20_000 + "1.jpg", b"x")
+    with pytest.raises(DataError, match=r"deep\.zip"):
+        open_root(tmp_path / "deep.zip")
+
+
+def test_a_table_wins_over_class_folders(make_root):
+    folder = make_root([(1, 2012, "Shirts"), (2, 2013, "Heels")])
+    put(folder, names("train/A/{}.jpg", "train/B/{}.jpg"))
+    assert read_catalogue(open_root(folder)).table["id"].tolist() == ["1", "2"]
