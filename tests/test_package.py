@@ -237,10 +237,16 @@ def test_a_copy_at_the_top_of_somebodys_repository_has_a_commit_only_if_it_is_tr
     assert (runs.commit() is not None) == is_added
 
 
+IMPORT_ALL = """
+import importlib, sys, warnings
+warnings.simplefilter("error")
+warnings.filterwarnings("ignore", category=DeprecationWarning, module="matplotlib")  # 3.10 uses old names of pyparsing
+for name in sys.argv[1:]:
+    importlib.import_module(f"fashion_tl.{name}")
+"""
+
+
 @pytest.mark.package
 def test_no_module_warns_when_it_is_imported():
-    """Warnings about a dependency's own dependencies are not ours: matplotlib 3.10 uses old names of pyparsing."""
-    code = "import importlib, sys; [importlib.import_module(f'fashion_tl.{name}') for name in sys.argv[1:]]"
     names = [path.stem for path in (REPOSITORY / "fashion_tl").glob("[a-z]*.py")]
-    options = ["-W", "error", "-W", "ignore::DeprecationWarning:matplotlib"]
-    subprocess.run([sys.executable, *options, "-c", code, *names], cwd=REPOSITORY, check=True)
+    subprocess.run([sys.executable, "-c", IMPORT_ALL, *names], cwd=REPOSITORY, check=True)
