@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from fashion_tl import __version__
 from fashion_tl.config import APPROACHES, RECIPES, parse_setting
 from fashion_tl.errors import FashionTLError
 from fashion_tl.files import as_path
@@ -97,7 +98,10 @@ def export(args: argparse.Namespace) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    main = argparse.ArgumentParser(prog="python -m fashion_tl", description=__doc__)
+    # The console command's file is called fashion-tl; started with -m, the file is __main__.py.
+    prog = "fashion-tl" if Path(sys.argv[0]).stem == "fashion-tl" else "python -m fashion_tl"
+    main = argparse.ArgumentParser(prog=prog, description=__doc__)
+    main.add_argument("--version", action="version", version=f"fashion_tl {__version__}")
     commands = main.add_subparsers(required=True, metavar="command")
 
     def command(function, words: str, data: bool = True) -> argparse.ArgumentParser:

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from fashion_tl.errors import DownloadError
+from fashion_tl.errors import DownloadError, how_to_install
 from fashion_tl.files import as_path, draft, is_made
 
 FULL = "paramaggarwal/fashion-product-images-dataset"
@@ -83,7 +83,7 @@ def _fetch(name: str, folder: Path) -> None:
                 api = KaggleApi()
                 api.authenticate()
         except ImportError as error:
-            raise DownloadError(f"Kaggle's client is incomplete ({error}): pip install kaggle six") from error
+            raise DownloadError(f"the download needs another package ({error}): {how_to_install('kaggle')}") from error
         except (Exception, SystemExit) as error:
             if _is_from_the_network(error):
                 raise DownloadError(_sentence(error, name)) from error

@@ -1,6 +1,11 @@
 """What can go wrong for a user. Each message names the file, the row or the setting, and says what to do."""
 
 
+def how_to_install(extra: str) -> str:
+    """What to do where a package of an extra (see ``pyproject.toml``) is missing, in words."""
+    return f'pip install "fashion_tl[{extra}]", or in a clone pip install ".[{extra}]"'
+
+
 class FashionTLError(Exception):
     """Base of all of them; the command line prints the message and exits with 2."""
 

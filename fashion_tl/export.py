@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fashion_tl.errors import ExportError
+from fashion_tl.errors import ExportError, how_to_install
 from fashion_tl.files import as_path, replacing
 from fashion_tl.inference import photo_logits
 from fashion_tl.model import SavedModel, folded
@@ -56,7 +56,7 @@ def export_onnx(saved: SavedModel, path: str | os.PathLike) -> Path:
     try:
         import onnxscript  # noqa: F401  (for torch.onnx; it brings onnx)
     except ImportError as error:
-        raise ExportError(f"to export takes packages of its own ({error}): pip install onnx onnxscript") from error
+        raise ExportError(f"the export needs another package ({error}): {how_to_install('onnx')}") from error
     path, classifier, runtime = as_path(path), Classifier(saved).eval(), _runtime()
     sizes = {name: getattr(classifier.config, name) for name in ("stored_size", "image_size")}
     example = torch.zeros(2, *sizes["stored_size"], 3, dtype=torch.uint8)

@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from fashion_tl import __version__
 from fashion_tl.config import Config, make_config
 from fashion_tl.distributed import rank
 from fashion_tl.errors import RunError
@@ -122,7 +123,8 @@ def create_run(folder: str | os.PathLike, config: Config, data: dict[str, Any], 
             others = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
             if others and "run.json" not in others:
                 raise RunError(f"{folder} holds something that is no run; name another folder")
-            versions = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+            versions = {"python": platform.python_version(), "fashion_tl": __version__}
+            versions |= {name: version(name) for name in PACKAGES}
             here = {"machine": machine(), "versions": versions, "commit": commit()}
             make_once(folder / "run.json", lambda new: new.write_text(json.dumps(about | here, indent=2) + "\n"))
         run = open_run(folder)
@@ -193,13 +195,19 @@ def machine() -> str:
 
 
 def commit() -> str | None:
-    """The commit of the code, with ``+`` when files that git tracks differ from it; None outside a checkout."""
+    """The commit of the code, with ``+`` when files that git tracks differ from it; None outside our own checkout.
+
+    An installed package often lies in a repository that isn't ours: that of the project whose environment it's in.
+    """
     here = Path(__file__).parent
 
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
+        if not here.parent.samefile(git("rev-parse", "--show-toplevel")):
+            return None
+        git("ls-files", "--error-unmatch", "--", "__init__.py")  # fails where this code isn't in the repository
         changed = git("status", "--porcelain", "--untracked-files=no", "--", here.as_posix())
         return git("rev-parse", "--short=10", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):

@@ -9,6 +9,7 @@ happened to a run, the same command must then end with the same files as a run t
 where anything was lost.
 """
 
+import csv
 import functools
 import hashlib
 import json
@@ -204,7 +205,8 @@ def half_written(place: Place, wanted: dict[str, str]) -> list[str]:
                 faults.append(f"{name} can't be read ({type(error).__name__})")
         elif name.endswith("history.csv") and (checkpoint := (place.home / name).with_name("checkpoint.pt")).exists():
             learned = [row["train_loss"] for row in torch.load(checkpoint, weights_only=True)["history"]]
-            losses = pd.read_csv(place.home / name)["train_loss"].tolist()
+            rows = csv.DictReader((place.home / name).read_text().splitlines())
+            losses = [float(row["train_loss"]) for row in rows]  # pandas before 3 may round the last digit
             if not losses or losses != learned[: len(losses)]:
                 faults.append(f"{name} is not the training's")
         elif wanted.get(name) != digest:

@@ -341,9 +341,12 @@ def test_folder_in_the_zips_place_is_named(settings, to):
         download(to, small=True)
 
 
-def test_missing_six_says_what_to_install(settings, to):
-    settings.setitem(sys.modules, "six", None)
-    with pytest.raises(DownloadError, match=r"six.*pip install kaggle six"):
+@pytest.mark.parametrize("package", ["kaggle", "six", "requests"])
+def test_missing_package_says_what_to_install(settings, to, package):
+    for name in [name for name in sys.modules if name.split(".")[0] == package]:
+        settings.delitem(sys.modules, name)
+    settings.setitem(sys.modules, package, None)
+    with pytest.raises(DownloadError, match=rf"{package}.*pip install \"fashion_tl\[kaggle\]\""):
         download(to)
     assert not to.parent.exists()
 

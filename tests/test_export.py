@@ -20,14 +20,14 @@ from fashion_tl import batches, export
 from fashion_tl.__main__ import main
 from fashion_tl.approaches import load_data
 from fashion_tl.config import Config
-from fashion_tl.errors import ExportError, WriteError
+from fashion_tl.errors import ExportError, WriteError, how_to_install
 from fashion_tl.export import EXAMPLE, NEEDS, OLDEST_RUNTIME, export_onnx
 from fashion_tl.inference import photo_logits
 from fashion_tl.model import SavedModel, load_model
 from fashion_tl.photos import FORMATS
 from fashion_tl.predict import answers
 
-WHY = "to export, and to test what was: pip install onnx onnxscript onnxruntime"
+WHY = f"to export, and to test what was: {how_to_install('onnx')}"
 onnxruntime = pytest.importorskip("onnxruntime", reason=WHY)
 pytest.importorskip("onnxscript", reason=WHY)
 
@@ -143,7 +143,7 @@ def test_without_the_packages_for_it_the_error_says_what_to_install(tiny_run, tm
     monkeypatch.setitem(sys.modules, package, None)
     assert command("export", tiny_run.folder, "--onnx", "--to", tmp_path / "model.onnx") == 2
     error = capsys.readouterr().err
-    assert package in error and "pip install onnx onnxscript" in error
+    assert package in error and how_to_install("onnx") in error
     assert list(tmp_path.iterdir()) == []
 
 

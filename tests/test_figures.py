@@ -77,6 +77,7 @@ def points(figure, marker: str) -> list[tuple[float, float]]:
 def test_source_stands_at_the_bottom_and_nothing_is_outside_the_figure(name):
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a glyph that the font lacks, a layout that does not fit
+        warnings.simplefilter("ignore", DeprecationWarning)  # matplotlib 3.10's own, of pyparsing
         figure = DRAWN[name]()
         figure.draw_without_rendering()
     assert SOURCE in words(figure)
