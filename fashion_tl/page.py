@@ -7,8 +7,10 @@ import io
 import re
 import textwrap
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from itertools import count, pairwise
 
 import matplotlib.style
@@ -72,6 +74,7 @@ def ruler(**look) -> Callable[[str], float]:
     figure = Figure()
     text = figure.text(0, 0, "", parse_math=False, **look)
 
+    @cache
     def width(words: str) -> float:
         text.set_text(words)
         return text.get_window_extent().width / figure.dpi
@@ -81,9 +84,9 @@ def ruler(**look) -> Callable[[str], float]:
 
 def wrap_into(room: float, text: str, letters: float, width: Callable[[str], float]) -> str:
     """``wrap`` into lines of so many letters, or of fewer where these are too wide for ``room``."""
-    for fewer in range(int(letters), 0, -1):
-        if width(lines := wrap(text, fewer)) <= room:
-            break
+    letters = int(letters)
+    while (wide := width(lines := wrap(text, letters))) > room and letters > 1:
+        letters = max(1, min(letters - 1, int(letters * room / wide)))
     return lines
 
 
@@ -98,19 +101,23 @@ def shorten(names: Sequence[str], width: Callable[[str], float], room: float) ->
         alike = next(n for n in count() if one[n : n + 1] != other[n : n + 1])
         apart[one], apart[other] = max(apart[one], alike), max(apart[other], alike)
     shown = {name: name for name in unique if width(name) <= room}
-    taken = set(shown)
+    taken, numbers = set(shown), Counter()
     for name in unique:
         if name not in shown:
-            versions = (_cut(name, apart[name], width, room, f" ({n})" if n > 1 else "") for n in count(1))
-            shown[name] = next(version for version in versions if version not in taken)
-            taken.add(shown[name])
+            version = plain = _cut(name, apart[name], width, room)
+            while version in taken:
+                numbers[plain] += 1
+                version = _cut(name, apart[name], width, room, f" ({numbers[plain] + 1})")
+            shown[name] = version
+            taken.add(version)
     return shown
 
 
-def _cut(name: str, apart: int, width: Callable[[str], float], room: float, number: str) -> str:
+def _cut(name: str, apart: int, width: Callable[[str], float], room: float, number: str = "") -> str:
     """As much of a name as fits; ``apart`` is the place of the letter that tells it from the others."""
-    keep = len(name)
-    while True:
+    short, keep = name, len(name)
+    while (wide := width(short)) > room and keep > 1:
+        keep = max(1, min(keep - 1, int(keep * room / wide)))
         head = keep // 3
         start = len(name) - (keep - head)
         if head <= apart < start:  # that letter would be left out
@@ -118,9 +125,7 @@ def _cut(name: str, apart: int, width: Callable[[str], float], room: float, numb
         rest = name[start : start + keep - head]
         more = "…" if start + len(rest) < len(name) else ""
         short = f"{name[:head].rstrip()}…{rest.strip()}{more}{number}"
-        if keep == 1 or (wide := width(short)) <= room:
-            return short
-        keep = max(1, min(keep - 1, int(keep * room / wide)))
+    return short
 
 
 def page(width: float, height: float, title: str, source: str, note: str = "", legend: Sequence = ()):
@@ -191,9 +196,9 @@ def rows_of_marks(
     for panel, start in enumerate(range(0, len(names), rows)):
         here = range(start, min(start + rows, len(names)))
         ax = add(MARGIN + panel * pitch + left + 0.08, 0.4, pitch - left - right - 0.32, high)
-        ax.set(xlabel=xlabel, yticks=here, yticklabels=[labels[row] for row in here])
+        ax.set(xlabel=xlabel, yticks=here, yticklabels=[labels[row].replace("$", r"\$") for row in here])  # no formula
         for label in ax.get_yticklabels():
-            label.set(parse_math=False, **letters)  # a name with two dollar signs holds no formula
+            label.set(**letters)
         ax.set_ylim(start + rows - 0.4, start - 0.6)
         ax.tick_params(length=0, labeltop=rows > 20)
         ax.grid(axis="y", visible=False)
