@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 
 from matplotlib.font_manager import FontEntry, findfont, findSystemFonts, fontManager
-from matplotlib.ft2font import FaceFlags, FT2Font
+from matplotlib.ft2font import FT2Font
 
 from fashion_tl.machine import say
 
@@ -75,14 +75,13 @@ def installed() -> dict[str, str]:
 
 
 def _letters_in(file: str, letters: set[str]) -> set[str]:
-    """Those of the letters that a font file has."""
+    """Those of the letters that a font file has, as outlines: emoji in colours often have none, and would be blank."""
     try:
         font = FT2Font(file)
+        found = {letter for letter in letters if font.get_char_index(ord(letter))}
+        return {letter for letter in found if font.load_char(ord(letter)) and len(font.get_path()[0])}
     except (OSError, RuntimeError):  # removed since, or damaged
         return set()
-    if FaceFlags.COLOR in font.face_flags:  # emoji in colours, which matplotlib would leave blank
-        return set()
-    return {letter for letter in letters if font.get_char_index(ord(letter))}
 
 
 @cache

@@ -34,7 +34,7 @@ def install(tmp_path, monkeypatch):
     builder = pytest.importorskip("fontTools.fontBuilder")
     pen = pytest.importorskip("fontTools.pens.ttGlyphPen")
 
-    def make(name: str, letters: str, in_colours: bool = False) -> None:
+    def make(name: str, letters: str, outlines: bool = True) -> None:
         glyphs = [".notdef", *(f"uni{ord(letter):04X}" for letter in letters)]
         box = pen.TTGlyphPen(None)
         box.moveTo((100, 0))
@@ -44,15 +44,12 @@ def install(tmp_path, monkeypatch):
         font = builder.FontBuilder(1000)
         font.setupGlyphOrder(glyphs)
         font.setupCharacterMap(dict(zip(map(ord, letters), glyphs[1:], strict=True)))
-        font.setupGlyf(dict.fromkeys(glyphs, box.glyph()))
+        font.setupGlyf(dict.fromkeys(glyphs, (box if outlines else pen.TTGlyphPen(None)).glyph()))
         font.setupHorizontalMetrics(dict.fromkeys(glyphs, (1000, 100)))
         font.setupHorizontalHeader(ascent=800, descent=-200)
         font.setupNameTable({"familyName": name, "styleName": "Regular"})
         font.setupOS2(usWeightClass=400)
         font.setupPost()
-        if in_colours:
-            font.setupCOLR({glyphs[1]: [(glyphs[1], 0)]})
-            font.setupCPAL([[(1, 0, 0, 1)]])
         font.save(tmp_path / f"{name}.ttf")
         files = [str(file) for file in tmp_path.glob("*.ttf")]
         monkeypatch.setattr(fonts, "findSystemFonts", lambda: files)
@@ -93,8 +90,8 @@ def test_as_few_fonts_as_possible_are_taken_for_a_script_those_without_serifs_fi
     assert fonts.family(CHINESE) == ["DejaVu Sans", "Both Sans"]
 
 
-def test_fonts_in_colours_are_passed_over_for_matplotlib_would_draw_nothing(install, capsys):
-    install("Colourful Sans", "👗", in_colours=True)
+def test_fonts_in_colours_are_passed_over_where_matplotlib_would_draw_nothing(install, capsys):
+    install("Colourful Sans", "👗", outlines=False)
     assert fonts.family("👗 Dress") == ["DejaVu Sans"]
     assert "emoji" in capsys.readouterr().out
 
