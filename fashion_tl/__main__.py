@@ -99,7 +99,9 @@ def export(args: argparse.Namespace) -> None:
 
 def parser() -> argparse.ArgumentParser:
     # The console command's file is called fashion-tl; started with -m, the file is __main__.py.
-    prog = "fashion-tl" if Path(sys.argv[0]).stem == "fashion-tl" else "python -m fashion_tl"
+    prog = (
+        "fashion-tl" if os.path.splitext(os.path.basename(sys.argv[0]))[0] == "fashion-tl" else "python -m fashion_tl"
+    )
     main = argparse.ArgumentParser(prog=prog, description=__doc__)
     main.add_argument("--version", action="version", version=f"fashion_tl {__version__}")
     commands = main.add_subparsers(required=True, metavar="command")

@@ -6,6 +6,7 @@ needs or without rows, and photos that are not uint8 [n, H, W, 3], raise ValueEr
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from fashion_tl.catalogue import FEW_SHOT
 from fashion_tl.files import as_path, replacing
+from fashion_tl.fonts import family
 from fashion_tl.page import (
     BLUE,
     GREEN,
@@ -30,11 +32,14 @@ from fashion_tl.page import (
     log_ticks,
     page,
     rows_of_marks,
+    ruler,
+    shorten,
     styled,
-    wrap,
+    wrap_into,
 )
 
 MAX_PHOTOS = 24
+LONGEST = 60  # letters of a name under a photo: three lines or four
 TRAIN = {"marker": "o", "color": BLUE, "ms": 5}
 TEST = {"marker": "o", "color": ORANGE, "mfc": "none", "mew": 1.5}
 NO_TRAIN = {"marker": "x", "color": RED, "mew": 1.8}
@@ -67,7 +72,7 @@ def class_distribution(counts: pd.DataFrame, source: str, top: int | None = None
     ]
     part = f"all {len(counts)}" if len(shown) == len(counts) else f"the {len(shown)} largest of {len(counts)}"
     note = f"{train.sum():,} training and {test.sum():,} test photos. Beside each row: training | test"
-    names, beside = shown["articleType"].tolist(), [f"{a:,} | {b:,}" for a, b in zip(train, test, strict=True)]
+    names, beside = [*zip(shown["articleType"])], [f"{a:,} | {b:,}" for a, b in zip(train, test, strict=True)]
     title = f"Photos per class, {part} classes"
     figure, panels = rows_of_marks(names, beside, marks, "photos, log scale", title, source, note)
     least, most = min(train.min(), test.min()), max(train.max(), test.max(), 1)
@@ -94,7 +99,7 @@ def class_weights_chart(
     left, right = min(weight[used], default=1) / 1.8, max(weight[used], default=1) * 1.3
     nowhere = np.full(len(weight), left * 1.2)
     marks = [(used, weight, "weight", TRAIN), (~used, nowhere, "weight 0: no training photo", NO_TRAIN)]
-    names = [classes[place] for place in order]
+    names = [(classes[place],) for place in order]
     beside = [f"{count:,} | {number:.2f}" for count, number in zip(photos, weight, strict=True)]
     head = (f"Class weights: {formula}", source, "Beside each row: training photos | weight")
     figure, panels = rows_of_marks(names, beside, marks, "weight, log scale", *head)
@@ -107,17 +112,18 @@ def class_weights_chart(
 
 
 def _photos(photos: np.ndarray, captions: list, frames: Sequence[str], *head: str):
-    """Photos in a grid, framed in colours, each over its caption: lines of (text, colour), wrapped, and shrunk
-    where one word is too long."""
+    """Photos in a grid, framed in colours, each over its caption: lines of (text, colour), wrapped."""
     if photos.ndim != 4 or photos.shape[-1] != 3 or photos.dtype != np.uint8:
         raise ValueError(f"photos must be uint8 [n, H, W, 3], not {photos.dtype} {list(photos.shape)}")
     if not 1 <= len(photos) == len(captions) <= MAX_PHOTOS:
         raise ValueError(f"{len(photos)} photos and words for {len(captions)}: as many of both, 1 to {MAX_PHOTOS}")
     rows = 1 if len(photos) <= 6 else 2 if len(photos) <= 12 else 3
     columns = -(-len(photos) // rows)
-    wide, gap, line, letters = 1.2, 0.22, 0.145, 20
+    wide, gap, line = 1.2, 0.22, 0.145
     high = wide * photos.shape[1] / photos.shape[2]
-    captions = [[(wrap(text, letters), color) for text, color in caption] for caption in captions]
+    look = {"size": 8, "family": family("".join(text for caption in captions for text, _ in caption))}
+    fitted = partial(wrap_into, wide + 0.9 * gap, letters=20, width=ruler(**look))
+    captions = [[(fitted(text), color) for text, color in caption] for caption in captions]
     pitch = high + gap + line * max(sum(1 + text.count("\n") for text, _ in caption) for caption in captions)
     width = max(6.5, columns * (wide + gap) - gap + 2 * MARGIN)
     figure, add = page(width, rows * pitch - gap / 2, *head)
@@ -129,8 +135,8 @@ def _photos(photos: np.ndarray, captions: list, frames: Sequence[str], *head: st
         ax.spines[:].set(visible=True, color=frame, linewidth=1 if frame == LIGHT else 2.5)
         down = 0.07
         for text, color in caption:
-            look = {"color": color, "size": 8 * min(1, letters / max(map(len, text.split("\n"))))}
-            ax.text(0.5, -down / high, text, look, transform=ax.transAxes, ha="center", va="top", parse_math=False)
+            place = {"transform": ax.transAxes, "ha": "center", "va": "top"}
+            ax.text(0.5, -down / high, text, color=color, parse_math=False, **look, **place)
             down += line * (1 + text.count("\n"))
     return figure
 
@@ -138,14 +144,16 @@ def _photos(photos: np.ndarray, captions: list, frames: Sequence[str], *head: st
 @styled
 def photo_grid(photos: np.ndarray, labels: Sequence[str], title: str, source: str) -> Figure:
     """Up to 24 photos, each over its label. ValueError also where the lengths differ."""
-    return _photos(photos, [[(str(label), INK)] for label in labels], [LIGHT] * len(labels), title, source)
+    short = shorten([*map(str, labels)], len, LONGEST)
+    return _photos(photos, [[(short[str(label)], INK)] for label in labels], [LIGHT] * len(labels), title, source)
 
 
 def _predicted(predictions: pd.DataFrame) -> list[list[tuple[str, str]]]:
     """Per photo two lines: the predicted class with mark, probability and colour, and the true class."""
-    rows = predictions[["articleType", "top1", "p1"]].itertuples(index=False)
+    rows = [*predictions[["articleType", "top1", "p1"]].itertuples(index=False)]
+    short = shorten([name for true, top, _ in rows for name in (true, top)], len, LONGEST)
     looks = {True: ("✓", GREEN), False: ("✗", RED)}
-    verdicts = [(true, f"{top} {p:.0%}", looks[top == true]) for true, top, p in rows]
+    verdicts = [(short[true], f"{short[top]} {p:.0%}", looks[top == true]) for true, top, p in rows]
     return [[(f"{mark} {guess}", color), (f"is {true}", INK)] for true, guess, (mark, color) in verdicts]
 
 
@@ -241,7 +249,7 @@ def per_class_accuracy(per_class: pd.DataFrame, title: str, source: str) -> Figu
     mean = f"Mean of the {known.sum()} classes with training and test photos: {mean}. "
     beside = [f"{right:,.0f}/{photos:,}" for right, photos in zip(table["correct"], test, strict=True)]
     head = (title, source, mean + "Beside each row: right/test photos")
-    figure, panels = rows_of_marks(table["articleType"].tolist(), beside, marks, "accuracy", *head)
+    figure, panels = rows_of_marks([*zip(table["articleType"])], beside, marks, "accuracy", *head)
     for ax, _ in panels:
         ax.xaxis.set_major_formatter(PercentFormatter(1))
         ax.set_xlim(0, 1)
@@ -257,7 +265,7 @@ def confused_pairs(pairs: pd.DataFrame, title: str, source: str) -> Figure:
     if pairs.empty:  # a network without a mistake
         return page(7.5, 0.1, title, source, "No photo was taken for one of another class")[0]
     table = pairs.sort_values("count", ascending=False, kind="stable", ignore_index=True)
-    names = [f"{true} → {taken}" for true, taken in zip(table["true"], table["predicted"], strict=True)]
+    names = [*zip(table["true"], table["predicted"], strict=True)]
     beside = [f"{count:,} ({share:.0%})" for count, share in zip(table["count"], table["share"], strict=True)]
     marks = [(table["count"] > 0, table["count"], "photos", {"color": BLUE})]
     head = (title, source, "True class → predicted class. Beside each row: photos (share of the true class)")

@@ -6,33 +6,53 @@ All of it is measuring in inches; whoever wants to know *what* is drawn can skip
 import io
 import re
 import textwrap
-from collections.abc import Sequence
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from itertools import count, pairwise
 
 import matplotlib.style
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from PIL import Image
 
+from fashion_tl.fonts import FONT, family, quiet_on_missing_letters
+
 # After Okabe and Ito: colours which colour-blind readers can tell apart.
 BLUE, ORANGE, GREEN, RED, PURPLE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#A0458A"
 INK, GREY, LIGHT = "#222222", "#6B6B6B", "#DDDDDD"
 STYLE = {
-    "font.family": "DejaVu Sans", "font.size": 8.5,  # comes with matplotlib and has every glyph used here
+    "font.family": FONT, "font.size": 8.5,
     "text.color": INK, "axes.labelcolor": GREY, "xtick.labelcolor": GREY, "ytick.labelcolor": INK,
     "axes.edgecolor": LIGHT, "xtick.color": LIGHT, "ytick.color": LIGHT, "grid.color": "#EAEAEA",
     "axes.grid": True, "axes.axisbelow": True, "axes.spines.right": False, "axes.spines.top": False,
     "legend.frameon": False, "legend.borderpad": 0, "legend.borderaxespad": 0, "legend.handletextpad": 0.5,
 }  # fmt: skip
 MARGIN = 0.12  # inches around a figure and between the parts of its head
+NAMES = 0.45  # of a panel's width, at most, is for the names of its rows
 
-# "default" first, so that a figure is the same whatever the user's own settings are.
-styled = matplotlib.style.context(["default", STYLE])
+
+@contextmanager
+def _style() -> Iterator[None]:
+    # "default" first, so that a figure is the same whatever the user's own settings are.
+    with matplotlib.style.context(["default", STYLE]), quiet_on_missing_letters():
+        yield
+
+
+styled = _style()
 
 
 class Chart(Figure):
     """A figure that Jupyter shows by itself, also where pyplot was never imported."""
+
+    def draw(self, renderer: RendererBase) -> None:
+        with quiet_on_missing_letters():
+            super().draw(renderer)
 
     def _repr_png_(self) -> bytes:
         """A PNG of 256 colours, a third as large as one of all: notebooks are committed with many of them."""
@@ -49,6 +69,65 @@ def wrap(text: str, width: float) -> str:
     return "\n".join(textwrap.wrap(whole, int(width), break_on_hyphens=False)).replace("\0", " ")
 
 
+def ruler(**look) -> Callable[[str], float]:
+    """A function that gives the width of a text in inches, of its longest line, as it is drawn with this look."""
+    figure = Figure()
+    text = figure.text(0, 0, "", parse_math=False, **look)
+
+    @cache
+    def width(words: str) -> float:
+        text.set_text(words)
+        return text.get_window_extent().width / figure.dpi
+
+    return width
+
+
+def wrap_into(room: float, text: str, letters: float, width: Callable[[str], float]) -> str:
+    """``wrap`` into lines of so many letters, or of fewer where these are too wide for ``room``."""
+    letters = int(letters)
+    while (wide := width(lines := wrap(text, letters))) > room and letters > 1:
+        letters = max(1, min(letters - 1, int(letters * room / wide)))
+    return lines
+
+
+def shorten(names: Sequence[str], width: Callable[[str], float], room: float) -> dict[str, str]:
+    """Each name as it can be shown: where it is wider than ``room``, “…” takes the place of some of its letters.
+
+    Its beginning stays, and either its end or, where names differ before that, what tells it from the name most like
+    it. Different names stay different: where no letters that are left do that, a number does.
+    """
+    unique, apart = sorted(set(names)), dict.fromkeys(names, 0)
+    for one, other in pairwise(unique):
+        alike = next(n for n in count() if one[n : n + 1] != other[n : n + 1])
+        apart[one], apart[other] = max(apart[one], alike), max(apart[other], alike)
+    shown = {name: name for name in unique if width(name) <= room}
+    taken, numbers = set(shown), Counter()
+    for name in unique:
+        if name not in shown:
+            version = plain = _cut(name, apart[name], width, room)
+            while version in taken:
+                numbers[plain] += 1
+                version = _cut(name, apart[name], width, room, f" ({numbers[plain] + 1})")
+            shown[name] = version
+            taken.add(version)
+    return shown
+
+
+def _cut(name: str, apart: int, width: Callable[[str], float], room: float, number: str = "") -> str:
+    """As much of a name as fits; ``apart`` is the place of the letter that tells it from the others."""
+    short, keep = name, len(name)
+    while (wide := width(short)) > room and keep > 1:
+        keep = max(1, min(keep - 1, int(keep * room / wide)))
+        head = keep // 3
+        start = len(name) - (keep - head)
+        if head <= apart < start:  # that letter would be left out
+            start = max(head, apart - keep // 6)
+        rest = name[start : start + keep - head]
+        more = "…" if start + len(rest) < len(name) else ""
+        short = f"{name[:head].rstrip()}…{rest.strip()}{more}{number}"
+    return short
+
+
 def page(width: float, height: float, title: str, source: str, note: str = "", legend: Sequence = ()):
     """A figure: title, note and legend, ``height`` free inches, the source. With it comes
     ``add(x, y, width, height)``, which makes axes there, in inches from the lower left of the free part."""
@@ -59,7 +138,9 @@ def page(width: float, height: float, title: str, source: str, note: str = "", l
     if legend:
         fits = sum(0.6 + 0.075 * len(entry.get_label()) for entry in legend) < width
         head.append(figure.legend(handles=legend, ncols=len(legend) if fits else 2, loc="upper left"))
-    foot = figure.text(0, 0, wrap(source, width * 16), size=7, color=GREY, va="bottom", parse_math=False)
+    small = {"size": 7, "family": family(source)}
+    lines = wrap_into(width - 2 * MARGIN, source, width * 16, ruler(**small))
+    foot = figure.text(0, 0, lines, color=GREY, va="bottom", parse_math=False, **small)
     *tall, low = (part.get_window_extent().height / figure.dpi for part in [*head, foot])
     bottom = low + 2 * MARGIN
     total = bottom + height + sum(tall) + MARGIN * (len(head) + 1)
@@ -75,13 +156,32 @@ def page(width: float, height: float, title: str, source: str, note: str = "", l
     return figure, add
 
 
+def _arrowed(names: Sequence[str]) -> str:
+    """Names with an arrow between them, the first one to the left also where a name is written from right to left."""
+    from_right = any(unicodedata.bidirectional(letter) in ("R", "AL") for name in names for letter in name)
+    mark = "\N{LEFT-TO-RIGHT MARK}" if from_right and len(names) > 1 else ""
+    return mark + f"{mark} → {mark}".join(names)
+
+
+def _labels(rows: Sequence[tuple[str, ...]], width: Callable[[str], float], room: float) -> list[str]:
+    """The names of each row, with arrows between them and shortened where they are wider than ``room``."""
+    labels, n = [_arrowed(names) for names in rows], len(rows[0])
+    if width("\n".join(labels)) <= room:
+        return labels
+    short = shorten([name for names in rows for name in names], width, (room - (n - 1) * width(" → ")) / n)
+    return [
+        label if width(label) <= room else _arrowed([short[name] for name in names])
+        for label, names in zip(labels, rows, strict=True)
+    ]
+
+
 def rows_of_marks(
-    names: Sequence[str], beside: Sequence[str], marks: list[tuple], xlabel: str, *head: str, legend=True
+    names: Sequence[tuple[str, ...]], beside: Sequence[str], marks: list[tuple], xlabel: str, *head: str, legend=True
 ):
-    """A row per name, in as many panels as keep the page readable, ``beside`` to the right of each, with marks:
-    (which rows, values of all rows, label, look); a look without a marker is a bar's. ``head`` is title,
-    source and note. The figure, and each panel's axes with the positions of its rows."""
-    names = [name.replace("$", r"\$") for name in names]  # two would begin and end a formula
+    """A row per entry of ``names`` (of one class, or of one taken for another), in as many panels as keep the page
+    readable, ``beside`` to the right of each, with marks: (which rows, values of all rows, label, look); a look
+    without a marker is a bar's. ``head`` is title, source and note. The figure, and each panel's axes with the
+    positions of its rows."""
     panels = 1 if len(names) <= 36 else 2 if len(names) <= 84 else 3
     rows = -(-len(names) // panels)
     width, high = (7.5, 10, 13)[panels - 1], rows * (0.28 if rows <= 12 else 0.19)
@@ -89,15 +189,16 @@ def rows_of_marks(
     keys = [Line2D([], [], ls="none", label=label, **look) if "marker" in look else Patch(label=label, **look)
             for _, _, label, look in marks if legend]  # fmt: skip
     figure, add = page(width, high + (0.65 if rows > 20 else 0.45), *head, keys)
-    probes = [figure.text(0, 0, "\n".join(texts), size=size) for texts, size in ((names, 8.5), (beside, 7.5))]
-    left, right = (probe.get_window_extent().width / figure.dpi for probe in probes)
-    for probe in probes:
-        probe.remove()
     pitch, shown = (width - MARGIN) / panels, []
+    letters = {"size": 8.5, "family": family("".join(name for row in names for name in row))}
+    labels = _labels(names, ruler(**letters), NAMES * pitch)
+    left, right = ruler(**letters)("\n".join(labels)), ruler(size=7.5)("\n".join(beside))
     for panel, start in enumerate(range(0, len(names), rows)):
         here = range(start, min(start + rows, len(names)))
         ax = add(MARGIN + panel * pitch + left + 0.08, 0.4, pitch - left - right - 0.32, high)
-        ax.set(xlabel=xlabel, yticks=here, yticklabels=[names[row] for row in here])
+        ax.set(xlabel=xlabel, yticks=here, yticklabels=[labels[row].replace("$", r"\$") for row in here])  # no formula
+        for label in ax.get_yticklabels():
+            label.set(**letters)
         ax.set_ylim(start + rows - 0.4, start - 0.6)
         ax.tick_params(length=0, labeltop=rows > 20)
         ax.grid(axis="y", visible=False)

@@ -90,7 +90,7 @@ def _chart(history: pd.DataFrame, kind: str) -> dict[str, Any]:
 
 def _with_photos(predictions: pd.DataFrame, data: Data) -> list[dict[str, Any]]:
     """Rows of predictions, each with its ``photo`` as a data URI, small, and its product's ``name``."""
-    names = data.catalogue.table.set_index("id")["productDisplayName"].fillna("")
+    names = data.catalogue.table.astype({"id": str}).set_index("id")["productDisplayName"].fillna("")
     shown = []
     for row, pixels in zip(predictions.to_dict("records"), photos_of(predictions, data), strict=True):
         photo, file = Image.fromarray(pixels), io.BytesIO()

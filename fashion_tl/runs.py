@@ -24,6 +24,10 @@ from fashion_tl.files import as_path, is_made, lock, make_once, replacing
 from fashion_tl.machine import processors
 
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pillow", "scikit-learn", "safetensors")
+TEXT = (  # columns of our tables that are text whatever stands in them: a class may be called 001, NA or True
+    "id", "articleType", "true", "predicted", "top1", "top2", "top3", "top4", "top5", "photo", "error",
+    "run", "commit", "input", "why", "approach", "trial", "image_size",
+)  # fmt: skip
 _held: dict[tuple[int, int], int | None] = {}  # locks of the runs this process is at, by run.json's device and inode
 
 
@@ -72,22 +76,19 @@ class Run:
 
     @property
     def history(self) -> pd.DataFrame:
-        return self._table("history.csv")
+        return self._read("history.csv", read_table)
 
     @property
     def predictions(self) -> pd.DataFrame:
-        return self._table("predictions.csv.gz", keep_default_na=False, na_values={"loss": [""]}, dtype={"id": str})
+        return self._read("predictions.csv.gz", read_table)
 
     @property
     def per_class(self) -> pd.DataFrame:
-        return self._table("per_class.csv", keep_default_na=False, na_values={"accuracy": [""]})
+        return self._read("per_class.csv", read_table)
 
     @property
     def metrics(self) -> dict[str, Any]:
         return self._read("metrics.json", lambda path: json.loads(path.read_bytes(), parse_constant=lambda _: None))
-
-    def _table(self, name: str, **options: Any) -> pd.DataFrame:
-        return self._read(name, lambda path: pd.read_csv(path, **options))
 
     def _read(self, name: str, reader: Callable[[Path], Any]) -> Any:
         try:
@@ -169,6 +170,13 @@ def write_table(path: Path, table: pd.DataFrame, float_format: str | None = None
     """As CSV (gzipped when the name ends so), with the same bytes for the same table."""
     content = table.to_csv(index=False, float_format=float_format, lineterminator="\n").encode()
     _write(path, gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
+
+
+def read_table(path: str | os.PathLike) -> pd.DataFrame:
+    """What :func:`write_table` wrote. Every table of ours is read here: its columns of ``TEXT`` come back as the text
+    they were, and what is empty in the others as NaN. OSError or ValueError where it can't be read."""
+    empty = {name: [""] for name in pd.read_csv(path, nrows=0) if name not in TEXT}
+    return pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=empty)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -16,6 +16,7 @@ from fashion_tl.catalogue import FEW_SHOT
 from fashion_tl.errors import RunError
 from fashion_tl.files import as_path
 from fashion_tl.page import BLUE, GREY, INK, ORANGE, RED, log_ticks, page, styled
+from fashion_tl.runs import read_table
 
 FIGURES = {"top1": "top-1", "top5": "top-5", "macro": "macro", "few_shot": "few-shot"}
 PUBLISHED = ("fc_only", "direct", "top20", "two_step", "two_step_flips")
@@ -55,7 +56,7 @@ def read_result(folder: str | os.PathLike, name: str) -> Result:
     folder = as_path(folder)
     try:
         record = json.loads((folder / f"{name}.json").read_text())
-        tables = (pd.read_csv(folder / f"{name}_{table}.csv") for table in ("history", "per_class", "confusions"))
+        tables = (read_table(folder / f"{name}_{table}.csv") for table in ("history", "per_class", "confusions"))
         history, per_class, confusions = tables
     except (OSError, ValueError) as error:
         raise RunError(f"{folder}: there is no whole result {name!r} ({error})") from error
@@ -73,7 +74,7 @@ def read_published(folder: str | os.PathLike) -> dict[str, list[dict[str, Any]]]
     the test photos does to each, as far as the counts are known.
     """
     study = json.loads((as_path(folder) / "published.json").read_text())
-    per_class = pd.read_csv(as_path(folder) / "published_per_class.csv")  # of the classes that can be learned
+    per_class = read_table(as_path(folder) / "published_per_class.csv")  # of the classes that can be learned
     few, figures = per_class["train"] <= FEW_SHOT, {}
     for name in PUBLISHED:
         stated, counted = study[name]["readme"], study[name]["notebook"]

@@ -20,7 +20,7 @@ from fashion_tl.dataroot import open_root
 from fashion_tl.errors import FashionTLError, RunError
 from fashion_tl.evaluation import TOP_K, confused_pairs, metrics, per_class_table
 from fashion_tl.files import replacing
-from fashion_tl.runs import open_run, write_json, write_table
+from fashion_tl.runs import open_run, read_table, write_json, write_table
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
@@ -73,7 +73,7 @@ def look(name: str, metrics: dict, why: str, results: Path = HERE) -> None:
     new = {key: metrics[key] for key in ("commit", "seed", "epochs", "correct")}
     new = {"run": name, **new, "input": "{}x{}".format(*metrics["image_size"]), "why": why}
     file = results / "looks.csv"
-    table = pd.read_csv(file, keep_default_na=False, dtype=str) if file.exists() else pd.DataFrame(columns=list(new))
+    table = read_table(file).astype(str) if file.exists() else pd.DataFrame(columns=list(new))
     same = ["run", "commit", "seed", "correct"]
     if not (table[same] == pd.Series({key: str(new[key]) for key in same})).all(axis=1).any():
         write_table(file, pd.concat([table, pd.DataFrame([new])[list(table.columns)]]))
@@ -89,15 +89,15 @@ def check(data: str, results: Path = HERE, cache: Path | None = None) -> dict[st
     for name in recorded(results):
         try:
             record = json.loads((results / f"{name}.json").read_text())
-            kept = {part: pd.read_csv(results / f"{name}_{part}.csv") for part in ("per_class", "confusions")}
-            predictions = pd.read_csv(results / f"{name}_predictions.csv.gz", keep_default_na=False, dtype={"id": str})
+            kept = {part: read_table(results / f"{name}_{part}.csv") for part in ("per_class", "confusions")}
+            predictions = read_table(results / f"{name}_predictions.csv.gz")
             catalogue = read_catalogue(root, record["config"]["bad_rows"])
             said = {metric: record[metric] for metric in (*METRICS, "interval95")}
         except (OSError, ValueError, KeyError) as error:
             raise RunError(f"results/{name}.* can't be read ({error!r}); record the run again") from error
         counts = catalogue.counts[: LARGEST if record["approach"] == "top20" else None]
         tested = catalogue.table.loc[~catalogue.trains, ["id", "year", "articleType"]]
-        tested = tested[tested["articleType"].isin(counts["articleType"])]
+        tested = tested[tested["articleType"].isin(counts["articleType"])].astype({"id": str})
         if set(predictions["id"]) != set(tested["id"]) or predictions["id"].duplicated().any():
             raise RunError(f"results/{name}_predictions.csv.gz does not hold each test photo of {data} once")
         tables[name] = predictions.merge(tested.merge(counts[["articleType", "train"]]), on="id")

@@ -27,7 +27,7 @@ from fashion_tl.model import (
     freeze_first_children,
     replace_head,
 )
-from fashion_tl.runs import Run, open_run, write_table
+from fashion_tl.runs import Run, open_run, read_table, write_table
 
 HERE = Path(__file__).resolve().parent
 QUARTER = {"train_fraction": 0.25}
@@ -161,7 +161,7 @@ def main() -> int:
 
 def keep(new: dict[str, Any]) -> None:
     """Put the row in the place of the same trial's in ``results/tuning.csv``, or at the end."""
-    rows = pd.read_csv(HERE / "tuning.csv").to_dict("records") if (HERE / "tuning.csv").exists() else []
+    rows = read_table(HERE / "tuning.csv").to_dict("records") if (HERE / "tuning.csv").exists() else []
     names = [(old["approach"], old["trial"]) for old in rows]
     own = (new["approach"], new["trial"])
     place = names.index(own) if own in names else len(rows)

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import mean, stdev
 
-import pandas as pd
 from compare import FIGURES, on_the_same_photos, read_published, recorded, with_accuracy, with_interval
 
 from fashion_tl.evaluation import best_and_worst
+from fashion_tl.runs import read_table
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "benchmarks"))
@@ -104,8 +104,8 @@ def shift(results: Path) -> str:
     for name, title in TITLES.items():
         if (ours := read(results, name)) is None:
             continue
-        epoch = pd.read_csv(results / f"{name}_history.csv").query("best").iloc[0]
-        known = with_accuracy(pd.read_csv(results / f"{name}_per_class.csv")).query("train > 0 and test > 0")
+        epoch = read_table(results / f"{name}_history.csv").query("best").iloc[0]
+        known = with_accuracy(read_table(results / f"{name}_per_class.csv")).query("train > 0 and test > 0")
         alike = (known["accuracy"] * known["train"]).sum() / known["train"].sum()
         rows.append([title, percent(epoch["val_accuracy"]), percent(ours["top1_learnable"]), percent(alike)])
     return markdown(head, rows)
@@ -224,7 +224,7 @@ def story(name: str, results: Path) -> str:
         f"({percent(stated['correct'] / stated['total'])}); best five classes: {', '.join(best_theirs)}."
     ]
     if (ours := read(results, name)) is not None:
-        best, _ = best_and_worst(with_accuracy(pd.read_csv(results / f"{name}_per_class.csv")))
+        best, _ = best_and_worst(with_accuracy(read_table(results / f"{name}_per_class.csv")))
         five = ", ".join(f"{row.articleType} {row.accuracy:.0%}" for row in best.itertuples())
         lines.append(
             f"- Ours: **{ours['correct']:,} of {ours['n_test']:,}** right ({percent(ours['top1'])}; ceiling "
@@ -272,13 +272,13 @@ def honest(results: Path) -> str:
 
 def looks(results: Path) -> str:
     """Every time that a trained network was scored on the odd years."""
-    table = pd.read_csv(results / "looks.csv", keep_default_na=False)
+    table = read_table(results / "looks.csv")
     return markdown(list(table.columns), table.to_numpy().tolist())
 
 
 def trials(results: Path) -> str:
     """Every tuning trial."""
-    table = pd.read_csv(results / "tuning.csv")
+    table = read_table(results / "tuning.csv")
     table.insert(list(table).index("val_macro") + 1, "criterion", table[["val_accuracy", "val_macro"]].mean(axis=1))
     for name in ("val_accuracy", "margin95", "val_macro", "criterion"):
         table[name] = table[name].map(percent)

@@ -9,7 +9,7 @@ import pandas as pd
 from fashion_tl.approaches import load_data
 from fashion_tl.config import make_config
 from fashion_tl.evaluation import metrics, per_class_table
-from fashion_tl.runs import create_run, write_json, write_table
+from fashion_tl.runs import create_run, read_table, write_json, write_table
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 
@@ -17,8 +17,8 @@ RESULTS = Path(__file__).resolve().parents[1] / "results"
 def predictions_on_record(name: str = "fc_only") -> tuple[pd.DataFrame, pd.DataFrame]:
     """As many right and wrong as a run on the real data had, class by class (142 classes, 20,634 photos), and the
     photos of each class; ids count from 0, and probabilities and losses are drawn."""
-    counts = pd.read_csv(RESULTS / f"{name}_per_class.csv", keep_default_na=False)
-    wrong = pd.read_csv(RESULTS / f"{name}_confusions.csv", keep_default_na=False)
+    counts = read_table(RESULTS / f"{name}_per_class.csv")
+    wrong = read_table(RESULTS / f"{name}_confusions.csv")
     true = [*np.repeat(counts["articleType"], counts["correct"]), *np.repeat(wrong["true"], wrong["count"])]
     guess = [*np.repeat(counts["articleType"], counts["correct"]), *np.repeat(wrong["predicted"], wrong["count"])]
     rng = np.random.default_rng(0)

@@ -13,6 +13,7 @@ from matplotlib import cbook
 from nbclient import NotebookClient
 
 from fashion_tl import figures
+from fashion_tl.page import shorten
 
 SOURCE = "built-in sample, 12 photos · ResNet-50 from weights.safetensors"
 NAMES = ["Shirts", "Perfume and Body Mist", "Heels"]
@@ -94,6 +95,84 @@ def test_dollars_in_a_class_name_are_dollars_and_no_formula():
     labels = [label for ax in figure.axes for label in ax.get_yticklabels()]
     assert [label.get_text().replace(r"\$", "$") for label in labels] == [r"a$\foo$b", "US$5 to US$10", "Heels"]
     assert not any(cbook.is_math_text(label.get_text()) for label in labels)
+
+
+LONG = {
+    "category paths": [
+        f"Clothing, Shoes & Jewelry > Women > Clothing > {end}" for end in ("Dresses", "Tops", "Skirts")
+    ],
+    "one long among short ones": ["Shirts", "x" * 200, "Tops"],
+    "200 that differ at the end": [f"{'Donaudampfschiff' * 12}{n:04}" for n in range(200)],
+    "200 that differ in the middle": [f"Women > {'a' * 90}{n:04}{'b' * 90}" for n in range(200)],
+    "wide letters": [f"{'W' * 199}{letter}" for letter in "ABCDE"],
+    "with dollar signs": [f"{'US$5 to $10 ' * 16}{letter}" for letter in "ABCDE"],
+    "told apart by their length alone": ["W" * n for n in range(100, 140)],
+}
+
+
+@pytest.mark.parametrize("names", LONG.values(), ids=LONG)
+def test_long_names_are_shortened_told_apart_and_leave_half_of_each_panel_to_the_marks(names):
+    table = pd.DataFrame({"articleType": names, "train": 900, "test": 10})
+    pairs = pd.DataFrame({"true": names[:12], "predicted": names[-12:][::-1], "count": 3, "share": 0.5})
+    drawn = [figures.class_distribution(table, SOURCE), figures.confused_pairs(pairs, "Mistakes", SOURCE)]
+    for figure, rows in zip(drawn, (len(names), min(12, len(names))), strict=True):
+        assert len(set(row_names(figure))) == len(row_names(figure)) == rows
+        whole = figure.get_tightbbox()
+        assert whole.x0 >= 0 and whole.x1 <= figure.get_figwidth() and max(figure.get_size_inches()) <= 15
+        for ax in figure.axes:
+            labels = max(label.get_window_extent().width for label in ax.get_yticklabels())
+            assert labels <= 0.45 * figure.bbox.width / len(figure.axes)
+            assert ax.get_window_extent().width > 0.3 * figure.bbox.width / len(figure.axes)
+
+
+@pytest.mark.parametrize("names", LONG.values(), ids=LONG)
+def test_long_names_under_photos_are_shortened_and_stay_under_their_own_photo(names):
+    shown = [*names, *names][:24]
+    photos = np.repeat(PHOTOS[:1], len(shown), axis=0)
+    grid = figures.photo_grid(photos, shown, "Photos", SOURCE)
+    assert len({ax.texts[0].get_text() for ax in grid.axes}) == len(set(shown))
+    table = pd.DataFrame({"articleType": shown, "top1": shown[::-1], "p1": 0.5, "loss": 4.2})
+    for figure in (grid, figures.largest_losses(photos, table, "Worst", SOURCE)):
+        words = [[text.get_window_extent() for text in ax.texts] for ax in figure.axes]
+        assert not any(a.overlaps(b) for one, two in pairwise(words) for a in one for b in two)
+        whole = figure.get_tightbbox()
+        assert whole.x0 >= 0 and whole.x1 <= figure.get_figwidth() and max(figure.get_size_inches()) <= 15
+
+
+def test_a_shortened_name_keeps_its_beginning_and_what_tells_it_from_the_others():
+    path = "Clothing, Shoes & Jewelry > Women > Clothing > "
+    names = ["Shirts", f"{path}Dresses > Casual", f"{path}Tops > Casual", f"{path}Dresses, long {'and longer ' * 9}"]
+    assert shorten(names, len, 30) == {
+        "Shirts": "Shirts",
+        names[1]: "Clothing,…g > Dresses > Casual",
+        names[2]: "Clothing,…hing > Tops > Casual",
+        names[3]: "Clothing,…sses, long and long…",
+    }
+
+
+def test_names_that_no_shortening_tells_apart_are_numbered():
+    short = shorten(["a" * n for n in range(40, 50)] + ["aaa…aaaaaa"], len, 10)
+    assert len(set(short.values())) == 11 and max(map(len, short.values())) == 10
+    assert short["aaa…aaaaaa"] == "aaa…aaaaaa" and short["a" * 40] == "a…aaaa (2)"
+
+
+def test_a_long_name_of_the_data_is_wrapped_also_in_wide_letters():
+    for name in ("W" * 200, "DATA " * 40):
+        figure = figures.photo_grid(PHOTOS, NAMES, "Photos", f"Data: {name}, 12 photos")
+        whole = figure.get_tightbbox()
+        assert whole.x0 >= 0 and whole.x1 <= figure.get_figwidth()
+
+
+def test_an_arrow_points_from_the_true_class_also_between_names_written_from_right_to_left():
+    pairs = PAIRS.assign(true=["حقيبة", "Shirts"], predicted=["שמלה", "حقيبة"])
+    mark = "\N{LEFT-TO-RIGHT MARK}"  # without them, names and arrow would stand in the other order
+    assert row_names(figures.confused_pairs(pairs, "Mistakes", SOURCE)) == [
+        f"{mark}Shirts{mark} → {mark}حقيبة",
+        f"{mark}حقيبة{mark} → {mark}שמלה",
+    ]
+    assert (
+        row_names(figures.class_distribution(COUNTS.assign(articleType=["حقيبة", "שמלה", "a"]), SOURCE))[0] == "حقيبة"
+    )
 
 
 @pytest.mark.parametrize("n", [6, 60, 142])

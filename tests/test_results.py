@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from fashion_tl.approaches import run_fc_only
 from fashion_tl.errors import RunError
 from fashion_tl.evaluation import TOP_K
+from fashion_tl.runs import read_table
 from fashion_tl.sample import draw_sample
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,7 +52,7 @@ def test_what_is_written_about_results_is_what_their_files_say(file):
 def test_a_record_is_complete_and_agrees_with_its_counts_per_class(name):
     ours = record(name)
     assert set(ours) >= KEYS
-    per_class = pd.read_csv(RESULTS / f"{name}_per_class.csv")
+    per_class = read_table(RESULTS / f"{name}_per_class.csv")
     assert list(per_class.columns) == ["articleType", "train", "test", "correct"]
     seen = per_class[(per_class["train"] > 0) & (per_class["test"] > 0)]
     few = seen[seen["train"] <= 50]
@@ -70,7 +70,7 @@ def test_a_record_is_complete_and_agrees_with_its_counts_per_class(name):
 @pytest.mark.parametrize("name", RECORDS)
 def test_its_predictions_history_and_confusions_agree_with_it(name):
     ours = record(name)
-    predictions = pd.read_csv(RESULTS / f"{name}_predictions.csv.gz", keep_default_na=False)
+    predictions = read_table(RESULTS / f"{name}_predictions.csv.gz")
     assert list(predictions.columns) == ["id", *(f"top{k}" for k in range(1, TOP_K + 1)), "p1"]
     assert len(predictions) == predictions["id"].nunique() == ours["n_test"]
     result = compare.read_result(RESULTS, name)
@@ -149,14 +149,14 @@ def test_every_metric_is_recomputed_from_predictions_and_styles_csv_alone(record
 
 def test_every_record_is_one_of_the_looks_and_the_same_look_is_counted_once(recorded):
     _, results = recorded
-    looks = pd.read_csv(results / "looks.csv")
+    looks = read_table(results / "looks.csv")
     assert looks["run"].tolist() == ["fc_only", "again"]
     make.record(results.parent / "run", results, "again")
-    assert len(pd.read_csv(results / "looks.csv")) == 2
+    assert len(read_table(results / "looks.csv")) == 2
 
 
 def test_every_run_on_record_is_among_the_looks_at_the_odd_years():
-    looks = pd.read_csv(RESULTS / "looks.csv")
+    looks = read_table(RESULTS / "looks.csv")
     for name in RECORDS:
         assert ((looks["run"] == name) & (looks["correct"] == record(name)["correct"])).any(), name
 
@@ -179,7 +179,7 @@ def test_counts_that_its_predictions_do_not_say_are_found(recorded, table):
     data, results = recorded
     file = results / f"again_{table}.csv"
     whole = file.read_text()
-    changed = pd.read_csv(file)
+    changed = read_table(file)
     changed.loc[0, "correct" if table == "per_class" else "count"] += 1
     changed.to_csv(file, index=False)
     with pytest.raises(RunError, match=f"again_{table}.csv is not what its predictions say"):
@@ -193,7 +193,7 @@ def test_counts_that_its_predictions_do_not_say_are_found(recorded, table):
 def test_predictions_of_other_photos_are_refused(recorded):
     data, results = recorded
     file = results / "again_predictions.csv.gz"
-    table = pd.read_csv(file, keep_default_na=False)
+    table = read_table(file)
     whole = file.read_bytes()
     table.iloc[1:].to_csv(file, index=False)
     with pytest.raises(RunError, match="does not hold each test photo"):
@@ -254,8 +254,8 @@ def test_an_approach_that_the_study_lacks_has_its_rows(tmp_path, monkeypatch):
 
 def test_published_counts_per_class_add_up_to_what_the_study_prints():
     study = json.loads((RESULTS / "published.json").read_text())
-    counts = pd.read_csv(RESULTS / "published_per_class.csv")
-    ours = pd.read_csv(RESULTS / "direct_per_class.csv").query("train > 0 and test > 0").reset_index(drop=True)
+    counts = read_table(RESULTS / "published_per_class.csv")
+    ours = read_table(RESULTS / "direct_per_class.csv").query("train > 0 and test > 0").reset_index(drop=True)
     assert counts[["articleType", "train", "test"]].equals(ours[["articleType", "train", "test"]])
     for name in ("fc_only", "direct", "two_step", "two_step_flips"):
         assert counts[name].sum() == study[name]["notebook"]["correct"] and (counts[name] <= counts["test"]).all()
