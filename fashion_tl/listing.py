@@ -14,7 +14,7 @@ from fashion_tl.table import text_of
 
 # Of photos, in any capitals; where a photo is there twice, as .jpg and .png, the earlier one is taken.
 ENDINGS = tuple(
-    ".jpg .jpeg .jpe .jfif .png .apng .webp .avif .avifs .bmp .dib .gif .tif .tiff .ppm .pgm .pbm .pnm .pfm".split()
+    ".jpg .jpeg .jpe .jfif .png .apng .webp .avif .avifs .bmp .gif .tif .tiff .ppm .pgm .pbm .pnm .pfm".split()
 )
 LARGEST_FILE = 1 << 28  # bytes, of a photo or the table; a larger one is a mistake or a bomb
 OF_SYSTEMS = ("__macosx", "@eadir", "$recycle.bin")  # folders that systems make, beside those that begin with a dot
