@@ -17,7 +17,7 @@ $(READY): requirements.txt pyproject.toml
 
 install: $(READY)  ## make .venv and install requirements.txt into it (the other commands do this themselves)
 
-demo: $(READY)  ## draw the sample, execute the three notebooks on it, refresh images/ and notebooks/ [WEIGHTS=...]
+demo: $(READY)  ## draw the sample, execute the three notebooks on it, refresh images/ and notebooks/ [WEIGHTS=...; default: IMAGENET1K_V1, 98 MB once]
 	rm -rf runs/demo
 	$(BIN)/python notebooks/execute.py --out runs/demo --refresh $(if $(WEIGHTS),--weights "$(WEIGHTS)")
 

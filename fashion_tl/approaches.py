@@ -20,23 +20,22 @@ from fashion_tl.distributed import main_first, rank, world_size
 from fashion_tl.errors import DataError
 from fashion_tl.evaluation import metrics, per_class_table, prediction_table
 from fashion_tl.features import frozen_features
-from fashion_tl.files import draft
+from fashion_tl.files import as_path, draft
 from fashion_tl.inference import forward, pick_device, resolve_precision, through
 from fashion_tl.model import (
     available_weights,
     build_resnet50,
     freeze_all_but_head,
     freeze_first_children,
-    is_random,
     load_model,
     replace_head,
     save_model,
     split_frozen,
-    weights_name,
 )
 from fashion_tl.photos import Photos, decode_photos, photo_digests, twin_groups
 from fashion_tl.runs import Run, create_run, file_fingerprint, write_json, write_table
 from fashion_tl.training import fit
+from fashion_tl.weights import is_random, weights_name
 
 StrPath = str | os.PathLike
 Maybe = StrPath | None
@@ -118,7 +117,7 @@ def start_run(folder: StrPath, config: Config, data: Data, weights: Maybe) -> Ru
     if world_size() > 1 and learns and pick_device().type == "cpu":
         print("NOTE: on CPUs, BatchNorm that learns takes its statistics from each process's own part of a batch")
     photos = len(data.task.train) + len(data.task.val) + len(data.task.test)
-    file = None if is_random(weights) else Path(weights).expanduser()
+    file = None if is_random(weights) else as_path(weights)
     fingerprint = file_fingerprint(file)[:16] if file and file.is_file() else None
     own_data = {"name": data.root.name, "photos": photos, "fingerprint": data.fingerprint}
     return create_run(folder, config, own_data, {"name": weights_name(weights), "fingerprint": fingerprint})

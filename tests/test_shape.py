@@ -11,8 +11,9 @@ def test_no_module_passes_300_lines():
 
 
 ORDER = (
-    "errors files machine config distributed drawing sample download dataroot catalogue photos batches model inference "
-    "features training evaluation runs predict export page figures approaches gallery report __main__".split()
+    "errors files machine config distributed drawing sample download dataroot catalogue photos batches checkpoints "
+    "weights model inference features training evaluation runs predict export page figures approaches gallery report "
+    "__main__".split()
 )
 
 
