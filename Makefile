@@ -29,7 +29,7 @@ test: $(READY)  ## ruff, then pytest
 lab: $(READY)  ## open JupyterLab on notebooks/ [LAB="--allow-root --no-browser"]
 	$(BIN)/jupyter lab --notebook-dir=notebooks $(LAB)
 
-notebooks: $(READY)  ## execute them on other data: DATA=... WEIGHTS=... [OUT=runs/notebooks EPOCHS=... RECIPE=... ONLY=direct]
+notebooks: $(READY)  ## execute them on other data: DATA=... [WEIGHTS=... OUT=runs/notebooks EPOCHS=... RECIPE=... ONLY=direct]
 	$(BIN)/python notebooks/execute.py --out "$(OUT)" --data "$(DATA)" $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
 	  $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(RECIPE),--recipe $(RECIPE)) $(if $(ONLY),--only $(ONLY))
 

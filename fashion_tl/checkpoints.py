@@ -54,14 +54,14 @@ class Network:
     @property
     def place(self) -> str:
         """Where they were, in words; empty where the file holds the tensors and nothing else."""
-        parts = [f"from {', '.join(f'`{key!s:.80}`' for key in self.keys)}"] if self.keys else []
-        parts += [f"names without `{self.prefix}`"] if self.prefix else []
+        parts = [f"from {', '.join(f'`{_word(key)}`' for key in self.keys)}"] if self.keys else []
+        parts += [f"names without `{_word(self.prefix)}`"] if self.prefix else []
         parts += ["names of nn.Sequential's children"] if self.numbered else []
         return ", ".join(parts)
 
     @property
     def is_average(self) -> bool:
-        return AVERAGE.search(".".join([*map(str, self.keys), self.prefix])) is not None
+        return AVERAGE.search(".".join([*map(_word, self.keys), self.prefix])) is not None
 
 
 def find_network(content: Any, name: str) -> Network:
@@ -78,11 +78,11 @@ def find_network(content: Any, name: str) -> Network:
         return different[0]
     if different:
         places = "; ".join(each.place or "at the top" for each in different)
-        keys, prefix = "".join(f"[{key!r:.80}]" for key in different[0].keys), different[0].prefix
+        keys, prefix = "".join(f"[{_word(key)!r}]" for key in different[0].keys), _word(different[0].prefix)
         raise WeightsError(
             f"{name} holds {len(different)} networks: {places}. Save the tensors of one alone; of the first: "
-            f'content = torch.load("{name}"){keys}; '
-            f'torch.save({{k: v for k, v in content.items() if k.startswith("{prefix:.80}")}}, "one.pth")'
+            f"content = torch.load({name!r}){keys}; "
+            f'torch.save({{k: v for k, v in content.items() if k.startswith("{prefix}")}}, "one.pth")'
         )
     raise _no_network(content, name)
 
@@ -93,7 +93,7 @@ def _no_network(content: Any, name: str) -> WeightsError:
     if not names or not all(isinstance(key, str) for key in names):
         return WeightsError(f"{name} holds no plain table of tensors (a state dict)")
     whose = next((words for known, words in OTHER_NAMES.items() if any(re.search(known, key) for key in names)), "")
-    shown = ", ".join(f"{key:.80}" for key in names[:3]) + (", …" if len(names) > 3 else "")
+    shown = ", ".join(map(_word, names[:3])) + (", …" if len(names) > 3 else "")
     return WeightsError(
         f"{name} does not fit ResNet-50 by torchvision's names (conv1.weight, layer1.0.conv1.weight, …): its names are "
         f"{shown}{f' ({whose})' if whose else ''}"
@@ -102,7 +102,7 @@ def _no_network(content: Any, name: str) -> WeightsError:
 
 def likeness(tensors: dict[str, Any]) -> str:
     """Which other ResNet it looks like, such as ``"ResNet-18"``; empty where that can't be told."""
-    blocks = [len({key.split(".")[1] for key in tensors if str(key).startswith(f"layer{i}.")}) for i in range(1, 5)]
+    blocks = [len({key.split(".")[1] for key in tensors if key.startswith(f"layer{i}.")}) for i in range(1, 5)]
     known = {(2, 2, 2, 2): 18, (3, 4, 6, 3): 34, (3, 4, 23, 3): 101, (3, 8, 36, 3): 152}
     size = known.get(tuple(blocks), 0)
     has_bottlenecks = "layer1.0.conv3.weight" in tensors
@@ -116,7 +116,7 @@ def _networks(content: Any) -> list[Network]:
         for name in table:
             for first in (FIRST, FIRST_NUMBERED):
                 if isinstance(name, str) and f".{name}".endswith(f".{first}") and len(found) < MOST:
-                    ignored = [f"{key!s:.80}" for key in _beside(content, keys)]
+                    ignored = [_word(key) for key in _beside(content, keys)]
                     found.append(_network(table, keys, name.removesuffix(first), first == FIRST_NUMBERED, ignored))
     return found
 
@@ -137,7 +137,7 @@ def _tables(content: Any) -> list[tuple[tuple, dict]]:
 def _beside(content: dict, keys: tuple) -> Iterator[Any]:
     """What lies beside the dicts on the way that these keys lead."""
     for key in keys:
-        yield from (other for other in content if other != key)
+        yield from (other for other in content if other is not key)
         content = content[key]
 
 
@@ -145,19 +145,22 @@ def _network(table: dict, keys: tuple, prefix: str, numbered: bool, ignored: lis
     """The ResNet whose names begin with ``prefix``: all of its body, whether it fits or not, without heads."""
     tensors, depth = {}, prefix.count(".")
     for key, value in table.items():
-        if not isinstance(key, str) and not prefix:
-            tensors[key] = value  # it will not fit
+        name = key if isinstance(key, str) else _word(key)
+        if not name.startswith(prefix):
+            ignored.append(_word(".".join(name.split(".")[:depth])))
             continue
-        if not str(key).startswith(prefix):
-            ignored.append(".".join(str(key).split(".")[:depth]))
-            continue
-        first, dot, rest = str(key).removeprefix(prefix).partition(".")
-        part = NUMBERED.get(first, "fc") if numbered else first
+        first, dot, rest = name.removeprefix(prefix).partition(".")
+        part = NUMBERED.get(first, "fc") if numbered and first.isdigit() else first
         if BODY.match(f"{part}.") or (torch.is_tensor(value) and not HEADS.search(part)):
             tensors[f"{part}{dot}{rest}"] = value
         elif part != "fc":
-            ignored.append(f"{prefix}{first}")
-    return Network(tensors, keys, prefix, numbered, tuple(dict.fromkeys(words[:80] for words in ignored)))
+            ignored.append(_word(f"{prefix}{first}"))
+    return Network(tensors, keys, prefix, numbered, tuple(dict.fromkeys(ignored)))
+
+
+def _word(key: Any) -> str:
+    """A key in few letters, whatever it is."""
+    return str(key)[:80] if isinstance(key, (str, int, float)) else type(key).__name__
 
 
 def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -203,7 +206,9 @@ def _other_format(path: Path) -> str:
     with zipfile.ZipFile(path) as archive:
         parts = archive.infolist()
     if any(part.filename.endswith("/constants.pkl") for part in parts):
-        return f'it is TorchScript. Save its tensors: torch.save(torch.jit.load("{path}").state_dict(), "plain.pth")'
+        return (
+            f'it is TorchScript. Save its tensors: torch.save(torch.jit.load({str(path)!r}).state_dict(), "plain.pth")'
+        )
     # torch compresses nothing: what is compressed could unpack to more than there is memory
     if any(part.compress_type for part in parts) or not any(part.filename.endswith("data.pkl") for part in parts):
         return "torch didn't write this zip; if the weights lie in it, unpack it first"
@@ -217,7 +222,7 @@ def _why(path: Path, error: Exception) -> str:
     if named := re.search(r"GLOBAL ([\w.]+)", str(error)):
         return (
             f"it would run code ({named[1]}). If you trust where it comes from, save its tensors alone: "
-            f'content = torch.load("{path}", weights_only=False); torch.save(content["state_dict"], "plain.pth"), '
+            f'content = torch.load({str(path)!r}, weights_only=False); torch.save(content["state_dict"], "plain.pth"), '
             "with content.state_dict() where it holds a whole network"
         )
     return f"it is damaged, or no file of weights ({type(error).__name__}); download or copy it again"

@@ -77,7 +77,7 @@ def read_weights(weights: str | os.PathLike) -> dict[str, torch.Tensor]:
     with torch.device("meta"):  # shapes alone
         own = _body(resnet50(weights=None).state_dict())
     faults = [f"{k} is missing" for k in own if k not in given]
-    faults += [f"{k!s:.80} is not in a ResNet-50" for k in given if k not in own]
+    faults += [f"{k:.80} is not in a ResNet-50" for k in given if k not in own]
     for k in (k for k in own if k in given):
         if not torch.is_tensor(given[k]):
             faults.append(f"{k} is no tensor")
@@ -100,7 +100,7 @@ def _holds_numbers(tensor: torch.Tensor) -> bool:
 
 def _body(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Without the last layer, and without BatchNorm's counters, which not every file has."""
-    return {k: v for k, v in state.items() if not (str(k).startswith("fc.") or str(k).endswith("num_batches_tracked"))}
+    return {k: v for k, v in state.items() if not k.startswith("fc.") and not k.endswith("num_batches_tracked")}
 
 
 class Conv(nn.Conv2d):

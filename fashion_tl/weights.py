@@ -9,6 +9,7 @@ from io import StringIO
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import torch
@@ -75,7 +76,7 @@ def _download(name: str) -> dict[str, Any]:
     except Exception as error:  # urllib, SSL, a wrong hash or a full disk: the answer is the same
         if was_there:
             raise WeightsError(f"{file} is damaged: delete it, and {name} is downloaded again. {WAYS}") from error
-        reason = getattr(error, "reason", error)
+        reason = error.reason if type(error) is URLError else error
         if "hash" in str(reason):
             reason = "what came is another file, or a part of it: its hash is wrong"
         raise WeightsError(f"the weights {name} could not be downloaded ({reason}). {WAYS}") from error

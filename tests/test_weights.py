@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import http.server
 import socket
+import sys
 import threading
 import time
 import zipfile
@@ -17,9 +18,12 @@ from torch import nn
 from torchvision.models import ResNet50_Weights, densenet121, resnet18, resnet50, resnet101, vit_b_32
 
 from fashion_tl import weights as weights_module
-from fashion_tl.config import DEFAULT_WEIGHTS
+from fashion_tl.__main__ import main
+from fashion_tl.approaches import RUN
+from fashion_tl.config import DEFAULT_WEIGHTS, make_config
 from fashion_tl.errors import WeightsError
-from fashion_tl.model import available_weights, build_resnet50, read_weights
+from fashion_tl.model import available_weights, build_resnet50, read_weights, save_model
+from fashion_tl.runs import create_run, default_weights
 
 
 def light(value=0.5, dtype=torch.float32, network=resnet50):
@@ -142,6 +146,12 @@ def test_a_path_in_the_home_folder_is_found(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     torch.save(light(), tmp_path / "w.pth")
     assert available_weights("~/w.pth", is_sample=False) == "~/w.pth"
+
+
+def test_the_model_of_a_run_is_weights_too(tmp_path):
+    model = build_resnet50(2, None)
+    save_model(tmp_path / "model.safetensors", model, ("Shirts", "Belts"), [5, 0], make_config("direct"))
+    assert torch.equal(read_weights(tmp_path / "model.safetensors")["conv1.weight"], model.conv1.weight)
 
 
 class Own:
@@ -372,6 +382,12 @@ def test_something_else_than_the_weights_is_not_kept(hub, respond, monkeypatch):
     assert list(hub.iterdir()) == []
 
 
+def test_what_the_server_answers_is_said(hub, monkeypatch):
+    forbidden = serving(monkeypatch, lambda handler: handler.send_error(403))
+    with forbidden, pytest.raises(WeightsError, match=r"could not be downloaded \(HTTP Error 403: Forbidden\)"):
+        read_weights(DEFAULT_WEIGHTS)
+
+
 def test_a_refused_connection_is_said_once_and_the_sample_goes_on(hub, monkeypatch, capsys):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -390,3 +406,16 @@ def test_a_damaged_file_of_an_earlier_download_is_named_and_runs_no_code(hub, mo
         file.write_bytes(content) if isinstance(content, bytes) else torch.save(content, file)
         with pytest.raises(WeightsError, match=rf"{file.name} .*[Dd]elete"):
             read_weights(DEFAULT_WEIGHTS)
+
+
+def test_a_run_that_began_with_the_other_weights_of_torchvision_goes_on_with_them(tmp_path, monkeypatch):
+    data = {"name": "mine", "photos": 1, "fingerprint": "x"}
+    for folder, name in (("old", "IMAGENET1K_V2"), ("own", "mine.pth")):
+        create_run(tmp_path / folder, make_config("direct"), data, {"name": name, "fingerprint": None})
+    assert default_weights(tmp_path / "none", tmp_path / "own") == DEFAULT_WEIGHTS
+    asked = []
+    monkeypatch.setitem(RUN, "direct", lambda data, weights, *rest, **more: asked.append(weights) or sys.exit(0))
+    for words in ([], ["--weights", "none"]):
+        with pytest.raises(SystemExit):
+            main(["run", "direct", "--data", "sample", "--out", str(tmp_path / "old"), *words])
+    assert asked == ["IMAGENET1K_V2", "none"]
