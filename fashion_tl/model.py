@@ -47,10 +47,10 @@ def build_resnet50(num_classes: int, weights: str | os.PathLike | None, seed: in
 
 @main_first()
 def available_weights(weights: str | os.PathLike | None, is_sample: bool) -> str | os.PathLike | None:
-    """The weights asked for. On the built-in sample, random ones take the place of a download that fails.
+    """The weights asked for; None, which means random ones, where a download fails for the built-in sample.
 
-    Of several processes one downloads. WeightsError when they can't be had, and it isn't the sample, or it isn't for
-    want of a download.
+    Of several processes one downloads. WeightsError when they can't be read or don't fit, or when a download fails for
+    any other data.
     """
     if not is_random(weights):
         try:

@@ -180,7 +180,7 @@ def test_a_file_that_needs_classes_is_refused_with_the_way_to_save_it_plainly(co
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
 def test_a_torchscript_archive_is_refused_with_the_way_to_save_it_plainly(tmp_path):
     torch.jit.save(torch.jit.trace(nn.Linear(2, 2), torch.zeros(1, 2)), tmp_path / "w.pt")
     with pytest.raises(WeightsError, match=r"TorchScript.*torch\.jit\.load\(.*state_dict"):
