@@ -17,7 +17,7 @@ $(READY): requirements.txt pyproject.toml
 
 install: $(READY)  ## make .venv and install requirements.txt into it (the other commands do this themselves)
 
-demo: $(READY)  ## draw the sample, execute the three notebooks on it, refresh images/ and notebooks/ [WEIGHTS=...]
+demo: $(READY)  ## draw the sample, execute the three notebooks on it, refresh images/ and notebooks/ [WEIGHTS=...; default: IMAGENET1K_V1, 98 MB once]
 	rm -rf runs/demo
 	$(BIN)/python notebooks/execute.py --out runs/demo --refresh $(if $(WEIGHTS),--weights "$(WEIGHTS)")
 
@@ -29,7 +29,7 @@ test: $(READY)  ## ruff, then pytest
 lab: $(READY)  ## open JupyterLab on notebooks/ [LAB="--allow-root --no-browser"]
 	$(BIN)/jupyter lab --notebook-dir=notebooks $(LAB)
 
-notebooks: $(READY)  ## execute them on other data: DATA=... WEIGHTS=... [OUT=runs/notebooks EPOCHS=... RECIPE=... ONLY=direct]
+notebooks: $(READY)  ## execute them on other data: DATA=... [WEIGHTS=... OUT=runs/notebooks EPOCHS=... RECIPE=... ONLY=direct]
 	$(BIN)/python notebooks/execute.py --out "$(OUT)" --data "$(DATA)" $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
 	  $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(RECIPE),--recipe $(RECIPE)) $(if $(ONLY),--only $(ONLY))
 

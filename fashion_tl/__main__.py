@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from fashion_tl import __version__
-from fashion_tl.config import APPROACHES, RECIPES, parse_setting
+from fashion_tl.config import APPROACHES, DEFAULT_WEIGHTS, RECIPES, parse_setting
 from fashion_tl.errors import FashionTLError
 from fashion_tl.files import as_path
 from fashion_tl.machine import say
@@ -55,11 +55,13 @@ def run(args: argparse.Namespace) -> None:
     from fashion_tl.evaluation import headline
     from fashion_tl.gallery import draw_all
     from fashion_tl.inference import pick_device
+    from fashion_tl.runs import default_weights
 
     out = as_path(args.out)
+    weights = args.weights or default_weights(out)
     with processes(pick_device()):
         settings = {"epochs": args.epochs, "seed": args.seed, **dict(map(parse_setting, args.set))}
-        runs = RUN[args.approach](args.data, args.weights, out, args.recipe, args.cache, args.workers, **settings)
+        runs = RUN[args.approach](args.data, weights, out, args.recipe, args.cache, args.workers, **settings)
         if rank() > 0:
             return
     for finished in runs:
@@ -132,7 +134,7 @@ def parser() -> argparse.ArgumentParser:
 
     new = command(run, "Train and evaluate one approach, as its notebook does.")
     new.add_argument("approach", choices=APPROACHES)
-    new.add_argument("--weights", default="IMAGENET1K_V2", help="torchvision's (default: %(default)s), a file, `none`")
+    new.add_argument("--weights", help=f"torchvision's (default: {DEFAULT_WEIGHTS}), a file of a ResNet-50, or `none`")
     new.add_argument("--out", required=True, help="folder of the run")
     new.add_argument("--recipe", choices=RECIPES, default="tuned", help="default: %(default)s")
     new.add_argument("--epochs", type=int, help="default: the recipe's")

@@ -27,16 +27,15 @@ from fashion_tl.model import (
     build_resnet50,
     freeze_all_but_head,
     freeze_first_children,
-    is_random,
     load_model,
     replace_head,
     save_model,
     split_frozen,
-    weights_name,
 )
 from fashion_tl.photos import Photos, decode_photos, photo_digests, twin_groups
 from fashion_tl.runs import Run, create_run, file_fingerprint, write_json, write_table
 from fashion_tl.training import fit
+from fashion_tl.weights import is_random, weights_name
 
 StrPath = str | os.PathLike
 Maybe = StrPath | None

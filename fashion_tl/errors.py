@@ -15,7 +15,7 @@ class DataError(FashionTLError):
 
 
 class WeightsError(FashionTLError):
-    """The weights can't be had, or don't fit the network."""
+    """The weights can't be downloaded or read, or don't fit the network."""
 
 
 class ConfigError(FashionTLError):

@@ -1,9 +1,8 @@
-"""ResNet-50: build it, load weights, freeze parts, swap the head, save and load it with its class list."""
+"""ResNet-50: build it, fit weights in, freeze parts, swap the head, save and load it with its class list."""
 
 import copy
 import json
 import os
-import zipfile
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -15,27 +14,25 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.models import ResNet50_Weights, resnet50
+from torchvision.models import resnet50
 
+from fashion_tl.checkpoints import likeness
 from fashion_tl.config import Config
 from fashion_tl.distributed import main_first
 from fashion_tl.errors import ConfigError, WeightsError
 from fashion_tl.files import as_path, replacing
+from fashion_tl.machine import say
+from fashion_tl.weights import NAMES, WAYS, find_tensors, is_random
 
-NAMES = tuple(ResNet50_Weights.__members__)
-WAYS = (
-    "Give the weights in one of three ways: a torchvision name (IMAGENET1K_V1, IMAGENET1K_V2: downloaded once), "
-    "a .safetensors or .pth file, or `none` to start from random weights."
-)
 FIRST_CHILDREN = 5  # of the network: conv1, bn1, relu, maxpool, layer1
 
 
 def build_resnet50(num_classes: int, weights: str | os.PathLike | None, seed: int = 0) -> nn.Module:
     """torchvision's ``resnet50`` with a new last layer of ``num_classes`` outputs, in channels_last format.
 
-    ``weights`` is a torchvision name, a ``.safetensors`` or ``.pth`` path, or None (or ``"none"``) for random;
-    ``seed`` decides everything random in it. WeightsError when the weights can't be had, or, naming the tensors,
-    when they don't fit.
+    ``weights`` is a torchvision name, a file of a ResNet-50 in any of the usual wrappings, or None (or ``"none"``) for
+    random; ``seed`` decides everything random in it. WeightsError when the weights can't be read or, naming the
+    tensors, when they don't fit.
     """
     torch.manual_seed(seed)
     model = resnet50(weights=None)
@@ -48,24 +45,13 @@ def build_resnet50(num_classes: int, weights: str | os.PathLike | None, seed: in
     return model.to(memory_format=torch.channels_last)
 
 
-def is_random(weights: str | os.PathLike | None) -> bool:
-    """Whether these are no weights at all."""
-    return weights is None or str(weights).lower() == "none"
-
-
-def weights_name(weights: str | os.PathLike | None) -> str:
-    """How figures and tables call them: no path of any machine."""
-    return "random weights" if is_random(weights) else Path(weights).name
-
-
 @main_first()
 def available_weights(weights: str | os.PathLike | None, is_sample: bool) -> str | os.PathLike | None:
-    """The weights asked for. On the built-in sample, random ones take the place of a download that fails.
+    """The weights asked for; None, which means random ones, where a download fails for the built-in sample.
 
-    Of several processes one downloads. WeightsError when they can't be had, and it isn't the sample, or it isn't for
-    want of a download.
+    Of several processes one downloads. WeightsError when they can't be read or don't fit, or when a download fails for
+    any other data.
     """
-    reason = "the weights are `none`"
     if not is_random(weights):
         try:
             read_weights(weights)
@@ -73,31 +59,36 @@ def available_weights(weights: str | os.PathLike | None, is_sample: bool) -> str
         except WeightsError as error:
             if not is_sample or str(weights) not in NAMES:
                 raise
-            reason = str(error)
-    print(f"NOTE: {reason}\nNOTE: it starts from RANDOM weights: nothing is transferred, and the figures are poorer.")
-    print("NOTE: the recipes' learning rates are made for ImageNet's weights; for random ones, 0.01 or less suits lr.")
+            say(str(error).removesuffix(f" {WAYS}"))
+    say(
+        "NOTE: training starts from RANDOM weights: nothing is transferred, so accuracy is far lower. The recipes' "
+        "learning rates are for ImageNet's weights; for random ones, set lr to 0.01 or less."
+    )
     return None
 
 
 def read_weights(weights: str | os.PathLike) -> dict[str, torch.Tensor]:
-    """The tensors of a ResNet-50 without its last layer, from torchvision or from a file.
+    """The tensors of a ResNet-50 without its last layer, from torchvision or from a file, unwrapped.
 
     No code in the file is ever run. WeightsError names the file, or the download that failed, or the tensors that
     are missing, don't fit or aren't numbers.
     """
-    state = _download(str(weights)) if str(weights) in NAMES else _read_file(Path(weights).expanduser())
+    given = _body(find_tensors(weights))
     with torch.device("meta"):  # shapes alone
-        own, given = _body(resnet50(weights=None).state_dict()), _body(state)
+        own = _body(resnet50(weights=None).state_dict())
     faults = [f"{k} is missing" for k in own if k not in given]
     faults += [f"{k:.80} is not in a ResNet-50" for k in given if k not in own]
     for k in (k for k in own if k in given):
-        if own[k].shape != given[k].shape:
+        if not torch.is_tensor(given[k]):
+            faults.append(f"{k} is no tensor")
+        elif own[k].shape != given[k].shape:
             faults.append(f"{k} is {tuple(given[k].shape)}, not {tuple(own[k].shape)}")
         elif not _holds_numbers(given[k]):
             faults.append(f"{k} holds values that are not numbers")
     if faults:
         more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
-        raise WeightsError(f"{weights} does not fit ResNet-50: {'; '.join(faults[:5])}{more}. {WAYS}")
+        like = f" It looks like a {other}." if (other := likeness(given)) else ""
+        raise WeightsError(f"{weights} does not fit ResNet-50: {'; '.join(faults[:5])}{more}.{like} {WAYS}")
     return given
 
 
@@ -105,31 +96,6 @@ def _holds_numbers(tensor: torch.Tensor) -> bool:
     """Whether all are finite as float32; nothing but a plain tensor of floating-point values will do."""
     plain = tensor.is_floating_point() and tensor.layout is torch.strided and tensor.device.type == "cpu"
     return plain and bool(torch.isfinite(tensor.detach().float()).all())
-
-
-def _download(name: str) -> dict[str, torch.Tensor]:
-    try:
-        return ResNet50_Weights[name].get_state_dict(progress=True, check_hash=True)
-    except Exception as error:  # urllib, SSL, a wrong hash or a full disk: the answer is the same
-        raise WeightsError(f"the weights {name} could not be downloaded ({error}). {WAYS}") from error
-
-
-def _read_file(path: Path) -> dict[str, torch.Tensor]:
-    if not path.is_file():
-        raise WeightsError(f"no such weights: {path}. {WAYS}")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        if zipfile.is_zipfile(path) and any(part.compress_type for part in zipfile.ZipFile(path).infolist()):
-            raise ValueError("packed tighter than torch does: it could unpack to more than there is memory")
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch's own message would advise to let the file run its code
-        raise WeightsError(
-            f"{path} can't be read as weights: it is damaged, or would run code ({type(error).__name__}). {WAYS}"
-        ) from error
-    if not isinstance(state, dict) or not all(type(k) is str and torch.is_tensor(v) for k, v in state.items()):
-        raise WeightsError(f"{path} holds no plain table of tensors (a state dict). {WAYS}")
-    return state
 
 
 def _body(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

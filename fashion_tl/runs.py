@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from fashion_tl import __version__
-from fashion_tl.config import Config, make_config
+from fashion_tl.config import DEFAULT_WEIGHTS, Config, make_config
 from fashion_tl.distributed import rank
 from fashion_tl.errors import RunError
 from fashion_tl.files import as_path, is_made, lock, make_once, replacing
@@ -108,6 +108,16 @@ def open_run(folder: str | os.PathLike) -> Run:
         below = ", ".join(sorted(path.parent.name for path in folder.glob("*/run.json")))
         hint = f"; runs lie in it: {below}" if below else ""
         raise RunError(f"{folder} is no run folder: run.json can't be read ({error}){hint}") from error
+
+
+def default_weights(*folders: str | os.PathLike) -> str:
+    """DEFAULT_WEIGHTS; but torchvision's other ones where a run in one of these folders began with them, to go on."""
+    for folder in folders:
+        with suppress(RunError, KeyError, TypeError):
+            name = open_run(as_path(folder)).about["weights"]["name"]
+            if name.startswith("IMAGENET1K_"):
+                return name
+    return DEFAULT_WEIGHTS
 
 
 def create_run(folder: str | os.PathLike, config: Config, data: dict[str, Any], weights: dict[str, Any]) -> Run:

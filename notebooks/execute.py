@@ -12,30 +12,48 @@ import copy
 import shutil
 import signal
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
+from typing import TextIO
 
 import nbformat
 import pandas as pd
 import papermill
 import torch
 from nbformat import NotebookNode
-from torchvision.models import ResNet50_Weights
 
-from fashion_tl.config import parse_setting
+from fashion_tl.config import DEFAULT_WEIGHTS, parse_setting
 from fashion_tl.dataroot import SAMPLE
-from fashion_tl.errors import FashionTLError, WeightsError
+from fashion_tl.errors import FashionTLError
 from fashion_tl.evaluation import headline
 from fashion_tl.files import as_path
-from fashion_tl.model import NAMES, is_random, read_weights
-from fashion_tl.runs import Run, open_run
+from fashion_tl.model import available_weights
+from fashion_tl.runs import Run, default_weights, open_run
 
 HERE = Path(__file__).resolve().parent
 NOTEBOOKS = {"fc_only": "01_fc_only", "direct": "02_direct", "two_step": "03_two_step"}
-AUTO = "IMAGENET1K_V2"
 # Made for ImageNet's weights, the recipe leads random ones nowhere in the sample's few epochs; this does somewhere.
 SMALL = {"image_size": [80, 60]}  # papermill makes a string of a tuple
 FROM_NOTHING = SMALL | {"optimizer": "sgd", "lr": 0.005, "backbone_lr_ratio": 1.0, "weight_decay": 1e-4, "mixup": 0.0}
 RANDOM = {"fc_only": SMALL | {"lr": 0.01}, "direct": FROM_NOTHING, "two_step": FROM_NOTHING}
+
+
+class Terminal:
+    """A stream on which a line that begins with NOTE appears once, though each notebook says it; for any letter."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream, self.encoding, self.said = stream, stream.encoding or "utf-8", set()
+
+    def write(self, text: str) -> None:
+        for line in text.splitlines(keepends=True):
+            if line.rstrip() in self.said:
+                continue
+            if line.startswith("NOTE"):
+                self.said.add(line.rstrip())
+            self.stream.write(line.encode(self.encoding, "backslashreplace").decode(self.encoding))
+
+    def flush(self) -> None:
+        self.stream.flush()
 
 
 def execute(approach: str, out: Path, parameters: dict) -> Path:
@@ -145,7 +163,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=as_path, required=True, help="folder for executed notebooks and runs")
     parser.add_argument("--data", default=SAMPLE)
     parser.add_argument(
-        "--weights", default="", help="default: torchvision's, where this machine has them, else random"
+        "--weights",
+        help=f"default: {DEFAULT_WEIGHTS}, downloaded once; on the sample, random ones where that fails",
     )
     parser.add_argument("--recipe", default="tuned")
     parser.add_argument("--epochs", type=int, help="default: the recipe's own; the notebook's own on the sample")
@@ -161,57 +180,64 @@ def main() -> int:
     is_sample = args.data == SAMPLE
     if args.refresh and not is_sample:
         raise SystemExit("--refresh is for the built-in sample alone")
-    downloaded = Path(torch.hub.get_dir(), "checkpoints", ResNet50_Weights[AUTO].url.rsplit("/", 1)[-1]).is_file()
-    weights = args.weights or (AUTO if downloaded or not is_sample else "none")
-    random = is_random(weights)
-    if weights in NAMES:
-        try:
-            read_weights(weights)  # a download is seen here; the notebook says what failed
-        except WeightsError:
-            random = True
-    gentler = random and is_sample and args.recipe == "tuned"
+    weights = args.weights or default_weights(*(args.out / approach for approach in NOTEBOOKS))
+    # Here, not in each notebook: a download is tried once.
+    weights = available_weights(weights, is_sample or (as_path(args.data) / "sample.json").is_file())
+    gentler = weights is None and is_sample and args.recipe == "tuned"
+    given = parameters(args, weights)
     settings = dict(map(parse_setting, args.set))
-    file = as_path(weights)
-    parameters = {
-        "data_root": args.data if is_sample else str(as_path(args.data).resolve()),
-        "weights": str(file.resolve()) if file.is_file() else weights,
-        "recipe": args.recipe,
-        "cache": str(as_path(args.cache).resolve()) if args.cache else None,
-    }
-    if args.epochs or not is_sample:
-        parameters["epochs"] = args.epochs
     args.out.mkdir(parents=True, exist_ok=True)
     done: dict[Path, list[Run]] = {}
     for approach in args.only or NOTEBOOKS:
         print(f"\n=== notebooks/{NOTEBOOKS[approach]}.ipynb", flush=True)
         try:
             other = RANDOM[approach] if gentler else {}
-            executed = execute(approach, args.out, parameters | {"settings": other | settings})
+            executed = execute(approach, args.out, given | {"settings": other | settings})
         except papermill.PapermillExecutionError as error:
             print(f"error: {NOTEBOOKS[approach]}.ipynb: {error.ename}: {error.evalue}", file=sys.stderr)
             return 1
         folders = [args.out / approach / "top20", args.out / approach]
         done[executed] = [open_run(folder) for folder in folders if (folder / "metrics.json").exists()]
-    runs = [run for both in done.values() for run in both]
     for executed in done if args.refresh else ():
         refresh(executed, done[executed])
+    summary([run for both in done.values() for run in both], args, gentler)
+    return 0
+
+
+def parameters(args: argparse.Namespace, weights: str | None) -> dict:
+    """What is put in the place of the notebooks' own parameters, alike for all of them."""
+    file = as_path(weights or "")
+    given = {
+        "data_root": SAMPLE if args.data == SAMPLE else str(as_path(args.data).resolve()),
+        "weights": str(file.resolve()) if file.is_file() else weights or "none",
+        "recipe": args.recipe,
+        "cache": str(as_path(args.cache).resolve()) if args.cache else None,
+    }
+    return given | ({"epochs": args.epochs} if args.epochs or args.data != SAMPLE else {})
+
+
+def summary(runs: list[Run], args: argparse.Namespace, gentler: bool) -> None:
+    """Print what came out and where it is."""
     print(f"\n{table(runs).reset_index().to_string(index=False)}\n")
     print(f"run folders:        {', '.join(str(run.folder) for run in runs)}")
     print(f"executed notebooks: {args.out}/*.ipynb\nfigures:            {args.out}/**/figures/*.png")
     if any(run.is_random for run in runs):
-        print(f"NOTE: these started from RANDOM weights: nothing was transferred; WEIGHTS={AUTO} downloads (98 MB).")
-        if gentler:
-            print("NOTE: the tuned recipe is of no use to them; the notebooks took gentler settings, which they show.")
+        own = ", with gentler settings than the recipe's" if gentler else ""
+        print(
+            f"NOTE: these runs started from RANDOM weights{own}: nothing was transferred. {DEFAULT_WEIGHTS} is "
+            "downloaded where there is a network; WEIGHTS=FILE takes a file."
+        )
     if args.refresh:
         print("images/ and notebooks/ now hold these; `git restore images notebooks` brings the committed ones back")
-    return 0
 
 
 if __name__ == "__main__":
     received = [signal.SIGINT]
     signal.signal(signal.SIGTERM, lambda *of: (received.append(of[0]), signal.default_int_handler(*of)))
     try:
-        sys.exit(main())
+        with redirect_stdout(Terminal(sys.stdout)):
+            code = main()
+        sys.exit(code)
     except KeyboardInterrupt:
         print("stopped; the same command goes on after the last whole epoch (`make demo` starts anew)", file=sys.stderr)
         sys.exit(128 + received[-1])

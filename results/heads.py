@@ -17,10 +17,11 @@ from fashion_tl.config import make_config
 from fashion_tl.errors import FashionTLError
 from fashion_tl.evaluation import metrics, prediction_table
 from fashion_tl.inference import forward, pick_device
-from fashion_tl.model import available_weights, build_resnet50, freeze_all_but_head, split_frozen, weights_name
+from fashion_tl.model import available_weights, build_resnet50, freeze_all_but_head, split_frozen
 from fashion_tl.photos import twin_groups
 from fashion_tl.runs import commit, machine, write_json
 from fashion_tl.training import fit
+from fashion_tl.weights import weights_name
 
 FEWEST = 100  # photos of a year that is worth holding out
 FIGURES = ("n_test", "ceiling", "correct", "top1", "top1_learnable", "top5", "macro", "macro_classes", "few_shot")

@@ -24,10 +24,11 @@ HEADER = "id,gender,masterCategory,subCategory,articleType,baseColour,season,yea
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory) -> Path:
-    """``FASHION_TL_CACHE`` for the whole session, deleted afterwards: the user's own cache is never touched."""
+    """``FASHION_TL_CACHE`` for the whole session, deleted afterwards: the user's own caches are never touched."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FASHION_TL_CACHE", str(folder))
+        patch.setenv("TORCH_HOME", str(folder / "torch"))  # torchvision's downloads
         yield folder
     shutil.rmtree(folder, ignore_errors=True)  # the real photos take 640 MB
 

@@ -731,9 +731,7 @@ def make_weights(rng: Random, folder: Path) -> tuple[Path, bool]:
     path, marker = folder / "w.pth", folder / "ran"
     name = rng.choice(list(shapes()))
     shape = shapes()[name]
-    way = rng.choice(
-        ("good", "code", "bare code", "shape", "missing", "extra", "not a number", "type", "form", "key", "bomb")
-    )
+    way = rng.choice("good wrapped code bare_code shape missing extra not_a_number type form key bomb".split())
     legacy = way != "bomb" and rng.random() < 0.3
 
     def save(state: object) -> Path:
@@ -745,18 +743,18 @@ def make_weights(rng: Random, folder: Path) -> tuple[Path, bool]:
     def number(value: float, dtype: torch.dtype = torch.float32):
         return torch.full((1,), value, dtype=dtype).expand(shape)
 
-    if name.startswith("fc.") and way in ("shape", "missing", "not a number", "type"):
+    if name.startswith("fc.") and way in ("shape", "missing", "not_a_number", "type"):
         way = "good"  # the last layer is replaced anyway
     if way == "good":
         dtype = rng.choice((torch.float16, torch.bfloat16, torch.float32, torch.float64))
         return save(light_state(**{name: number(0.5, dtype)})), True
-    if way in ("code", "bare code"):
+    if way in ("code", "bare_code"):
         code = rng.choice((
             Code(Path.touch, marker), Code(os.system, f"touch {marker}"), Code(eval, f"open({str(marker)!r}, 'w')"),
             Code(exec, f"open({str(marker)!r}, 'w')"), Code(subprocess.check_call, ["touch", str(marker)]),
         ))  # fmt: skip
         state = rng.choice((code, [code], light_state(**{name: code}), {code: 1}, {"a": {"b": (code,)}}))
-        if way == "bare code":
+        if way == "bare_code":
             path.write_bytes(pickle.dumps(code if isinstance(state, dict) else state, rng.randrange(2, 6)))
             return path, False
         return save(state), False
@@ -771,7 +769,7 @@ def make_weights(rng: Random, folder: Path) -> tuple[Path, bool]:
         return save(state), False
     if way == "extra":
         return save(light_state(**{rng.choice(("layer5.weight", "../x", "y" * 1_000_000)): torch.zeros(1)})), False
-    if way == "not a number":
+    if way == "not_a_number":
         return save(light_state(**{name: rng.choice((
             number(np.nan), number(np.inf), number(-np.inf, torch.bfloat16), number(1e300, torch.float64),
         ))})), False  # fmt: skip
@@ -782,9 +780,11 @@ def make_weights(rng: Random, folder: Path) -> tuple[Path, bool]:
         ))})), False  # fmt: skip
     if way == "key":
         return save(light_state() | {rng.choice((1, None, ("a", "b"), b"conv1", 1.5)): torch.zeros(1)}), False
-    return save(
-        rng.choice(([], [light_state()], {"state_dict": light_state()}, torch.zeros(3), "x", None, {}, 7))
-    ), False
+    if way == "wrapped":
+        prefix = rng.choice(("", "module.", "_orig_mod.model."))
+        state = {f"{prefix}{k}": v for k, v in light_state().items()}
+        return save(rng.choice(({"state_dict": state}, {"model": state, "epoch": 1}, state))), True
+    return save(rng.choice(([], [light_state()], torch.zeros(3), "x", None, {}, 7, {"state_dict": {}}))), False
 
 
 def _unpacking_to_gigabytes(path: Path, light: Path) -> Path:

@@ -1,16 +1,24 @@
 """The committed notebooks: as a reader finds them, and executed from their sources on a tiny sample."""
 
 import importlib.util
+import io
 import json
 import re
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
+from urllib.error import URLError
 
 import nbformat
 import papermill
 import pytest
+from torchvision.models import ResNet50_Weights
 
+from fashion_tl import weights
 from fashion_tl.catalogue import read_catalogue
 from fashion_tl.dataroot import open_root
+from fashion_tl.errors import WeightsError
+from fashion_tl.model import available_weights
 from fashion_tl.runs import open_run
 from fashion_tl.sample import draw_sample
 
@@ -138,6 +146,52 @@ def test_refreshed_notebooks_have_neither_overridden_parameters_nor_papermills_n
     assert "made from `some weights`" in text
     assert "made from" not in json.dumps(execute.committed_form(notebook, "x"))  # it never piles up
     assert [c.source for c in cells] == [c.source for c in code_cells(ROOT / "notebooks" / "01_fc_only.ipynb")]
+
+
+def test_in_the_demo_a_download_is_tried_once_and_said_once(tmp_path, monkeypatch, capsys):
+    tried, given = [], []
+
+    def offline(*args, **kwargs):
+        tried.append(1)
+        raise URLError("no network")
+
+    def notebook(approach, out, parameters):
+        given.append(parameters["weights"])
+        available_weights(parameters["weights"], is_sample=True)
+        return out
+
+    monkeypatch.setattr(ResNet50_Weights, "get_state_dict", offline)
+    monkeypatch.setattr(weights, "_knock", lambda url: None)
+    monkeypatch.setattr(execute, "execute", notebook)
+    monkeypatch.setattr(execute, "summary", lambda runs, args, gentler: None)
+    monkeypatch.setattr(sys, "argv", ["execute.py", "--out", str(tmp_path)])
+    with redirect_stdout(execute.Terminal(sys.stdout)):
+        assert execute.main() == 0
+    assert len(tried) == 1 and given == ["none"] * 3
+    out = capsys.readouterr().out
+    assert out.count("NOTE") == out.count("RANDOM weights") == 1 and "could not be downloaded (no network)" in out
+
+
+def test_on_other_data_a_download_that_fails_ends_it_before_a_notebook_starts(tmp_path, monkeypatch, make_root):
+    def offline(*args, **kwargs):
+        raise URLError("no network")
+
+    monkeypatch.setattr(ResNet50_Weights, "get_state_dict", offline)
+    monkeypatch.setattr(weights, "_knock", lambda url: None)
+    root = make_root([(1, 2010, "Shirts")])
+    monkeypatch.setattr(sys, "argv", ["execute.py", "--out", str(tmp_path / "out"), "--data", str(root)])
+    with pytest.raises(WeightsError, match="three ways"):
+        execute.main()
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_terminal_of_the_demo_shows_any_letter_and_a_note_once():
+    stream = io.TextIOWrapper(io.BytesIO(), "ascii", newline="\n")
+    terminal = execute.Terminal(stream)
+    for text in ("NOTE: a\nDürer ", "· 2\n", "NOTE: a\n2\n", "NOTE: b\n2\n"):
+        terminal.write(text)
+    terminal.flush()
+    assert stream.buffer.getvalue() == b"NOTE: a\nD\\xfcrer \\xb7 2\n2\nNOTE: b\n2\n"
 
 
 def test_progress_bars_are_kept_as_a_terminal_would_show_them_in_the_end():
