@@ -40,7 +40,8 @@ def imported(node: ast.AST, is_inside: bool = False):
 
 
 def all_imports() -> set[tuple[str, bool]]:
-    sources = (REPOSITORY / "fashion_tl").rglob("*.py")
+    package = REPOSITORY / "fashion_tl"
+    sources = [path for path in package.rglob("*.py") if path.parent != package / "examples"]  # those aren't imported
     return {pair for path in sources for pair in imported(ast.parse(path.read_text("utf-8")))}
 
 
@@ -124,7 +125,7 @@ class Site:
     def run_cell(self, cell: str, **variables: object) -> str:
         """Run one of the guide's cells, in folders below ``home``: few epochs, small photos, no weights."""
         cell = re.sub("/kaggle|/content|/tmp/fashion_tl", lambda place: f"{self.home}{place[0]}", cell)
-        cell = cell.replace("--weights IMAGENET1K_V2", "--weights none --epochs 1 --set image_size=32x32")
+        cell = cell.replace("run fc_only", "run fc_only --weights none --epochs 1 --set image_size=32x32")
         (self.home / "cell.ipy").write_text(cell)
         command = [self.programs / "python", "-m", "IPython", "--no-banner", "--colors=NoColor", "cell.ipy"]
         return self.run(*read_only(self.home / "kaggle" / "input"), *command, **variables)
