@@ -40,7 +40,8 @@ def imported(node: ast.AST, is_inside: bool = False):
 
 
 def all_imports() -> set[tuple[str, bool]]:
-    sources = (REPOSITORY / "fashion_tl").rglob("*.py")
+    package = REPOSITORY / "fashion_tl"
+    sources = set(package.rglob("*.py")) - set((package / "examples").iterdir())  # these are for others to copy
     return {pair for path in sources for pair in imported(ast.parse(path.read_text("utf-8")))}
 
 
