@@ -3,6 +3,7 @@
 import copy
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim import SGD, AdamW, Optimizer
+from torch.optim import Optimizer
 from tqdm import tqdm
 
 from fashion_tl.batches import Batches
@@ -26,6 +27,8 @@ from fashion_tl.files import replacing
 from fashion_tl.inference import autocast, forward
 from fashion_tl.machine import progress, say
 from fashion_tl.model import train_mode
+from fashion_tl.optimizer import learning_rate, make_optimizer
+from fashion_tl.threads import threads_by_load
 
 
 @dataclass(frozen=True)
@@ -82,24 +85,27 @@ def fit(
     interrupted, before = False, sum(row["seconds"] for row in history)
     bar = progress(total=config.epochs * len(train), initial=len(history) * len(train), unit="batch")
     try:
-        for epoch in range(len(history), config.epochs):
-            start = time.perf_counter()
-            torch.manual_seed(config.seed * 100_003 + epoch)
-            bar.set_description(f"epoch {epoch + 1}/{config.epochs}")
-            train_loss, train_accuracy = train_epoch(learner, train, optimizer, config, per_class, epoch, bar)
-            model.load_state_dict(everyone({k: b.cpu() for k, b in model.named_buffers()})[0], strict=False)
-            if not math.isfinite(train_loss):
-                raise RunError(f"the loss is no longer a number in epoch {epoch + 1}; lower lr ({config.lr:g})")
-            row = {"epoch": epoch + 1, "lr": optimizer.param_groups[-1]["lr"]}
-            row |= {"train_loss": train_loss, "train_accuracy": train_accuracy}
-            row |= validate(model, val, config, per_class) | {"seconds": time.perf_counter() - start}
-            better = best
-            if not math.isfinite(best["val_cross_entropy"]) or row["val_cross_entropy"] < best["val_cross_entropy"]:
-                better = {"state": copy.deepcopy(model.state_dict()), **row}
-            states = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
-            _save_checkpoint(checkpoint, config=config.to_dict(), history=[*history, row], best=better, **states)
-            history, best = [*history, row], better  # in one go, and only what is saved: Ctrl-C finds both or none
-            bar.write(_line(row, config.epochs))
+        with threads_by_load(device) as adapt:
+            for epoch in range(len(history), config.epochs):
+                start = time.perf_counter()
+                torch.manual_seed(config.seed * 100_003 + epoch)
+                bar.set_description(f"epoch {epoch + 1}/{config.epochs}")
+                train_loss, train_accuracy = train_epoch(
+                    learner, train, optimizer, config, per_class, epoch, bar, adapt
+                )
+                model.load_state_dict(everyone({k: b.cpu() for k, b in model.named_buffers()})[0], strict=False)
+                if not math.isfinite(train_loss):
+                    raise RunError(f"the loss is no longer a number in epoch {epoch + 1}; lower lr ({config.lr:g})")
+                row = {"epoch": epoch + 1, "lr": optimizer.param_groups[-1]["lr"]}
+                row |= {"train_loss": train_loss, "train_accuracy": train_accuracy}
+                row |= validate(model, val, config, per_class) | {"seconds": time.perf_counter() - start}
+                better = best
+                if not math.isfinite(best["val_cross_entropy"]) or row["val_cross_entropy"] < best["val_cross_entropy"]:
+                    better = {"state": copy.deepcopy(model.state_dict()), **row}
+                states = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+                _save_checkpoint(checkpoint, config=config.to_dict(), history=[*history, row], best=better, **states)
+                history, best = [*history, row], better  # in one go, and only what is saved: Ctrl-C finds both or none
+                bar.write(_line(row, config.epochs))
     except BaseException as error:
         if not history:  # the same call, as in a notebook's cell, must start from where this one did
             model.load_state_dict(best["state"])
@@ -130,7 +136,14 @@ def _check_batch_of_one(model: nn.Module, train: Batches, config: Config) -> Non
 
 
 def train_epoch(
-    model: nn.Module, train: Batches, optimizer: Optimizer, config: Config, per_class: PerClass, epoch: int, bar: tqdm
+    model: nn.Module,
+    train: Batches,
+    optimizer: Optimizer,
+    config: Config,
+    per_class: PerClass,
+    epoch: int,
+    bar: tqdm,
+    each_step: Callable[[], None] = lambda: None,
 ) -> tuple[float, float]:
     """One pass over the training samples; returns their mean loss and accuracy, measured as it learns.
 
@@ -164,6 +177,7 @@ def train_epoch(
         optimizer.step()
         sums += _sums(logits.detach(), targets[run][own], per_class)[:2]
         bar.update()
+        each_step()
     loss, correct = (sum(everyone(sums.cpu())) / len(train.rows)).tolist()
     return loss, correct
 
@@ -220,16 +234,6 @@ def loss_of_share(logits: Tensor, targets: Tensor, whole: Tensor, weights: Tenso
     return part * classification_loss(logits, targets, weights, config.loss_reduction, config.label_smoothing)
 
 
-def learning_rate(step: int, steps_per_epoch: int, config: Config) -> float:
-    """The learning rate of a step, counted from 0 over all epochs: a linear warm-up, then the schedule."""
-    warmup, total = config.warmup_epochs * steps_per_epoch, config.epochs * steps_per_epoch
-    if step < warmup:
-        return config.lr * (step + 1) / (warmup + 1)
-    if config.schedule == "constant":
-        return config.lr
-    return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
-
-
 def _sums(logits: Tensor, targets: Tensor, per_class: PerClass) -> Tensor:
     """Over the samples: the sum of weighted losses, of right answers, of unweighted losses. float64 [3].
 
@@ -243,17 +247,6 @@ def _sums(logits: Tensor, targets: Tensor, per_class: PerClass) -> Tensor:
 def _guesses(logits: Tensor, per_class: PerClass) -> Tensor:
     """The most likely class, int64 [batch], of those with training photos; as in testing, the others are impossible."""
     return logits.masked_fill(per_class.weights == 0, -math.inf).argmax(1)
-
-
-def make_optimizer(model: nn.Module, config: Config) -> Optimizer:
-    """SGD, or AdamW (Loshchilov and Hutter, 2019), of what learns: the last layer at the learning rate, the rest at
-    ``config.backbone_lr_ratio`` times it, which ``factor`` in its group says."""
-    last = {id(p) for p in [*model.modules()][-1].parameters()}
-    head = [p for p in model.parameters() if p.requires_grad and id(p) in last]
-    rest = [p for p in model.parameters() if p.requires_grad and id(p) not in last]
-    groups = [{"params": p, "factor": f} for p, f in ((rest, config.backbone_lr_ratio), (head, 1.0)) if p]
-    kind, more = (AdamW, {}) if config.optimizer == "adamw" else (SGD, {"momentum": config.momentum})
-    return kind(groups, lr=config.lr, weight_decay=config.weight_decay, fused=True, **more)
 
 
 def _save_checkpoint(path: Path | None, **state: Any) -> None:

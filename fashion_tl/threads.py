@@ -1,0 +1,56 @@
+"""How many threads torch trains with while other programs come and go on the same processors."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from fashion_tl.machine import say
+
+WINDOW = 3.0  # seconds that one look at the processors covers
+CLEAR = 0.6  # of a processor: by so much must those that are free differ from the threads before their number changes
+
+
+@contextmanager
+def threads_by_load(device: torch.device) -> Iterator[Callable[[], None]]:
+    """A function to call at each step of a training on the CPU: it gives torch as many threads as serve.
+
+    All threads wait for the slowest after every layer, so beside a busy program one thread too many halves the speed
+    of all. The right number is that of the processors which this process has or nobody uses. On an idle machine that
+    is all of them, and the number never changes; where it does, sums round in another way, and a note says so.
+    ``OMP_NUM_THREADS``, the user's own choice, stays. Only Linux says how busy the processors are.
+    """
+    most = torch.get_num_threads()
+    if device.type != "cpu" or most == 1 or "OMP_NUM_THREADS" in os.environ or not Path("/proc/stat").exists():
+        yield lambda: None
+        return
+    looked = time.monotonic(), _own_and_idle()
+
+    def adapt() -> None:
+        nonlocal looked
+        (before, had), now = looked, time.monotonic()
+        if now - before < WINDOW:
+            return
+        looked = now, _own_and_idle()
+        free, threads = (looked[1] - had) / (now - before), torch.get_num_threads()
+        wanted = min(most, max(1, round(free)))
+        if abs(free - threads) > CLEAR and wanted != threads:
+            torch.set_num_threads(wanted)
+            why = "other programs are busy" if wanted < threads else "processors are free again"
+            say(f"NOTE: {why}; going on with {wanted} of {most} threads")
+
+    try:
+        yield adapt
+    finally:
+        torch.set_num_threads(most)
+
+
+def _own_and_idle() -> float:
+    """Seconds that this process has computed, and that the processors it may use have been idle, since ever."""
+    allowed = {f"cpu{number}" for number in os.sched_getaffinity(0)}
+    lines = (line.split() for line in Path("/proc/stat").read_text().splitlines())
+    ticks = sum(int(words[4]) + int(words[5]) for words in lines if words and words[0] in allowed)  # idle, and on disks
+    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
