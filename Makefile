@@ -57,7 +57,7 @@ browser: $(READY)  ## the report and a notebook in a real Chromium; screenshots 
 	$(BIN)/python -m pip install --disable-pip-version-check -q -r tests/requirements.txt
 	$(BIN)/python -m pytest -m browser tests/test_browser.py
 
-package: $(READY)  ## install it into empty environments, with the lowest versions and the newest, and try it there (half an hour)
+package: $(READY)  ## install it into empty environments, of the lowest and the newest versions, and try it there (half an hour)
 	$(BIN)/python tests/install.py
 
 clean:  ## remove .venv and runs/demo (your other runs and your data stay)
