@@ -57,9 +57,7 @@ def work(kind: str) -> None:
     print("ready", flush=True)
     for line in sys.stdin:
         start, photos = time.perf_counter(), 0
-        # As our training does; a forward pass keeps its threads, for which it may have been compiled.
-        device = torch.device("cpu" if kind == "train" else "meta")
-        with redirect_stdout(sys.stderr), threads_by_load(device) as adapt:
+        with redirect_stdout(sys.stderr), threads_by_load(torch.device("cpu")) as adapt:  # as our loops do
             while time.perf_counter() - start < float(line):
                 photos += one_step()
                 adapt()

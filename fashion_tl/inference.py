@@ -16,6 +16,7 @@ from fashion_tl.distributed import everyone, share
 from fashion_tl.errors import ConfigError
 from fashion_tl.machine import processors, progress, say
 from fashion_tl.model import folded
+from fashion_tl.threads import threads_by_load
 
 COMPILE_FROM = 200_000_000  # pixels to run forward
 
@@ -62,12 +63,18 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager:
 
 
 def outputs(
-    model: nn.Module, batches: Batches, precision: str = "auto", desc: str | None = None, compiled: bool = False
+    model: nn.Module,
+    batches: Batches,
+    precision: str = "auto",
+    desc: str | None = None,
+    compiled: bool = False,
+    by_load: bool = False,
 ) -> Iterator[Tensor]:
     """The model's outputs, batch by batch, in order: float32 [batch, outputs], where the model is.
 
     The model is left in evaluation mode. ``desc`` names the progress bar; None shows none. ``compiled`` lets
-    ``torch.compile`` make it quicker, where that pays for its warm-up.
+    ``torch.compile`` make it quicker, where that pays for its warm-up. ``by_load`` lets the number of threads follow
+    the load of the machine, unless it is compiled: that is done for one number.
     """
     device = next(model.parameters()).device
     model.eval()
@@ -76,13 +83,17 @@ def outputs(
     if desc:
         bar = progress(bar, desc, len(batches), leave=False)
     fast = None
-    for inputs, _ in bar:
-        whole = len(inputs) == batches.batch_size  # another size would be compiled anew
-        with torch.inference_mode(), autocast(device, precision):  # not around `yield`, which lets other code run
-            if fast is None and whole:
-                fast = _compile(plain, inputs) if compiled and _compiling_pays(inputs, len(batches.rows)) else plain
-            result = (fast if whole else plain)(inputs)
-        yield result.float()
+    with threads_by_load(device if by_load else None) as each_step:
+        for inputs, _ in bar:
+            whole = len(inputs) == batches.batch_size  # another size would be compiled anew
+            with torch.inference_mode(), autocast(device, precision):  # not around `yield`, which lets other code run
+                if fast is None and whole:
+                    pays = compiled and _compiling_pays(inputs, len(batches.rows))
+                    fast = _compile(plain, inputs) if pays else plain
+                result = (fast if whole else plain)(inputs)
+            if fast is plain:
+                each_step()
+            yield result.float()
 
 
 def forward(
@@ -98,7 +109,7 @@ def forward(
     run, own = share(len(batches.rows))
     batches = replace(batches, rows=batches.rows[run], labels=batches.labels[run])
     views = (batches, mirrored(batches)) if flip else (batches,)
-    summed = sum(torch.cat(list(outputs(model, view, precision, desc, compiled))) for view in views).cpu()
+    summed = sum(torch.cat(list(outputs(model, view, precision, desc, compiled, by_load=True))) for view in views).cpu()
     return torch.cat(everyone(summed[own] / len(views)))
 
 

@@ -1,4 +1,4 @@
-"""How many threads torch trains with while other programs come and go on the same processors."""
+"""How many threads torch takes while other programs come and go on the same processors."""
 
 import os
 import time
@@ -15,8 +15,10 @@ CLEAR = 0.6  # of a processor: by so much must those that are free differ from t
 
 
 @contextmanager
-def threads_by_load(device: torch.device) -> Iterator[Callable[[], None]]:
-    """A function to call at each step of a training on the CPU: it gives torch as many threads as serve.
+def threads_by_load(device: torch.device | None) -> Iterator[Callable[[], None]]:
+    """A function to call at each step of long work on the CPU: it gives torch as many threads as serve.
+
+    On another device, or without one, it does nothing.
 
     All threads wait for the slowest after every layer, so beside a busy program one thread too many halves the speed
     of all. The right number is that of the processors which this process has or nobody uses. On an idle machine that
@@ -24,7 +26,7 @@ def threads_by_load(device: torch.device) -> Iterator[Callable[[], None]]:
     ``OMP_NUM_THREADS``, the user's own choice, stays. Only Linux says how busy the processors are.
     """
     most = torch.get_num_threads()
-    if device.type != "cpu" or most == 1 or "OMP_NUM_THREADS" in os.environ or not Path("/proc/stat").exists():
+    if device != torch.device("cpu") or most == 1 or "OMP_NUM_THREADS" in os.environ or not _own_and_idle():
         yield lambda: None
         return
     looked = time.monotonic(), _own_and_idle()
@@ -48,9 +50,15 @@ def threads_by_load(device: torch.device) -> Iterator[Callable[[], None]]:
         torch.set_num_threads(most)
 
 
-def _own_and_idle() -> float:
-    """Seconds that this process has computed, and that the processors it may use have been idle, since ever."""
+def _own_and_idle() -> float | None:
+    """Seconds that this process has computed, and that the processors it may use have been idle, since ever.
+
+    None where the system doesn't say how long they have been idle.
+    """
+    try:
+        lines = [line.split() for line in Path("/proc/stat").read_text().splitlines()]
+    except OSError:
+        return None
     allowed = {f"cpu{number}" for number in os.sched_getaffinity(0)}
-    lines = (line.split() for line in Path("/proc/stat").read_text().splitlines())
     ticks = sum(int(words[4]) + int(words[5]) for words in lines if words and words[0] in allowed)  # idle, and on disks
-    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
+    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK") if ticks else None

@@ -4,12 +4,14 @@ python results/data_check.py --data …     # writes results/data_check.json; ha
 """
 
 import argparse
+import io
 import sys
 
 import numpy as np
 import pandas as pd
 import torch
 from make import HERE
+from PIL import ExifTags, Image
 from torch.nn import functional as F
 
 from fashion_tl.approaches import Data, load_data
@@ -77,6 +79,18 @@ def noise(data: Data, even: np.ndarray) -> list[dict]:
     return pairs.replace({"one": names, "other": names}).to_dict("records")
 
 
+def as_stored(data: Data) -> dict[str, int]:
+    """How many of the used photos are stored otherwise than people see them: on their side, or partly transparent."""
+    counts = {"photos": 0, "on_their_side": 0, "transparent": 0}
+    with data.root.open_files() as read:
+        for number in data.photos.ids:
+            with Image.open(io.BytesIO(read(data.root.photos[number].name))) as image:
+                counts["photos"] += 1
+                counts["on_their_side"] += image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+                counts["transparent"] += image.has_transparency_data
+    return counts
+
+
 def shift(data: Data, n: int = 12) -> list[dict]:
     """The classes whose share of the photos differs most between even and odd years."""
     counts = data.catalogue.counts
@@ -99,7 +113,12 @@ def main() -> int:
     years = data.catalogue.table["year"].value_counts().sort_index()
     about = {"data": data.root.name, "commit": commit(), "facts": facts(data.catalogue)}
     about |= {"years": {str(year): int(photos) for year, photos in years.items()}}
-    about |= {"shared": shared(data, even), "noise": noise(data, even), "shift": shift(data)}
+    about |= {
+        "as_stored": as_stored(data),
+        "shared": shared(data, even),
+        "noise": noise(data, even),
+        "shift": shift(data),
+    }
     write_json(HERE / "data_check.json", about)
     return 0
 

@@ -267,7 +267,12 @@ def honest(results: Path) -> str:
     noise = markdown(["years", "one twin is", "the other", "pairs"], noise)
     years = ", ".join(f"{year}: {photos:,}" for year, photos in measured["years"].items())
     moved = markdown(["class", "even years", "odd years"], shift)
-    return f"{shared}\n\n{noise}\n\nPhotos by year: {years}.\n\n{moved}"
+    stored = measured["as_stored"]
+    turned = (
+        f"Of the {stored['photos']:,} photos, {stored['on_their_side']} are stored on their side (by their EXIF data) "
+        f"and {stored['transparent']} have transparent pixels. Only such photos are turned upright or put on white."
+    )
+    return f"{shared}\n\n{noise}\n\nPhotos by year: {years}.\n\n{moved}\n\n{turned}"
 
 
 def looks(results: Path) -> str:

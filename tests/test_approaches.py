@@ -213,7 +213,7 @@ def test_ctrl_c_keeps_the_best_and_the_same_command_goes_on(sample_root, tmp_pat
     ]
     train_epoch = training.train_epoch
 
-    def interrupted(model, train, optimizer, config, weights, epoch, bar):
+    def interrupted(model, train, optimizer, config, weights, epoch, bar, *more):
         if epoch == 1:
             raise KeyboardInterrupt
         return train_epoch(model, train, optimizer, config, weights, epoch, bar)

@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import loky.backend.context
@@ -11,7 +12,7 @@ import nbformat
 import pytest
 import torch
 
-from fashion_tl import machine
+from fashion_tl import machine, threads
 from fashion_tl.approaches import run_direct
 from fashion_tl.config import parse_setting
 from fashion_tl.dataroot import open_root
@@ -19,6 +20,7 @@ from fashion_tl.errors import ConfigError
 from fashion_tl.files import as_path
 from fashion_tl.inference import pick_device
 from fashion_tl.photos import decode_photos
+from fashion_tl.threads import threads_by_load
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -99,6 +101,75 @@ def test_torch_uses_no_more_threads_than_the_quota_allows(quota, monkeypatch):
         torch.set_num_threads(before)
 
 
+class Clock:
+    """Ten seconds pass between two looks at the processors, of which ``free`` are this process's or nobody's."""
+
+    def __init__(self) -> None:
+        self.free, self.seconds, self.counted = 2.0, 0.0, 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def own_and_idle(self) -> float:
+        self.seconds += 10
+        self.counted += 10 * self.free
+        return self.counted
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Two threads, and a machine whose load the test decides."""
+    clock, before = Clock(), torch.get_num_threads()
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(threads.time, "monotonic", clock.monotonic)
+    monkeypatch.setattr(threads, "_own_and_idle", clock.own_and_idle)
+    torch.set_num_threads(2)
+    yield clock
+    torch.set_num_threads(before)
+
+
+CPU = torch.device("cpu")
+
+
+def steps(adapt, clock: Clock, free: float) -> int:
+    """The number of threads after some steps of a training while so many processors are free."""
+    clock.free = free
+    for _ in range(3):
+        clock.seconds += 10
+        adapt()
+    return torch.get_num_threads()
+
+
+def test_a_training_beside_a_busy_program_takes_fewer_threads_and_says_so_once(clock, capsys):
+    with threads_by_load(CPU) as adapt:
+        assert steps(adapt, clock, free=2.0) == 2
+        assert capsys.readouterr().out == ""
+        assert steps(adapt, clock, free=1.2) == 1
+        assert capsys.readouterr().out == "NOTE: other programs are busy; going on with 1 of 2 threads\n"
+        assert steps(adapt, clock, free=2.0) == 2
+        assert capsys.readouterr().out == "NOTE: processors are free again; going on with 2 of 2 threads\n"
+        steps(adapt, clock, free=0.1)
+    assert torch.get_num_threads() == 2  # what comes after it has all again
+
+
+def test_a_short_burst_of_another_program_changes_no_number_of_threads(clock):
+    with threads_by_load(CPU) as adapt:
+        assert steps(adapt, clock, free=1.5) == 2
+
+
+def test_a_users_own_number_of_threads_never_changes(clock, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    with threads_by_load(CPU) as adapt:
+        assert steps(adapt, clock, free=0.1) == 2
+
+
+def test_what_is_counted_are_seconds_of_this_process_and_of_idle_processors():
+    before, start = threads._own_and_idle(), time.monotonic()
+    while time.monotonic() - start < 0.3:
+        pass
+    assert 0.25 <= threads._own_and_idle() - before <= 0.35 * (1 + os.cpu_count())
+
+
 @pytest.mark.parametrize("workers", [0, -2])
 def test_no_workers_at_all_is_an_error_that_names_the_setting(sample_root, tmp_path, workers):
     with pytest.raises(ConfigError, match=f"workers must be 1 or more, not {workers}"):
@@ -131,6 +202,7 @@ import warnings, torch
 torch.cuda.is_available = lambda: warnings.warn("CUDA initialization: no driver") or False
 from fashion_tl.inference import pick_device
 from fashion_tl.photos import decode_photos
+from fashion_tl.threads import threads_by_load
 print(pick_device())
 """
     done = python(code, FASHION_TL_DEVICE=None)

@@ -12,7 +12,7 @@ def test_no_module_passes_300_lines():
 
 ORDER = (
     "errors machine files config distributed drawing sample download table listing search classfolders dataroot rows "
-    "catalogue photos batches checkpoints weights model inference features threads optimizer training evaluation runs "
+    "catalogue photos batches checkpoints weights model threads inference features optimizer training evaluation runs "
     "predict export fonts page figures approaches gallery report __main__".split()
 )
 

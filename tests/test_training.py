@@ -150,7 +150,7 @@ def test_a_checkpoint_of_another_training_is_refused_by_name(tmp_path):
 def test_ctrl_c_keeps_the_best_so_far(monkeypatch):
     train_epoch = training.train_epoch
 
-    def interrupted(model, train, optimizer, config, weights, epoch, bar):
+    def interrupted(model, train, optimizer, config, weights, epoch, bar, *more):
         if epoch == 2:
             raise KeyboardInterrupt
         return train_epoch(model, train, optimizer, config, weights, epoch, bar)
