@@ -33,7 +33,7 @@ notebooks: $(READY)  ## execute them on other data: DATA=... [WEIGHTS=... OUT=ru
 	$(BIN)/python notebooks/execute.py --out "$(OUT)" --data "$(DATA)" $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
 	  $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(RECIPE),--recipe $(RECIPE)) $(if $(ONLY),--only $(ONLY))
 
-bench: $(READY)  ## how fast it is beside the published way and the bare limit (11 minutes): DATA=....zip
+bench: $(READY)  ## how fast it is beside the published way and the bare limit (18 minutes): DATA=....zip
 	@test "$(DATA)" != sample || { echo "name the zip: make bench DATA=data/fashion-product-images-small.zip"; exit 1; }
 	$(BIN)/python benchmarks/run.py --data "$(DATA)"
 	$(BIN)/python results/make.py readme

@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
     weights = args.weights or default_weights(out)
     with processes(pick_device()):
         settings = {"epochs": args.epochs, "seed": args.seed, **dict(map(parse_setting, args.set))}
-        runs = RUN[args.approach](args.data, weights, out, args.recipe, args.cache, args.workers, **settings)
+        runs = RUN[args.approach](args.data, weights, out, args.recipe, args.cache, workers=args.workers, **settings)
         if rank() > 0:
             return
     for finished in runs:
