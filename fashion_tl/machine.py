@@ -1,10 +1,12 @@
 """This machine: how many processors this process may use, and text and progress that any console can show."""
 
 import sys
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from loky import cpu_count
-from tqdm import tqdm
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 
 def processors() -> int:
@@ -23,7 +25,9 @@ def say(*words: object, file: TextIO | None = None) -> None:
     print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream)
 
 
-def progress(iterable: Any = None, desc: str | None = None, total: int | None = None, **options: Any) -> tqdm:
+def progress(iterable: Any = None, desc: str | None = None, total: int | None = None, **options: Any) -> "tqdm":
     """A progress bar in a terminal or a notebook; none in a log file, which it would fill with half-drawn bars."""
+    from tqdm import tqdm  # not at the top: most commands show none
+
     seen = sys.stderr.isatty() or "ipykernel" in sys.modules
     return tqdm(iterable, desc, total, **{"mininterval": 0.5, "disable": not seen} | options)

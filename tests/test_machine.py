@@ -102,18 +102,15 @@ def test_torch_uses_no_more_threads_than_the_quota_allows(quota, monkeypatch):
 
 
 class Clock:
-    """Ten seconds pass between two looks at the processors, of which ``free`` are this process's or nobody's."""
+    """Time, and the seconds of processors that were this process's or nobody's in it."""
 
     def __init__(self) -> None:
-        self.free, self.seconds, self.counted = 2.0, 0.0, 0.0
+        self.seconds, self.counted = 0.0, 1.0
 
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def own_and_idle(self) -> float:
+    def wait(self, free: float) -> None:
+        """Ten seconds, with so many processors free."""
         self.seconds += 10
-        self.counted += 10 * self.free
-        return self.counted
+        self.counted += 10 * free
 
 
 @pytest.fixture
@@ -121,8 +118,8 @@ def clock(monkeypatch):
     """Two threads, and a machine whose load the test decides."""
     clock, before = Clock(), torch.get_num_threads()
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(threads.time, "monotonic", clock.monotonic)
-    monkeypatch.setattr(threads, "_own_and_idle", clock.own_and_idle)
+    monkeypatch.setattr(threads.time, "monotonic", lambda: clock.seconds)
+    monkeypatch.setattr(threads, "_own_and_idle", lambda: clock.counted)
     torch.set_num_threads(2)
     yield clock
     torch.set_num_threads(before)
@@ -133,9 +130,8 @@ CPU = torch.device("cpu")
 
 def steps(adapt, clock: Clock, free: float) -> int:
     """The number of threads after some steps of a training while so many processors are free."""
-    clock.free = free
     for _ in range(3):
-        clock.seconds += 10
+        clock.wait(free)
         adapt()
     return torch.get_num_threads()
 
@@ -164,10 +160,11 @@ def test_a_users_own_number_of_threads_never_changes(clock, monkeypatch):
 
 
 def test_what_is_counted_are_seconds_of_this_process_and_of_idle_processors():
-    before, start = threads._own_and_idle(), time.monotonic()
-    while time.monotonic() - start < 0.3:
+    before, computed, start = threads._own_and_idle(), time.process_time(), time.monotonic()
+    while time.process_time() - computed < 0.2:
         pass
-    assert 0.25 <= threads._own_and_idle() - before <= 0.35 * (1 + os.cpu_count())
+    most = (time.monotonic() - start) * os.cpu_count() + 0.1
+    assert 0.19 <= threads._own_and_idle() - before <= most
 
 
 @pytest.mark.parametrize("workers", [0, -2])
