@@ -171,15 +171,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *of: (received.append(of[0]), signal.default_int_handler(*of)))
     try:
         args.function(args)
-        sys.stdout.flush()
+        if sys.stdout:  # None where it was closed before the program began
+            sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (FashionTLError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         more = "; the same command goes on after the last whole epoch" if args.function is run else ""
-        print(f"stopped{more}", file=sys.stderr)
+        say(f"stopped{more}", file=sys.stderr)
         return 128 + received[-1]
     return 0
 

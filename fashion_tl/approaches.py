@@ -140,7 +140,8 @@ def train_head(model: nn.Module, data: Data, run: Run) -> pd.DataFrame:
     start, config = time.perf_counter(), run.config
     frozen, head = split_frozen(model.to(pick_device()))
     if run.is_random:  # a random network that is to be frozen has no statistics of its own
-        update_bn(data.batches("train", config).in_order(pick_device()), frozen)
+        pairs = config.change(batch_size=max(2, config.batch_size))  # from one photo alone it could learn nothing
+        update_bn(data.batches("train", pairs).in_order(pick_device()), frozen)
     train, val = data.features(frozen, config, "train", "val")
     return _fit(head, train, val, data, run, start)
 

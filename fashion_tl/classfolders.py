@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from fashion_tl.errors import DataError
 from fashion_tl.listing import split_ending
 
 TRAIN, TEST = 2000, 2001  # years that stand for the parts: even ones train
@@ -13,7 +14,7 @@ SEED = 0  # of that choice
 PARTS = {
     **dict.fromkeys(("train", "training", "trainval"), "train"),
     **dict.fromkeys(("test", "testing"), "test"),
-    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("val", "valid", "validation", "eval", "dev"), "val"),
 }
 FILLERS = set("set data dataset images photos split seg all unknown unlabelled unlabeled".split())  # no classes
 NO_CLASS = "no class folder"
@@ -43,8 +44,12 @@ def find_classes(names: Sequence[str]) -> ClassFolders | None:
     """
     inner, paths = _unwrap({name: tuple(name.split("/")) for name in sorted(names)}, lambda folder, is_deep: is_deep)
     folders = _by_folder(paths)
+    deep = [folder for folder, own in folders.items() if any(len(path) > 1 for path in own.values())]
+    if len(folders) > 1 and len(deep) == 1 and _words(deep[0]) and _words(deep[0]) <= FILLERS:
+        inner, folders = f"{inner}{deep[0]}/", _by_folder(folders[deep[0]])  # `images/` beside `docs/logo.png`
     parts = _parts(folders)
-    found = {name: ("", kind) for kind, own in folders.items() for name in own}  # part and class of each photo
+    # The part and class of each photo; the part may stand below the class, as in Shirts/train/.
+    found = _parts_within(folders) or {name: ("", kind) for kind, own in folders.items() for name in own}
     if parts:
         found = {}
         for folder, part in parts.items():
@@ -52,6 +57,13 @@ def find_classes(names: Sequence[str]) -> ClassFolders | None:
             found |= {name: (part, kind) for kind, photos in _by_folder(own).items() for name in photos}
     if len({kind for _, kind in found.values()}) < 2:
         return None
+    for kind in () if parts or any(part for part, _ in found.values()) else folders:
+        below = sorted(filter(_part_of, _by_folder(folders[kind])))
+        if len({_part_of(folder) for folder in below}) > 1:
+            raise DataError(
+                f"{inner}{kind}/ holds {' and '.join(f'{folder}/' for folder in below)}, and beside it lie other "
+                "folders of photos. Name the folder of the one data set that is meant."
+            )
     known = {part for part, _ in found.values()}
     tests = next((part for part in ("test", "val") if part in known and len(known) > 1), None)
     drawn = set() if tests else _draw({name: kind for name, (_, kind) in found.items()}, inner)
@@ -62,7 +74,9 @@ def find_classes(names: Sequence[str]) -> ClassFolders | None:
     left_out = {name: NO_CLASS for name in sorted(names) if name not in found}
     lost = {folder: len(folders[folder]) for folder in parts if not any(name in found for name in folders[folder])}
     said = {part: " and ".join(f"{folder}/" for folder, own in parts.items() if own == part) for part in known}
-    return ClassFolders(inner, labelled, left_out, _notes(said, tests, len(drawn), lost))
+    said = {part: words or f"the {part}/ of each class" for part, words in said.items()}
+    classes = {kind for _, kind in found.values()}
+    return ClassFolders(inner, labelled, left_out, _notes(said, tests, len(drawn), lost, classes))
 
 
 def _unwrap(paths: Paths, skips: Callable[[str, bool], bool]) -> tuple[str, Paths]:
@@ -92,6 +106,17 @@ def _parts(folders: dict[str, Paths]) -> dict[str, str]:
     parts = {folder: part for folder in folders if (part := _part_of(folder, alike - set(PARTS)))}
     has_classes = any(part == "train" and len(_by_folder(folders[folder])) > 1 for folder, part in parts.items())
     return parts if len(parts) == len(folders) or has_classes else {}
+
+
+def _parts_within(folders: dict[str, Paths]) -> dict[str, tuple[str, str]]:
+    """The part and class of each photo where each class has its own train/ and test/; empty where that isn't so."""
+    found = {}
+    for kind, own in folders.items():
+        below = _by_folder(own)
+        if not all(map(_part_of, below)) or any(len(path) != 2 for path in own.values()):  # as Shirts/train/1.jpg
+            return {}
+        found |= {name: (_part_of(folder) or "", kind) for folder, photos in below.items() for name in photos}
+    return found
 
 
 def _part_of(folder: str, alike: set[str] | frozenset[str] = frozenset()) -> str | None:
@@ -126,9 +151,17 @@ def _draw(classes: dict[str, str], inner: str) -> set[str]:
     return drawn
 
 
-def _notes(said: dict[str, str], tests: str | None, drawn: int, lost: dict[str, int]) -> tuple[str, ...]:
+def _some(classes: set[str]) -> str:
+    """A few of the classes by name, and how many there are."""
+    names = ", ".join(sorted(classes)[:4])
+    return f"{len(classes):,} classes: {names}" if len(classes) <= 4 else f"{len(classes):,} classes, such as {names}"
+
+
+def _notes(
+    said: dict[str, str], tests: str | None, drawn: int, lost: dict[str, int], classes: set[str]
+) -> tuple[str, ...]:
     """Sentences on what was decided; ``said`` names the folders of each part, ``lost`` counts what has no class."""
-    notes = ["There is no styles.csv: the class of a photo is the folder that it lies in."]
+    notes = [f"There is no styles.csv: the class of a photo is the folder that it lies in ({_some(classes)})."]
     for folder, photos in lost.items():
         what = f"{photos:,} photos in {folder}/ lie in no class folder: left out."
         notes.append(f"{what} After the run, `predict` tells their classes.")

@@ -16,7 +16,7 @@ from fashion_tl.listing import Archive, Folder, PhotoFile, by_id, in_words, open
 from fashion_tl.search import DEEPEST, IMAGES, TABLE, Copy, Found, find_copies, find_photos
 
 SAMPLE = "sample"  # in place of a path: the built-in sample, drawn on first use
-OUTSIDE = "link out of the root"  # why a photo is left out
+OUTSIDE, UNREAD = "link out of the root", "format that isn't read"  # why a photo is left out
 HELP = (
     "A data root is a folder or a .zip that holds styles.csv and images/<id>.jpg, or a folder of photos for each class"
 )
@@ -168,11 +168,13 @@ def _is_sample(home: Path) -> bool:
 
 def _with_classes(listing: Folder | Archive, path: Path, found: Found) -> DataRoot:
     """Photos in a folder per class; DataError, with what else is there, where there are no classes either."""
-    photos, outside = find_photos(listing)
+    photos, outside, unread = find_photos(listing)
     names = {in_words(photo.name): photo for photo in photos}
     classes = find_classes(list(names))
     if classes is None:
         hint = f" It holds {', '.join(found.zips[:3])}: name that file instead." if found.zips else ""
+        if unread:
+            hint += f" {len(unread):,} images are of formats that aren't read, such as {unread[0]}: make them JPEGs."
         if found.tables:
             hint += (
                 f" If {', '.join(found.tables[:3])} is the table, save it as CSV, as {TABLE}, with {IMAGES}/ beside it."
@@ -184,6 +186,7 @@ def _with_classes(listing: Folder | Archive, path: Path, found: Found) -> DataRo
     by_name = by_id((names[name] for name in classes.labelled), classes.inner)
     labelled = tuple((own, *classes.labelled[in_words(by_name[own].name)]) for own in sorted(by_name))
     left_out = [*classes.left_out.items(), *((in_words(photo.name), OUTSIDE) for photo in outside)]
+    left_out += [(in_words(name), UNREAD) for name in unread]
     is_zip = isinstance(listing, Archive)
     return DataRoot(
         path, "", by_name, is_zip, table=None, labelled=labelled, left_out=tuple(left_out), notes=classes.notes

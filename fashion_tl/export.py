@@ -14,6 +14,7 @@ from fashion_tl.errors import ExportError, how_to_install
 from fashion_tl.files import as_path, replacing
 from fashion_tl.inference import photo_logits
 from fashion_tl.model import SavedModel, folded
+from fashion_tl.runs import refuse_own_file
 
 NAMES = {"input_names": ["photos"], "output_names": ["probabilities"], "dynamic_shapes": ({0: "batch"},)}
 OLDEST_RUNTIME = (1, 18)  # the first onnxruntime that reads the version of ONNX that torch writes
@@ -58,6 +59,7 @@ def export_onnx(saved: SavedModel, path: str | os.PathLike) -> Path:
     except ImportError as error:
         raise ExportError(f"the export needs another package ({error}): {how_to_install('onnx')}") from error
     path, classifier, runtime = as_path(path), Classifier(saved).eval(), _runtime()
+    refuse_own_file(path)
     sizes = {name: getattr(classifier.config, name) for name in ("stored_size", "image_size")}
     example = torch.zeros(2, *sizes["stored_size"], 3, dtype=torch.uint8)
     classifier(example)  # first of all: constants that batches.py keeps must not be those of a tracing

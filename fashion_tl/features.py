@@ -45,7 +45,7 @@ def frozen_features(
     try:
         return np.load(file, mmap_mode="c")
     except (EOFError, ValueError) as error:
-        raise DataError(f"{file} is damaged ({error}); delete it, and it is made anew.") from error
+        raise DataError(f"{file} is damaged ({error}); delete it, and it is made again.") from error
 
 
 def _key(frozen: nn.Module, shape: tuple[int, ...], digests: Sequence[bytes], config: Config) -> str:

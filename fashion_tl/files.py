@@ -19,10 +19,12 @@ def as_path(path: str | os.PathLike) -> Path:
     ``~name`` is that user's home folder, and a file or folder of this very name where one is here. ConfigError where
     there is neither.
     """
+    if not os.fspath(path):
+        raise ConfigError("a path is empty; write . for the folder that you are in")
     expanded = os.path.expanduser(path)  # not Path.expanduser, for which ./~ is the home folder too
     if expanded.startswith("~") and not os.path.lexists(expanded):
         raise ConfigError(f"{expanded}: the ~ stands for no home folder here; write the whole path, or ./{expanded}")
-    return Path(expanded)
+    return Path.cwd() / expanded if expanded.startswith("./~") else Path(expanded)  # Path would drop the ./
 
 
 def lock(path: Path, wait: bool = False) -> int | None:
@@ -105,7 +107,7 @@ def replacing(path: Path) -> Iterator[Path]:
         cause = error.__context__ or error
         if isinstance(cause, KeyboardInterrupt):  # Ctrl-C amid a library's writing, which then fails in its own way
             raise cause from None
-        raise WriteError(f"{path} can't be written ({cause}). Mend that and try again.") from error
+        raise WriteError(f"{path} can't be written ({cause}). Fix that and try again.") from error
 
 
 def is_made(path: Path) -> bool:

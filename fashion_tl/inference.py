@@ -1,6 +1,7 @@
 """The network run forward without learning, as fast as can be: device and precision, frozen parts, logits."""
 
 import os
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -37,7 +38,7 @@ def pick_device() -> torch.device:
     kind, _, number = wanted.partition(":")
     if kind == "mps":
         raise ConfigError("FASHION_TL_DEVICE=mps: Apple's GPU can't be used, it lacks float64. Set it to cpu.")
-    if wanted != "cpu" and not (kind == "cuda" and (number or "0").isdecimal()):
+    if not re.fullmatch(r"cpu|cuda(:(0|[1-9]\d*))?", wanted, re.ASCII):
         raise ConfigError(f"FASHION_TL_DEVICE={wanted}: there is no such device. Set it to cpu, cuda or cuda:1.")
     if kind == "cuda" and int(number or 0) >= gpus:
         raise ConfigError(f"FASHION_TL_DEVICE={wanted}: torch finds {gpus} CUDA GPUs here. Set it to cpu.")
@@ -103,13 +104,14 @@ def forward(
     desc: str | None = "predicting",
     compiled: bool = False,
     flip: bool = False,
+    by_load: bool = True,
 ) -> Tensor:
     """All of :func:`outputs` in one tensor, float32 [n, outputs], on the CPU; with ``flip``, the mean of those for
     each photo and its mirror image. Each process predicts its share, and gets all."""
     run, own = share(len(batches.rows))
     batches = replace(batches, rows=batches.rows[run], labels=batches.labels[run])
     views = (batches, mirrored(batches)) if flip else (batches,)
-    summed = sum(torch.cat(list(outputs(model, view, precision, desc, compiled, by_load=True))) for view in views).cpu()
+    summed = sum(torch.cat(list(outputs(model, view, precision, desc, compiled, by_load))) for view in views).cpu()
     return torch.cat(everyone(summed[own] / len(views)))
 
 

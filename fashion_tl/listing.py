@@ -13,9 +13,11 @@ from fashion_tl.errors import DataError
 from fashion_tl.table import text_of
 
 # Of photos, in any capitals; where a photo is there twice, as .jpg and .png, the earlier one is taken.
-ENDINGS = tuple(
-    ".jpg .jpeg .jpe .jfif .png .apng .webp .avif .avifs .bmp .gif .tif .tiff .ppm .pgm .pbm .pnm .pfm".split()
-)
+ENDINGS = tuple(".jpg .jpeg .jpe .jfif .png .apng .webp .avif .avifs .bmp .gif .tif .tiff .ppm .pgm .pbm .pnm".split())
+# Cameras' raw files. They are never tried: of some, Pillow would read the small preview as if it were the photo.
+RAW_ENDINGS = frozenset(".arw .cr2 .cr3 .dng .nef .nrw .orf .pef .raf .raw .rw2 .srw".split())
+# Other images that aren't read. `predict` tries a file of such a name: phones give JPEGs the name .heic too.
+UNREAD_ENDINGS = frozenset(".ai .eps .heic .heif .hif .ico .j2k .jp2 .jxl .psd .svg .tga".split())
 LARGEST_FILE = 1 << 28  # bytes, of a photo or the table; a larger one is a mistake or a bomb
 OF_SYSTEMS = ("__macosx", "@eadir", "$recycle.bin")  # folders that systems make, beside those that begin with a dot
 DEEPEST_MEMBER = 50  # folders above a file in a zip; one further down isn't listed
@@ -60,6 +62,10 @@ class Folder:
         except OSError as error:
             raise DataError(f"{self.path / folder} can't be read: {error.strerror}.") from error
         return Entries(shown(folders), shown(files), frozenset(links))
+
+    def place(self, folder: str) -> str:
+        """Where a folder really lies."""
+        return os.path.realpath(self.path / folder)
 
     def holds_photos(self, folder: str) -> bool:
         with suppress(OSError), os.scandir(self.path / folder) as found:
@@ -108,6 +114,9 @@ class Archive:
     def entries(self, folder: str) -> Entries:
         folders, files = self.tree[folder.rstrip("/")]
         return Entries(shown(folders), shown(files))
+
+    def place(self, folder: str) -> str:
+        return folder
 
     def holds_photos(self, folder: str) -> bool:
         return any(split_ending(name)[1] for name in self.entries(folder).files)

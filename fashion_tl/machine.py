@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from loky import cpu_count
 
+from fashion_tl.errors import ConfigError
+
 if TYPE_CHECKING:
     from tqdm import tqdm
 
@@ -12,14 +14,19 @@ if TYPE_CHECKING:
 def processors() -> int:
     """How many processors this process may use: those of the machine, of its affinity, or of a container's quota.
 
-    ``LOKY_MAX_CPU_COUNT`` lowers it.
+    ``LOKY_MAX_CPU_COUNT`` lowers it, and so does it the threads of torch. ConfigError where that is no number.
     """
-    return cpu_count()
+    try:
+        return cpu_count()
+    except ValueError as error:
+        raise ConfigError(f"LOKY_MAX_CPU_COUNT must be a whole number ({error})") from error
 
 
 def say(*words: object, file: TextIO | None = None) -> None:
     """``print`` that never fails for a letter: what the console's encoding lacks is escaped."""
     stream = file or sys.stdout
+    if stream is None:  # closed, as of a program without a console
+        return
     encoding = getattr(stream, "encoding", None) or "utf-8"
     text = " ".join(map(str, words))
     print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream)
@@ -29,5 +36,5 @@ def progress(iterable: Any = None, desc: str | None = None, total: int | None = 
     """A progress bar in a terminal or a notebook; none in a log file, which it would fill with half-drawn bars."""
     from tqdm import tqdm  # not at the top: most commands show none
 
-    seen = sys.stderr.isatty() or "ipykernel" in sys.modules
+    seen = (sys.stderr is not None and sys.stderr.isatty()) or "ipykernel" in sys.modules
     return tqdm(iterable, desc, total, **{"mininterval": 0.5, "disable": not seen} | options)

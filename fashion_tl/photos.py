@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 from loky import ProcessPoolExecutor
-from loky.process_executor import BrokenProcessPool
 from numpy.lib.format import open_memmap
 from PIL import Image, ImageOps, UnidentifiedImageError, features
 
@@ -22,6 +22,9 @@ from fashion_tl.dataroot import DataRoot, cache_folder, make_cached
 from fashion_tl.errors import ConfigError, DataError
 from fashion_tl.files import reserve
 from fashion_tl.machine import processors, progress, say
+
+# They name no file. A photo that can't be decoded is named by us.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 VERSION = 3  # part of the cache's key: raise it when decoding changes a pixel
 CHUNK = 128  # photos decoded at a time: what fits a core's own cache
@@ -68,7 +71,7 @@ def decode_photos(
         array = np.load(folder / "photos.npy", mmap_mode="c")
         failed = json.loads((folder / "failed.json").read_text())
     except (EOFError, OSError, ValueError) as error:
-        raise DataError(f"{folder} is damaged ({error}); delete it, and it is made anew.") from error
+        raise DataError(f"{folder} is damaged ({error}); delete it, and it is made again.") from error
     return Photos(array, ids[[i not in failed for i in ids]], failed)
 
 
@@ -99,6 +102,8 @@ def decode(content: bytes, size: tuple[int, int]) -> np.ndarray:
             image.load()
             with suppress(Exception):  # damaged EXIF data don't make a photo unreadable
                 ImageOps.exif_transpose(image, in_place=True)
+            if image.mode == "F":
+                raise ValueError("its pixels are floating-point numbers, of unknown scale")
             image = _opaque(image).convert("RGB")
             if image.size != size[::-1]:
                 image = image.resize(size[::-1], Image.Resampling.BILINEAR)
@@ -111,9 +116,9 @@ def decode(content: bytes, size: tuple[int, int]) -> np.ndarray:
 
 def _opaque(image: Image.Image) -> Image.Image:
     """The same on white where it is transparent, and with 8 bits a channel."""
-    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip to 8
+    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip to 8; or 8 bits kept in 32
         values = np.asarray(image)
-        grey = (values >> 8).clip(0, 255).astype(np.uint8)
+        grey = (values if image.mode == "I" and values.max() <= 255 else values >> 8).clip(0, 255).astype(np.uint8)
         if "transparency" in image.info:
             grey[values == image.info["transparency"]] = 255
         return Image.fromarray(grey)
@@ -127,7 +132,7 @@ def _key(root: DataRoot, ids: np.ndarray, size: tuple[int, int]) -> str:
     """Changes when any photo's file, the selection or the stored size does."""
     place = "" if root.is_zip else str(root.path.resolve())  # a zip has checksums; times tell only within a folder
     stamps = [(i, root.photos[i]) for i in ids.tolist()]
-    return hashlib.sha256(repr((VERSION, size, place, stamps)).encode()).hexdigest()
+    return hashlib.sha256(repr((VERSION, FORMATS, size, place, stamps)).encode()).hexdigest()
 
 
 def _decode_into(folder: Path, root: DataRoot, ids: np.ndarray, size: tuple[int, int], workers: int | None) -> None:
@@ -156,17 +161,27 @@ def _decode_all(target: Path, root: DataRoot, ids: np.ndarray, size: tuple[int, 
     if workers > 1 and len(ids) >= FEW:
         # loky's processes, unlike those of the standard library, never run the user's own script again. They are new
         # ones: the parent may hold threads and a GPU that don't survive a fork.
-        pool = ProcessPoolExecutor(workers, initializer=_Worker.start, initargs=(target, root, size, os.getpid()))
         try:
-            jobs = [pool.submit(_Worker.run, *chunk) for chunk in chunks]
-            return _gather((job.result() for job in jobs), len(ids))
-        except BrokenProcessPool:
-            say("NOTE: the worker processes ended too soon (out of memory?); decoding goes on in this process alone")
-        finally:
-            pool.shutdown(kill_workers=True)  # else Ctrl-C would wait for all that are to come
+            return _in_processes(min(workers, len(chunks)), (target, root, size, os.getpid()), chunks)
+        except Exception as error:  # no memory, no semaphores, no place for processes: each system has its own reasons
+            why = f"{type(error).__name__}: {error}".partition("\n")[0]
+            say(f"NOTE: photos can't be decoded by several processes here ({why:.200}); one goes on alone")
     with root.open_files() as read:
         decoder = _Decoder(target, root, read, size)
         return _gather((decoder.run(*chunk) for chunk in chunks), len(ids))
+
+
+def _in_processes(workers: int, start: tuple, chunks: list[tuple[int, np.ndarray]]) -> dict[str, str]:
+    """Decode the chunks in so many processes, each of which begins with ``_Worker.start(*start)``."""
+    pool = ProcessPoolExecutor(workers, initializer=_Worker.start, initargs=start)
+    try:
+        jobs = [pool.submit(_Worker.run, *chunk) for chunk in chunks]
+        failed = _gather((job.result() for job in jobs), sum(len(ids) for _, ids in chunks))
+    except BaseException:
+        pool.shutdown(kill_workers=True)  # else Ctrl-C would wait for all that are to come
+        raise
+    pool.shutdown()
+    return failed
 
 
 def _gather(results: Iterable[dict[str, str]], total: int) -> dict[str, str]:

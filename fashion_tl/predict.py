@@ -17,16 +17,12 @@ from fashion_tl.errors import DataError
 from fashion_tl.evaluation import TOP_K, class_probabilities, top_classes
 from fashion_tl.files import as_path
 from fashion_tl.inference import photo_logits, pick_device
-from fashion_tl.listing import ENDINGS, read_file, shown
-from fashion_tl.machine import processors, say
+from fashion_tl.listing import ENDINGS, RAW_ENDINGS, UNREAD_ENDINGS, read_file, shown
+from fashion_tl.machine import processors, progress, say
 from fashion_tl.model import SavedModel, folded
 from fashion_tl.photos import FORMATS, decode
-from fashion_tl.runs import write_json, write_table
+from fashion_tl.runs import refuse_own_file, write_json, write_table
 
-# Cameras' raw files. They are never tried: of some, Pillow would read the small preview as if it were the photo.
-RAW_ENDINGS = frozenset(".arw .cr2 .cr3 .dng .nef .nrw .orf .pef .raf .raw .rw2 .srw".split())
-# Other images that aren't read. A file of such a name is tried: phones give JPEGs the name .heic too.
-UNREAD_ENDINGS = frozenset(".ai .eps .heic .heif .hif .ico .j2k .jp2 .jxl .psd .svg .tga".split())
 BATCH = 64  # photos at a time, or as few as the training took: more are no quicker
 
 
@@ -137,8 +133,11 @@ def predict(saved: SavedModel, paths: Sequence[str | os.PathLike], to: str | os.
     ending = to.suffix.lower() if to else None
     if to and (ending not in (".csv", ".json") or to.is_dir() or not os.access(to.parent, os.W_OK)):
         raise DataError(f"{to}: answers are written into a .csv or .json file, in a folder that can be written to")
+    if to:
+        refuse_own_file(to)
     rows, photos = [], find_photos(paths)
-    for row in tqdm(answers(saved, photos), "predicting", len(photos), unit="photo", mininterval=0.5, disable=not to):
+    found = answers(saved, photos)
+    for row in progress(found, "predicting", len(photos), unit="photo") if to else found:
         rows.append(row)
         if row["error"]:
             tqdm.write(f"{row['photo']}: {row['error']}", file=sys.stderr)

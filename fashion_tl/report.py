@@ -21,7 +21,7 @@ from fashion_tl.errors import RunError
 from fashion_tl.evaluation import confused_pairs, largest_losses
 from fashion_tl.files import as_path, replacing
 from fashion_tl.gallery import TITLE, choose, open_steps, photos_of
-from fashion_tl.runs import Run
+from fashion_tl.runs import Run, refuse_own_file
 
 PHOTO = (180, 240)  # width × height in pixels that a photo is made to fit; smaller ones stay as they are
 WIDE, HIGH = 280, 150  # of the box that the lines of a chart lie in
@@ -34,6 +34,7 @@ def write_report(folder: StrPath, data_path: StrPath, cache: Maybe = None, to: M
     Returns the file. RunError when the run isn't finished, or was made on other data.
     """
     steps, target = open_steps(folder, data_path, cache), as_path(to or as_path(folder) / "report.html")
+    refuse_own_file(target)
     for run, _ in steps:
         if not run.is_finished:
             raise RunError(f"{run.folder} isn't finished; the command that began it goes on, and then it has a report")

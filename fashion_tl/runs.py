@@ -28,6 +28,16 @@ TEXT = (  # columns of our tables that are text whatever stands in them: a class
     "id", "articleType", "true", "predicted", "top1", "top2", "top3", "top4", "top5", "photo", "error",
     "run", "commit", "input", "why", "approach", "trial", "image_size",
 )  # fmt: skip
+# The files of a run that hold what it reached.
+OWN_FILES = (
+    "run.json",
+    "history.csv",
+    "checkpoint.pt",
+    "model.safetensors",
+    "predictions.csv.gz",
+    "per_class.csv",
+    "metrics.json",
+)
 _held: dict[tuple[int, int], int | None] = {}  # locks of the runs this process is at, by run.json's device and inode
 
 
@@ -170,6 +180,12 @@ def _hold(folder: Path) -> None:
                 f"{folder}: another process is at this run. Wait until it ends, or end it (a notebook keeps its run "
                 "until its kernel is shut down), or name another folder."
             ) from error
+
+
+def refuse_own_file(path: Path) -> None:
+    """RunError for a file that a run itself keeps: an answer or a page written there would destroy the run."""
+    if path.name in OWN_FILES and (path.parent / "run.json").exists():
+        raise RunError(f"{path} is a file of the run itself; name another file")
 
 
 def write_json(path: Path, value: Any) -> None:

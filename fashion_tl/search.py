@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from fashion_tl.errors import DataError
-from fashion_tl.listing import Archive, Folder, PhotoFile, photos_in
+from fashion_tl.listing import RAW_ENDINGS, UNREAD_ENDINGS, Archive, Folder, PhotoFile, photos_in
 
 TABLE, IMAGES = "styles.csv", "images"  # in any capitals
 DEEPEST = 5  # folders between the root and the table
@@ -66,23 +66,29 @@ def find_copies(listing: Folder | Archive) -> Found:
     return found
 
 
-def find_photos(listing: Folder | Archive) -> tuple[list[PhotoFile], list[PhotoFile]]:
-    """All photos, however deep, and those that are left out, being links out of the root. DataError as ``entries``."""
-    photos, outside, folders = [], [], [""]
+def find_photos(listing: Folder | Archive) -> tuple[list[PhotoFile], list[PhotoFile], list[str]]:
+    """All photos, however deep; those that are left out, being links out of the root; and the names of images in
+    formats that aren't read. DataError as ``entries``."""
+    photos, outside, unread, folders, seen = [], [], [], [""], set()
     for folder in folders:  # which grows meanwhile
+        if (place := listing.place(folder)) in seen:  # two links that lead to one another would go on without end
+            continue
+        seen.add(place)
         own, more = photos_in(listing, folder)
         photos += own
         outside += more
-        folders += [f"{folder}{name}/" for name in listing.entries(folder).folders]
+        entries = listing.entries(folder)
+        unread += [folder + name for name in entries.files if _ending(name) in RAW_ENDINGS | UNREAD_ENDINGS]
+        folders += [f"{folder}{name}/" for name in entries.folders]
         if len(folders) > MOST_CLASS_FOLDERS:
             raise DataError(
                 f"{listing.path}: {MOST_CLASS_FOLDERS:,} folders without a {TABLE}; name the data set's own folder."
             )
-    return photos, outside
+    return photos, outside, unread
 
 
 def _named(names: list[str], wanted: str) -> str | None:
-    """The name that is ``wanted``, or the only one that is but for capitals."""
+    """The name that is ``wanted``, or the only one that differs only in capitals."""
     alike = [name for name in names if name.casefold() == wanted]
     return wanted if wanted in alike else alike[0] if len(alike) == 1 else None
 

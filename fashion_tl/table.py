@@ -182,16 +182,21 @@ def _plain(name: str) -> str:
 def _fields(line: str, separator: str) -> list[str]:
     """One line as a record, whatever its quotes are like; nothing where a field is longer than 131,072 letters."""
     try:
-        return next(csv.reader([line], delimiter=separator), [])
+        return next(csv.reader([line], delimiter=separator, skipinitialspace=_is_spaced(line, separator)), [])
     except csv.Error:
         return []
+
+
+def _is_spaced(line: str, separator: str) -> bool:
+    """Whether quotes stand behind a blank, as in ``1, "Shirts"``; elsewhere blanks are part of their field."""
+    return f'{separator} "' in line
 
 
 def _quoted(lines: list[str], at: int, separator: str) -> tuple[list[str], int]:
     """The record that begins in a line, all its quotes closed, and the line after it; no fields where there is none."""
     if '"' in lines[at]:
         ahead = (lines[i] + "\n" for i in range(at, min(at + MOST_LINES, len(lines))))
-        reader = csv.reader(ahead, delimiter=separator, strict=True)
+        reader = csv.reader(ahead, delimiter=separator, skipinitialspace=_is_spaced(lines[at], separator), strict=True)
         with suppress(csv.Error):
             return next(reader), at + reader.line_num
     return [], at + 1

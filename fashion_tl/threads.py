@@ -4,8 +4,8 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
+import psutil
 import torch
 
 from fashion_tl.machine import say
@@ -23,7 +23,7 @@ def threads_by_load(device: torch.device | None) -> Iterator[Callable[[], None]]
     All threads wait for the slowest after every layer, so beside a busy program one thread too many halves the speed
     of all. The right number is that of the processors which this process has or nobody uses. On an idle machine that
     is all of them, and the number never changes; where it does, sums round in another way, and a note says so.
-    ``OMP_NUM_THREADS``, the user's own choice, stays. Only Linux says how busy the processors are.
+    ``OMP_NUM_THREADS``, the user's own choice, stays.
     """
     most = torch.get_num_threads()
     if device != torch.device("cpu") or most == 1 or "OMP_NUM_THREADS" in os.environ or not _own_and_idle():
@@ -51,14 +51,15 @@ def threads_by_load(device: torch.device | None) -> Iterator[Callable[[], None]]
 
 
 def _own_and_idle() -> float | None:
-    """Seconds that this process has computed, and that the processors it may use have been idle, since ever.
+    """Seconds that this process has computed, and that the processors it may use have been idle, both since they began.
 
     None where the system doesn't say how long they have been idle.
     """
     try:
-        lines = [line.split() for line in Path("/proc/stat").read_text().splitlines()]
-    except OSError:
+        processors = psutil.cpu_times(percpu=True)
+    except (OSError, psutil.Error):
         return None
-    allowed = {f"cpu{number}" for number in os.sched_getaffinity(0)}
-    ticks = sum(int(words[4]) + int(words[5]) for words in lines if words and words[0] in allowed)  # idle, and on disks
-    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK") if ticks else None
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(processors))
+    own = [processors[number] for number in allowed if number < len(processors)]
+    idle = sum(times.idle + getattr(times, "iowait", 0.0) for times in own)  # a process that waits for a disk is idle
+    return time.process_time() + idle if idle else None

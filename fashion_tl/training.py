@@ -199,7 +199,7 @@ def validate(model: nn.Module, val: Batches, config: Config, per_class: PerClass
     names = ("val_loss", "val_accuracy", "val_cross_entropy", "val_macro")
     if not len(val):
         return dict.fromkeys(names, math.nan)
-    logits, labels = forward(model, val, config.precision, desc=None), val.labels.cpu()
+    logits, labels = forward(model, val, config.precision, desc=None, by_load=False), val.labels.cpu()
     per_class = PerClass(per_class.weights.cpu(), per_class.prior.cpu())
     sums = _sums(logits + per_class.prior, labels, per_class) / len(val.rows)
     guesses = _guesses(logits, per_class)

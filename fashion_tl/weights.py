@@ -20,7 +20,7 @@ from fashion_tl.errors import WeightsError
 from fashion_tl.files import as_path
 from fashion_tl.machine import say
 
-NAMES = tuple(ResNet50_Weights.__members__)
+NAMES = tuple(weights.name for weights in ResNet50_Weights)  # without DEFAULT, another name for one of them
 WAYS = (
     "Give the weights in one of three ways: a torchvision name (IMAGENET1K_V1, IMAGENET1K_V2: downloaded once), "
     "a file of a ResNet-50 (.safetensors, .pth, .pt, .ckpt), or `none` to start from random weights."

@@ -183,7 +183,7 @@ def main() -> int:
     weights = args.weights or default_weights(*(args.out / approach for approach in NOTEBOOKS))
     # Here, not in each notebook: a download is tried once.
     weights = available_weights(weights, is_sample or (as_path(args.data) / "sample.json").is_file())
-    gentler = weights is None and is_sample and args.recipe == "tuned"
+    gentler = weights is None and args.recipe == "tuned"
     given = parameters(args, weights)
     settings = dict(map(parse_setting, args.set))
     args.out.mkdir(parents=True, exist_ok=True)

@@ -449,3 +449,10 @@ def test_trials_can_do_with_a_part_of_every_class_that_learns():
     assert part.train_counts.tolist() == np.ceil(whole.train_counts / 4).tolist()
     again = make_task(catalogue, alone(catalogue), train_fraction=0.25)
     assert part.train.tolist() == again.train.tolist()
+
+
+def test_a_blank_before_a_quoted_field_is_no_part_of_it(make_root):
+    rows = ['1, 2010, "Shirts"', '2, "2011", "Tops, Tees"', "3, 2012, Shoes"]
+    photos = {number: pattern(number) for number in (1, 2, 3)}
+    root = open_root(make_root("\n".join(["id,year,articleType", *rows, ""]), photos))
+    assert read_catalogue(root).table["articleType"].tolist() == ["Shirts", "Tops, Tees", "Shoes"]

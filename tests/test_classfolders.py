@@ -9,7 +9,7 @@ from conftest import jpeg, pattern
 
 from fashion_tl.__main__ import main
 from fashion_tl.catalogue import facts, make_task, read_catalogue
-from fashion_tl.classfolders import find_classes
+from fashion_tl.classfolders import TEST, TRAIN, find_classes
 from fashion_tl.dataroot import open_root
 from fashion_tl.errors import DataError
 
@@ -52,7 +52,7 @@ def test_the_folder_and_its_zip_are_one_data_root(tmp_path, zip_root, capsys):
         assert (catalogue.table[["productDisplayName", "masterCategory", "subCategory"]] == "").all(axis=None)
     assert main(["summary", "--data", str(folder)]) == 0
     said = capsys.readouterr().out
-    assert "There is no styles.csv: the class of a photo is the folder that it lies in." in said
+    assert "the class of a photo is the folder that it lies in (2 classes: Shirts, Shoes)." in said
     assert "Photos in train/ train, as of the year 2000; those in test/ test, as of 2001." in said
 
 
@@ -200,3 +200,42 @@ def test_a_table_wins_over_class_folders(make_root):
     folder = make_root([(1, 2012, "Shirts"), (2, 2013, "Heels")])
     put(folder, names("train/A/{}.jpg", "train/B/{}.jpg"))
     assert read_catalogue(open_root(folder)).table["id"].tolist() == ["1", "2"]
+
+
+def test_each_class_may_have_its_own_train_and_test():
+    names = [f"{kind}/{part}/{n}.jpg" for kind in ("Shirts", "Shoes") for part in ("train", "test") for n in (1, 2)]
+    found = find_classes(names)
+    assert found.labelled["Shirts/train/1.jpg"] == (TRAIN, "Shirts")
+    assert found.labelled["Shoes/test/2.jpg"] == (TEST, "Shoes")
+    assert sum(year == TEST for year, _ in found.labelled.values()) == 4
+    assert "the train/ of each class train" in found.notes[-1] and "the test/ of each class test" in found.notes[-1]
+
+
+def test_one_picture_beside_the_data_makes_no_class_of_the_folder_around_it():
+    names = ["docs/logo.png", *(f"images/{kind}/{n}.jpg" for kind in ("Shirts", "Shoes") for n in range(4))]
+    found = find_classes(names)
+    assert {kind for _, kind in found.labelled.values()} == {"Shirts", "Shoes"} and found.inner == "images/"
+    assert list(found.left_out) == ["docs/logo.png"]
+
+
+def test_a_class_folder_that_holds_train_and_test_beside_others_is_refused():
+    names = [f"{root}/{part}/{kind}/1.jpg" for root in ("one", "two") for part in ("train", "test") for kind in "ab"]
+    with pytest.raises(DataError, match=r"one/ holds test/ and train/, and beside it lie other"):
+        find_classes(names)
+
+
+def test_photos_of_formats_that_are_not_read_are_counted_and_named(tmp_path, capsys):
+    for kind, ending in (("Shirts", "jpg"), ("Shoes", "jpg"), ("Ties", "HEIC")):
+        (tmp_path / kind).mkdir()
+        for number in range(3):
+            (tmp_path / kind / f"{number}.{ending}").write_bytes(jpeg(pattern(number)))
+    assert main(["summary", "--data", str(tmp_path)]) == 0
+    assert "format that isn't read (3): " in capsys.readouterr().out
+
+
+def test_two_links_that_lead_to_one_another_count_each_photo_once(tmp_path):
+    for kind, other in (("Shirts", "Shoes"), ("Shoes", "Shirts")):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / f"{kind}.jpg").write_bytes(jpeg(pattern(len(kind))))
+        (tmp_path / kind / "other").symlink_to(tmp_path / other)
+    assert len(open_root(tmp_path).photos) == 2

@@ -257,3 +257,28 @@ def test_twins_share_a_number_and_no_others_do(make_root, tmp_path):
     decoded = decode_photos(open_root(make_root(ROWS, same)), IDS, cache=tmp_path / "cache")
     one, two, three, four, five, six = twin_groups(photo_digests(decoded.array))
     assert one == three and two == five and len({one, two, four, six}) == 4
+
+
+def test_where_no_processes_can_be_started_one_decodes_alone_and_says_so(folder, tmp_path, monkeypatch, capsys):
+    def no_processes(*_, **__):
+        raise AssertionError("daemonic processes are not allowed to have children")
+
+    monkeypatch.setattr(photos, "FEW", 2)
+    monkeypatch.setattr(photos, "ProcessPoolExecutor", no_processes)
+    decoded = decode_photos(open_root(folder), IDS, cache=tmp_path, workers=2)
+    assert len(decoded.array) == 6
+    assert "can't be decoded by several processes here (AssertionError: daemonic" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("pixels", [np.linspace(0, 1, 4800, dtype="f4"), np.full(4800, 0.5, "f4")])
+def test_floating_point_pixels_are_refused_since_nobody_knows_their_scale(pixels):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels.reshape(80, 60)).save(buffer, "TIFF")
+    with pytest.raises(DataError, match="floating-point numbers, of unknown scale"):
+        decode(buffer.getvalue(), (80, 60))
+
+
+def test_8_bits_of_grey_kept_in_32_stay_as_bright_as_they_are():
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((80, 60), 200, np.int32)).save(buffer, "TIFF")
+    assert (decode(buffer.getvalue(), (80, 60)) == 200).all()

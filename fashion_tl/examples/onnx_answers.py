@@ -22,9 +22,12 @@ def read_photo(path):
         image.load()
         with suppress(Exception):  # EXIF data may be damaged
             ImageOps.exif_transpose(image, in_place=True)
-        if image.mode.startswith("I"):  # 16 bits of grey
+        if image.mode == "F":
+            raise ValueError("its pixels are floating-point numbers, of unknown scale")
+        if image.mode.startswith("I"):  # 16 bits of grey; or 8 bits kept in 32
             values = np.asarray(image)
-            grey = np.where(values == image.info.get("transparency"), 255, (values >> 8).clip(0, 255))
+            scaled = values if image.mode == "I" and values.max() <= 255 else values >> 8
+            grey = np.where(values == image.info.get("transparency"), 255, scaled.clip(0, 255))
             image = Image.fromarray(grey.astype(np.uint8))
         elif image.has_transparency_data:
             image = image.convert("RGBA")
@@ -32,7 +35,12 @@ def read_photo(path):
         return np.asarray(image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR))
 
 
-for path in sorted(Path("photos").iterdir()):
-    (probabilities,) = session.run(None, {"photos": read_photo(path)[np.newaxis]})
+for path in sorted(Path("photos").glob("[!.]*")):
+    try:
+        photo = read_photo(path)
+    except (OSError, ValueError) as error:  # no photo, or a damaged one
+        print(f"{path}: {error}")
+        continue
+    (probabilities,) = session.run(None, {"photos": photo[np.newaxis]})
     best = probabilities[0].argmax()
     print(f"{path}: {about['classes'][best]} ({probabilities[0, best]:.1%})")
