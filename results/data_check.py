@@ -38,8 +38,9 @@ def near_pairs(first: torch.Tensor, second: torch.Tensor, limit: float) -> tuple
     for start in range(0, len(first), CHUNK):
         part = first[start : start + CHUNK]
         squares = (part**2).sum(1, keepdim=True) + norms - 2 * part @ second.T
-        i, j = torch.nonzero(squares < limit**2 * first.shape[1], as_tuple=True)
-        exact = ((part[i] - second[j]) ** 2).mean(1).sqrt()  # the difference of large squares is not exact
+        # Generously: the difference of large squares is not exact, and rounds otherwise on another processor.
+        i, j = torch.nonzero(squares < (2 * limit) ** 2 * first.shape[1], as_tuple=True)
+        exact = ((part[i] - second[j]) ** 2).mean(1).sqrt()
         found.append(torch.stack([i.double() + start, j.double(), exact.double()])[:, exact < limit])
     i, j, difference = torch.cat(found, 1).numpy()
     return i.astype(int), j.astype(int), difference
