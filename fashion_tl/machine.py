@@ -36,5 +36,7 @@ def progress(iterable: Any = None, desc: str | None = None, total: int | None = 
     """A progress bar in a terminal or a notebook; none in a log file, which it would fill with half-drawn bars."""
     from tqdm import tqdm  # not at the top: most commands show none
 
-    seen = (sys.stderr is not None and sys.stderr.isatty()) or "ipykernel" in sys.modules
+    ipython = sys.modules.get("IPython")
+    in_notebook = ipython is not None and ipython.get_ipython() is not None
+    seen = in_notebook or (sys.stderr is not None and sys.stderr.isatty())
     return tqdm(iterable, desc, total, **{"mininterval": 0.5, "disable": not seen} | options)

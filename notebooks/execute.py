@@ -206,7 +206,7 @@ def main() -> int:
 
 def parameters(args: argparse.Namespace, weights: str | None) -> dict:
     """What is put in the place of the notebooks' own parameters, alike for all of them."""
-    file = as_path(weights or "")
+    file = as_path(weights or "none")
     given = {
         "data_root": SAMPLE if args.data == SAMPLE else str(as_path(args.data).resolve()),
         "weights": str(file.resolve()) if file.is_file() else weights or "none",
