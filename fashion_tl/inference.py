@@ -137,7 +137,7 @@ def through(frozen: nn.Module, batches: Batches, precision: str) -> Batches:
 
 
 def _compiling_pays(inputs: Tensor, photos: int) -> bool:
-    """Whether they are so many that the time won makes up for the 5 to 20 seconds that compiling takes on two cores."""
+    """Whether the photos are many enough: on two cores, compiling itself takes 5 to 20 seconds."""
     return inputs.device.type == "cpu" and inputs.ndim == 4 and photos * inputs[0, 0].numel() >= COMPILE_FROM
 
 
