@@ -27,8 +27,8 @@ def step(kind: str) -> Callable[[], int]:
     import peers
     import torch
 
-    from fashion_tl.inference import autocast, frozen_copy, resolve_precision
-    from fashion_tl.model import build_resnet50
+    from fashion_tl.network.inference import autocast, frozen_copy, resolve_precision
+    from fashion_tl.network.model import build_resnet50
 
     device = torch.device("cpu")
     model, precision = build_resnet50(CLASSES, None), resolve_precision("auto", device)

@@ -19,9 +19,9 @@ import numpy as np
 from PIL import Image
 from timing import alternate, row
 
-from fashion_tl.dataroot import DataRoot, open_root
+from fashion_tl.data.dataroot import DataRoot, open_root
+from fashion_tl.data.photos import decode_photos
 from fashion_tl.files import as_path
-from fashion_tl.photos import decode_photos
 
 SIZE = (80, 60)
 

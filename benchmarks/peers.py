@@ -12,8 +12,8 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 from torchvision.models import resnet50
 
-from fashion_tl.inference import pick_device
-from fashion_tl.model import freeze_first_children, train_mode
+from fashion_tl.network.inference import pick_device
+from fashion_tl.network.model import freeze_first_children, train_mode
 
 
 class JpegFiles(Dataset):

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from fashion_tl.approaches import load_data
+from fashion_tl.data.dataset import load_data
 from fashion_tl.errors import RunError
-from fashion_tl.evaluation import class_probabilities
-from fashion_tl.inference import forward, pick_device
-from fashion_tl.model import load_model
+from fashion_tl.network.inference import forward, pick_device
+from fashion_tl.network.model import load_model
+from fashion_tl.reporting.evaluation import class_probabilities
 from fashion_tl.runs import commit, machine, open_run, write_json
 
 

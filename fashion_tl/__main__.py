@@ -18,8 +18,8 @@ from fashion_tl.machine import say
 
 
 def summary(args: argparse.Namespace) -> None:
-    from fashion_tl.catalogue import facts, read_catalogue
-    from fashion_tl.dataroot import open_root
+    from fashion_tl.data.catalogue import facts, read_catalogue
+    from fashion_tl.data.dataroot import open_root
 
     catalogue = read_catalogue(open_root(args.data, args.cache), args.bad_rows)
     numbers = facts(catalogue)
@@ -38,13 +38,13 @@ def summary(args: argparse.Namespace) -> None:
 
 
 def sample(args: argparse.Namespace) -> None:
-    from fashion_tl.sample import draw_sample
+    from fashion_tl.data.sample import draw_sample
 
     print(draw_sample(args.to, photos=args.photos, types=args.types, seed=args.seed))
 
 
 def download(args: argparse.Namespace) -> None:
-    from fashion_tl.download import download
+    from fashion_tl.data.download import download
 
     print(download(args.to, small=args.small))
 
@@ -52,9 +52,9 @@ def download(args: argparse.Namespace) -> None:
 def run(args: argparse.Namespace) -> None:
     from fashion_tl.approaches import RUN
     from fashion_tl.distributed import processes, rank
-    from fashion_tl.evaluation import headline
-    from fashion_tl.gallery import draw_all
-    from fashion_tl.inference import pick_device
+    from fashion_tl.network.inference import pick_device
+    from fashion_tl.reporting.evaluation import headline
+    from fashion_tl.reporting.gallery import draw_all
     from fashion_tl.runs import default_weights
 
     out = as_path(args.out)
@@ -70,20 +70,20 @@ def run(args: argparse.Namespace) -> None:
 
 
 def figures(args: argparse.Namespace) -> None:
-    from fashion_tl.gallery import draw_all
+    from fashion_tl.reporting.gallery import draw_all
 
     for file in draw_all(args.run, args.data, args.cache):
         print(file)
 
 
 def report(args: argparse.Namespace) -> None:
-    from fashion_tl.report import write_report
+    from fashion_tl.reporting.report import write_report
 
     print(write_report(args.run, args.data, args.cache, args.to))
 
 
 def predict(args: argparse.Namespace) -> None:
-    from fashion_tl.model import load_model
+    from fashion_tl.network.model import load_model
     from fashion_tl.predict import predict
     from fashion_tl.runs import open_run
 
@@ -92,7 +92,7 @@ def predict(args: argparse.Namespace) -> None:
 
 def export(args: argparse.Namespace) -> None:
     from fashion_tl.export import export_onnx
-    from fashion_tl.model import load_model
+    from fashion_tl.network.model import load_model
     from fashion_tl.runs import open_run
 
     run = open_run(args.run)

@@ -1,28 +1,21 @@
 """The three approaches, each a function that reads like its notebook: data → model → fit → evaluate → save."""
 
-import hashlib
-import os
 import time
-from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from torch import nn
 from torch.optim.swa_utils import update_bn
 
-from fashion_tl.batches import Batches, feature_batches, photo_batches
-from fashion_tl.catalogue import LARGEST, NAMED, POWERS, Catalogue, Task, class_weights, make_task, read_catalogue
 from fashion_tl.config import Config, make_config
-from fashion_tl.dataroot import DataRoot, open_root
+from fashion_tl.data.batches import Batches
+from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.distributed import main_first, rank, world_size
-from fashion_tl.errors import DataError
-from fashion_tl.evaluation import metrics, per_class_table, prediction_table
-from fashion_tl.features import frozen_features
-from fashion_tl.files import as_path, draft
-from fashion_tl.inference import forward, pick_device, resolve_precision, through
+from fashion_tl.files import StrPath, as_path, draft
 from fashion_tl.machine import say
-from fashion_tl.model import (
+from fashion_tl.network.features import part_features
+from fashion_tl.network.inference import forward, pick_device, resolve_precision, through
+from fashion_tl.network.model import (
     available_weights,
     build_resnet50,
     freeze_all_but_head,
@@ -32,87 +25,14 @@ from fashion_tl.model import (
     save_model,
     split_frozen,
 )
-from fashion_tl.photos import Photos, decode_photos, photo_digests, twin_groups
+from fashion_tl.network.training import fit
+from fashion_tl.network.weights import is_random, weights_name
+from fashion_tl.reporting.evaluation import metrics, per_class_table, prediction_table
 from fashion_tl.runs import Run, create_run, file_fingerprint, write_json, write_table
-from fashion_tl.training import fit
-from fashion_tl.weights import is_random, weights_name
-
-StrPath = str | os.PathLike
-Maybe = StrPath | None
-
-
-@dataclass(frozen=True)
-class Data:
-    """Everything a training needs of the data; row i of the catalogue is photo i of the array."""
-
-    root: DataRoot
-    catalogue: Catalogue
-    photos: Photos
-    task: Task
-    digests: list[bytes]  # of each photo's pixels
-    fingerprint: str  # changes with any pixel, id, year or articleType
-    cache: Maybe = None
-
-    def batches(self, part: str, config: Config) -> Batches:
-        """The ``"train"``, ``"val"`` or ``"test"`` photos."""
-        rows = getattr(self.task, part)
-        return photo_batches(self.photos.array, rows, self.task.labels[rows], config)
-
-    @main_first()
-    def features(self, frozen: nn.Module, config: Config, *parts: str) -> list[Batches]:
-        """The same parts as features of a frozen network: computed once, and kept in the cache folder."""
-        rows = np.sort(np.concatenate([getattr(self.task, part) for part in parts]))
-        digests = [self.digests[row] for row in rows]
-        features = frozen_features(frozen, self.photos.array, rows, digests, config, self.cache)
-        chosen = [getattr(self.task, part) for part in parts]
-        return [feature_batches(features, np.searchsorted(rows, own), self.task.labels[own], config) for own in chosen]
-
-    def class_weights(self, config: Config) -> np.ndarray:
-        """Weight of each class in the loss, float64 [num_classes], from the training photos alone."""
-        return class_weights(self.task.train_counts, POWERS[config.class_weights])
-
-    def table(self, part: str) -> pd.DataFrame:
-        """The catalogue's rows of one part."""
-        return self.catalogue.table.iloc[getattr(self.task, part)]
-
-    @property
-    def counts(self) -> pd.DataFrame:
-        """Photos per class of the task in even and odd years: ``articleType, train, test``."""
-        return self.catalogue.counts[: self.task.num_classes]
-
-    def largest(self, n: int = LARGEST) -> "Data":
-        """The same data, the ``n`` largest classes alone."""
-        return replace(self, task=self.task.largest(n))
 
 
 @main_first()
-def load_data(
-    path: StrPath, config: Config, cache: Maybe = None, workers: int | None = None, quiet: bool = False
-) -> Data:
-    """Open a data root, read its catalogue, decode its photos (once, in ``workers`` processes) and split them.
-
-    Unless ``quiet``, it prints what was decided and, where rows are left out, how many and why.
-    """
-    root = open_root(path, cache)
-    catalogue = read_catalogue(root, config.bad_rows)
-    if catalogue.table.empty:
-        reasons = ", ".join(f"{reason}: {n}" for reason, n in catalogue.left_out["reason"].value_counts().items())
-        raise DataError(f"{root.path}: not one of its {catalogue.rows} rows can be used ({reasons}).")
-    photos = decode_photos(root, catalogue.table["id"].to_numpy(), config.stored_size, cache, workers)
-    failed = [f"left out: {root.photos[own].name}: {reason}" for own, reason in photos.failed.items()]
-    catalogue = catalogue.without(dict.fromkeys(photos.failed, "undecodable image"))
-    account = [catalogue.tally] if len(catalogue.left_out) else []
-    for line in [] if quiet else [*failed[:NAMED], *catalogue.notes, *account]:
-        say(line)
-    digests = photo_digests(photos.array)
-    task = make_task(catalogue, twin_groups(digests), config.val_fraction, config.split_seed, config.train_fraction)
-    labels = catalogue.table[["id", "year", "articleType"]].to_csv(index=False).encode()
-    fingerprint = hashlib.sha256(b"".join([*digests, labels])).hexdigest()[:16]
-    return Data(root, catalogue, photos, task, digests, fingerprint, cache)
-
-
-@main_first()
-def start_run(folder: StrPath, config: Config, data: Data, weights: Maybe) -> Run:
+def start_run(folder: StrPath, config: Config, data: Data, weights: StrPath | None) -> Run:
     """Make the folder of a run, or take up the same run where it stopped; see :func:`fashion_tl.runs.create_run`.
 
     From random weights BatchNorm learns in any case: it has no statistics that could be kept.
@@ -133,7 +53,7 @@ def start_run(folder: StrPath, config: Config, data: Data, weights: Maybe) -> Ru
 def train_head(model: nn.Module, data: Data, run: Run) -> pd.DataFrame:
     """FC only: the frozen backbone's features are computed once, and the last layer learns from them.
 
-    Returns :func:`fashion_tl.training.fit`'s history. A finished run is not trained again, but read.
+    Returns :func:`fashion_tl.network.training.fit`'s history. A finished run is not trained again, but read.
     """
     if run.is_finished:
         return _read_back(model, run)
@@ -142,7 +62,7 @@ def train_head(model: nn.Module, data: Data, run: Run) -> pd.DataFrame:
     if run.is_random:  # a random network that is to be frozen has no statistics of its own
         pairs = config.change(batch_size=max(2, config.batch_size))  # from one photo alone it could learn nothing
         update_bn(data.batches("train", pairs).in_order(pick_device()), frozen)
-    train, val = data.features(frozen, config, "train", "val")
+    train, val = part_features(data, frozen, config, "train", "val")
     return _fit(head, train, val, data, run, start)
 
 
@@ -181,7 +101,7 @@ def finish_run(run: Run, model: nn.Module, data: Data, history: pd.DataFrame) ->
     config, task = run.config, data.task
     frozen, learning = split_frozen(model)
     if len(learning) == 1:  # the head alone
-        network, test = learning, data.features(frozen, config.change(flip=config.flip_test), "test")[0]
+        network, test = learning, part_features(data, frozen, config.change(flip=config.flip_test), "test")[0]
     else:
         network, test = model, data.batches("test", config)
     logits = forward(network, test, config.precision, "testing", compiled=True, flip=config.flip_test).numpy()
@@ -217,10 +137,10 @@ def finish_run(run: Run, model: nn.Module, data: Data, history: pd.DataFrame) ->
 
 def run_fc_only(
     data_path: StrPath,
-    weights: Maybe,
+    weights: StrPath | None,
     folder: StrPath,
     recipe: str = "tuned",
-    cache: Maybe = None,
+    cache: StrPath | None = None,
     workers: int | None = None,
     **settings: Any,
 ) -> list[Run]:
@@ -238,10 +158,10 @@ def run_fc_only(
 
 def run_direct(
     data_path: StrPath,
-    weights: Maybe,
+    weights: StrPath | None,
     folder: StrPath,
     recipe: str = "tuned",
-    cache: Maybe = None,
+    cache: StrPath | None = None,
     workers: int | None = None,
     **settings: Any,
 ) -> list[Run]:
@@ -258,10 +178,10 @@ def run_direct(
 
 def run_two_step(
     data_path: StrPath,
-    weights: Maybe,
+    weights: StrPath | None,
     folder: StrPath,
     recipe: str = "tuned",
-    cache: Maybe = None,
+    cache: StrPath | None = None,
     workers: int | None = None,
     **settings: Any,
 ) -> list[Run]:

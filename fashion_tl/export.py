@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from fashion_tl.errors import ExportError, how_to_install
 from fashion_tl.files import as_path, replacing
-from fashion_tl.inference import photo_logits
-from fashion_tl.model import SavedModel, folded
+from fashion_tl.network.inference import photo_logits
+from fashion_tl.network.model import SavedModel, folded
 from fashion_tl.runs import refuse_own_file
 
 NAMES = {"input_names": ["photos"], "output_names": ["probabilities"], "dynamic_shapes": ({0: "batch"},)}

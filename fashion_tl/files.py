@@ -12,8 +12,10 @@ from pathlib import Path
 from fashion_tl.errors import ConfigError, FashionTLError, WriteError
 from fashion_tl.machine import say
 
+StrPath = str | os.PathLike
 
-def as_path(path: str | os.PathLike) -> Path:
+
+def as_path(path: StrPath) -> Path:
     """A path as a user writes it, in which ``~`` is the home folder. Every path from outside comes through here.
 
     ``~name`` is that user's home folder, and a file or folder of this very name where one is here. ConfigError where

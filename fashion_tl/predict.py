@@ -13,14 +13,14 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
+from fashion_tl.data.listing import ENDINGS, RAW_ENDINGS, UNREAD_ENDINGS, read_file, shown
+from fashion_tl.data.photos import FORMATS, decode
 from fashion_tl.errors import DataError
-from fashion_tl.evaluation import TOP_K, class_probabilities, top_classes
 from fashion_tl.files import as_path
-from fashion_tl.inference import photo_logits, pick_device
-from fashion_tl.listing import ENDINGS, RAW_ENDINGS, UNREAD_ENDINGS, read_file, shown
 from fashion_tl.machine import processors, progress, say
-from fashion_tl.model import SavedModel, folded
-from fashion_tl.photos import FORMATS, decode
+from fashion_tl.network.inference import photo_logits, pick_device
+from fashion_tl.network.model import SavedModel, folded
+from fashion_tl.reporting.evaluation import TOP_K, class_probabilities, top_classes
 from fashion_tl.runs import refuse_own_file, write_json, write_table
 
 BATCH = 64  # photos at a time, or as few as the training took: more are no quicker

@@ -23,11 +23,11 @@ import torch
 from nbformat import NotebookNode
 
 from fashion_tl.config import DEFAULT_WEIGHTS, parse_setting
-from fashion_tl.dataroot import SAMPLE
+from fashion_tl.data.dataroot import SAMPLE
 from fashion_tl.errors import FashionTLError
-from fashion_tl.evaluation import headline
 from fashion_tl.files import as_path
-from fashion_tl.model import available_weights
+from fashion_tl.network.model import available_weights
+from fashion_tl.reporting.evaluation import headline
 from fashion_tl.runs import Run, default_weights, open_run
 
 HERE = Path(__file__).resolve().parent

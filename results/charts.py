@@ -5,7 +5,7 @@ from pathlib import Path
 from compare import merit_chart, photos_chart, read_published, read_result
 from words import TITLES
 
-from fashion_tl.figures import confused_pairs, loss_curves, per_class_accuracy, save
+from fashion_tl.reporting.figures import confused_pairs, loss_curves, per_class_accuracy, save
 
 HERE = Path(__file__).resolve().parent
 IMAGES = HERE.parent / "images" / "results"

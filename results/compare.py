@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from uncertainty import margin95
 
-from fashion_tl.catalogue import FEW_SHOT
+from fashion_tl.data.catalogue import FEW_SHOT
 from fashion_tl.errors import RunError
 from fashion_tl.files import as_path
-from fashion_tl.page import BLUE, GREY, INK, ORANGE, RED, log_ticks, page, styled
+from fashion_tl.reporting.layout import BLUE, GREY, INK, ORANGE, RED, log_ticks, new_figure, styled
 from fashion_tl.runs import read_table
 
 FIGURES = {"top1": "top-1", "top5": "top-5", "macro": "macro", "few_shot": "few-shot"}
@@ -179,7 +179,7 @@ def merit_chart(results: Sequence[Result], published: dict[str, list[dict[str, A
     note = "Dot and line: ours with its 95 % interval over test photos. Rings: published (without flips; for two_step "
     note += "with them, too). Red line: ceiling"
     height = 0.3 * len(results) + 0.5
-    figure, add = page(10, height, "The approaches side by side", source, note)
+    figure, add = new_figure(10, height, "The approaches side by side", source, note)
     for place, (key, title) in enumerate(FIGURES.items()):
         ax = add(1.55 + 2.1 * place, 0.4, 1.85, height - 0.6)
         for row, result in enumerate(results):
@@ -202,7 +202,7 @@ def merit_chart(results: Sequence[Result], published: dict[str, list[dict[str, A
 def photos_chart(results: Sequence[Result], source: str) -> Figure:
     """Accuracy of every class against its number of training photos, and the means by bins, a panel per result."""
     note = "A dot per class with training and test photos, larger with more test photos. Lines: means over classes"
-    figure, add = page(10, 3.1, "Accuracy against training photos", source, note)
+    figure, add = new_figure(10, 3.1, "Accuracy against training photos", source, note)
     wide = 9.2 / len(results)
     for place, result in enumerate(results):
         table = result.per_class[(result.per_class["train"] > 0) & (result.per_class["test"] > 0)]

@@ -10,11 +10,11 @@ from pathlib import Path
 from make import HERE, look
 
 from fashion_tl.errors import FashionTLError
-from fashion_tl.evaluation import metrics, prediction_table
 from fashion_tl.files import as_path
-from fashion_tl.gallery import open_steps
-from fashion_tl.inference import forward, pick_device
-from fashion_tl.model import load_model
+from fashion_tl.network.inference import forward, pick_device
+from fashion_tl.network.model import load_model
+from fashion_tl.reporting.evaluation import metrics, prediction_table
+from fashion_tl.reporting.gallery import open_steps
 from fashion_tl.runs import open_run, write_json
 
 

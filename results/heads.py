@@ -12,16 +12,17 @@ import torch
 from make import HERE, look
 from sklearn.model_selection import StratifiedGroupKFold
 
-from fashion_tl.approaches import Data, load_data
 from fashion_tl.config import make_config
+from fashion_tl.data.dataset import Data, load_data
+from fashion_tl.data.photos import twin_groups
 from fashion_tl.errors import FashionTLError
-from fashion_tl.evaluation import metrics, prediction_table
-from fashion_tl.inference import forward, pick_device
-from fashion_tl.model import available_weights, build_resnet50, freeze_all_but_head, split_frozen
-from fashion_tl.photos import twin_groups
+from fashion_tl.network.features import part_features
+from fashion_tl.network.inference import forward, pick_device
+from fashion_tl.network.model import available_weights, build_resnet50, freeze_all_but_head, split_frozen
+from fashion_tl.network.training import fit
+from fashion_tl.network.weights import weights_name
+from fashion_tl.reporting.evaluation import metrics, prediction_table
 from fashion_tl.runs import commit, machine, write_json
-from fashion_tl.training import fit
-from fashion_tl.weights import weights_name
 
 FEWEST = 100  # photos of a year that is worth holding out
 FIGURES = ("n_test", "ceiling", "correct", "top1", "top1_learnable", "top5", "macro", "macro_classes", "few_shot")
@@ -33,8 +34,8 @@ def trained(weights: str, data: Data, on: str, seed: int = 0) -> dict[str, float
     model = build_resnet50(data.task.num_classes, weights, seed).to(pick_device())
     freeze_all_but_head(model)
     frozen, head = split_frozen(model)
-    train, val = data.features(frozen, config, "train", "val")
-    scored = data.features(frozen, config.change(flip=config.flip_test), "test")[0] if on == "test" else val
+    train, val = part_features(data, frozen, config, "train", "val")
+    scored = part_features(data, frozen, config.change(flip=config.flip_test), "test")[0] if on == "test" else val
     if on == "val":
         val = replace(val, rows=val.rows[:0], labels=val.labels[:0])  # to choose an epoch on it would flatter
     fit(head, train, val, config, data.class_weights(config))

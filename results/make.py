@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from fashion_tl.catalogue import LARGEST, read_catalogue
-from fashion_tl.dataroot import open_root
+from fashion_tl.data.catalogue import LARGEST, read_catalogue
+from fashion_tl.data.dataroot import open_root
 from fashion_tl.errors import FashionTLError, RunError
-from fashion_tl.evaluation import TOP_K, confused_pairs, metrics, per_class_table
 from fashion_tl.files import replacing
+from fashion_tl.reporting.evaluation import TOP_K, confused_pairs, metrics, per_class_table
 from fashion_tl.runs import open_run, read_table, write_json, write_table
 
 HERE = Path(__file__).resolve().parent

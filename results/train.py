@@ -16,7 +16,6 @@ from make import record
 
 from fashion_tl.approaches import (
     finish_run,
-    load_data,
     run_direct,
     run_fc_only,
     run_two_step,
@@ -26,9 +25,10 @@ from fashion_tl.approaches import (
     unless_interrupted,
 )
 from fashion_tl.config import TUNED, make_config
+from fashion_tl.data.dataset import load_data
 from fashion_tl.errors import FashionTLError
 from fashion_tl.files import as_path
-from fashion_tl.model import available_weights, build_resnet50, freeze_all_but_head
+from fashion_tl.network.model import available_weights, build_resnet50, freeze_all_but_head
 from fashion_tl.runs import Run
 
 

@@ -16,11 +16,12 @@ from typing import Any
 
 import pandas as pd
 
-from fashion_tl.approaches import Data, load_data, start_run, train_head, train_network, unless_interrupted
+from fashion_tl.approaches import start_run, train_head, train_network, unless_interrupted
 from fashion_tl.config import Config
+from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.errors import FashionTLError
 from fashion_tl.files import as_path
-from fashion_tl.model import (
+from fashion_tl.network.model import (
     available_weights,
     build_resnet50,
     freeze_all_but_head,

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from fashion_tl.catalogue import FEW_SHOT
-from fashion_tl.evaluation import metrics, per_class_table
+from fashion_tl.data.catalogue import FEW_SHOT
+from fashion_tl.reporting.evaluation import metrics, per_class_table
 
 
 def intervals(predictions: pd.DataFrame, counts: pd.DataFrame, draws: int = 10_000) -> dict[str, list[float]]:

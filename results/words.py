@@ -10,7 +10,7 @@ from statistics import mean, stdev
 
 from compare import FIGURES, on_the_same_photos, read_published, recorded, with_accuracy, with_interval
 
-from fashion_tl.evaluation import best_and_worst
+from fashion_tl.reporting.evaluation import best_and_worst
 from fashion_tl.runs import read_table
 
 HERE = Path(__file__).resolve().parent

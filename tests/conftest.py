@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fashion_tl.data.sample import draw_sample
 from fashion_tl.files import as_path
 from fashion_tl.machine import processors
-from fashion_tl.sample import draw_sample
 
 # Else trainings would take fewer threads while another program is busy, and some tests compare them bit for bit.
 os.environ.setdefault("OMP_NUM_THREADS", str(processors()))

@@ -39,9 +39,12 @@ import pandas as pd
 import torch
 
 from fashion_tl import __main__ as commands
-from fashion_tl import approaches, gallery, photos, training
+from fashion_tl import approaches
 from fashion_tl.config import APPROACHES
-from fashion_tl.sample import draw_sample
+from fashion_tl.data import photos
+from fashion_tl.data.sample import draw_sample
+from fashion_tl.network import features, training
+from fashion_tl.reporting import gallery
 
 HEAD = ("what was done", "how often", "what was lost")
 SEED = 2010
@@ -50,7 +53,7 @@ SETTINGS = {"image_size": [32, 32], "batch_size": 16, "precision": "fp32", "flip
 # Where a run is: what it is in the middle of while one of these functions runs.
 STAGES = [
     (photos, "_decode_all", "decoding"),
-    (approaches, "frozen_features", "caching features"),
+    (features, "frozen_features", "caching features"),
     (training, "train_epoch", "training"),
     (training, "validate", "evaluating"),
     (approaches, "forward", "evaluating"),
@@ -443,8 +446,8 @@ def two_at_once(root: Path, home: Path, refs: dict[str, Reference], times: int =
 
 DECODE = """
 import sys
-from fashion_tl import photos
-from fashion_tl.dataroot import open_root
+from fashion_tl.data import photos
+from fashion_tl.data.dataroot import open_root
 if __name__ == "__main__":
     photos.FEW, photos.CHUNK = 16, 8
     root = open_root(sys.argv[1])

@@ -37,12 +37,12 @@ from random import Random
 import numpy as np
 from PIL import Image
 
-from fashion_tl.catalogue import facts, read_catalogue
-from fashion_tl.dataroot import open_root
+from fashion_tl.data.catalogue import facts, read_catalogue
+from fashion_tl.data.dataroot import open_root
+from fashion_tl.data.listing import LARGEST_FILE
+from fashion_tl.data.photos import decode, decode_photos
 from fashion_tl.errors import DataError, FashionTLError, WeightsError
-from fashion_tl.listing import LARGEST_FILE
 from fashion_tl.machine import processors
-from fashion_tl.photos import decode, decode_photos
 
 SIZE = (80, 60)
 HEADER = "id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName"
@@ -859,7 +859,7 @@ def try_weights(rng: Random, folder: Path) -> str:
 def _read_weights(path: Path, good: bool | None) -> str:
     import torch
 
-    from fashion_tl.model import read_weights
+    from fashion_tl.network.model import read_weights
 
     try:
         state = read_weights(path)
@@ -906,9 +906,9 @@ def work(kind: str, seed: int, first: int, last: int) -> None:
     answers, sys.stdout = sys.stdout, io.StringIO()
     warnings.simplefilter("ignore")
     if "weights" in kind:
-        import fashion_tl.model
+        import fashion_tl.network.model
 
-        fashion_tl.model.torch.set_num_threads(1)
+        fashion_tl.network.model.torch.set_num_threads(1)
     about = KINDS[kind]
     size = memory("VmSize") + about.space * about.megabytes * 2**20
     for prepare in (strange_photos, *((bombs,) if kind == "bombs" else (packed_bombs,) if "zips" in kind else ())):

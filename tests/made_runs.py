@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fashion_tl.approaches import load_data
 from fashion_tl.config import make_config
-from fashion_tl.evaluation import metrics, per_class_table
+from fashion_tl.data.dataset import load_data
+from fashion_tl.reporting.evaluation import metrics, per_class_table
 from fashion_tl.runs import create_run, read_table, write_json, write_table
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"

@@ -17,9 +17,9 @@ import numpy as np
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from fashion_tl.dataroot import open_root
-from fashion_tl.photos import decode, decode_photos
-from fashion_tl.sample import draw_sample
+from fashion_tl.data.dataroot import open_root
+from fashion_tl.data.photos import decode, decode_photos
+from fashion_tl.data.sample import draw_sample
 
 FULL, STORED = (1440, 1080), (224, 168)  # of Kaggle's photos, and what README.md advises to store of them
 FASTER, PEAK, MEAN, MOST = 1.5, 100, 1.0, 6  # bounds: times; MB; levels of 255, on average and of 99.9 % of the values

@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from fashion_tl.model import build_resnet50
+from fashion_tl.data.sample import draw_sample
+from fashion_tl.network.model import build_resnet50
 from fashion_tl.runs import open_run
-from fashion_tl.sample import draw_sample
 
 LARGEST = {"of any weight": 1e-5, "in the history": 1e-4}  # differences
 SETTINGS = "image_size=80x60 batch_size=16 precision=fp32 optimizer=sgd lr=1e-4 warmup_epochs=0 epochs=2".split()

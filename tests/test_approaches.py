@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models import ResNet50_Weights
 
-from fashion_tl import training
 from fashion_tl.__main__ import main
 from fashion_tl.config import make_config
+from fashion_tl.network import training
 from fashion_tl.runs import Run, create_run, open_run
 
 QUICK = ["--set", "image_size=32x32", "--set", "batch_size=32", "--set", "precision=fp32"]
@@ -239,7 +239,7 @@ def test_killed_while_features_are_written_it_starts_them_again(sample_root, tmp
     words = [str(word) for word in [*words, "--cache", tmp_path / "cache", *QUICK, "--set", "val_fraction=0"]]
     script = f"""
 import os, signal
-from fashion_tl import features
+from fashion_tl.network import features
 from fashion_tl.__main__ import main
 def killed(*args, **options):
     yield next(outputs(*args, **options))
@@ -260,7 +260,7 @@ def test_a_killed_run_goes_on_and_ends_as_one_that_never_stopped(wide_root, tmp_
     words = [str(word) for word in words]
     script = f"""
 import os, signal, sys
-from fashion_tl import training
+from fashion_tl.network import training
 from fashion_tl.__main__ import main
 validate, calls = training.validate, []
 def killed(*args):

@@ -20,7 +20,7 @@ from conftest import REPOSITORY
 from made_runs import make_run, predictions_on_record
 from reliability import write_table
 
-from fashion_tl.report import write_report
+from fashion_tl.reporting.report import write_report
 
 pytestmark = pytest.mark.browser
 

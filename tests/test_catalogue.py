@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from conftest import HEADER, jpeg, pattern, row_line
 
-from fashion_tl.catalogue import POWERS, Catalogue, ceiling, class_weights, facts, make_task, read_catalogue
-from fashion_tl.dataroot import open_root
+from fashion_tl.data.catalogue import POWERS, Catalogue, ceiling, class_weights, facts, make_task, read_catalogue
+from fashion_tl.data.dataroot import open_root
 from fashion_tl.errors import DataError
 
 ROWS = [(1, 2012, "Shirts"), (2, 2013, "Heels"), (3, 2014, "Heels"), (4, 2011, "Socks")]

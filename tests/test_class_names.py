@@ -10,14 +10,14 @@ from conftest import jpeg, pattern
 from test_report import Page
 from test_results import compare, make
 
-from fashion_tl import figures, gallery
 from fashion_tl.__main__ import main
 from fashion_tl.approaches import run_fc_only
-from fashion_tl.catalogue import read_catalogue
-from fashion_tl.dataroot import open_root
+from fashion_tl.data.catalogue import read_catalogue
+from fashion_tl.data.dataroot import open_root
 from fashion_tl.errors import WriteError
-from fashion_tl.evaluation import confused_pairs, metrics, per_class_table
-from fashion_tl.model import load_model
+from fashion_tl.network.model import load_model
+from fashion_tl.reporting import figures, gallery
+from fashion_tl.reporting.evaluation import confused_pairs, metrics, per_class_table
 from fashion_tl.runs import TEXT, open_run, read_table, write_table
 
 PATH = "Clothing, Shoes & Jewelry > Women > Clothing > Dresses > "

@@ -8,9 +8,9 @@ import pytest
 from conftest import jpeg, pattern
 
 from fashion_tl.__main__ import main
-from fashion_tl.catalogue import facts, make_task, read_catalogue
-from fashion_tl.classfolders import TEST, TRAIN, find_classes
-from fashion_tl.dataroot import open_root
+from fashion_tl.data.catalogue import facts, make_task, read_catalogue
+from fashion_tl.data.classfolders import TEST, TRAIN, find_classes
+from fashion_tl.data.dataroot import open_root
 from fashion_tl.errors import DataError
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from conftest import jpeg
 
-from fashion_tl import sample
-from fashion_tl.catalogue import read_catalogue
-from fashion_tl.dataroot import cache_folder, open_root
+from fashion_tl.data import sample
+from fashion_tl.data.catalogue import read_catalogue
+from fashion_tl.data.dataroot import cache_folder, open_root
+from fashion_tl.data.listing import ENDINGS
+from fashion_tl.data.photos import FORMATS, decode_photos
 from fashion_tl.errors import DataError
-from fashion_tl.listing import ENDINGS
-from fashion_tl.photos import FORMATS, decode_photos
 
 ROWS = [(11, 2012, "Shirts"), (12, 2013, "Heels"), (13, 2014, "Heels")]
 

@@ -19,14 +19,16 @@ from torch.optim.swa_utils import update_bn
 from torchvision.models.resnet import Bottleneck, ResNet
 from tqdm import tqdm
 
-from fashion_tl import distributed, training
-from fashion_tl.approaches import RUN, load_data
-from fashion_tl.batches import photo_batches
+from fashion_tl import distributed
+from fashion_tl.approaches import RUN
 from fashion_tl.config import Config
+from fashion_tl.data.batches import photo_batches
+from fashion_tl.data.dataset import load_data
+from fashion_tl.data.sample import draw_sample
 from fashion_tl.distributed import everyone, main_first, processes, share
+from fashion_tl.network import training
+from fashion_tl.network.training import classification_loss, loss_of_share, make_per_class, train_epoch
 from fashion_tl.runs import open_run
-from fashion_tl.sample import draw_sample
-from fashion_tl.training import classification_loss, loss_of_share, make_per_class, train_epoch
 
 # With the same batches, two processes add up the same numbers in another order: that is all of the difference. How far
 # it grows is up to the training: in one that is wild, a change of 1e-7 in the weights it starts from does as much.
@@ -50,7 +52,8 @@ SETTINGS = {
 SCRIPT = """
 import hashlib, os, signal, sys
 from torchvision.models.resnet import Bottleneck, ResNet
-from fashion_tl import approaches, model, training
+from fashion_tl import approaches
+from fashion_tl.network import model, training
 from fashion_tl.__main__ import main
 
 model.resnet50 = lambda weights=None: ResNet(Bottleneck, [1, 1, 1, 1], width_per_group=16)
@@ -123,7 +126,7 @@ def given(tmp_path_factory):
     update_bn(load_data(root, config).batches("train", config).in_order(torch.device("cpu")), model)
     torch.save(model.state_dict(), home / "w.pth")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fashion_tl.model.resnet50", lambda weights=None: small_resnet())
+        patch.setattr("fashion_tl.network.model.resnet50", lambda weights=None: small_resnet())
         patch.setenv("OMP_NUM_THREADS", "1")
         yield SimpleNamespace(home=home, data=root, weights=home / "w.pth")
     torch.set_num_threads(threads)

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from fashion_tl import download as module
 from fashion_tl.__main__ import main
-from fashion_tl.download import download
+from fashion_tl.data import download as module
+from fashion_tl.data.download import download
 from fashion_tl.errors import DownloadError
 
 SMALL = "fashion-product-images-small"
@@ -377,7 +377,7 @@ def test_settings_folder_that_cannot_be_made(settings, to, tmp_path):
 def test_no_token_in_a_fresh_interpreter(settings, to):
     """The client prints its help and calls ``exit``: none of it shows, and stdin stays open."""
     code = (
-        "import sys, fashion_tl.download as d\n"
+        "import sys, fashion_tl.data.download as d\n"
         "assert not {'kaggle', 'requests', 'tqdm'} & set(sys.modules)\n"
         "try: d.download(sys.argv[1], small=True)\n"
         "except d.DownloadError as error: print(error)\n"

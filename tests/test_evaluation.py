@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fashion_tl.evaluation import (
+from fashion_tl.reporting.evaluation import (
     best_and_worst,
     class_probabilities,
     confused_pairs,

@@ -16,15 +16,16 @@ import torch
 from PIL import Image
 from torch import nn
 
-from fashion_tl import batches, export
+from fashion_tl import export
 from fashion_tl.__main__ import main
-from fashion_tl.approaches import load_data
 from fashion_tl.config import Config
+from fashion_tl.data import batches
+from fashion_tl.data.dataset import load_data
+from fashion_tl.data.photos import FORMATS
 from fashion_tl.errors import ExportError, WriteError, how_to_install
 from fashion_tl.export import EXAMPLE, NEEDS, OLDEST_RUNTIME, export_onnx
-from fashion_tl.inference import photo_logits
-from fashion_tl.model import SavedModel, load_model
-from fashion_tl.photos import FORMATS
+from fashion_tl.network.inference import photo_logits
+from fashion_tl.network.model import SavedModel, load_model
 from fashion_tl.predict import answers
 
 WHY = f"to export, and to test what was: {how_to_install('onnx')}"

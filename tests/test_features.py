@@ -7,16 +7,23 @@ import pytest
 import torch
 from torch.optim.swa_utils import update_bn
 
-from fashion_tl import features as module
-from fashion_tl import inference
-from fashion_tl.batches import feature_batches, photo_batches
 from fashion_tl.config import Config
+from fashion_tl.data.batches import feature_batches, photo_batches
+from fashion_tl.data.photos import photo_digests
 from fashion_tl.errors import DataError
-from fashion_tl.features import frozen_features
-from fashion_tl.inference import forward, through
-from fashion_tl.model import Conv, build_resnet50, folded, freeze_all_but_head, freeze_first_children, split_frozen
-from fashion_tl.photos import photo_digests
-from fashion_tl.training import fit
+from fashion_tl.network import features as module
+from fashion_tl.network import inference
+from fashion_tl.network.features import frozen_features
+from fashion_tl.network.inference import forward, through
+from fashion_tl.network.model import (
+    Conv,
+    build_resnet50,
+    folded,
+    freeze_all_but_head,
+    freeze_first_children,
+    split_frozen,
+)
+from fashion_tl.network.training import fit
 
 CLASSES = 3
 EVEN = np.ones(CLASSES)

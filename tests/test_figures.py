@@ -12,8 +12,8 @@ import pytest
 from matplotlib import cbook
 from nbclient import NotebookClient
 
-from fashion_tl import figures
-from fashion_tl.page import shorten
+from fashion_tl.reporting import figures
+from fashion_tl.reporting.layout import shorten
 
 SOURCE = "built-in sample, 12 photos · ResNet-50 from weights.safetensors"
 NAMES = ["Shirts", "Perfume and Body Mist", "Heels"]
@@ -370,7 +370,7 @@ def test_user_settings_neither_change_a_figure_nor_are_changed(tmp_path):
 
 
 def test_import_needs_no_pyplot_and_no_torch():
-    code = "import sys, fashion_tl.figures; print({'matplotlib.pyplot', 'torch'} & set(sys.modules))"
+    code = "import sys, fashion_tl.reporting.figures; print({'matplotlib.pyplot', 'torch'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
 
 
@@ -378,7 +378,7 @@ def test_import_needs_no_pyplot_and_no_torch():
 def test_a_notebook_shows_a_returned_figure_once(first, monkeypatch, tmp_path):
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     code = first + (
-        "import numpy as np\nfrom fashion_tl import figures\n"
+        "import numpy as np\nfrom fashion_tl.reporting import figures\n"
         "figures.photo_grid(np.zeros((1, 8, 6, 3), 'uint8'), ['Shirts'], 'One photo', 'made up')"
     )
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])

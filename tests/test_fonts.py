@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from matplotlib.font_manager import fontManager
 
-from fashion_tl import figures, fonts
+from fashion_tl.reporting import figures, fonts
 
 CHINESE, HINDI = "衬衫", "साड़ी"
 

@@ -5,7 +5,7 @@ import pytest
 from PIL.JpegImagePlugin import JpegImageFile
 from scale_photos import FULL, MEAN, MOST, decode_whole, differences, enlarge
 
-from fashion_tl.photos import decode
+from fashion_tl.data.photos import decode
 
 
 @pytest.fixture(scope="module")

@@ -15,11 +15,11 @@ import torch
 from fashion_tl import machine, threads
 from fashion_tl.approaches import run_direct
 from fashion_tl.config import parse_setting
-from fashion_tl.dataroot import open_root
+from fashion_tl.data.dataroot import open_root
+from fashion_tl.data.photos import decode_photos
 from fashion_tl.errors import ConfigError
 from fashion_tl.files import as_path
-from fashion_tl.inference import pick_device
-from fashion_tl.photos import decode_photos
+from fashion_tl.network.inference import pick_device
 from fashion_tl.threads import threads_by_load
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -197,8 +197,8 @@ def test_looking_for_a_gpu_prints_no_warning():
     code = """
 import warnings, torch
 torch.cuda.is_available = lambda: warnings.warn("CUDA initialization: no driver") or False
-from fashion_tl.inference import pick_device
-from fashion_tl.photos import decode_photos
+from fashion_tl.network.inference import pick_device
+from fashion_tl.data.photos import decode_photos
 from fashion_tl.threads import threads_by_load
 print(pick_device())
 """

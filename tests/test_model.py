@@ -12,10 +12,10 @@ from safetensors.torch import save_file
 from torchvision.models import ResNet50_Weights, resnet18, resnet50
 
 from fashion_tl.__main__ import main
-from fashion_tl.batches import Batches
 from fashion_tl.config import Config
+from fashion_tl.data.batches import Batches
 from fashion_tl.errors import WeightsError
-from fashion_tl.model import (
+from fashion_tl.network.model import (
     available_weights,
     build_resnet50,
     count_parameters,
@@ -27,7 +27,7 @@ from fashion_tl.model import (
     save_model,
     train_mode,
 )
-from fashion_tl.training import fit
+from fashion_tl.network.training import fit
 
 
 @pytest.fixture(scope="module")

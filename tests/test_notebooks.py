@@ -14,13 +14,13 @@ import papermill
 import pytest
 from torchvision.models import ResNet50_Weights
 
-from fashion_tl import weights
-from fashion_tl.catalogue import read_catalogue
-from fashion_tl.dataroot import open_root
+from fashion_tl.data.catalogue import read_catalogue
+from fashion_tl.data.dataroot import open_root
+from fashion_tl.data.sample import draw_sample
 from fashion_tl.errors import WeightsError
-from fashion_tl.model import available_weights
+from fashion_tl.network import weights
+from fashion_tl.network.model import available_weights
 from fashion_tl.runs import open_run
-from fashion_tl.sample import draw_sample
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("0[123]_*.ipynb"))

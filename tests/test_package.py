@@ -19,8 +19,8 @@ from packaging.requirements import Requirement
 
 import fashion_tl
 from fashion_tl import runs
+from fashion_tl.data.sample import draw_sample
 from fashion_tl.errors import how_to_install
-from fashion_tl.sample import draw_sample
 
 DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn"}  # where the module has another name
 GUIDE = REPOSITORY / "docs" / "kaggle-and-colab.md"

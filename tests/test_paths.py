@@ -9,19 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from fashion_tl import download, figures, gallery
 from fashion_tl.__main__ import main
-from fashion_tl.approaches import load_data, start_run
+from fashion_tl.approaches import start_run
 from fashion_tl.config import Config
-from fashion_tl.dataroot import cache_folder, open_root
+from fashion_tl.data import download
+from fashion_tl.data.dataroot import cache_folder, open_root
+from fashion_tl.data.dataset import load_data
+from fashion_tl.data.photos import decode_photos
+from fashion_tl.data.sample import draw_sample
 from fashion_tl.files import as_path
-from fashion_tl.gallery import open_steps
-from fashion_tl.model import load_model, read_weights
-from fashion_tl.page import page
-from fashion_tl.photos import decode_photos
+from fashion_tl.network.model import load_model, read_weights
 from fashion_tl.predict import answers, find_photos, predict
+from fashion_tl.reporting import figures, gallery
+from fashion_tl.reporting.gallery import open_steps
+from fashion_tl.reporting.layout import new_figure
 from fashion_tl.runs import create_run, file_fingerprint, open_run
-from fashion_tl.sample import draw_sample
 
 ROOT = Path(__file__).resolve().parents[1]
 NOBODY = "~nobody-of-this-name/x"
@@ -83,7 +85,9 @@ def test_every_command_takes_it_for_the_home_folder(home, monkeypatch, capsys, w
     monkeypatch.setattr(gallery, "OF_DATA", ())
     monkeypatch.setattr(gallery, "OF_RUN", ("loss",))
     if "sample" in words:
-        monkeypatch.setattr("fashion_tl.sample.draw_sample.__kwdefaults__", {"photos": 48, "types": 6, "seed": 2010})
+        monkeypatch.setattr(
+            "fashion_tl.data.sample.draw_sample.__kwdefaults__", {"photos": 48, "types": 6, "seed": 2010}
+        )
     if words.startswith("export"):
         pytest.importorskip("onnxscript")
     assert main(words.split()) == 0, capsys.readouterr().err
@@ -134,7 +138,7 @@ FUNCTIONS = {
     "find_photos": ("~/photo.jpg", lambda path: find_photos([path])[0]),
     "answers": ("~/photo.jpg", lambda path: Path(next(answers(load_model(WEIGHTS), [path]))["photo"])),
     "predict": ("~/answers.json", predict_into),
-    "figures.save": ("~/figures/new.png", lambda path: figures.save(page(5, 2, "title", "source")[0], path)),
+    "figures.save": ("~/figures/new.png", lambda path: figures.save(new_figure(5, 2, "title", "source")[0], path)),
 }
 
 

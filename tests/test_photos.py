@@ -8,10 +8,10 @@ import pytest
 from conftest import jpeg, pattern
 from PIL import Image
 
-from fashion_tl import photos
-from fashion_tl.dataroot import open_root
+from fashion_tl.data import photos
+from fashion_tl.data.dataroot import open_root
+from fashion_tl.data.photos import decode, decode_photos, photo_digests, twin_groups
 from fashion_tl.errors import DataError
-from fashion_tl.photos import decode, decode_photos, photo_digests, twin_groups
 
 ROWS = [(n, 2012 + n % 2, "Shirts") for n in range(1, 7)]
 IDS = [str(row[0]) for row in ROWS]

@@ -12,9 +12,9 @@ import pytest
 from conftest import jpeg
 from PIL import Image, features
 
-from fashion_tl import photos
-from fashion_tl.dataroot import open_root
-from fashion_tl.photos import decode, decode_photos
+from fashion_tl.data import photos
+from fashion_tl.data.dataroot import open_root
+from fashion_tl.data.photos import decode, decode_photos
 
 SIZE = (80, 60)
 # What each EXIF orientation says was done to the picture before it was stored.
@@ -164,8 +164,8 @@ def test_a_cache_from_before_these_rules_is_not_used_again(make_root, tmp_path, 
 
 SCRIPT = """
 import sys
-from fashion_tl.dataroot import open_root
-from fashion_tl.photos import decode_photos
+from fashion_tl.data.dataroot import open_root
+from fashion_tl.data.photos import decode_photos
 root = open_root(sys.argv[-2])
 print("photos:", len(decode_photos(root, list(root.photos), cache=sys.argv[-1], workers=2).array))
 """

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from fashion_tl.approaches import run_fc_only
+from fashion_tl.data.sample import draw_sample
 from fashion_tl.errors import RunError
-from fashion_tl.evaluation import TOP_K
+from fashion_tl.reporting.evaluation import TOP_K
 from fashion_tl.runs import read_table
-from fashion_tl.sample import draw_sample
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"

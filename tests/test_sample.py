@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fashion_tl import sample
-from fashion_tl.drawing.canvas import PALETTE
-from fashion_tl.drawing.kinds import KINDS
+from fashion_tl.data import sample
+from fashion_tl.data.sample import COLUMNS, draw_sample
+from fashion_tl.data.sample.canvas import PALETTE
+from fashion_tl.data.sample.kinds import KINDS
 from fashion_tl.errors import DataError
-from fashion_tl.sample import COLUMNS, draw_sample
 
 SMALL = {"photos": 160, "types": 6}
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from fashion_tl.data.table import read_table
 from fashion_tl.errors import DataError
-from fashion_tl.table import read_table
 
 NEEDED = ("id", "year", "articleType")
 KNOWN = (*NEEDED, "productDisplayName")

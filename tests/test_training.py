@@ -7,12 +7,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fashion_tl import training
-from fashion_tl.batches import Batches, feature_batches, flip_half, mirrored, photo_batches, prepare_photos
 from fashion_tl.config import Config
+from fashion_tl.data.batches import Batches, feature_batches, flip_half, mirrored, photo_batches, prepare_photos
 from fashion_tl.errors import RunError, WriteError
-from fashion_tl.inference import forward, resolve_precision
-from fashion_tl.training import classification_loss, fit, learning_rate
+from fashion_tl.network import training
+from fashion_tl.network.inference import forward, resolve_precision
+from fashion_tl.network.training import classification_loss, fit, learning_rate
 
 CLASSES = 3
 CHECKPOINT = "checkpoint.pt"

@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 import torch
 
-from fashion_tl.approaches import load_data
 from fashion_tl.config import Config, make_config
+from fashion_tl.data.dataset import load_data
+from fashion_tl.data.sample import draw_sample
 from fashion_tl.errors import RunError
-from fashion_tl.model import build_resnet50
+from fashion_tl.network.model import build_resnet50
 from fashion_tl.runs import open_run
-from fashion_tl.sample import draw_sample
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 sys.path.insert(0, str(RESULTS))

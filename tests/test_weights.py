@@ -17,12 +17,12 @@ from safetensors.torch import save_file
 from torch import nn
 from torchvision.models import ResNet50_Weights, densenet121, resnet18, resnet50, resnet101, vit_b_32
 
-from fashion_tl import weights as weights_module
 from fashion_tl.__main__ import main
 from fashion_tl.approaches import RUN
 from fashion_tl.config import DEFAULT_WEIGHTS, make_config
 from fashion_tl.errors import WeightsError
-from fashion_tl.model import available_weights, build_resnet50, read_weights, save_model
+from fashion_tl.network import weights as weights_module
+from fashion_tl.network.model import available_weights, build_resnet50, read_weights, save_model
 from fashion_tl.runs import create_run, default_weights
 
 

@@ -14,13 +14,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from fashion_tl import page
-from fashion_tl.approaches import Data, Maybe, StrPath
-from fashion_tl.catalogue import FEW_SHOT
+from fashion_tl.data.catalogue import FEW_SHOT
+from fashion_tl.data.dataset import Data
 from fashion_tl.errors import RunError
-from fashion_tl.evaluation import confused_pairs, largest_losses
-from fashion_tl.files import as_path, replacing
-from fashion_tl.gallery import TITLE, choose, open_steps, photos_of
+from fashion_tl.files import StrPath, as_path, replacing
+from fashion_tl.reporting import layout
+from fashion_tl.reporting.evaluation import confused_pairs, largest_losses
+from fashion_tl.reporting.gallery import TITLE, choose, open_steps, photos_of
 from fashion_tl.runs import Run, refuse_own_file
 
 PHOTO = (180, 240)  # width × height in pixels that a photo is made to fit; smaller ones stay as they are
@@ -28,7 +28,7 @@ WIDE, HIGH = 280, 150  # of the box that the lines of a chart lie in
 LINES = {"loss": ("train_loss", "val_loss", "val_cross_entropy"), "accuracy": ("train_accuracy", "val_accuracy")}
 
 
-def write_report(folder: StrPath, data_path: StrPath, cache: Maybe = None, to: Maybe = None) -> Path:
+def write_report(folder: StrPath, data_path: StrPath, cache: StrPath | None = None, to: StrPath | None = None) -> Path:
     """Write the page of a run (of both its steps, for two-step), by default as ``report.html`` in its folder.
 
     Returns the file. RunError when the run isn't finished, or was made on other data.
@@ -42,7 +42,7 @@ def write_report(folder: StrPath, data_path: StrPath, cache: Maybe = None, to: M
     strict = {"autoescape": True, "undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     templates = Environment(loader=FileSystemLoader(Path(__file__).parent / "web"), **strict)
     templates.filters |= {"percent": _percent, "thousands": "{:,}".format}
-    looks = {"colours": page, "wide": WIDE, "high": HIGH, "few_shot": FEW_SHOT}
+    looks = {"colours": layout, "wide": WIDE, "high": HIGH, "few_shot": FEW_SHOT}
     html = templates.get_template("report.html.j2").render(steps=parts, **looks)
     target.parent.mkdir(parents=True, exist_ok=True)
     with replacing(target) as temporary:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
-from fashion_tl.drawing.canvas import HEIGHT, PALETTE, WIDTH, Style, light, render
-from fashion_tl.drawing.kinds import KINDS, Kind
+from fashion_tl.data.sample.canvas import HEIGHT, PALETTE, WIDTH, Style, light, render
+from fashion_tl.data.sample.kinds import KINDS, Kind
 from fashion_tl.errors import DataError
 from fashion_tl.files import as_path, draft, is_made
 

@@ -5,8 +5,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from fashion_tl.data.listing import split_ending
 from fashion_tl.errors import DataError
-from fashion_tl.listing import split_ending
 
 TRAIN, TEST = 2000, 2001  # years that stand for the parts: even ones train
 SHARE = 0.2  # of each class that tests where no folder says what does

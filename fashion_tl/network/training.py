@@ -19,15 +19,15 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 from tqdm import tqdm
 
-from fashion_tl.batches import Batches
 from fashion_tl.config import Config
+from fashion_tl.data.batches import Batches
 from fashion_tl.distributed import everyone, rank, share, world_size
 from fashion_tl.errors import ConfigError, RunError
 from fashion_tl.files import replacing
-from fashion_tl.inference import autocast, forward
 from fashion_tl.machine import progress, say
-from fashion_tl.model import train_mode
-from fashion_tl.optimizer import learning_rate, make_optimizer
+from fashion_tl.network.inference import autocast, forward
+from fashion_tl.network.model import train_mode
+from fashion_tl.network.optimizer import learning_rate, make_optimizer
 from fashion_tl.threads import threads_by_load
 
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from fashion_tl.data.table import text_of
 from fashion_tl.errors import DataError
-from fashion_tl.table import text_of
 
 # Of photos, in any capitals; where a photo is there twice, as .jpg and .png, the earlier one is taken.
 ENDINGS = tuple(".jpg .jpeg .jpe .jfif .png .apng .webp .avif .avifs .bmp .gif .tif .tiff .ppm .pgm .pbm .pnm".split())

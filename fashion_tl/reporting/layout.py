@@ -21,7 +21,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from PIL import Image
 
-from fashion_tl.fonts import FONT, family, quiet_on_missing_letters
+from fashion_tl.reporting.fonts import FONT, family, quiet_on_missing_letters
 
 # After Okabe and Ito: colours which colour-blind readers can tell apart.
 BLUE, ORANGE, GREEN, RED, PURPLE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#A0458A"
@@ -128,7 +128,7 @@ def _cut(name: str, apart: int, width: Callable[[str], float], room: float, numb
     return short
 
 
-def page(width: float, height: float, title: str, source: str, note: str = "", legend: Sequence = ()):
+def new_figure(width: float, height: float, title: str, source: str, note: str = "", legend: Sequence = ()):
     """A figure: title, note and legend, ``height`` free inches, the source. With it comes
     ``add(x, y, width, height)``, which makes axes there, in inches from the lower left of the free part."""
     figure = Chart(figsize=(width, height))
@@ -188,7 +188,7 @@ def rows_of_marks(
     marks = [mark for mark in marks if mark[0].any()]
     keys = [Line2D([], [], ls="none", label=label, **look) if "marker" in look else Patch(label=label, **look)
             for _, _, label, look in marks if legend]  # fmt: skip
-    figure, add = page(width, high + (0.65 if rows > 20 else 0.45), *head, keys)
+    figure, add = new_figure(width, high + (0.65 if rows > 20 else 0.45), *head, keys)
     pitch, shown = (width - MARGIN) / panels, []
     letters = {"size": 8.5, "family": family("".join(name for row in names for name in row))}
     labels = _labels(names, ruler(**letters), NAMES * pitch)

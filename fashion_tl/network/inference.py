@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch._inductor import config as inductor
 
-from fashion_tl.batches import Batches, mirrored, prepare_photos
 from fashion_tl.config import Config
+from fashion_tl.data.batches import Batches, mirrored, prepare_photos
 from fashion_tl.distributed import everyone, share
 from fashion_tl.errors import ConfigError
 from fashion_tl.machine import processors, progress, say
-from fashion_tl.model import folded
+from fashion_tl.network.model import folded
 from fashion_tl.threads import threads_by_load
 
 COMPILE_FROM = 200_000_000  # pixels to run forward
@@ -116,7 +116,7 @@ def forward(
 
 
 def frozen_copy(model: nn.Module, precision: str) -> nn.Module:
-    """:func:`fashion_tl.model.folded` in the dtype of this precision."""
+    """:func:`fashion_tl.network.model.folded` in the dtype of this precision."""
     bf16 = resolve_precision(precision, next(model.parameters()).device) == "bf16"
     return folded(model, torch.bfloat16 if bf16 else torch.float32)
 

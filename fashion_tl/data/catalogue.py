@@ -7,9 +7,9 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from fashion_tl.dataroot import DataRoot
+from fashion_tl.data.dataroot import DataRoot
+from fashion_tl.data.rows import KEPT, read_rows, rows_of_folders
 from fashion_tl.errors import ConfigError, DataError
-from fashion_tl.rows import KEPT, read_rows, rows_of_folders
 
 LARGEST = 20  # classes in the first step of two-step
 FEW = 5  # a class with fewer training photos than this gives none of them up for validation
@@ -87,7 +87,7 @@ def read_catalogue(root: DataRoot, bad_rows: str = "skip") -> Catalogue:
     """Read ``styles.csv`` as it really is, or the classes of photos that lie in a folder per class.
 
     Rows with unquoted separators in their last field are left out (``bad_rows="skip"``, as in the published runs) or
-    have it joined together again (``"recover"``). DataError as :func:`fashion_tl.rows.read_rows`.
+    have it joined together again (``"recover"``). DataError as :func:`fashion_tl.data.rows.read_rows`.
     """
     if bad_rows not in ("skip", "recover"):
         raise ConfigError(f"bad_rows must be skip or recover, not {bad_rows!r}")

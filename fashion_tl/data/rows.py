@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from fashion_tl.dataroot import OUTSIDE, DataRoot
+from fashion_tl.data.dataroot import OUTSIDE, DataRoot
+from fashion_tl.data.listing import ENDINGS
+from fashion_tl.data.table import read_table
 from fashion_tl.errors import DataError
-from fashion_tl.listing import ENDINGS
-from fashion_tl.table import read_table
 
 NEEDED = ("id", "year", "articleType")
 KEPT = ("id", "year", "articleType", "masterCategory", "subCategory", "productDisplayName")

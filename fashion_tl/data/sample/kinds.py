@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fashion_tl.drawing import bags, clothes, legwear, shoes, things
+from fashion_tl.data.sample import bags, clothes, legwear, shoes, things
 
 
 @dataclass(frozen=True)

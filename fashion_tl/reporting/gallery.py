@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fashion_tl import figures
-from fashion_tl.approaches import Data, Maybe, StrPath, load_data
-from fashion_tl.catalogue import LARGEST, POWERS, class_weights
+from fashion_tl.data.catalogue import LARGEST, POWERS, class_weights
+from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.errors import RunError
-from fashion_tl.evaluation import confused_pairs, largest_losses
-from fashion_tl.files import as_path
+from fashion_tl.files import StrPath, as_path
+from fashion_tl.reporting import figures
+from fashion_tl.reporting.evaluation import confused_pairs, largest_losses
 from fashion_tl.runs import Run, open_run
 
 # After the published study's file names.
@@ -35,7 +35,7 @@ def draw(name: str, run: Run, data: Data) -> Figure:
     return figure
 
 
-def open_steps(folder: StrPath, data_path: StrPath, cache: Maybe = None) -> list[tuple[Run, Data]]:
+def open_steps(folder: StrPath, data_path: StrPath, cache: StrPath | None = None) -> list[tuple[Run, Data]]:
     """The run in a folder, with its data; of two steps both, the first before the second.
 
     RunError when none lies there, or it was made on other data.
@@ -48,7 +48,7 @@ def open_steps(folder: StrPath, data_path: StrPath, cache: Maybe = None) -> list
     return [(open_run(first), data.largest()), (run, data)] if first.is_dir() else [(run, data)]
 
 
-def draw_all(folder: StrPath, data_path: StrPath, cache: Maybe = None) -> list[Path]:
+def draw_all(folder: StrPath, data_path: StrPath, cache: StrPath | None = None) -> list[Path]:
     """Draw every figure of a finished run again (of both its steps, for two-step); returns the files.
 
     Raises:

@@ -1,6 +1,6 @@
 """The bags and the leather of the built-in sample: one function each, drawn in a given style."""
 
-from fashion_tl.drawing.canvas import (
+from fashion_tl.data.sample.canvas import (
     CREAM,
     PALETTE,
     STEEL,

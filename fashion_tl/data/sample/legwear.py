@@ -1,6 +1,6 @@
 """What the built-in sample wears below the waist: one function each, drawn in a given style."""
 
-from fashion_tl.drawing.canvas import (
+from fashion_tl.data.sample.canvas import (
     CREAM,
     PALETTE,
     STEEL,

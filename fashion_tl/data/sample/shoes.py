@@ -1,6 +1,6 @@
 """The footwear of the built-in sample: one function per kind, drawn in a given style."""
 
-from fashion_tl.drawing.canvas import (
+from fashion_tl.data.sample.canvas import (
     CREAM,
     DARK,
     PALETTE,

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from fashion_tl.data.listing import RAW_ENDINGS, UNREAD_ENDINGS, Archive, Folder, PhotoFile, photos_in
 from fashion_tl.errors import DataError
-from fashion_tl.listing import RAW_ENDINGS, UNREAD_ENDINGS, Archive, Folder, PhotoFile, photos_in
 
 TABLE, IMAGES = "styles.csv", "images"  # in any capitals
 DEEPEST = 5  # folders between the root and the table

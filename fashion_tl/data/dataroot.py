@@ -9,11 +9,21 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from fashion_tl.classfolders import find_classes
+from fashion_tl.data.classfolders import find_classes
+from fashion_tl.data.listing import (
+    Archive,
+    Folder,
+    PhotoFile,
+    by_id,
+    in_words,
+    opened,
+    photos_in,
+    read_file,
+    split_ending,
+)
+from fashion_tl.data.search import DEEPEST, IMAGES, TABLE, Copy, Found, find_copies, find_photos
 from fashion_tl.errors import DataError
 from fashion_tl.files import as_path, make_once
-from fashion_tl.listing import Archive, Folder, PhotoFile, by_id, in_words, opened, photos_in, read_file, split_ending
-from fashion_tl.search import DEEPEST, IMAGES, TABLE, Copy, Found, find_copies, find_photos
 
 SAMPLE = "sample"  # in place of a path: the built-in sample, drawn on first use
 OUTSIDE, UNREAD = "link out of the root", "format that isn't read"  # why a photo is left out
@@ -118,14 +128,14 @@ def open_root(path: str | os.PathLike, cache: str | os.PathLike | None = None) -
     """Find ``styles.csv`` with ``images/`` beside it in a folder or a zip, up to ``DEEPEST`` folders down.
 
     The shallowest copy wins, of several the first by name. Where there is no ``styles.csv``, folders of photos are
-    classes: see :func:`fashion_tl.classfolders.find_classes`. Folders may be links, and photos hard links; but a photo
+    classes: see :func:`fashion_tl.data.classfolders.find_classes`. Folders may be links, and photos hard links; but a photo
     that is a symbolic link is followed only within the root (or the folder that it lies in, where that is a link),
     else it is left out: a data root from elsewhere must not show photos of yours. In a zip no link is followed, and of
     two members with one name the last counts. ``"sample"`` stands for the built-in sample, which is drawn into the
     cache folder. DataError names the path and what it lacks.
     """
     if str(path) == SAMPLE:
-        from fashion_tl.sample import draw_sample
+        from fashion_tl.data.sample import draw_sample
 
         path = draw_sample(cache_folder(cache) / "sample")
     path = as_path(path)

@@ -15,10 +15,10 @@ from urllib.request import Request, urlopen
 import torch
 from torchvision.models import ResNet50_Weights
 
-from fashion_tl.checkpoints import find_network, read_checkpoint
 from fashion_tl.errors import WeightsError
 from fashion_tl.files import as_path
 from fashion_tl.machine import say
+from fashion_tl.network.checkpoints import find_network, read_checkpoint
 
 NAMES = tuple(weights.name for weights in ResNet50_Weights)  # without DEFAULT, another name for one of them
 WAYS = (

@@ -18,7 +18,7 @@ from loky import ProcessPoolExecutor
 from numpy.lib.format import open_memmap
 from PIL import Image, ImageOps, UnidentifiedImageError, features
 
-from fashion_tl.dataroot import DataRoot, cache_folder, make_cached
+from fashion_tl.data.dataroot import DataRoot, cache_folder, make_cached
 from fashion_tl.errors import ConfigError, DataError
 from fashion_tl.files import reserve
 from fashion_tl.machine import processors, progress, say
@@ -58,7 +58,7 @@ def decode_photos(
     """Decode the photos ``ids`` to one ``size`` (height, width), or open the array of an earlier call.
 
     The aspect is stretched, as in the published runs. ``cache`` is the folder to keep the array in (see
-    :func:`fashion_tl.dataroot.cache_folder`), ``workers`` the number of processes: by default one for each processor
+    :func:`fashion_tl.data.dataroot.cache_folder`), ``workers`` the number of processes: by default one for each processor
     that this process may use. DataError when not one photo can be decoded, or the cache folder can't be written;
     ConfigError when ``workers`` is below 1.
     """

@@ -16,13 +16,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import resnet50
 
-from fashion_tl.checkpoints import likeness
 from fashion_tl.config import Config
 from fashion_tl.distributed import main_first
 from fashion_tl.errors import ConfigError, WeightsError
 from fashion_tl.files import as_path, replacing
 from fashion_tl.machine import say
-from fashion_tl.weights import NAMES, WAYS, find_tensors, is_random
+from fashion_tl.network.checkpoints import likeness
+from fashion_tl.network.weights import NAMES, WAYS, find_tensors, is_random
 
 FIRST_CHILDREN = 5  # of the network: conv1, bn1, relu, maxpool, layer1
 

@@ -1,6 +1,6 @@
 """The upper garments of the built-in sample: one function each, which draws it on a canvas in a given style."""
 
-from fashion_tl.drawing.canvas import (
+from fashion_tl.data.sample.canvas import (
     CREAM,
     PALETTE,
     STEEL,

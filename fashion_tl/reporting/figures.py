@@ -15,10 +15,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from fashion_tl.catalogue import FEW_SHOT
+from fashion_tl.data.catalogue import FEW_SHOT
 from fashion_tl.files import as_path, replacing
-from fashion_tl.fonts import family
-from fashion_tl.page import (
+from fashion_tl.reporting.fonts import family
+from fashion_tl.reporting.layout import (
     BLUE,
     GREEN,
     GREY,
@@ -30,7 +30,7 @@ from fashion_tl.page import (
     RED,
     Chart,
     log_ticks,
-    page,
+    new_figure,
     rows_of_marks,
     ruler,
     shorten,
@@ -126,7 +126,7 @@ def _photos(photos: np.ndarray, captions: list, frames: Sequence[str], *head: st
     captions = [[(fitted(text), color) for text, color in caption] for caption in captions]
     pitch = high + gap + line * max(sum(1 + text.count("\n") for text, _ in caption) for caption in captions)
     width = max(6.5, columns * (wide + gap) - gap + 2 * MARGIN)
-    figure, add = page(width, rows * pitch - gap / 2, *head)
+    figure, add = new_figure(width, rows * pitch - gap / 2, *head)
     for place, (photo, caption, frame) in enumerate(zip(photos, captions, frames, strict=True)):
         row, column = divmod(place, columns)
         ax = add(MARGIN + column * (wide + gap), (rows - row) * pitch - gap / 2 - high, wide, high)
@@ -176,7 +176,7 @@ def largest_losses(photos: np.ndarray, predictions: pd.DataFrame, title: str, so
     Without rows a figure that says so."""
     need(predictions, "predictions", "articleType", "top1", "p1", "loss", rows=0)
     if predictions.empty:  # none has a loss
-        return page(7.5, 0.1, title, source, "No test photo is of a class that can be learned")[0]
+        return new_figure(7.5, 0.1, title, source, "No test photo is of a class that can be learned")[0]
     lines = _predicted(predictions)
     captions = [[(f"loss {loss:.2f}", GREY), *two] for loss, two in zip(predictions["loss"], lines, strict=True)]
     note = "Under each photo: loss, predicted class and its probability, true class"
@@ -209,7 +209,7 @@ def loss_curves(history: pd.DataFrame, title: str, source: str) -> Figure:
     note = f"Kept: epoch {best['epoch']:.0f} of {epochs.max():.0f}. "
     note += f"Its loss ({lines[judge]['label']}): {best[judge]:.3f}, "
     note += f"its accuracy ({'validation' if accuracy == 'val_accuracy' else 'training'}): {best[accuracy]:.1%}"
-    figure, add = page(9.5, 3.1, title, source, note, legend)
+    figure, add = new_figure(9.5, 3.1, title, source, note, legend)
     for x, kind, mark in ((0.55, "loss", judge), (5.4, "accuracy", accuracy)):
         ax, unit = add(x, 0.4, 3.9, 2.45), 100 if kind == "accuracy" else 1
         ax.axvline(best["epoch"], color=GREEN, ls=":")
@@ -263,7 +263,7 @@ def confused_pairs(pairs: pd.DataFrame, title: str, source: str) -> Figure:
     ``pairs``: true, predicted, count and share (the fraction of the true class), some 10 to 15 rows."""
     need(pairs, "pairs", "true", "predicted", "count", "share", rows=0)
     if pairs.empty:  # a network without a mistake
-        return page(7.5, 0.1, title, source, "No photo was taken for one of another class")[0]
+        return new_figure(7.5, 0.1, title, source, "No photo was taken for one of another class")[0]
     table = pairs.sort_values("count", ascending=False, kind="stable", ignore_index=True)
     names = [*zip(table["true"], table["predicted"], strict=True)]
     beside = [f"{count:,} ({share:.0%})" for count, share in zip(table["count"], table["share"], strict=True)]

@@ -2,7 +2,7 @@
 
 import math
 
-from fashion_tl.drawing.canvas import (
+from fashion_tl.data.sample.canvas import (
     CREAM,
     DARK,
     PALETTE,

@@ -10,15 +10,30 @@ import torch
 from numpy.lib.format import open_memmap
 from torch import nn
 
-from fashion_tl.batches import mirrored, photo_batches
 from fashion_tl.config import Config
-from fashion_tl.dataroot import cache_folder, make_cached
+from fashion_tl.data.batches import Batches, feature_batches, mirrored, photo_batches
+from fashion_tl.data.dataroot import cache_folder, make_cached
+from fashion_tl.data.dataset import Data
+from fashion_tl.distributed import main_first
 from fashion_tl.errors import DataError
 from fashion_tl.files import reserve
-from fashion_tl.inference import outputs, resolve_precision
+from fashion_tl.network.inference import outputs, resolve_precision
 
 BATCH = 128  # fixed, so that features never depend on the training's own
 VERSION = 1  # part of the key: raise it when the same photos would give other features
+
+
+@main_first()
+def part_features(data: Data, frozen: nn.Module, config: Config, *parts: str) -> list[Batches]:
+    """Parts of the data (``"train"``, ``"val"``, ``"test"``) as features of a frozen network.
+
+    They are computed once, and kept in the cache folder.
+    """
+    rows = np.sort(np.concatenate([getattr(data.task, part) for part in parts]))
+    digests = [data.digests[row] for row in rows]
+    features = frozen_features(frozen, data.photos.array, rows, digests, config, data.cache)
+    chosen = [getattr(data.task, part) for part in parts]
+    return [feature_batches(features, np.searchsorted(rows, own), data.task.labels[own], config) for own in chosen]
 
 
 def frozen_features(
@@ -33,7 +48,7 @@ def frozen_features(
 
     Returns float32 [n, views, width], memory-mapped: the photo as it is and, with ``config.flip``, its mirror
     image. ``digests`` [n] are those of the photos' pixels. The file in ``cache`` (see
-    :func:`fashion_tl.dataroot.cache_folder`) is used again only for the same pixels in the same order, the same
+    :func:`fashion_tl.data.dataroot.cache_folder`) is used again only for the same pixels in the same order, the same
     parameters and buffers of ``frozen``, and the same preparation and precision. DataError when it can't be written,
     ValueError when the network can still learn.
     """

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import accuracy_score, recall_score
 
-from fashion_tl.catalogue import FEW_SHOT
+from fashion_tl.data.catalogue import FEW_SHOT
 
 TOP_K = 5
 

@@ -1,0 +1,1 @@
+"""What there is to learn from: data roots, the catalogue, decoded photos, batches."""

@@ -1,0 +1,1 @@
+"""What learns: the backbone, its weights, features, training and inference."""

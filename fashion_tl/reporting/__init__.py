@@ -1,0 +1,1 @@
+"""What is said of a run: figures of merit, charts, pictures, the report."""
