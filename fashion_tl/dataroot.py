@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from fashion_tl.classfolders import find_classes
+from fashion_tl.classfolders import FILLERS, PARTS, find_classes
 from fashion_tl.errors import DataError
 from fashion_tl.files import as_path, make_once
 from fashion_tl.listing import (
@@ -86,7 +86,8 @@ class DataRoot:
         if self.is_sample:
             return "the built-in sample"
         name = os.path.basename(os.path.abspath(self.path))
-        below = [part for part in (self.inner + self.classes_in).split("/") if part and part.lower() not in PLACES]
+        no_names = PLACES | FILLERS | set(PARTS)
+        below = [part for part in (self.inner + self.classes_in).split("/") if part and part.lower() not in no_names]
         return below[-1] if below and name.lower() in PLACES else name
 
     def id_of(self, text: str) -> str | None:
@@ -198,7 +199,7 @@ def _archive(path: Path) -> Archive:
     """DataError says what the file is instead, and what to do."""
     if path.suffix.lower() in OTHER_TABLES:
         raise DataError(
-            f"{path} is a single file. Name its folder instead; the table there must be {TABLE}, with {IMAGES}/ beside it."
+            f"{path} is a single file. Name its folder instead; the table there must be {TABLE}, beside {IMAGES}/."
         )
     try:
         return Archive(path)
@@ -219,8 +220,7 @@ def _with_table(listing: Folder | Archive, path: Path, copies: list[Copy]) -> Da
     if entries.folders and not any(found):
         some = ", ".join(f"{name}/" for name in entries.folders[:3])
         raise DataError(
-            f"{path}: {folder} holds no photo itself, only {len(entries.folders):,} folders such as {some}: "
-            f"move the photos into {folder} itself."
+            f"{path}: {folder} holds no photo itself, only folders such as {some}: move the photos up into {folder}."
         )
     below = [[photo._replace(name=photo.name.removeprefix(inner)) for photo in photos] for photos in found]
     photos, outside = (by_id(own, f"{copies[0].images}/") for own in below)
@@ -242,7 +242,7 @@ def _with_classes(listing: Folder | Archive, path: Path, found: Found) -> DataRo
     names, unread = by_words(all_photos.photos), all_photos.unread
     classes = find_classes(list(names))
     if classes is None:
-        hint = _hint_at_archives(listing, found)
+        hint = _hint_at_others(listing, found)
         if unread:
             hint += f" {len(unread):,} images are of formats that aren't read, such as {unread[0]}: make them JPEGs."
         if found.tables:
@@ -273,7 +273,11 @@ def _with_classes(listing: Folder | Archive, path: Path, found: Found) -> DataRo
     )
 
 
-def _hint_at_archives(listing: Folder | Archive, found: Found) -> str:
+def _hint_at_others(listing: Folder | Archive, found: Found) -> str:
+    """What may be meant instead: the folder above, a zip, or what a zip or another archive holds."""
+    above = Path(os.path.abspath(listing.path)).parent
+    if (above / TABLE).is_file():
+        return f" {TABLE} lies beside it: name the folder {above} instead."
     packed = [*found.packed, *(found.zips if isinstance(listing, Archive) else ())]
     if found.zips and not isinstance(listing, Archive):
         return f" It holds {', '.join(found.zips[:3])}: name that file instead."

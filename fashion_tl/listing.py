@@ -202,10 +202,10 @@ def by_id(photos: Iterable[PhotoFile], below: str) -> dict[str, PhotoFile]:
 
 def by_words(photos: Iterable[PhotoFile]) -> dict[str, PhotoFile]:
     """Photos by their names in words; of two that are the same then, the second by its name as it is."""
-    found: dict[str, PhotoFile] = {}
-    for photo in photos:
-        name = in_words(photo.name)
-        found[photo.name if name in found else name] = photo
+    words = [(in_words(photo.name), photo) for photo in photos]
+    found = {name: photo for name, photo in words if name == photo.name}
+    for name, photo in words:
+        found.setdefault(photo.name if name in found else name, photo)
     return found
 
 
