@@ -7,12 +7,18 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from fashion_tl import __version__
 from fashion_tl.config import APPROACHES, DEFAULT_WEIGHTS, RECIPES, parse_setting
-from fashion_tl.errors import FashionTLError
+from fashion_tl.errors import DataError, FashionTLError
 from fashion_tl.files import as_path
 from fashion_tl.machine import say
+
+if TYPE_CHECKING:
+    from fashion_tl.data.catalogue import Catalogue
+
+LARGEST_SHOWN = 5  # classes that the summary names
 
 # Each command imports what it needs, so that --help and summary never wait for torch.
 
@@ -25,12 +31,21 @@ def summary(args: argparse.Namespace) -> None:
     numbers = facts(catalogue)
     if args.json:
         print(json.dumps(numbers, indent=2))
-        return
+    else:
+        _print_account(catalogue, numbers)
+    if catalogue.fault:
+        raise DataError(catalogue.fault)
+
+
+def _print_account(catalogue: "Catalogue", numbers: dict[str, int | float]) -> None:
     say(f"{catalogue.name}: even years train, odd years test")
     for note in catalogue.notes:
         say(note)
     for name, value in numbers.items():
         print(f"  {name:<20}{value:>12.2%}" if isinstance(value, float) else f"  {name:<20}{value:>12,}")
+    if len(catalogue.counts):
+        largest = catalogue.counts[:LARGEST_SHOWN].itertuples(index=False, name=None)
+        say("largest classes (train + test): " + ", ".join(f"{name} {n:,} + {m:,}" for name, n, m in largest))
     if len(catalogue.left_out):
         say("left out, by line of styles.csv:" if catalogue.left_out["line"].any() else "left out:")
     for line in catalogue.named():

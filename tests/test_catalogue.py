@@ -1,5 +1,7 @@
 """What is read from styles.csv, what is left out and why, who trains and who tests, and what a class weighs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -88,12 +90,12 @@ def test_whatever_a_row_lacks_is_counted_and_named(make_root):
         (6, "6", "missing year"),
         (7, "7", "missing image"),
         (8, "8", "missing articleType"),
-        (9, "9", "missing year"),
+        (9, "9", "bad year"),
         (10, "1", "duplicate id"),
         (11, "x", "malformed"),
         (12, "?", "missing image"),
     ]
-    assert reasons(catalogue)["missing year"] == 2
+    assert reasons(catalogue)["missing year"] == reasons(catalogue)["bad year"] == 1
     assert catalogue.rows == len(catalogue.table) + len(catalogue.left_out)
 
 
@@ -101,7 +103,7 @@ def test_years_may_be_written_as_fractions_of_nothing(make_root):
     rows = [(1, "2012.0", "Shirts"), (2, " 2013 ", "Heels"), (3, "2012.5", "Heels"), (4, "nan", "Heels")]
     catalogue = read_catalogue(open_root(make_root([*rows, (5, "-2012", "Heels"), (6, "inf", "Heels")])))
     assert catalogue.table["year"].tolist() == [2012, 2013]
-    assert reasons(catalogue) == {"missing year": 4}
+    assert reasons(catalogue) == {"bad year": 4}
 
 
 def test_a_byte_order_mark_and_windows_line_ends_change_nothing(make_root):
@@ -151,7 +153,59 @@ def test_bytes_of_nothing_where_they_do_no_harm_do_none(make_root):
 def test_years_are_written_in_plain_digits(make_root):
     rows = [(1, "2_012", "Shirts"), (2, "２０１２", "Heels"), (3, "2e3", "Heels"), (4, "2012.00", "Socks")]
     catalogue = read_catalogue(open_root(make_root(rows)))
-    assert catalogue.table["year"].tolist() == [2012] and reasons(catalogue) == {"missing year": 3}
+    assert catalogue.table["year"].tolist() == [2012] and reasons(catalogue) == {"bad year": 3}
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["2016-05-01", "2016/5/1", "2016.05.01", "01/05/2016", "31.12.2016", "12-31-2016", "2016-05", "05/2016",
+     "2016-05-01 00:00:00", "2016-05-01T12:30:00.000Z", "5/1/2016 0:00", "1/5/2016 11:59 PM", "2016\u00a0", "2016.0"],
+)  # fmt: skip
+def test_a_date_counts_as_its_year_and_the_program_says_so(make_root, written):
+    catalogue = read_catalogue(open_root(make_root([(1, written, "Shirts"), (2, 2013, "Heels")])))
+    assert catalogue.table["year"].tolist() == [2016, 2013]
+    said = f"Years of 1 rows were taken from dates, such as {written!r} in line 2."
+    assert catalogue.notes == ((said,) if len(written) > 6 else ())
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["16", "FY16", "FY2016", "01/05/16", "5-1-16", "2016-13-13", "32/01/2016", "13/13/2016", "2015-2016", "2015/16",
+     "42491", "20160501", "2016-05-01 or so", "0016", "nan", "summer 2016", "2016-5/1"],
+)  # fmt: skip
+def test_a_year_that_is_not_plain_has_a_reason_of_its_own_and_is_shown(make_root, written):
+    catalogue = read_catalogue(open_root(make_root([*ROWS, (5, written, "Heels"), (6, " ", "Heels")])))
+    assert reasons(catalogue) == {"bad year": 1, "missing year": 1}
+    assert f"bad year (1): 6 (id 5); line 6 has {written!r}" in catalogue.named()
+    assert f"bad year: 1 (line 6 has {written!r})" in catalogue.tally
+
+
+def test_labels_that_look_the_same_are_one_class(make_root):
+    ways = ["Café Tops", "Cafe\N{COMBINING ACUTE ACCENT} Tops", "Café\u00a0Tops", "  Café  Tops ", "\ufeffCafé Tops",
+            "Café\u200b\u3000Tops", '"Café\nTops"']  # fmt: skip
+    rows = [(number, 2012, kind) for number, kind in enumerate(ways, 1)]
+    photos = {number: (number, 0, 0) for number in range(1, len(ways) + 1)}
+    catalogue = read_catalogue(open_root(make_root(rows, photos)))
+    assert catalogue.classes == ("Café Tops",) and len(catalogue.table) == len(ways) and catalogue.notes == ()
+
+
+def test_labels_that_differ_in_capitals_are_two_classes_and_are_named_once(make_root):
+    rows = [(1, 2012, "shirt"), (2, 2013, "Shirt"), (3, 2014, "SHIRT"), (4, 2011, "Socks")]
+    catalogue = read_catalogue(open_root(make_root(rows)))
+    assert len(catalogue.classes) == 4
+    (note,) = catalogue.notes
+    assert note.endswith("count as different classes: 'SHIRT' and 'Shirt' and 'shirt'.")
+
+
+def test_a_label_that_cannot_be_used_is_shown(make_root):
+    catalogue = read_catalogue(open_root(make_root([*ROWS, (5, 2012, "Shi\0rts")])))
+    assert catalogue.named() == [r"bad articleType (1): 6 (id 5); line 6 has 'Shi\x00rts'"]
+
+
+def test_the_first_malformed_row_is_shown_with_its_width_and_the_headers(make_root):
+    catalogue = read_catalogue(open_root(make_root([*ROWS, COMMAS, "6,2012"])))
+    assert catalogue.named() == ["malformed (2): 6 (id 5), 7 (id 6); line 6 has 12 fields, the header 10"]
+    assert catalogue.tally == "4 of 6 rows are used; left out: malformed: 2"
 
 
 def files_of(folder, *names: str):
@@ -167,6 +221,8 @@ def files_of(folder, *names: str):
      ("7.jpg", "7.jpg"), ("7.JPG", "7.jpg"), ("7", "7.JPG"), ("7", "7.jpeg"), ("7.png", "7.PNG"), ("0", "000.jpg"),
      ("SKU-7", "SKU-7.jpg"), ("a b.c", "a b.c.webp"), ("Été", "Été.jpg"), ("シャツ", "シャツ.jpg"),
      ("9" * 30, "9" * 30 + ".jpg"),
+     ("images/7.jpg", "7.jpg"), ("images\\7.JPG", "7.jpg"), ("./7", "7.jpg"), ("/data/Images/7", "007.jpg"),
+     ("sku-7", "SKU-7.jpg"), ("images/ÉTÉ.JPG", "été.png"),
      ("-7", "-7.jpg"), ("7.jpg", "7.jpg.jpg"), ("7.jpg", "7.png")],
 )  # fmt: skip
 def test_an_id_is_the_name_of_a_photo_in_any_of_the_ways_it_is_written(make_root, written, file):
@@ -196,6 +252,14 @@ def test_an_id_with_its_ending_names_one_of_two_files(make_root):
     rows = [("7.png", 2012, "A"), ("7.jpg", 2012, "B")]
     catalogue = read_catalogue(open_root(files_of(make_root(rows, photos={}), "7.jpg", "7.png")))
     assert catalogue.table["id"].tolist() == ["7.png", "7"]
+
+
+def test_capitals_count_where_two_photos_or_two_rows_differ_in_them_alone(make_root):
+    rows = [("sku-1", 2012, "A"), ("SKU-2", 2012, "B"), ("sku-2", 2013, "C"), ("Sku-3", 2013, "D")]
+    folder = files_of(make_root(rows, photos={}), "SKU-1.jpg", "sku-2.jpg", "SKU-3.jpg", "sku-3.jpg")
+    catalogue = read_catalogue(open_root(folder))
+    assert catalogue.table[["id", "articleType"]].to_numpy().tolist() == [["SKU-1", "A"], ["sku-2", "C"]]
+    assert reasons(catalogue) == {"missing image": 2}
 
 
 def test_a_table_whose_ids_name_no_photo_is_refused_once_with_an_example_of_each(make_root):
@@ -237,7 +301,7 @@ def test_twenty_rows_are_named_for_each_reason_and_the_others_counted(make_root)
 def test_a_table_of_a_spreadsheet_with_a_comma_for_a_point_is_read(make_root):
     text = "id;year;articleType\n1,0;2012,0;Shirts\n2,0;2013,0;Heels\n3,0;2012,5;Heels\n"
     catalogue = read_catalogue(open_root(make_root(text, photos={n: (n, 0, 0) for n in (1, 2, 3)})))
-    assert catalogue.table["year"].tolist() == [2012, 2013] and reasons(catalogue) == {"missing year": 1}
+    assert catalogue.table["year"].tolist() == [2012, 2013] and reasons(catalogue) == {"bad year": 1}
 
 
 def test_a_description_with_line_breaks_is_read_whole(make_root):
@@ -308,6 +372,28 @@ def test_a_table_without_a_needed_column_is_refused(make_root):
 def test_a_table_that_is_no_table_is_refused(make_root):
     assert "no column 'id'" in refusal(make_root(bytes(range(256)) * 20, photos={}))
     assert "line 1" in refusal(make_root(ROWS, header=HEADER + "x" * 200_000, at="huge"))
+
+
+def test_what_is_missing_for_a_training_is_said(make_root):
+    for rows, words in (
+        ([(1, 2012, "A"), (2, 2014, "B")], "nothing to test on: all years are even"),
+        ([(1, 2013, "A"), (2, 2015, "B")], "nothing to train on: all years are odd"),
+        ([(1, 2012, "A"), (2, 2013, "B")], "a single articleType"),
+        ([(1, "FY16", "A"), (2, "FY17", "B")], "not one of its 2 rows can be used (bad year: 2 (line 2 has 'FY16'))"),
+    ):
+        assert words in read_catalogue(open_root(make_root(rows, at=words[:20]))).fault
+    assert read_catalogue(open_root(make_root(ROWS, at="good"))).fault is None
+
+
+def test_photos_drawn_to_test_train_where_a_twin_of_theirs_does():
+    catalogue = replace(made_of(Shirts=(3, 1), Ties=(2, 1)), is_drawn=True)
+    twins = np.array([0, 1, 2, 0, 4, 5, 6])  # the first of those that train, and the one that tests
+    together = catalogue.with_twins_together(twins)
+    assert together.trains.tolist() == [True, True, True, True, True, True, False]
+    assert together.notes[-1].endswith("a photo that trains: 1 photos. They train too.")
+    stated = made_of(Shirts=(3, 1), Ties=(2, 1))
+    assert stated.with_twins_together(twins) is stated
+    assert catalogue.with_twins_together(alone(catalogue)) is catalogue
 
 
 # -- classes

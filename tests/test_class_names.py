@@ -27,7 +27,7 @@ NAMES = [
     *("=1+1", "_x", "#", "$x$", "a$b$c", "\\", r"\$\foo$", 'in "quotes"', "<b>x</b>", "&amp;", "{{ 7 * 7 }}", "% s"),
     *("W" * 200, f"{LONG}1", f"{LONG}2", f"{PATH}Casual", f"{PATH}Formal"),
     *("衬衫", "シューズ", "साड़ी", "حقيبة", "تيشيرت", "שמלה", "Юбка", "👗 Dress", "신발"),
-    *("shirt", "Shirt", "Café", "Cafe\N{COMBINING ACUTE ACCENT}", "a b", "a  b"),
+    *("shirt", "Shirt", "Café", "a b"),
 ]
 NUMBERS = ["1", "2", "3"]
 

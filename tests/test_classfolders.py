@@ -1,16 +1,23 @@
 """A folder per class is a data root like any other; what was decided about it is said."""
 
+import io
+import os
+import unicodedata
 import zipfile
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from conftest import jpeg, pattern
+from PIL.PngImagePlugin import PngInfo
 
 from fashion_tl.__main__ import main
+from fashion_tl.config import make_config
 from fashion_tl.data.catalogue import facts, make_task, read_catalogue
 from fashion_tl.data.classfolders import TEST, TRAIN, find_classes
 from fashion_tl.data.dataroot import open_root
+from fashion_tl.data.dataset import load_data
+from fashion_tl.data.photos import twin_groups
 from fashion_tl.errors import DataError
 
 
@@ -24,6 +31,14 @@ def put(folder: Path, files: list[str]) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(jpeg(pattern(number)))
     return folder
+
+
+def png(picture, number: int) -> bytes:
+    """The same pixels for one picture, in other bytes for each number."""
+    buffer, about = io.BytesIO(), PngInfo()
+    about.add_text("number", str(number))
+    picture.save(buffer, "PNG", pnginfo=about)
+    return buffer.getvalue()
 
 
 def parts(files: list[str]) -> dict[str, tuple[set[str], set[str]]]:
@@ -239,3 +254,47 @@ def test_two_links_that_lead_to_one_another_count_each_photo_once(tmp_path):
         (tmp_path / kind / f"{kind}.jpg").write_bytes(jpeg(pattern(len(kind))))
         (tmp_path / kind / "other").symlink_to(tmp_path / other)
     assert len(open_root(tmp_path).photos) == 2
+
+
+def test_folders_that_look_the_same_are_one_class_and_lose_no_photo(tmp_path):
+    whole, apart = unicodedata.normalize("NFC", "Été"), unicodedata.normalize("NFD", "Été")
+    folder = put(tmp_path / "root", names(f"{whole}/{{}}.jpg", f"{apart}/{{}}.jpg", "a  b/{}.jpg", "a\u00a0b/{}.jpg"))
+    catalogue = read_catalogue(open_root(folder))
+    assert catalogue.counts["articleType"].tolist() == ["a b", whole] and catalogue.rows == 20
+    assert (catalogue.table["articleType"].value_counts() == 10).all() and catalogue.table["id"].is_unique
+    assert len({photo.name for photo in open_root(folder).photos.values()}) == 20
+
+
+def test_folders_nested_a_thousand_deep_are_left_out_and_named(tmp_path):
+    folder = put(tmp_path / "root", names("A/{}.jpg", "B/{}.jpg"))
+    below = os.open(folder / "B", os.O_RDONLY)
+    try:
+        for _ in range(1000):
+            os.mkdir("d", dir_fd=below)
+            inner = os.open("d", os.O_RDONLY, dir_fd=below)
+            os.close(below)
+            below = inner
+    finally:
+        os.close(below)
+    catalogue = read_catalogue(open_root(folder))
+    assert len(catalogue.table) == 10 and catalogue.left_out["reason"].tolist() == ["folder too far down"]
+    assert catalogue.left_out["id"].tolist() == ["B/" + "d/" * 49]
+
+
+def test_each_folder_is_listed_no_more_than_twice(tmp_path, monkeypatch):
+    folder, scandir, seen = put(tmp_path / "root", names("A/{}.jpg", "B/{}.jpg")), os.scandir, Counter()
+    monkeypatch.setattr(os, "scandir", lambda path: (seen.update([str(path)]), scandir(path))[1])
+    open_root(folder)
+    assert max(seen.values()) == 2  # once for a table, once for photos
+
+
+def test_the_same_photo_under_two_names_is_on_one_side_of_a_drawn_split(tmp_path, capsys):
+    for number in range(20):
+        for kind in "AB":
+            (tmp_path / "root" / kind).mkdir(parents=True, exist_ok=True)
+            twin = pattern(number // 2 + 100 * (kind == "B"))
+            (tmp_path / "root" / kind / f"{number}.png").write_bytes(png(twin, number))
+    data = load_data(tmp_path / "root", make_config("direct"), tmp_path / "cache")
+    groups = data.catalogue.table.groupby(twin_groups(data.digests))["year"].nunique()
+    assert len(groups) == 20 and (groups == 1).all() and len(data.task.test) > 0
+    assert "Drawn to test, but pixel for pixel the same as a photo that trains" in capsys.readouterr().out

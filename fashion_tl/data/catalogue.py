@@ -1,14 +1,15 @@
 """``styles.csv`` made trustworthy: its rows, what was left out and why, the split by year, classes, weights."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from fashion_tl.data.dataroot import DataRoot
-from fashion_tl.data.rows import KEPT, read_rows, rows_of_folders
+from fashion_tl.data.labels import alike_in_capitals
+from fashion_tl.data.rows import KEPT, MALFORMED, read_rows, rows_of_folders
 from fashion_tl.errors import ConfigError, DataError
 
 LARGEST = 20  # classes in the first step of two-step
@@ -25,7 +26,8 @@ class Catalogue:
     recovered or not, or with a field beyond all bounds. ``table`` holds the usable rows in the file's order (the
     columns ``KEPT``, and ``line``), ``left_out`` the others: ``line, id, reason``. An id is text: the name of the
     photo's file without its ending. Without a file of rows, each ``line`` is 0. ``notes`` are sentences on what was
-    decided when the data were read.
+    decided when the data were read. ``examples`` show in words the first row that was left out, for those reasons
+    that need it. ``is_drawn`` says that the years stand for parts that were drawn.
     """
 
     name: str
@@ -34,6 +36,8 @@ class Catalogue:
     table: pd.DataFrame
     left_out: pd.DataFrame
     notes: tuple[str, ...] = ()
+    examples: dict[str, str] = field(default_factory=dict)
+    is_drawn: bool = False
 
     @cached_property
     def trains(self) -> np.ndarray:
@@ -58,9 +62,29 @@ class Catalogue:
     @property
     def tally(self) -> str:
         """How many rows are used and how many left out, by reason, in a line."""
-        used, reasons = f"{len(self.table):,} of {self.rows:,} rows are used", self.left_out["reason"].value_counts()
-        left_out = ", ".join(f"{reason}: {n:,}" for reason, n in reasons.items())
+        used = f"{len(self.table):,} of {self.rows:,} rows are used"
+        # Without the example of a malformed row: Kaggle's own table has such rows, and each run would name one.
+        left_out = self.reasons({reason: words for reason, words in self.examples.items() if reason != MALFORMED})
         return f"{used}; left out: {left_out}" if left_out else used
+
+    def reasons(self, examples: dict[str, str]) -> str:
+        """How many rows are left out for each reason, with these examples, in a line."""
+        counts = self.left_out["reason"].value_counts()
+        words = {reason: f" ({example})" for reason, example in examples.items()}
+        return ", ".join(f"{reason}: {n:,}{words.get(reason, '')}" for reason, n in counts.items())
+
+    @property
+    def fault(self) -> str | None:
+        """Why nothing can be trained on these rows and tested, in a sentence that names the data, or None."""
+        even = self.trains
+        if not len(even):
+            return f"{self.name}: not one of its {self.rows:,} rows can be used ({self.reasons(self.examples)})."
+        if not even.any() or even.all():
+            what = "test on: all years are even" if even.any() else "train on: all years are odd"
+            return f"{self.name}: there is nothing to {what}. Even years train, odd years test."
+        if (self.counts["train"] > 0).sum() < 2:
+            return f"{self.name}: its even years hold a single articleType; there is nothing to tell apart."
+        return None
 
     def named(self) -> list[str]:
         """A line for each reason to leave rows out, with the first ``NAMED`` of these."""
@@ -70,17 +94,31 @@ class Catalogue:
             ids = [i if i.isprintable() and len(i) < 100 else f"{i[:100]!r}" for i in first["id"]]
             which = ", ".join(f"{line} (id {i})" if line else i for line, i in zip(first["line"], ids, strict=True))
             more = f" and {len(rows) - NAMED:,} more" if len(rows) > NAMED else ""
-            lines.append(f"{reason} ({len(rows):,}): {which}{more}")
+            example = f"; {self.examples[reason]}" if reason in self.examples else ""
+            lines.append(f"{reason} ({len(rows):,}): {which}{more}{example}")
         return lines
 
-    def without(self, failed: dict[int, str]) -> "Catalogue":
+    def without(self, failed: dict[str, str]) -> "Catalogue":
         """The same without the photos in ``failed`` (id → reason); they join ``left_out``."""
         if not failed:
             return self
         gone = self.table["id"].isin(failed.keys())
         more = self.table.loc[gone, ["line", "id"]].assign(reason=self.table["id"].map(failed))
-        left_out = pd.concat([self.left_out, more.astype({"id": "str"})], ignore_index=True)
+        left_out = pd.concat([self.left_out, more], ignore_index=True)
         return replace(self, table=self.table[~gone].reset_index(drop=True), left_out=left_out)
+
+    def with_twins_together(self, twins: np.ndarray) -> "Catalogue":
+        """The same without a drawn test photo that has a twin in training: both train.
+
+        ``twins``, int64 [rows], is equal for photos that are pixel for pixel the same. Years that a table or folders
+        state stay as they are.
+        """
+        years = self.table["year"].groupby(twins).transform("min")  # training's is the earlier one
+        moved = int((years != self.table["year"]).sum())
+        if not (self.is_drawn and moved):
+            return self
+        note = f"Drawn to test, but pixel for pixel the same as a photo that trains: {moved:,} photos. They train too."
+        return replace(self, table=self.table.assign(year=years), notes=(*self.notes, note))
 
 
 def read_catalogue(root: DataRoot, bad_rows: str = "skip") -> Catalogue:
@@ -94,7 +132,8 @@ def read_catalogue(root: DataRoot, bad_rows: str = "skip") -> Catalogue:
     rows = rows_of_folders(root) if root.table is None else read_rows(root, bad_rows == "recover")
     table = pd.DataFrame(rows.kept, columns=[*KEPT, "line"]).astype({"id": "str", "year": "int64", "line": "int64"})
     left_out = pd.DataFrame(rows.left_out, columns=["line", "id", "reason"]).astype({"id": "str", "reason": "str"})
-    return Catalogue(root.name, rows.count, rows.malformed, table, left_out, (*root.notes, *rows.notes))
+    notes = (*root.notes, *rows.notes, *alike_in_capitals(table["articleType"]))
+    return Catalogue(root.name, rows.count, rows.malformed, table, left_out, notes, rows.examples, root.is_drawn)
 
 
 def facts(catalogue: Catalogue) -> dict[str, int | float]:
@@ -172,12 +211,9 @@ def make_task(
     photos train whole. ``twins``, int64 [rows], is equal for photos that are pixel for pixel the same; these stay on
     one side. DataError when there is nothing to train on, to test on, or to tell apart.
     """
+    if catalogue.fault:
+        raise DataError(catalogue.fault)
     even = catalogue.trains
-    if not even.any() or even.all():
-        what = "test on: all years are even" if even.any() else "train on: all years are odd"
-        raise DataError(f"{catalogue.name}: there is nothing to {what}. Even years train, odd years test.")
-    if (catalogue.counts["train"] > 0).sum() < 2:
-        raise DataError(f"{catalogue.name}: its even years hold a single articleType; there is nothing to tell apart.")
     number = {name: label for label, name in enumerate(catalogue.classes)}
     labels = catalogue.table["articleType"].map(number).to_numpy(dtype=np.int64)
     rows, test = np.flatnonzero(even), np.flatnonzero(~even)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from fashion_tl.data.labels import label_of
 from fashion_tl.data.listing import split_ending
 from fashion_tl.errors import DataError
 
@@ -33,6 +34,7 @@ class ClassFolders:
     labelled: dict[str, tuple[int, str]]
     left_out: dict[str, str]
     notes: tuple[str, ...]
+    is_drawn: bool  # which photos test, for no folder says it
 
 
 def find_classes(names: Sequence[str]) -> ClassFolders | None:
@@ -55,6 +57,7 @@ def find_classes(names: Sequence[str]) -> ClassFolders | None:
         for folder, part in parts.items():
             _, own = _unwrap(folders[folder], lambda below, _, part=part: _names_no_class(below, part))
             found |= {name: (part, kind) for kind, photos in _by_folder(own).items() for name in photos}
+    found = {name: (part, label_of(kind)) for name, (part, kind) in found.items()}
     if len({kind for _, kind in found.values()}) < 2:
         return None
     for kind in () if parts or any(part for part, _ in found.values()) else folders:
@@ -76,7 +79,7 @@ def find_classes(names: Sequence[str]) -> ClassFolders | None:
     said = {part: " and ".join(f"{folder}/" for folder, own in parts.items() if own == part) for part in known}
     said = {part: words or f"the {part}/ of each class" for part, words in said.items()}
     classes = {kind for _, kind in found.values()}
-    return ClassFolders(inner, labelled, left_out, _notes(said, tests, len(drawn), lost, classes))
+    return ClassFolders(inner, labelled, left_out, _notes(said, tests, len(drawn), lost, classes), tests is None)
 
 
 def _unwrap(paths: Paths, skips: Callable[[str, bool], bool]) -> tuple[str, Paths]:

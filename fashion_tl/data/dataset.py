@@ -63,16 +63,17 @@ def load_data(
     root = open_root(path, cache)
     catalogue = read_catalogue(root, config.bad_rows)
     if catalogue.table.empty:
-        reasons = ", ".join(f"{reason}: {n}" for reason, n in catalogue.left_out["reason"].value_counts().items())
+        reasons = catalogue.reasons(catalogue.examples)
         raise DataError(f"{root.path}: not one of its {catalogue.rows} rows can be used ({reasons}).")
     photos = decode_photos(root, catalogue.table["id"].to_numpy(), config.stored_size, cache, workers)
     failed = [f"left out: {root.photos[own].name}: {reason}" for own, reason in photos.failed.items()]
-    catalogue = catalogue.without(dict.fromkeys(photos.failed, "undecodable image"))
+    digests = photo_digests(photos.array)
+    twins = twin_groups(digests)
+    catalogue = catalogue.without(dict.fromkeys(photos.failed, "undecodable image")).with_twins_together(twins)
     account = [catalogue.tally] if len(catalogue.left_out) else []
     for line in [] if quiet else [*failed[:NAMED], *catalogue.notes, *account]:
         say(line)
-    digests = photo_digests(photos.array)
-    task = make_task(catalogue, twin_groups(digests), config.val_fraction, config.split_seed, config.train_fraction)
+    task = make_task(catalogue, twins, config.val_fraction, config.split_seed, config.train_fraction)
     labels = catalogue.table[["id", "year", "articleType"]].to_csv(index=False).encode()
     fingerprint = hashlib.sha256(b"".join([*digests, labels])).hexdigest()[:16]
     return Data(root, catalogue, photos, task, digests, fingerprint, cache)

@@ -102,4 +102,4 @@ def choose(table: pd.DataFrame) -> pd.DataFrame:
 
 def photos_of(table: pd.DataFrame, data: Data) -> np.ndarray:
     """The photos of a table's ids: uint8 [rows, height, width, 3]."""
-    return data.photos.array[pd.Index(data.photos.ids).astype(str).get_indexer(table["id"].astype(str))]
+    return data.photos.array[pd.Index(data.photos.ids).get_indexer(table["id"])]
