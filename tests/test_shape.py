@@ -11,9 +11,9 @@ def test_no_module_passes_300_lines():
 
 
 ORDER = (
-    "errors machine files config distributed drawing sample download table listing search classfolders dataroot rows "
-    "catalogue photos batches checkpoints weights model threads inference features optimizer training evaluation runs "
-    "predict export fonts page figures approaches gallery report __main__".split()
+    "errors machine files config distributed drawing sample download table listing search classfolders dataroot "
+    "rows formats catalogue photos batches checkpoints weights model threads inference features optimizer "
+    "training evaluation runs predict export fonts page figures approaches gallery report __main__".split()
 )
 
 
