@@ -17,6 +17,7 @@ from fashion_tl.data.listing import ENDINGS, RAW_ENDINGS, UNREAD_ENDINGS, read_f
 from fashion_tl.data.photos import FORMATS, decode
 from fashion_tl.errors import DataError
 from fashion_tl.files import as_path
+from fashion_tl.formats import what_it_is
 from fashion_tl.machine import processors, progress, say
 from fashion_tl.network.inference import photo_logits, pick_device
 from fashion_tl.network.model import SavedModel, folded
@@ -89,10 +90,11 @@ def _decoded(photo: Path, size: tuple[int, int]) -> np.ndarray:
         os.scandir(photo).close()  # says why it can't be listed
     elif ending in RAW_ENDINGS:
         raise DataError(f"{ending[1:].upper()}, a camera's raw format, isn't read; convert it to JPEG")
+    content = read_file(photo.parent, photo.name)
     try:
-        return decode(read_file(photo.parent, photo.name), size)
+        return decode(content, size)
     except DataError as error:
-        if ending in UNREAD_ENDINGS:
+        if ending in UNREAD_ENDINGS and not what_it_is(content):
             raise DataError(f"{ending[1:].upper()} isn't read; convert it to JPEG or PNG") from error
         raise
 

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from test_photos import tiff
+from test_photos_as_seen import TRANSPARENT, png
 from torch import nn
 
 from fashion_tl import export
@@ -212,6 +214,11 @@ def photos_that_people_have(folder):
     product(900, 1200, "RGBA").save(folder / "cut out.webp")
     product(900, 1200, "I;16").save(folder / "scan.tif")
     product(900, 1200, "RGBA").save(folder / "moving.gif", save_all=True, append_images=[product(900, 1200)])
+    (folder / "white is zero.tif").write_bytes(tiff(bytes(range(240)) * 40, 16, 0))
+    (folder / "12 bits.tif").write_bytes(tiff(bytes(range(240)) * 30, 12, 1))
+    for kind, (bits, colours, pixel, transparent) in TRANSPARENT.items():
+        pixels = (pixel + bytes(len(pixel))) * (60 * 80 * (3 if colours else 1) * bits // 16 // len(pixel))
+        (folder / f"transparent {kind}.png").write_bytes(png(bits, colours, pixels, transparent))
     hole = product(900, 1200, "I;16")
     hole.save(folder / "grey with a hole.png", transparency=0)
     damaged = io.BytesIO()
