@@ -21,6 +21,7 @@ from fashion_tl.network.model import (
     freeze_all_but_head,
     freeze_first_children,
     load_model,
+    notes_on_random,
     replace_head,
     save_model,
     split_frozen,
@@ -37,12 +38,14 @@ def start_run(folder: StrPath, config: Config, data: Data, weights: StrPath | No
 
     From random weights BatchNorm learns in any case: it has no statistics that could be kept.
     """
-    if is_random(weights) and config.frozen_batchnorm:
-        say("NOTE: from random weights BatchNorm learns, whatever the recipe says")
-        config = config.change(frozen_batchnorm=False)
+    notes = []
+    if is_random(weights):
+        notes, config = notes_on_random(config), config.change(frozen_batchnorm=False)
     learns = config.training != "fc_only" and not config.frozen_batchnorm
     if world_size() > 1 and learns and pick_device().type == "cpu":
-        say("NOTE: on CPUs, BatchNorm that learns takes its statistics from each process's own part of a batch")
+        notes.append("on CPUs, BatchNorm that learns takes its statistics from each process's own part of a batch")
+    for note in notes if config.training != "two_step" else ():  # its first step, top20, says them
+        say(f"NOTE: {note}")
     photos = len(data.task.train) + len(data.task.val) + len(data.task.test)
     file = None if is_random(weights) else as_path(weights)
     fingerprint = file_fingerprint(file)[:16] if file and file.is_file() else None

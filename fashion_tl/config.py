@@ -1,6 +1,6 @@
 """Every setting of one training, in one frozen dataclass, and the two recipes that fill it."""
 
-import json
+import ast
 import re
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
@@ -28,6 +28,10 @@ CHOICES = {
     "schedule": ("cosine", "constant"),
     "precision": ("auto", "bf16", "fp32"),
 }
+
+
+# The least height and width.
+SIZES = {"stored_size": 8, "image_size": 32}
 
 
 @dataclass(frozen=True)
@@ -68,9 +72,9 @@ class Config:
     precision: str = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("stored_size", "image_size", "mean", "std"):  # JSON knows lists only
-            value = getattr(self, name)
-            object.__setattr__(self, name, tuple(value) if isinstance(value, (list, tuple)) else value)
+        for field in fields(self):
+            value = getattr(self, field.name)
+            object.__setattr__(self, field.name, _plain(_size(value) if field.name in SIZES else value))
         self._check()
 
     def _check(self) -> None:
@@ -78,16 +82,17 @@ class Config:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
                 word = "a whole number" if kind is int else "a number"
-                raise ConfigError(f"{name} must be {word} from {low:g} to {high:g}, not {value!r}")
+                raise ConfigError(f"{name} must be {word} from {low} to {high}, not {_shown(value)}")
 
         for name, allowed in CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise ConfigError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
+            value = getattr(self, name)
+            if not isinstance(value, str) or value not in allowed:
+                raise ConfigError(f"{name} must be one of {', '.join(allowed)}, not {_shown(value)}")
         number("seed", 0, 2**31 - 1, int)
         number("split_seed", 0, 2**31 - 1, int)
         number("epochs", 1, 10_000, int)
         number("batch_size", 1, 65_536, int)
-        number("lr", 1e-9, 1e3)
+        number("lr", 1e-9, 1000)
         number("train_fraction", 0.01, 1)
         most = {"val_fraction": 0.5, "momentum": 0.9999, "weight_decay": 10, "warmup_epochs": self.epochs}
         most |= {"label_smoothing": 0.9, "backbone_lr_ratio": 10, "logit_adjustment": 2, "mixup": 10}
@@ -95,17 +100,20 @@ class Config:
             number(name, 0, high)
         for name in ("flip", "flip_test", "frozen_batchnorm"):
             if not isinstance(getattr(self, name), bool):
-                raise ConfigError(f"{name} must be true or false, not {getattr(self, name)!r}")
-        for name, low in (("stored_size", 8), ("image_size", 32)):
+                raise ConfigError(f"{name} must be true or false, not {_shown(getattr(self, name))}")
+        for name, low in SIZES.items():
             size = getattr(self, name)
             ok = isinstance(size, tuple) and len(size) == 2 and all(type(s) is int for s in size)
             if not ok or not all(low <= s <= 2048 for s in size):
-                raise ConfigError(f"{name} must be (height, width), as 160x120: {low} to 2048 each, not {size!r}")
+                words = f"height and width, as 160x120, {low} to 2048 each"
+                raise ConfigError(f"{name} must be {words}, not {_shown(size)}")
         for name in ("mean", "std"):
             value = getattr(self, name)
             ok = isinstance(value, tuple) and len(value) == 3 and all(type(v) in (int, float) for v in value)
             if not ok or not all(-10 <= v <= 10 for v in value) or (name == "std" and min(value) <= 0):
-                raise ConfigError(f"{name} must be three numbers (std above 0), not {value!r}")
+                limits = "above 0, up to 10" if name == "std" else "from -10 to 10"
+                words = f"three numbers {limits}, for red, green and blue from 0 to 1, as [0.5, 0.5, 0.5]"
+                raise ConfigError(f"{name} must be {words}, not {_shown(value)}")
 
     def change(self, **settings: Any) -> "Config":
         """A copy with other settings; None leaves one as it is. ConfigError for a name or value that can't be."""
@@ -170,19 +178,40 @@ def make_config(training: str, recipe: str = "tuned", **settings: Any) -> Config
 
 def parse_setting(text: str) -> tuple[str, Any]:
     """``"lr=0.1"`` or ``"image_size=128x96"`` from a command line, as a name and a plain value."""
-    name, equals, value = text.partition("=")
+    name, equals, value = (part.strip() for part in text.partition("="))
     if not equals:
         raise ConfigError(f"settings are written name=value, not {text!r}")
     if name not in SETTINGS:
         raise ConfigError(f"no setting is called {name!r}; there are {', '.join(SETTINGS)}")
-    return name, _value(value.replace("×", "x").lower() if name.endswith("_size") else value)
+    return name, _size(value) if name in SIZES else _value(value)
+
+
+def _plain(value: Any) -> Any:
+    """Numbers and arrays of numpy and torch, and lists, as Python's numbers and tuples.
+
+    A checkpoint with numpy's numbers in its settings could not be read back.
+    """
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return tuple(map(_plain, value)) if isinstance(value, (list, tuple)) else value
+
+
+def _size(value: Any) -> Any:
+    """``"128x96"`` as [128, 96]; what isn't text as it is."""
+    if not isinstance(value, str):
+        return value
+    sides = re.fullmatch(r"\s*(\d{1,9})\s*[xX×]\s*(\d{1,9})\s*", value)
+    return [int(side) for side in sides.groups()] if sides else _value(value)
+
+
+def _shown(value: Any) -> str:
+    """A value in an error's one line."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else f"{text[:79]}…"
 
 
 def _value(text: str) -> Any:
-    """A number, a truth value or a list as JSON or Python writes it; else the text itself."""
-    if re.fullmatch(r"\d+x\d+", text):
-        return [int(side) for side in text.split("x")]
-    if text in ("true", "True", "false", "False"):
+    """A number, a truth value or a list as JSON or Python writes it, its brackets optional; else the text itself."""
+    if text.lower() in ("true", "false"):
         return text.lower() == "true"
     try:
         number = float(text)  # takes .5 and 2., which JSON does not
@@ -190,6 +219,9 @@ def _value(text: str) -> Any:
     except ValueError:
         pass
     try:
-        return json.loads(text) if text != "null" else text  # None would leave the setting as it is
-    except ValueError:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
         return text
+    if value is None:  # it would leave the setting as it is
+        return text
+    return list(value) if isinstance(value, tuple) else value

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torchvision.models import ResNet50_Weights
 
 from fashion_tl.__main__ import main
+from fashion_tl.approaches import load_data, start_run
 from fashion_tl.config import make_config
 from fashion_tl.network import training
 from fashion_tl.runs import Run, create_run, open_run
@@ -59,6 +60,17 @@ def test_from_random_weights_batchnorm_learns_whatever_the_recipe_says(two_step)
     assert make_config("two_step").frozen_batchnorm
     for folder in (two_step, two_step / "top20"):
         assert not open_run(folder).config.frozen_batchnorm
+
+
+def test_two_steps_say_each_note_once(wide_root, tmp_path, capsys):
+    for lr, expected in ((0.01, ["BatchNorm"]), (0.02, ["lr=0.02", "BatchNorm"])):
+        steps = {training: make_config(training, lr=lr) for training in ("two_step", "top20")}
+        data = load_data(wide_root, steps["top20"], quiet=True)
+        for training, config in steps.items():
+            start_run(tmp_path / f"{training} {lr}", config, data, "none")
+        notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("NOTE")]
+        assert len(notes) == len(expected)
+        assert all(word in note for word, note in zip(expected, notes, strict=True))
 
 
 def test_the_same_command_again_trains_nothing_and_changes_nothing(fc_only, sample_root, capsys):

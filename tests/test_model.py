@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torchvision.models import ResNet50_Weights, resnet18, resnet50
 
 from fashion_tl.__main__ import main
-from fashion_tl.config import Config
+from fashion_tl.config import Config, make_config
 from fashion_tl.data.batches import Batches
 from fashion_tl.errors import WeightsError
 from fashion_tl.network.model import (
@@ -22,6 +22,7 @@ from fashion_tl.network.model import (
     freeze_all_but_head,
     freeze_first_children,
     load_model,
+    notes_on_random,
     read_weights,
     replace_head,
     save_model,
@@ -218,6 +219,14 @@ def offline(monkeypatch):
 def test_without_a_network_the_sample_goes_on_from_random_weights_and_says_so(offline, capsys):
     assert available_weights("IMAGENET1K_V2", is_sample=True) is None
     assert "RANDOM weights" in capsys.readouterr().out
+
+
+def test_settings_that_do_not_suit_random_weights_are_named_and_no_others():
+    assert notes_on_random(make_config("direct", lr=0.01, frozen_batchnorm=False)) == []
+    (note,) = notes_on_random(make_config("fc_only"))
+    assert note == "lr=1 is too high for random weights; set lr to 0.01 or less"
+    (note,) = notes_on_random(make_config("two_step"))
+    assert note.startswith("from random weights BatchNorm learns")
 
 
 def test_without_a_network_a_run_on_real_data_stops(offline):

@@ -1,5 +1,7 @@
 """The loop: what it measures, what it keeps, and that it goes on after a kill as if nothing had happened."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -92,6 +94,24 @@ def test_without_validation_photos_the_last_epoch_is_kept():
     history, _ = run(settings(), val_size=0)
     assert history["best"].tolist() == [False, False, False, True]
     assert history["val_loss"].isna().all()
+
+
+def test_without_validation_photos_nothing_is_said_of_validation(monkeypatch, capsys):
+    run(settings(epochs=1), val_size=0)
+    said = capsys.readouterr().out
+    assert re.fullmatch(r"epoch  1/1  loss \d\.\d{3} train   accuracy \d+\.\d% train   \d+ s\n", said)
+    train_epoch, calls = training.train_epoch, []
+
+    def interrupted(*args):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return train_epoch(*args)
+
+    monkeypatch.setattr(training, "train_epoch", interrupted)
+    run(settings(), val_size=0)
+    said = capsys.readouterr().out
+    assert "interrupted: the weights of epoch 2, the last so far, are kept" in said and "nan" not in said
 
 
 @pytest.mark.parametrize("killed_after", [1, 3])

@@ -60,11 +60,18 @@ def available_weights(weights: str | os.PathLike | None, is_sample: bool) -> str
             if not is_sample or str(weights) not in NAMES:
                 raise
             say(str(error).removesuffix(f" {WAYS}"))
-    say(
-        "NOTE: training starts from RANDOM weights: nothing is transferred, so accuracy is far lower. The recipes' "
-        "learning rates are for ImageNet's weights; for random ones, set lr to 0.01 or less."
-    )
+    say("NOTE: training starts from RANDOM weights: nothing is transferred, so accuracy is far lower.")
     return None
+
+
+def notes_on_random(config: Config) -> list[str]:
+    """What of these settings doesn't suit random weights, in sentences."""
+    notes = []
+    if config.lr > 0.01:
+        notes.append(f"lr={config.lr:g} is too high for random weights; set lr to 0.01 or less")
+    if config.frozen_batchnorm:
+        notes.append("from random weights BatchNorm learns, whatever the settings say")
+    return notes
 
 
 def read_weights(weights: str | os.PathLike) -> dict[str, torch.Tensor]:

@@ -112,7 +112,8 @@ def fit(
         if not history or not isinstance(error, KeyboardInterrupt):
             raise
         interrupted = True
-        bar.write(f"interrupted: the weights of epoch {best['epoch']}, the best so far, are kept")
+        which = "best" if math.isfinite(best["val_cross_entropy"]) else "last"
+        bar.write(f"interrupted: the weights of epoch {best['epoch']}, the {which} so far, are kept")
     finally:
         bar.close()
     model.load_state_dict(best["state"])
@@ -279,7 +280,8 @@ def _go_on(path: Path | None, model: nn.Module, optimizer: Optimizer, config: Co
 
 
 def _line(row: dict[str, float], epochs: int) -> str:
-    return (
-        f"epoch {row['epoch']:2d}/{epochs}  loss {row['train_loss']:.3f} train {row['val_loss']:.3f} val   "
-        f"accuracy {row['train_accuracy']:.1%} train {row['val_accuracy']:.1%} val   {row['seconds']:.0f} s"
-    )
+    """An epoch in words; without the validation's part where nothing validates."""
+    loss, accuracy = f"{row['train_loss']:.3f} train", f"{row['train_accuracy']:.1%} train"
+    if not math.isnan(row["val_loss"]):
+        loss, accuracy = f"{loss} {row['val_loss']:.3f} val", f"{accuracy} {row['val_accuracy']:.1%} val"
+    return f"epoch {row['epoch']:2d}/{epochs}  loss {loss}   accuracy {accuracy}   {row['seconds']:.0f} s"
