@@ -22,8 +22,9 @@ NEEDS = "onnxruntime 1.18 or newer; the lines under `example` need Pillow 10.1 o
 # As `photos.decode` does it. The example does the same.
 PREPARATION = (
     "With Pillow: open the file; call draft('RGB', (side, side)), side being the longer one of stored_size; turn the "
-    "image upright by its EXIF orientation; put what is transparent on white; keep the upper 8 of 16 bits, inverted where "
-    "0 is white; convert it to RGB; resize it to stored_size, (height, width), with Resampling.BILINEAR and without keeping the aspect."
+    "image upright by its EXIF orientation; put what is transparent on white; keep the upper 8 of 16 bits, inverted "
+    "where 0 is white; convert it to RGB; resize it to stored_size, (height, width), with Resampling.BILINEAR and "
+    "without keeping the aspect."
 )
 EXAMPLE = Path(__file__).parent / "examples" / "onnx_answers.py"
 TOLERANCE = 1e-3  # of a probability, between onnxruntime and torch on photos of noise

@@ -18,6 +18,7 @@ from torchvision.models import ResNet50_Weights
 
 from fashion_tl.data.catalogue import read_catalogue
 from fashion_tl.data.dataroot import open_root
+from fashion_tl.data.sample import draw_sample
 from fashion_tl.errors import FashionTLError, WeightsError
 from fashion_tl.network import weights
 from fashion_tl.network.model import available_weights

@@ -168,10 +168,10 @@ def open_root(path: str | os.PathLike, cache: str | os.PathLike | None = None) -
 
     The shallowest copy wins, of several the first by name. Where there is no ``styles.csv``, folders of photos are
     classes: see :func:`fashion_tl.data.classfolders.find_classes`. Folders may be links, and photos hard links; but a
-    photo that is a symbolic link is followed only within the root (or the folder that it lies in, where that is a link),
-    else it is left out: a data root from elsewhere must not show photos of yours. In a zip no link is followed, and of
-    two members with one name the last counts. ``"sample"`` stands for the built-in sample, which is drawn into the
-    cache folder. The table itself stands for its folder. DataError names the path and what it lacks.
+    photo that is a symbolic link is followed only within the root (or the folder that it lies in, where that is a
+    link), else it is left out: a data root from elsewhere must not show photos of yours. In a zip no link is followed,
+    and of two members with one name the last counts. ``"sample"`` stands for the built-in sample, which is drawn into
+    the cache folder. The table itself stands for its folder. DataError names the path and what it lacks.
     """
     if str(path) == SAMPLE:
         from fashion_tl.data.sample import draw_sample

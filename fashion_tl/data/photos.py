@@ -61,8 +61,8 @@ def decode_photos(
 
     The aspect is stretched, as in the published runs. ``cache`` is the folder to keep the array in (see
     :func:`fashion_tl.data.dataroot.cache_folder`), ``workers`` the number of processes: by default one for each
-    processor that this process may use. DataError when not one photo can be decoded, or the cache folder can't be written;
-    ConfigError when ``workers`` is below 1.
+    processor that this process may use. DataError when not one photo can be decoded, or the cache folder can't be
+    written; ConfigError when ``workers`` is below 1.
     """
     if workers is not None and workers < 1:
         raise ConfigError(f"workers must be 1 or more, not {workers}")
