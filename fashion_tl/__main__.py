@@ -6,19 +6,23 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from fashion_tl import __version__
-from fashion_tl.config import APPROACHES, DEFAULT_WEIGHTS, RECIPES, parse_setting
+from fashion_tl.backbones import BACKBONES
+from fashion_tl.config import DEFAULT_WEIGHTS, RECIPES, parse_setting
 from fashion_tl.errors import DataError, FashionTLError
 from fashion_tl.files import as_path
 from fashion_tl.machine import say
+from fashion_tl.recipes import APPROACHES
+from fashion_tl.split import EVEN_ODD
 
 if TYPE_CHECKING:
     from fashion_tl.data.catalogue import Catalogue
 
 LARGEST_SHOWN = 5  # classes that the summary names
+OPTIONS = ("epochs", "seed", "label", "split", "backbone")  # settings that `run` has options for
 
 # Each command imports what it needs, so that --help and summary never wait for torch.
 
@@ -27,7 +31,7 @@ def summary(args: argparse.Namespace) -> None:
     from fashion_tl.data.catalogue import facts, read_catalogue
     from fashion_tl.data.dataroot import open_root
 
-    catalogue = read_catalogue(open_root(args.data, args.cache), args.bad_rows)
+    catalogue = read_catalogue(open_root(args.data, args.cache), args.bad_rows, args.label, args.split)
     numbers = facts(catalogue)
     if args.json:
         print(json.dumps(numbers, indent=2))
@@ -38,7 +42,7 @@ def summary(args: argparse.Namespace) -> None:
 
 
 def _print_account(catalogue: "Catalogue", numbers: dict[str, int | float]) -> None:
-    say(f"{catalogue.name}: even years train, odd years test")
+    say(f"{catalogue.name}: the label is {catalogue.label}; {catalogue.split.rule}")
     for note in catalogue.notes:
         say(note)
     for name, value in numbers.items():
@@ -65,7 +69,7 @@ def download(args: argparse.Namespace) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from fashion_tl.approaches import RUN
+    from fashion_tl.approaches import run_approach
     from fashion_tl.distributed import processes, rank
     from fashion_tl.network.inference import pick_device
     from fashion_tl.reporting.evaluation import headline
@@ -75,8 +79,9 @@ def run(args: argparse.Namespace) -> None:
     out = as_path(args.out)
     weights = args.weights or default_weights(out)
     with processes(pick_device()):
-        settings = {"epochs": args.epochs, "seed": args.seed, **dict(map(parse_setting, args.set))}
-        runs = RUN[args.approach](args.data, weights, out, args.recipe, args.cache, workers=args.workers, **settings)
+        settings = {name: getattr(args, name) for name in OPTIONS} | dict(map(parse_setting, args.set))
+        own = {"recipe": args.recipe, "cache": args.cache, "workers": args.workers}
+        runs = run_approach(args.approach, args.data, weights, out, **own, **settings)
         if rank() > 0:
             return
     for finished in runs:
@@ -116,24 +121,29 @@ def export(args: argparse.Namespace) -> None:
 
 def parser() -> argparse.ArgumentParser:
     # The console command's file is called fashion-tl; started with -m, the file is __main__.py.
-    prog = (
-        "fashion-tl" if os.path.splitext(os.path.basename(sys.argv[0]))[0] == "fashion-tl" else "python -m fashion_tl"
-    )
-    main = argparse.ArgumentParser(prog=prog, description=__doc__)
+    is_script = os.path.splitext(os.path.basename(sys.argv[0]))[0] == "fashion-tl"
+    main = argparse.ArgumentParser(prog="fashion-tl" if is_script else "python -m fashion_tl", description=__doc__)
     main.add_argument("--version", action="version", version=f"fashion_tl {__version__}")
     commands = main.add_subparsers(required=True, metavar="command")
 
-    def command(function, words: str, data: bool = True) -> argparse.ArgumentParser:
+    def command(function: Callable, words: str, data: bool = True) -> argparse.ArgumentParser:
         new = commands.add_parser(function.__name__, help=words, description=words)
         new.set_defaults(function=function)
         if data:
-            new.add_argument(
-                "--data", required=True, help="folder or zip in Kaggle's layout or with a folder per class, or `sample`"
-            )
+            kinds = "folder or zip in Kaggle's layout or with a folder per class, or `sample`"
+            new.add_argument("--data", required=True, help=kinds)
             new.add_argument("--cache", help="folder for decoded photos (default: FASHION_TL_CACHE or ~/.cache)")
         return new
 
+    _commands_of_data(command)
+    _command_of_training(command)
+    _commands_of_a_run(command)
+    return main
+
+
+def _commands_of_data(command: Callable[..., argparse.ArgumentParser]) -> None:
     new = command(summary, "Count what a data root holds, and what is left out and why.")
+    _label_and_split(new)
     new.add_argument("--bad-rows", choices=("skip", "recover"), default="skip")
     new.add_argument("--json", action="store_true")
 
@@ -147,16 +157,30 @@ def parser() -> argparse.ArgumentParser:
     new.add_argument("--small", action="store_true", help="the photos of 80×60 (600 MB) instead of the full-size ones")
     new.add_argument("--to", required=True, help="folder to put the zip into")
 
+
+def _label_and_split(new: argparse.ArgumentParser) -> None:
+    new.add_argument("--label", default="articleType", help="the column that names the classes (default: %(default)s)")
+    ways = "even-odd, year<=2014, random:0.2 or column:NAME"
+    new.add_argument("--split", default=EVEN_ODD, help=f"what trains and what tests: {ways} (default: %(default)s)")
+
+
+def _command_of_training(command: Callable[..., argparse.ArgumentParser]) -> None:
     new = command(run, "Train and evaluate one approach, as its notebook does.")
     new.add_argument("approach", choices=APPROACHES)
-    new.add_argument("--weights", help=f"torchvision's (default: {DEFAULT_WEIGHTS}), a file of a ResNet-50, or `none`")
+    new.add_argument(
+        "--weights", help=f"torchvision's (default: {DEFAULT_WEIGHTS}), a file of such a network, or `none`"
+    )
     new.add_argument("--out", required=True, help="folder of the run")
+    _label_and_split(new)
+    new.add_argument("--backbone", choices=BACKBONES, help="default: resnet50")
     new.add_argument("--recipe", choices=RECIPES, default="tuned", help="default: %(default)s")
     new.add_argument("--epochs", type=int, help="default: the recipe's")
     new.add_argument("--seed", type=int, help="default: 0")
     new.add_argument("--workers", type=int, help="processes that decode photos (default: one for each processor)")
     new.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other; repeatable")
 
+
+def _commands_of_a_run(command: Callable[..., argparse.ArgumentParser]) -> None:
     new = command(figures, "Draw the figures of a run again, without training.")
     new.add_argument("run", help="folder of the run")
 
@@ -173,7 +197,6 @@ def parser() -> argparse.ArgumentParser:
     new.add_argument("run", help="folder of the run")
     new.add_argument("--onnx", action="store_true", required=True, help="as ONNX, the one format there is")
     new.add_argument("--to", help="file to write (default: model.onnx in the run's folder)")
-    return main
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -36,7 +36,7 @@ class Classifier(nn.Module):
     def __init__(self, saved: SavedModel) -> None:
         super().__init__()
         self.model, self.config = folded(saved.model), saved.config
-        self.register_buffer("unseen", torch.tensor(saved.train_counts) == 0)
+        self.register_buffer("unseen", torch.tensor(saved.fit_counts) == 0)
 
     def forward(self, photos: Tensor) -> Tensor:
         """uint8 RGB [batch, *stored_size, 3] to float32 [batch, num_classes]; classes without training photos get 0."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from fashion_tl.data.classfolders import FILLERS, PARTS, find_classes
+from fashion_tl.data.classfolders import FILLERS, find_classes
 from fashion_tl.data.listing import (
     Archive,
     Folder,
@@ -26,6 +26,7 @@ from fashion_tl.data.search import DEEPEST, IMAGES, OTHER_TABLES, TABLE, Copy, F
 from fashion_tl.data.zips import why_no_zip
 from fashion_tl.errors import DataError
 from fashion_tl.files import as_path, make_once
+from fashion_tl.split import PARTS
 
 SAMPLE = "sample"  # in place of a path: the built-in sample, drawn on first use
 # Why a photo is left out, or a folder.
@@ -58,7 +59,7 @@ class DataRoot:
 
     ``inner`` leads from ``path`` to the folder of ``table``, the name of ``styles.csv``. ``photos`` holds each photo's
     file by the photo's id: the file's name without its ending. ``outside`` are ids of photos that are left out, being
-    links out of the root. ``labelled`` are (id, year, class) where there is no table, and ``left_out`` then (name,
+    links out of the root. ``labelled`` are (id, part, class) where there is no table, and ``left_out`` then (name,
     reason) of photos without a class; ``classes_in`` leads to the folder of the classes, and ``is_drawn``
     says that no folder said which of them test. ``notes`` say in sentences
     what was decided.
@@ -71,7 +72,7 @@ class DataRoot:
     is_sample: bool = False
     outside: frozenset[str] = frozenset()
     table: str | None = TABLE
-    labelled: tuple[tuple[str, int, str], ...] = field(default=(), repr=False)
+    labelled: tuple[tuple[str, str, str], ...] = field(default=(), repr=False)
     left_out: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = ()
     classes_in: str = ""

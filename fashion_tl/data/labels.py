@@ -17,11 +17,11 @@ def _visible(text: str) -> str:
     return INVISIBLE.sub("", unicodedata.normalize("NFC", text))
 
 
-def fault_of_label(label: str) -> str | None:
-    """Why photos with this label can't be used, or None."""
+def fault_of_label(label: str, column: str) -> str | None:
+    """Why photos with this label, of this column, can't be used, or None."""
     if min(label, default=" ") < " ":  # NUL and the like: no table or chart could hold it
-        return "bad articleType"
-    return None if label else "missing articleType"
+        return f"bad {column}"
+    return None if label else f"missing {column}"
 
 
 def alike_in_capitals(labels: Iterable[str]) -> tuple[str, ...]:

@@ -10,11 +10,10 @@ from fashion_tl.data.labels import fault_of_label, label_of
 from fashion_tl.data.listing import ENDINGS
 from fashion_tl.data.table import read_table
 from fashion_tl.errors import DataError
+from fashion_tl.split import PARTS, Split
 
-NEEDED = ("id", "year", "articleType")
-KEPT = ("id", "year", "articleType", "masterCategory", "subCategory", "productDisplayName")
-LABELS = ("articleType", "masterCategory", "subCategory")
-MISSING, MALFORMED, BAD_YEAR, BAD_LABEL = "missing image", "malformed", "bad year", "bad articleType"
+KEPT = ("id", "year", "label", "split_value", "masterCategory", "subCategory", "productDisplayName")
+MISSING, MALFORMED = "missing image", "malformed"
 
 # A year by itself, or in a date whose year is plain whatever the order of day and month, with or without a time.
 TIME = r"(?:[T ]\d{1,2}:\d\d[\d:.]*(?: ?[AP]M|Z|[+-]\d\d:?\d\d)?)?"
@@ -28,6 +27,7 @@ MONTH_AND_YEAR = re.compile(r"(?P<year>\d{4})[-/](?P<a>\d\d?)|(?P<b>\d\d?)[-/](?
 class Rows:
     """``kept`` has a dict of the columns ``KEPT`` and ``line`` for each usable row, ``left_out`` (line, id, reason).
 
+    The year is None where it isn't known and nobody needs it; ``split_value`` is what the split's column holds.
     ``malformed`` counts rows with another number of fields than the header, recovered or not, or with a field beyond
     all bounds. ``examples`` show the first row of some reasons in words.
     """
@@ -43,9 +43,9 @@ class Rows:
         return len(self.kept) + len(self.left_out)
 
 
-def read_rows(root: DataRoot, recover: bool) -> Rows:
+def read_rows(root: DataRoot, recover: bool, label: str, split: Split) -> Rows:
     """The rows of ``styles.csv``; a kept one's ``id`` is that of its photo. With ``recover``, fields that are too many
-    are joined to the last one.
+    are joined to the last one. ``label`` is the column that names the classes.
 
     DataError names the file, and the line or the column, when the file is empty or no table, lacks a column, or when
     next to no id names a photo.
@@ -53,7 +53,8 @@ def read_rows(root: DataRoot, recover: bool) -> Rows:
     where = f"{root.path}: {root.inner}{root.table}"
     with root.open_files() as read:
         content = read(root.table)
-    table = read_table(content, where, NEEDED, KEPT, root.id_of)
+    needed = dict.fromkeys(("id", *(("year",) if split.needs_year else ()), label, *filter(None, [split.column])))
+    table = read_table(content, where, tuple(needed), tuple(dict.fromkeys((*needed, *KEPT))), root.id_of)
     own = table.column["id"]
     exact = {root.id_of(fields[own].strip()) for _, fields in table.records if len(fields) > own}
     kept, left_out, seen, malformed, examples, dates = [], [], set(), 0, {}, []
@@ -65,18 +66,21 @@ def read_rows(root: DataRoot, recover: bool) -> Rows:
                 left_out.append((line, dict(enumerate(fields)).get(own, ""), MALFORMED))
                 continue
             fields = [*fields[: table.width - 1], table.separator.join(fields[table.width - 1 :])]
-        row = {name: (label_of if name in LABELS else str.strip)(fields[i]) for name, i in table.column.items()}
-        photo, year = root.id_of(row["id"]) or root.id_in_capitals(row["id"], exact), year_of(row["year"])
-        if reason := _fault(row, photo, year, root, seen):
+        row = {name: fields[i].strip() for name, i in table.column.items()}
+        photo, year = root.id_of(row["id"]) or root.id_in_capitals(row["id"], exact), year_of(row.get("year", ""))
+        own_label = label_of(row[label])
+        reason = _fault_of_photo(row["id"], photo, root, seen) or _fault_of_split(row, year, split)
+        if reason := reason or fault_of_label(own_label, label):
             left_out.append((line, row["id"], reason))
-            if reason in (BAD_YEAR, BAD_LABEL):
-                value = row["year" if reason == BAD_YEAR else "articleType"]
-                examples.setdefault(reason, f"line {line} has {value[:100]!r}")
+            if reason.startswith("bad "):
+                examples.setdefault(reason, f"line {line} has {row[reason.removeprefix('bad ')][:100]!r}")
             continue
         seen.add(photo)
-        if not YEAR.fullmatch(row["year"]):
+        if split.needs_year and not YEAR.fullmatch(row["year"]):
             dates.append(f"{row['year']!r} in line {line}")
-        kept.append(row | {"id": photo, "year": year, "line": line})
+        names = {name: label_of(row.get(name, "")) for name in ("masterCategory", "subCategory")}
+        known = {"id": photo, "year": year, "label": own_label, "split_value": row.get(split.column or "", "")}
+        kept.append(known | names | {"productDisplayName": row.get("productDisplayName", ""), "line": line})
     notes = (f"Years of {len(dates):,} rows were taken from dates, such as {dates[0]}.",) if dates else ()
     rows = Rows(kept, left_out, malformed, (*table.notes, *notes), examples)
     _refuse_strangers(rows, root, where)
@@ -91,9 +95,9 @@ def _width(line: int, found: int, expected: int) -> str:
 def rows_of_folders(root: DataRoot) -> Rows:
     """A row for each photo in a folder per class; there are no lines, so each ``line`` is 0."""
     kept, left_out = [], [(0, name, reason) for name, reason in root.left_out]
-    for photo, year, kind in root.labelled:
-        row = dict.fromkeys(KEPT, "") | {"id": photo, "year": year, "articleType": kind, "line": 0}
-        if reason := fault_of_label(kind):
+    for photo, part, kind in root.labelled:
+        row = dict.fromkeys(KEPT, "") | {"id": photo, "year": None, "label": kind, "split_value": part, "line": 0}
+        if reason := fault_of_label(kind, "class"):
             left_out.append((0, photo, reason))
         else:
             kept.append(row)
@@ -119,17 +123,24 @@ def _refuse_strangers(rows: Rows, root: DataRoot, where: str) -> None:
     )
 
 
-def _fault(row: dict[str, str], photo: str | None, year: int | None, root: DataRoot, seen: set[str]) -> str | None:
-    """Why a row can't be used, or None; ``photo`` is the id of the photo that it names."""
-    if not row["id"]:
+def _fault_of_photo(written: str, photo: str | None, root: DataRoot, seen: set[str]) -> str | None:
+    """Why a row's photo can't be used, or None; ``photo`` is the id of the one that it names as ``written``."""
+    if not written:
         return "missing id"
     if photo in seen:
         return "duplicate id"
     if photo not in root.photos:
         return OUTSIDE if photo in root.outside else MISSING
-    if year is None:
-        return BAD_YEAR if row["year"] else "missing year"
-    return fault_of_label(row["articleType"])
+    return None
+
+
+def _fault_of_split(row: dict[str, str], year: int | None, split: Split) -> str | None:
+    """Why it can't be told whether a row trains or tests, or None."""
+    if split.needs_year and year is None:
+        return "bad year" if row["year"] else "missing year"
+    if split.column and row[split.column].lower() not in PARTS:
+        return f"bad {split.column}" if row[split.column] else f"missing {split.column}"
+    return None
 
 
 def year_of(text: str) -> int | None:

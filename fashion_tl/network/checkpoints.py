@@ -95,7 +95,7 @@ def _no_network(content: Any, name: str) -> WeightsError:
     whose = next((words for known, words in OTHER_NAMES.items() if any(re.search(known, key) for key in names)), "")
     shown = ", ".join(map(_word, names[:3])) + (", …" if len(names) > 3 else "")
     return WeightsError(
-        f"{name} does not fit ResNet-50 by torchvision's names (conv1.weight, layer1.0.conv1.weight, …): its names are "
+        f"{name} holds no ResNet by torchvision's names (conv1.weight, layer1.0.conv1.weight, …): its names are "
         f"{shown}{f' ({whose})' if whose else ''}"
     )
 
