@@ -16,9 +16,9 @@ import measures
 import timing
 import torch
 
-from fashion_tl.config import make_config
 from fashion_tl.data.dataroot import SAMPLE
 from fashion_tl.data.dataset import load_data
+from fashion_tl.recipes import make_config
 
 
 def main() -> None:

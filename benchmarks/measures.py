@@ -18,7 +18,7 @@ import peers
 import torch
 from timing import alternate, missing, rates, row
 
-from fashion_tl.config import Config, make_config
+from fashion_tl.config import Config
 from fashion_tl.data.batches import Batches, feature_batches, photo_batches
 from fashion_tl.data.dataset import Data
 from fashion_tl.data.photos import photo_digests
@@ -26,6 +26,7 @@ from fashion_tl.network import features
 from fashion_tl.network.inference import outputs, pick_device, resolve_precision, through
 from fashion_tl.network.model import build_resnet50, freeze_all_but_head, freeze_first_children, split_frozen
 from fashion_tl.network.training import fit
+from fashion_tl.recipes import make_config
 
 EPOCHS = 20
 BF16 = resolve_precision("auto", pick_device()) == "bf16"

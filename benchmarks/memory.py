@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 from measures import evenly, some
 
-from fashion_tl.config import make_config
 from fashion_tl.data.dataset import load_data
 from fashion_tl.files import as_path
 from fashion_tl.network.inference import pick_device
 from fashion_tl.network.model import build_resnet50
 from fashion_tl.network.training import fit
+from fashion_tl.recipes import make_config
 
 
 def anonymous() -> int:

@@ -130,7 +130,6 @@ def approach_configs(name: str, recipe: str = "tuned", **settings: Any) -> list[
 
 
 def first_steps(training: str) -> tuple[str, ...]:
-    """The trainings that come before this one in its approach; their runs lie in folders of these names, below its own.
-    """
+    """The trainings before this one in its approach. Their runs lie in folders of these names, below its own."""
     rows = (row for row in APPROACHES.values() if row.trainings[-1] == training)
     return next((row.trainings[:-1] for row in rows), ())

@@ -23,12 +23,13 @@ import papermill
 import torch
 from nbformat import NotebookNode
 
-from fashion_tl.config import DEFAULT_WEIGHTS, TRAININGS, make_config, parse_setting
+from fashion_tl.config import DEFAULT_WEIGHTS, parse_setting
 from fashion_tl.data.catalogue import read_catalogue
 from fashion_tl.data.dataroot import SAMPLE, DataRoot, open_root
 from fashion_tl.errors import FashionTLError
 from fashion_tl.files import as_path
 from fashion_tl.network.model import available_weights
+from fashion_tl.recipes import TRAININGS, make_config
 from fashion_tl.reporting.evaluation import headline
 from fashion_tl.runs import Run, default_weights, open_run
 

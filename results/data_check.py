@@ -14,11 +14,11 @@ from make import HERE
 from PIL import ExifTags, Image
 from torch.nn import functional as F
 
-from fashion_tl.config import make_config
 from fashion_tl.data.catalogue import facts
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.data.photos import twin_groups
 from fashion_tl.errors import FashionTLError
+from fashion_tl.recipes import make_config
 from fashion_tl.runs import commit, write_json
 
 NEAR = (2, 4)  # root mean square difference of two photos of 20×15 pixels, in levels of 255

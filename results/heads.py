@@ -12,7 +12,6 @@ import torch
 from make import HERE, look
 from sklearn.model_selection import StratifiedGroupKFold
 
-from fashion_tl.config import make_config
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.data.photos import twin_groups
 from fashion_tl.errors import FashionTLError
@@ -21,6 +20,7 @@ from fashion_tl.network.inference import forward, pick_device
 from fashion_tl.network.model import available_weights, build_resnet50, freeze_all_but_head, split_frozen
 from fashion_tl.network.training import fit
 from fashion_tl.network.weights import weights_name
+from fashion_tl.recipes import make_config
 from fashion_tl.reporting.evaluation import metrics, prediction_table
 from fashion_tl.runs import commit, machine, write_json
 

@@ -24,11 +24,12 @@ from fashion_tl.approaches import (
     train_network,
     unless_interrupted,
 )
-from fashion_tl.config import TUNED, make_config
+from fashion_tl.config import TUNED
 from fashion_tl.data.dataset import load_data
 from fashion_tl.errors import FashionTLError
 from fashion_tl.files import as_path
 from fashion_tl.network.model import available_weights, build_resnet50, freeze_all_but_head
+from fashion_tl.recipes import make_config
 from fashion_tl.runs import Run
 
 

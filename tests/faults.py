@@ -40,10 +40,10 @@ import torch
 
 from fashion_tl import __main__ as commands
 from fashion_tl import approaches
-from fashion_tl.config import APPROACHES
 from fashion_tl.data import photos
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.network import features, training
+from fashion_tl.recipes import APPROACHES
 from fashion_tl.reporting import gallery
 
 HEAD = ("what was done", "how often", "what was lost")
@@ -551,7 +551,7 @@ def interrupted_notebook(root: Path, home: Path, ref: Reference, name: str) -> l
 
 def prepare(home: Path, photos: int = 176, types: int = 22) -> Path:
     """The sample, and fewer figures than a run has."""
-    gallery.OF_DATA, gallery.OF_RUN = ("weight",), ("loss",)
+    gallery.OF_DATA, gallery.OF_RUN = {"weight": gallery.weight}, {"loss": gallery.loss}
     torch.set_num_threads(1)
     return draw_sample(home / "sample", photos=photos, types=types)
 

@@ -14,8 +14,8 @@ from torchvision.models import ResNet50_Weights
 
 from fashion_tl.__main__ import main
 from fashion_tl.approaches import load_data, start_run
-from fashion_tl.config import make_config
 from fashion_tl.network import training
+from fashion_tl.recipes import make_config
 from fashion_tl.runs import Run, create_run, open_run
 
 QUICK = ["--set", "image_size=32x32", "--set", "batch_size=32", "--set", "precision=fp32"]
@@ -112,7 +112,7 @@ def test_two_steps_leave_the_first_step_inside_the_second(two_step):
     assert first.config.training == "top20" and second.config.training == "two_step"
     assert (len(first.per_class), len(second.per_class)) == (20, 24)
     assert first.metrics["n_test"] < second.metrics["n_test"]
-    assert first.per_class["articleType"].tolist() == second.per_class["articleType"].tolist()[:20]
+    assert first.per_class["label"].tolist() == second.per_class["label"].tolist()[:20]
 
 
 def test_a_refused_two_step_leaves_nothing_in_the_other_run(fc_only, wide_root):
@@ -162,7 +162,7 @@ def test_predict_names_the_five_most_likely_classes_of_any_photo(fc_only, sample
     assert lines[0] == str(photo) and len(lines) == 6
     shares = [float(line.split("%")[0]) for line in lines[1:]]
     assert shares == sorted(shares, reverse=True) and 90 < sum(shares) < 100.3
-    assert {line.split("%")[1].strip() for line in lines[1:]} <= set(open_run(fc_only).per_class["articleType"])
+    assert {line.split("%")[1].strip() for line in lines[1:]} <= set(open_run(fc_only).per_class["label"])
 
 
 def test_predict_agrees_with_the_runs_own_predictions(fc_only, sample_root, capsys):

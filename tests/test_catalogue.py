@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from conftest import HEADER, jpeg, pattern, row_line
 
-from fashion_tl.data.catalogue import POWERS, Catalogue, ceiling, class_weights, facts, make_task, read_catalogue
+from fashion_tl.data.catalogue import Catalogue, ceiling, class_weights, facts, make_task, read_catalogue
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.errors import DataError
+from fashion_tl.split import parse_split
 
 ROWS = [(1, 2012, "Shirts"), (2, 2013, "Heels"), (3, 2014, "Heels"), (4, 2011, "Socks")]
 COMMAS = row_line(5, 2012, "Shirts", name="Red, Round Neck, Slim")  # 12 fields for a header of 10
@@ -19,8 +20,10 @@ def made_of(**classes: tuple[int, int]) -> Catalogue:
     """A catalogue with so many photos of each class in even and in odd years."""
     kinds = [kind for kind, (even, odd) in classes.items() for _ in range(even + odd)]
     years = [year for even, odd in classes.values() for year in [2012] * even + [2013] * odd]
-    table = pd.DataFrame({"id": [str(n + 1) for n in range(len(kinds))], "year": years, "articleType": kinds})
-    return Catalogue("data", len(table), 0, table, pd.DataFrame(columns=["line", "id", "reason"]))
+    table = pd.DataFrame({"id": [str(n + 1) for n in range(len(kinds))], "year": years, "label": kinds})
+    split = parse_split("even-odd")
+    table["part"] = split.parts(table, seed=0)
+    return Catalogue("data", len(table), 0, table, pd.DataFrame(columns=["line", "id", "reason"]), split=split)
 
 
 def alone(catalogue: Catalogue) -> np.ndarray:
@@ -45,7 +48,7 @@ def refusal(folder) -> str:
 
 def test_whole_rows_are_kept_in_the_files_order(make_root):
     catalogue = read_catalogue(open_root(make_root(ROWS)))
-    columns = (catalogue.table[name] for name in ("id", "year", "articleType"))
+    columns = (catalogue.table[name] for name in ("id", "year", "label"))
     assert list(zip(*columns, strict=True)) == [(str(number), *others) for number, *others in ROWS]
     assert catalogue.table["productDisplayName"].tolist() == ["Name 1", "Name 2", "Name 3", "Name 4"]
     assert catalogue.table["line"].tolist() == [2, 3, 4, 5]
@@ -62,7 +65,7 @@ def test_rows_with_unquoted_commas_are_skipped_and_named(make_root):
 def test_rows_with_unquoted_commas_are_recovered_on_request(make_root):
     catalogue = read_catalogue(open_root(make_root([COMMAS, *ROWS])), "recover")
     first = catalogue.table.iloc[0]
-    assert (first["id"], first["year"], first["articleType"]) == ("5", 2012, "Shirts")
+    assert (first["id"], first["year"], first["label"]) == ("5", 2012, "Shirts")
     assert first["productDisplayName"] == "Red, Round Neck, Slim 5"
     assert (catalogue.rows, catalogue.malformed, len(catalogue.left_out)) == (5, 1, 0)
 
@@ -134,7 +137,7 @@ def test_a_byte_order_mark_before_latin_1_is_no_part_of_the_header(make_root):
 def test_a_byte_that_is_no_utf_8_spoils_no_other_row(make_root):
     lines = [HEADER, row_line(1, 2012, "Café Tops"), row_line(2, 2013, "Heels")]
     content = "\n".join(lines).encode() + b"\xff\n" + row_line(3, 2014, "Café Tops").encode("latin-1")
-    assert read_catalogue(open_root(make_root(content))).table["articleType"].tolist() == [
+    assert read_catalogue(open_root(make_root(content))).table["label"].tolist() == [
         "Café Tops", "Heels", "Café Tops",
     ]  # fmt: skip
 
@@ -228,13 +231,13 @@ def files_of(folder, *names: str):
 def test_an_id_is_the_name_of_a_photo_in_any_of_the_ways_it_is_written(make_root, written, file):
     folder = files_of(make_root(f"id,year,articleType\n{written},2012,Shirts\n", photos={}), file, "8.jpg")
     table = read_catalogue(open_root(folder)).table
-    assert table["id"].tolist() == [file.rpartition(".")[0]] and table["articleType"].tolist() == ["Shirts"]
+    assert table["id"].tolist() == [file.rpartition(".")[0]] and table["label"].tolist() == ["Shirts"]
 
 
 def test_a_number_with_zeros_and_one_without_are_two_photos_where_both_are_there(make_root):
     rows = [("1", 2012, "A"), ("001", 2012, "B"), ("0001", 2012, "C"), ("1.0", 2012, "D"), ("2", 2012, "E")]
     catalogue = read_catalogue(open_root(files_of(make_root(rows, photos={}), "1.jpg", "001.jpg", "02.jpg")))
-    assert dict(zip(catalogue.table["id"], catalogue.table["articleType"], strict=True)) == {
+    assert dict(zip(catalogue.table["id"], catalogue.table["label"], strict=True)) == {
         "1": "A",
         "001": "B",
         "02": "E",
@@ -245,7 +248,7 @@ def test_a_number_with_zeros_and_one_without_are_two_photos_where_both_are_there
 def test_two_rows_of_one_photo_are_duplicates_however_they_are_written(make_root):
     rows = [("7", 2012, "A"), ("007", 2012, "B"), ("7.jpg", 2012, "C"), ("7.0", 2012, "D")]
     catalogue = read_catalogue(open_root(files_of(make_root(rows, photos={}), "7.jpg")))
-    assert catalogue.table["articleType"].tolist() == ["A"] and reasons(catalogue) == {"duplicate id": 3}
+    assert catalogue.table["label"].tolist() == ["A"] and reasons(catalogue) == {"duplicate id": 3}
 
 
 def test_an_id_with_its_ending_names_one_of_two_files(make_root):
@@ -258,7 +261,7 @@ def test_capitals_count_where_two_photos_or_two_rows_differ_in_them_alone(make_r
     rows = [("sku-1", 2012, "A"), ("SKU-2", 2012, "B"), ("sku-2", 2013, "C"), ("Sku-3", 2013, "D")]
     folder = files_of(make_root(rows, photos={}), "SKU-1.jpg", "sku-2.jpg", "SKU-3.jpg", "sku-3.jpg")
     catalogue = read_catalogue(open_root(folder))
-    assert catalogue.table[["id", "articleType"]].to_numpy().tolist() == [["SKU-1", "A"], ["sku-2", "C"]]
+    assert catalogue.table[["id", "label"]].to_numpy().tolist() == [["SKU-1", "A"], ["sku-2", "C"]]
     assert reasons(catalogue) == {"missing image": 2}
 
 
@@ -336,7 +339,7 @@ def test_a_malformed_row_is_named_by_its_id_wherever_that_stands(make_root):
 
 def test_columns_may_come_in_any_order_and_only_three_are_needed(make_root):
     catalogue = read_catalogue(open_root(make_root("articleType,year,id\nShirts,2012,7\n", photos={7: (0, 0, 0)})))
-    assert catalogue.table[["id", "year", "articleType"]].to_numpy().tolist() == [["7", 2012, "Shirts"]]
+    assert catalogue.table[["id", "year", "label"]].to_numpy().tolist() == [["7", 2012, "Shirts"]]
 
 
 def test_an_opened_quote_that_is_never_closed_does_not_swallow_the_rest(make_root):
@@ -376,8 +379,11 @@ def test_a_table_that_is_no_table_is_refused(make_root):
 
 def test_what_is_missing_for_a_training_is_said(make_root):
     for rows, words in (
-        ([(1, 2012, "A"), (2, 2014, "B")], "nothing to test on: all years are even"),
-        ([(1, 2013, "A"), (2, 2015, "B")], "nothing to train on: all years are odd"),
+        (
+            [(1, 2012, "A"), (2, 2014, "B")],
+            "nothing to test on, no photo of odd years. The split: even years train",
+        ),
+        ([(1, 2013, "A"), (2, 2015, "B")], "nothing to train on, no photo of even years"),
         ([(1, 2012, "A"), (2, 2013, "B")], "a single articleType"),
         ([(1, "FY16", "A"), (2, "FY17", "B")], "not one of its 2 rows can be used (bad year: 2 (line 2 has 'FY16'))"),
     ):
@@ -386,7 +392,7 @@ def test_what_is_missing_for_a_training_is_said(make_root):
 
 
 def test_photos_drawn_to_test_train_where_a_twin_of_theirs_does():
-    catalogue = replace(made_of(Shirts=(3, 1), Ties=(2, 1)), is_drawn=True)
+    catalogue = replace(made_of(Shirts=(3, 1), Ties=(2, 1)), split=parse_split("random:0.2"))
     twins = np.array([0, 1, 2, 0, 4, 5, 6])  # the first of those that train, and the one that tests
     together = catalogue.with_twins_together(twins)
     assert together.trains.tolist() == [True, True, True, True, True, True, False]
@@ -429,7 +435,7 @@ def test_the_largest_classes_keep_their_numbers():
     for part in ("train", "val", "test"):
         rows = getattr(task, part)
         assert getattr(top, part).tolist() == rows[task.labels[rows] < 20].tolist()
-    assert top.train_counts.tolist() == task.train_counts[:20].tolist()
+    assert top.fit_counts.tolist() == task.fit_counts[:20].tolist()
     numbers = facts(catalogue)
     assert numbers["top20_train"] == len(top.train) + len(top.val) == sum(range(11, 31))
     assert numbers["top20_test"] == len(top.test)
@@ -445,14 +451,14 @@ def test_even_years_train_and_odd_years_test():
     assert (years[task.test] == 2013).all() and len(task.test) == 40
     assert (years[np.union1d(task.train, task.val)] == 2012).all() and len(task.train) + len(task.val) == 60
     assert not set(task.train) & set(task.val)
-    assert [catalogue.classes[label] for label in task.labels] == catalogue.table["articleType"].tolist()
+    assert [catalogue.classes[label] for label in task.labels] == catalogue.table["label"].tolist()
 
 
 def test_each_class_gives_its_share_to_validation_and_small_ones_nothing():
     catalogue = made_of(Shirts=(200, 1), Heels=(50, 1), Socks=(6, 1), Belts=(5, 1), Caps=(4, 1), Ties=(1, 1))
     task = make_task(catalogue, alone(catalogue), val_fraction=0.1)
     assert np.bincount(task.labels[task.val], minlength=6).tolist() == [20, 5, 1, 1, 0, 0]
-    assert task.train_counts.tolist() == [180, 45, 5, 4, 4, 1]
+    assert task.fit_counts.tolist() == [180, 45, 5, 4, 4, 1]
     assert len(make_task(catalogue, alone(catalogue), val_fraction=0).val) == 0
 
 
@@ -468,7 +474,7 @@ def test_a_seed_decides_the_split():
 def test_exact_twins_stay_on_one_side():
     catalogue = made_of(Shirts=(60, 5), Heels=(40, 5), Ties=(3, 0))
     twins = np.arange(len(catalogue.table)) // 2  # pairs; one of Shirts' last even and first odd, one across classes
-    twins[catalogue.table["articleType"] == "Ties"] = twins[:3]  # and some in a class that trains whole
+    twins[catalogue.table["label"] == "Ties"] = twins[:3]  # and some in a class that trains whole
     for seed in range(20):
         task = make_task(catalogue, twins, val_fraction=0.2, seed=seed)
         assert not set(twins[task.train]) & set(twins[task.val])
@@ -480,9 +486,9 @@ def test_exact_twins_stay_on_one_side():
 def test_twins_never_take_a_whole_class_out_of_training():
     catalogue = made_of(Shirts=(60, 5), Heels=(6, 5))
     twins = alone(catalogue)
-    twins[catalogue.table["articleType"] == "Heels"] = 1000
+    twins[catalogue.table["label"] == "Heels"] = 1000
     task = make_task(catalogue, twins)
-    assert task.train_counts[task.classes.index("Heels")] == 6
+    assert task.fit_counts[task.classes.index("Heels")] == 6
 
 
 def test_nothing_to_train_on_or_to_test_on_or_to_tell_apart_is_refused():
@@ -508,21 +514,21 @@ def test_largest_classes_that_live_in_one_kind_of_year_are_refused():
 
 def test_published_weights_are_total_by_count():
     counts = np.array([600, 300, 100])
-    weights = class_weights(counts, POWERS["total/count"])
+    weights = class_weights(counts, 1.0)
     assert weights / weights[0] == pytest.approx([1, 2, 6])
 
 
 def test_square_root_weights_and_none():
     counts = np.array([900, 400, 100])
-    weights = class_weights(counts, POWERS["sqrt"])
+    weights = class_weights(counts, 0.5)
     assert weights / weights[0] == pytest.approx([1, 1.5, 3])
-    assert class_weights(counts, POWERS["none"]) == pytest.approx([1, 1, 1])
+    assert class_weights(counts, 0.0) == pytest.approx([1, 1, 1])
 
 
 def test_weights_average_to_one_over_the_training_photos_and_unseen_classes_weigh_nothing():
     counts = np.array([700, 0, 41, 1, 0])
-    for scheme in ("total/count", "sqrt", "none"):
-        weights = class_weights(counts, POWERS[scheme])
+    for power in (1.0, 0.5, 0.0):
+        weights = class_weights(counts, power)
         assert (weights * counts).sum() / counts.sum() == pytest.approx(1)
         assert weights[1] == weights[4] == 0 and (weights[counts > 0] > 0).all()
 
@@ -532,7 +538,7 @@ def test_trials_can_do_with_a_part_of_every_class_that_learns():
     whole = make_task(catalogue, alone(catalogue))
     part = make_task(catalogue, alone(catalogue), train_fraction=0.25)
     assert set(part.train) < set(whole.train) and part.val.tolist() == whole.val.tolist()
-    assert part.train_counts.tolist() == np.ceil(whole.train_counts / 4).tolist()
+    assert part.fit_counts.tolist() == np.ceil(whole.fit_counts / 4).tolist()
     again = make_task(catalogue, alone(catalogue), train_fraction=0.25)
     assert part.train.tolist() == again.train.tolist()
 
@@ -541,4 +547,4 @@ def test_a_blank_before_a_quoted_field_is_no_part_of_it(make_root):
     rows = ['1, 2010, "Shirts"', '2, "2011", "Tops, Tees"', "3, 2012, Shoes"]
     photos = {number: pattern(number) for number in (1, 2, 3)}
     root = open_root(make_root("\n".join(["id,year,articleType", *rows, ""]), photos))
-    assert read_catalogue(root).table["articleType"].tolist() == ["Shirts", "Tops, Tees", "Shoes"]
+    assert read_catalogue(root).table["label"].tolist() == ["Shirts", "Tops, Tees", "Shoes"]

@@ -12,13 +12,13 @@ from conftest import jpeg, pattern
 from PIL.PngImagePlugin import PngInfo
 
 from fashion_tl.__main__ import main
-from fashion_tl.config import make_config
 from fashion_tl.data.catalogue import facts, make_task, read_catalogue
-from fashion_tl.data.classfolders import TEST, TRAIN, find_classes
+from fashion_tl.data.classfolders import find_classes
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.data.dataset import load_data
 from fashion_tl.data.photos import twin_groups
 from fashion_tl.errors import DataError
+from fashion_tl.recipes import make_config
 
 
 def names(*patterns: str, photos: int = 5) -> list[str]:
@@ -44,8 +44,8 @@ def png(picture, number: int) -> bytes:
 def parts(files: list[str]) -> dict[str, tuple[set[str], set[str]]]:
     """The folders above photos that train and that test, by class."""
     found: dict[str, tuple[set[str], set[str]]] = {}
-    for name, (year, kind) in find_classes(files).labelled.items():
-        found.setdefault(kind, (set(), set()))[year % 2].add(name.rpartition("/")[0])
+    for name, (part, kind) in find_classes(files).labelled.items():
+        found.setdefault(kind, (set(), set()))[part == "test"].add(name.rpartition("/")[0])
     return found
 
 
@@ -68,7 +68,7 @@ def test_the_folder_and_its_zip_are_one_data_root(tmp_path, zip_root, capsys):
     assert main(["summary", "--data", str(folder)]) == 0
     said = capsys.readouterr().out
     assert "the class of a photo is the folder that it lies in (2 classes: Shirts, Shoes)." in said
-    assert "Photos in train/ train, as of the year 2000; those in test/ test, as of 2001." in said
+    assert "Photos in train/ train; those in test/ test." in said
 
 
 @pytest.mark.parametrize(
@@ -97,19 +97,19 @@ def test_single_folders_around_everything_are_skipped_and_deeper_ones_belong_to_
 def test_without_folders_that_name_parts_a_fifth_of_each_class_tests_and_always_the_same():
     files = names("Shirts/{}.jpg", photos=100) + names("Shoes/{}.jpg", photos=3) + ["Ties/0.jpg"]
     found = find_classes(files)
-    assert Counter(kind for year, kind in found.labelled.values() if year % 2) == {"Shirts": 20, "Shoes": 1}
+    assert Counter(kind for part, kind in found.labelled.values() if part == "test") == {"Shirts": 20, "Shoes": 1}
     assert "20% of each class do (21 photos, always the same)" in found.notes[1]
     assert find_classes(files[::-1]).labelled == found.labelled
     moved = find_classes([f"wrapped/{name}" for name in files]).labelled
     assert {name.removeprefix("wrapped/"): each for name, each in moved.items()} == found.labelled
     more = find_classes([*files, "Shirts/more.jpg"]).labelled  # few others change sides
     assert sum(more[name] != each for name, each in found.labelled.items()) <= 1
-    assert [name for name, (year, _) in found.labelled.items() if year % 2][:5] != files[:5]
+    assert [name for name, (part, _) in found.labelled.items() if part == "test"][:5] != files[:5]
 
 
 def test_only_train_with_classes_is_divided_too():
     found = find_classes(names("train/Shirts/{}.jpg", "train/Shoes/{}.jpg"))
-    assert Counter(year for year, _ in found.labelled.values()) == {2000: 8, 2001: 2}
+    assert Counter(part for part, _ in found.labelled.values()) == {"train": 8, "test": 2}
 
 
 @pytest.mark.parametrize("test", ["test/{}.jpg", "test/unknown/{}.jpg", "test/test/{}.jpg", "test/images/{}.jpg"])
@@ -124,7 +124,7 @@ def test_photos_of_a_competition_whose_classes_nobody_tells_are_left_out_and_the
 
 def test_where_test_has_no_classes_val_tests():
     found = find_classes(names("train/Shirts/{}.jpg", "train/Shoes/{}.jpg", "val/Shirts/{}.jpg", "test/{}.jpg"))
-    assert found.labelled["val/Shirts/0.jpg"] == (2001, "Shirts") and "those in val/ test" in found.notes[2]
+    assert found.labelled["val/Shirts/0.jpg"] == ("test", "Shirts") and "those in val/ test" in found.notes[2]
 
 
 def test_photos_beside_the_class_folders_are_left_out_and_counted(tmp_path):
@@ -185,7 +185,7 @@ def test_a_photo_that_is_a_link_out_of_the_root_is_left_out_and_a_folder_that_is
     (folder / "A" / "round").symlink_to(folder)
     catalogue = read_catalogue(open_root(folder))
     assert catalogue.left_out.to_numpy().tolist() == [[0, "A/9.jpg", "link out of the root"]]
-    assert Counter(catalogue.table["articleType"]) == {"A": 5, "B": 5, "C": 5}
+    assert Counter(catalogue.table["label"]) == {"A": 5, "B": 5, "C": 5}
 
 
 @pytest.mark.parametrize(
@@ -220,9 +220,9 @@ def test_a_table_wins_over_class_folders(make_root):
 def test_each_class_may_have_its_own_train_and_test():
     names = [f"{kind}/{part}/{n}.jpg" for kind in ("Shirts", "Shoes") for part in ("train", "test") for n in (1, 2)]
     found = find_classes(names)
-    assert found.labelled["Shirts/train/1.jpg"] == (TRAIN, "Shirts")
-    assert found.labelled["Shoes/test/2.jpg"] == (TEST, "Shoes")
-    assert sum(year == TEST for year, _ in found.labelled.values()) == 4
+    assert found.labelled["Shirts/train/1.jpg"] == ("train", "Shirts")
+    assert found.labelled["Shoes/test/2.jpg"] == ("test", "Shoes")
+    assert sum(part == "test" for part, _ in found.labelled.values()) == 4
     assert "the train/ of each class train" in found.notes[-1] and "the test/ of each class test" in found.notes[-1]
 
 
@@ -260,8 +260,8 @@ def test_folders_that_look_the_same_are_one_class_and_lose_no_photo(tmp_path):
     whole, apart = unicodedata.normalize("NFC", "Été"), unicodedata.normalize("NFD", "Été")
     folder = put(tmp_path / "root", names(f"{whole}/{{}}.jpg", f"{apart}/{{}}.jpg", "a  b/{}.jpg", "a\u00a0b/{}.jpg"))
     catalogue = read_catalogue(open_root(folder))
-    assert catalogue.counts["articleType"].tolist() == ["a b", whole] and catalogue.rows == 20
-    assert (catalogue.table["articleType"].value_counts() == 10).all() and catalogue.table["id"].is_unique
+    assert catalogue.counts["label"].tolist() == ["a b", whole] and catalogue.rows == 20
+    assert (catalogue.table["label"].value_counts() == 10).all() and catalogue.table["id"].is_unique
     assert len({photo.name for photo in open_root(folder).photos.values()}) == 20
 
 
@@ -295,6 +295,6 @@ def test_the_same_photo_under_two_names_is_on_one_side_of_a_drawn_split(tmp_path
             twin = pattern(number // 2 + 100 * (kind == "B"))
             (tmp_path / "root" / kind / f"{number}.png").write_bytes(png(twin, number))
     data = load_data(tmp_path / "root", make_config("direct"), tmp_path / "cache")
-    groups = data.catalogue.table.groupby(twin_groups(data.digests))["year"].nunique()
+    groups = data.catalogue.table.groupby(twin_groups(data.digests))["part"].nunique()
     assert len(groups) == 20 and (groups == 1).all() and len(data.task.test) > 0
     assert "Drawn to test, but pixel for pixel the same as a photo that trains" in capsys.readouterr().out

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from fashion_tl.__main__ import main
-from fashion_tl.config import SETTINGS, TRAININGS, Config, make_config, parse_setting
+from fashion_tl.config import SETTINGS, Config, parse_setting
 from fashion_tl.errors import ConfigError
+from fashion_tl.recipes import TRAININGS, make_config
 
 
 def refusal(**settings) -> str:
@@ -44,15 +45,14 @@ def test_impossible_values_are_refused_by_name():
         "mixup": (-1,),
         "train_fraction": (0, 1.5),
         "backbone_lr_ratio": (-1, 11),
-        "logit_adjustment": (-1, 3),
+        "balance_power": (-1, 3),
         "optimizer": ("adam",),
         "image_size": ((5, 5), (80,), 80, (80, 60.0), (4000, 60), "80xwide", "8x8", {}),
         "stored_size": ((0, 60), (80, 60, 3)),
         "mean": ((0.5, 0.5), 0.5, ("a", "b", "c"), (0.5, 0.5, float("nan"))),
         "std": ((0.5, 0.5, 0), ("a", "b", "c"), (0.5, 0.5, float("nan"))),
         "bad_rows": ("keep",),
-        "class_weights": ("x",),
-        "loss_reduction": ("sum",),
+        "balance": ("x",),
         "schedule": ("step",),
         "precision": ("fp16", 16),
     }.items():
@@ -129,7 +129,7 @@ def test_the_published_recipe_has_the_studys_values_for_every_training():
         assert config.mean == config.std == (0.5, 0.5, 0.5)
         assert (config.epochs, config.batch_size, config.lr) == (20, 16, 0.001)
         assert (config.momentum, config.weight_decay, config.schedule) == (0, 0, "constant")
-        assert (config.class_weights, config.loss_reduction) == ("total/count", "weighted")
+        assert (config.balance, config.balance_power) == ("weighted mean", 1.0)
         assert not config.flip and config.label_smoothing == 0 and config.bad_rows == "skip"
 
 
@@ -149,8 +149,8 @@ def test_settings_are_read_from_a_command_line():
     assert parse_setting("lr=0.1") == ("lr", 0.1)
     assert parse_setting("epochs=3") == ("epochs", 3)
     assert parse_setting("flip=true") == ("flip", True)
-    assert parse_setting("class_weights=none") == ("class_weights", "none")
-    assert parse_setting("class_weights=total/count") == ("class_weights", "total/count")
+    assert parse_setting("balance=none") == ("balance", "none")
+    assert parse_setting("balance=weighted mean") == ("balance", "weighted mean")
     assert parse_setting("image_size=128x96") == ("image_size", [128, 96])
     for text in ("[0.5, 0.5, 0.5]", "(.5, .5, .5)", "0.5,0.5,0.5"):
         assert parse_setting(f"mean={text}") == ("mean", [0.5, 0.5, 0.5])

@@ -76,7 +76,7 @@ def photos_of(size, n=3):
 def of_pytorch(saved, photos):
     with torch.no_grad():
         logits = photo_logits(saved.model.eval(), torch.from_numpy(photos), saved.config)
-    return logits.masked_fill(torch.tensor(saved.train_counts) == 0, -torch.inf).softmax(1).numpy()
+    return logits.masked_fill(torch.tensor(saved.fit_counts) == 0, -torch.inf).softmax(1).numpy()
 
 
 def test_its_answers_on_the_test_photos_are_those_of_the_run(tiny_run, shares):
@@ -95,7 +95,7 @@ def test_its_probabilities_are_those_of_pytorch_for_a_batch_of_any_size(tiny_run
 
 
 def test_classes_without_training_photos_are_never_predicted(tiny_run, shares):
-    unseen = np.array(load_model(tiny_run.model_path).train_counts) == 0
+    unseen = np.array(load_model(tiny_run.model_path).fit_counts) == 0
     assert unseen.sum() == 2  # the sample has two types that are sold in odd years only
     assert (shares[:, unseen] == 0).all() and np.abs(shares.sum(1) - 1).max() < 1e-5
 

@@ -82,8 +82,8 @@ COMMANDS = {
 @pytest.mark.parametrize(("words", "file"), COMMANDS.items(), ids=[" ".join(words.split()[:1]) for words in COMMANDS])
 def test_every_command_takes_it_for_the_home_folder(home, monkeypatch, capsys, words, file):
     monkeypatch.setattr(download, "_fetch", fetch)
-    monkeypatch.setattr(gallery, "OF_DATA", ())
-    monkeypatch.setattr(gallery, "OF_RUN", ("loss",))
+    monkeypatch.setattr(gallery, "OF_DATA", {})
+    monkeypatch.setattr(gallery, "OF_RUN", {"loss": gallery.loss})
     if "sample" in words:
         monkeypatch.setattr(
             "fashion_tl.data.sample.draw_sample.__kwdefaults__", {"photos": 48, "types": 6, "seed": 2010}

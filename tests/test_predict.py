@@ -60,7 +60,7 @@ def test_an_answer_in_a_batch_is_that_of_the_photo_alone_averaged_over_its_mirro
             logits = saved.model(prepare_photos(torch.cat([photo, photo.flip(2)]), tiny_run.config)).mean(
                 0, keepdim=True
             )
-        shares = class_probabilities(logits.numpy(), saved.train_counts)[0]
+        shares = class_probabilities(logits.numpy(), saved.fit_counts)[0]
         assert row["top1"] == saved.classes[shares.argmax()] and abs(row["p1"] - shares.max()) < 1e-4
 
 

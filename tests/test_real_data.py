@@ -78,7 +78,7 @@ def test_recovery_gives_the_malformed_rows_back(root, catalogue):
 
 
 def test_perfume_is_among_the_20_largest_and_never_trained_on(catalogue):
-    row = catalogue.counts.set_index("articleType").loc["Perfume and Body Mist"]
+    row = catalogue.counts.set_index("label").loc["Perfume and Body Mist"]
     assert (row["train"], row["test"]) == (0, 613)
     assert "Perfume and Body Mist" in catalogue.classes[:20]
 
@@ -122,7 +122,7 @@ def test_the_validation_part_is_a_tenth_of_each_class(catalogue, twins):
     val = np.bincount(task.labels[task.val], minlength=142)
     both = catalogue.counts["train"].to_numpy()
     assert (val[both < 5] == 0).all() and (val[both >= 5] >= 1).all()
-    assert (task.train_counts[both > 0] > 0).all()
+    assert (task.fit_counts[both > 0] > 0).all()
     assert 0.098 < len(task.val) / 23784 < 0.104
     assert len(task.train) + len(task.val) == 23784 and len(task.test) == 20634
 

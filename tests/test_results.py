@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fashion_tl.approaches import run_fc_only
+from fashion_tl.approaches import run_approach
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.errors import RunError
 from fashion_tl.reporting.evaluation import TOP_K
@@ -128,7 +128,7 @@ def recorded(tmp_path_factory):
     folder = tmp_path_factory.mktemp("recorded")
     data = draw_sample(folder / "catalogue", photos=240, types=22)
     settings = {"image_size": (32, 32), "epochs": 2, "cache": folder / "cache"}
-    run = run_fc_only(data, "none", folder / "run", **settings)[0]
+    run = run_approach("fc_only", data, "none", folder / "run", **settings)[0]
     about = json.loads((run.folder / "run.json").read_text())
     about["data"]["name"] = "a catalogue"
     (run.folder / "run.json").write_text(json.dumps(about))

@@ -11,11 +11,12 @@ import pandas as pd
 import pytest
 import torch
 
-from fashion_tl.config import Config, make_config
+from fashion_tl.config import Config
 from fashion_tl.data.dataset import load_data
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.errors import RunError
-from fashion_tl.network.model import build_resnet50
+from fashion_tl.network.model import build_network
+from fashion_tl.recipes import make_config
 from fashion_tl.runs import open_run
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -43,7 +44,7 @@ def catalogue(tmp_path_factory):
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     file = tmp_path_factory.mktemp("weights") / "weights.pth"
-    torch.save(build_resnet50(1000, None).state_dict(), file)
+    torch.save(build_network(1000, None, Config("direct")).state_dict(), file)
     return str(file)
 
 

@@ -17,12 +17,13 @@ from safetensors.torch import save_file
 from torch import nn
 from torchvision.models import ResNet50_Weights, densenet121, resnet18, resnet50, resnet101, vit_b_32
 
+from fashion_tl import approaches
 from fashion_tl.__main__ import main
-from fashion_tl.approaches import RUN
-from fashion_tl.config import DEFAULT_WEIGHTS, make_config
+from fashion_tl.config import DEFAULT_WEIGHTS, Config
 from fashion_tl.errors import WeightsError
 from fashion_tl.network import weights as weights_module
-from fashion_tl.network.model import available_weights, build_resnet50, read_weights, save_model
+from fashion_tl.network.model import available_weights, build_network, read_weights, save_model
+from fashion_tl.recipes import make_config
 from fashion_tl.runs import create_run, default_weights
 
 
@@ -129,7 +130,7 @@ def test_what_is_unwrapped_is_what_the_network_starts_from(tmp_path):
     torch.manual_seed(3)
     state = resnet50(weights=None).state_dict()
     torch.save({"state_dict": under("module.", state)}, tmp_path / "w.pth.tar")
-    built = build_resnet50(7, tmp_path / "w.pth.tar").state_dict()
+    built = build_network(7, tmp_path / "w.pth.tar", Config("direct")).state_dict()
     assert all(torch.equal(built[name], state[name]) for name in without_head(state))
 
 
@@ -149,7 +150,7 @@ def test_a_path_in_the_home_folder_is_found(tmp_path, monkeypatch):
 
 
 def test_the_model_of_a_run_is_weights_too(tmp_path):
-    model = build_resnet50(2, None)
+    model = build_network(2, None, Config("direct"))
     save_model(tmp_path / "model.safetensors", model, ("Shirts", "Belts"), [5, 0], make_config("direct"))
     assert torch.equal(read_weights(tmp_path / "model.safetensors")["conv1.weight"], model.conv1.weight)
 
@@ -414,7 +415,9 @@ def test_a_run_that_began_with_the_other_weights_of_torchvision_goes_on_with_the
         create_run(tmp_path / folder, make_config("direct"), data, {"name": name, "fingerprint": None})
     assert default_weights(tmp_path / "none", tmp_path / "own") == DEFAULT_WEIGHTS
     asked = []
-    monkeypatch.setitem(RUN, "direct", lambda data, weights, *rest, **more: asked.append(weights) or sys.exit(0))
+    monkeypatch.setattr(
+        approaches, "run_approach", lambda name, data, given, *of, **more: asked.append(given) or sys.exit(0)
+    )
     for words in ([], ["--weights", "none"]):
         with pytest.raises(SystemExit):
             main(["run", "direct", "--data", "sample", "--out", str(tmp_path / "old"), *words])
