@@ -117,7 +117,7 @@ class Catalogue:
         moved = int((years != self.table["year"]).sum())
         if not (self.is_drawn and moved):
             return self
-        note = f"Drawn to test, but pixel for pixel the same as a photo that trains: {moved:,} photos. They train too."
+        note = f"Photos drawn to test that are pixel for pixel the same as one that trains: {moved:,}. They train too."
         return replace(self, table=self.table.assign(year=years), notes=(*self.notes, note))
 
 

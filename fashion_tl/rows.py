@@ -77,7 +77,7 @@ def read_rows(root: DataRoot, recover: bool) -> Rows:
         if not YEAR.fullmatch(row["year"]):
             dates.append(f"{row['year']!r} in line {line}")
         kept.append(row | {"id": photo, "year": year, "line": line})
-    notes = (f"Years of {len(dates):,} rows were taken from dates, such as {dates[0]}.",) if dates else ()
+    notes = (f"Rows whose year was taken from a date: {len(dates):,}, such as {dates[0]}.",) if dates else ()
     rows = Rows(kept, left_out, malformed, (*table.notes, *notes), examples)
     _refuse_strangers(rows, root, where)
     return rows

@@ -164,7 +164,7 @@ def test_years_are_written_in_plain_digits(make_root):
 def test_a_date_counts_as_its_year_and_the_program_says_so(make_root, written):
     catalogue = read_catalogue(open_root(make_root([(1, written, "Shirts"), (2, 2013, "Heels")])))
     assert catalogue.table["year"].tolist() == [2016, 2013]
-    said = f"Years of 1 rows were taken from dates, such as {written!r} in line 2."
+    said = f"Rows whose year was taken from a date: 1, such as {written!r} in line 2."
     assert catalogue.notes == ((said,) if len(written) > 6 else ())
 
 
@@ -390,7 +390,7 @@ def test_photos_drawn_to_test_train_where_a_twin_of_theirs_does():
     twins = np.array([0, 1, 2, 0, 4, 5, 6])  # the first of those that train, and the one that tests
     together = catalogue.with_twins_together(twins)
     assert together.trains.tolist() == [True, True, True, True, True, True, False]
-    assert together.notes[-1].endswith("a photo that trains: 1 photos. They train too.")
+    assert together.notes[-1].endswith("the same as one that trains: 1. They train too.")
     stated = made_of(Shirts=(3, 1), Ties=(2, 1))
     assert stated.with_twins_together(twins) is stated
     assert catalogue.with_twins_together(alone(catalogue)) is catalogue
