@@ -69,9 +69,10 @@ def read_rows(root: DataRoot, recover: bool) -> Rows:
         photo, year = root.id_of(row["id"]) or root.id_in_capitals(row["id"], exact), year_of(row["year"])
         if reason := _fault(row, photo, year, root, seen):
             left_out.append((line, row["id"], reason))
-            if reason in (BAD_YEAR, BAD_LABEL):
-                value = row["year" if reason == BAD_YEAR else "articleType"]
-                examples.setdefault(reason, f"line {line} has {value[:100]!r}")
+            if reason == BAD_YEAR:
+                examples.setdefault(reason, f"line {line} has {row['year'][:100]!r}, not a year such as 2016")
+            elif reason == BAD_LABEL:
+                examples.setdefault(reason, f"line {line} has {row['articleType'][:100]!r}")
             continue
         seen.add(photo)
         if not YEAR.fullmatch(row["year"]):

@@ -176,8 +176,8 @@ def test_a_date_counts_as_its_year_and_the_program_says_so(make_root, written):
 def test_a_year_that_is_not_plain_has_a_reason_of_its_own_and_is_shown(make_root, written):
     catalogue = read_catalogue(open_root(make_root([*ROWS, (5, written, "Heels"), (6, " ", "Heels")])))
     assert reasons(catalogue) == {"bad year": 1, "missing year": 1}
-    assert f"bad year (1): 6 (id 5); line 6 has {written!r}" in catalogue.named()
-    assert f"bad year: 1 (line 6 has {written!r})" in catalogue.tally
+    assert f"bad year (1): 6 (id 5); line 6 has {written!r}, not a year such as 2016" in catalogue.named()
+    assert f"bad year: 1 (line 6 has {written!r}, not a year such as 2016)" in catalogue.tally
 
 
 def test_labels_that_look_the_same_are_one_class(make_root):
@@ -379,7 +379,10 @@ def test_what_is_missing_for_a_training_is_said(make_root):
         ([(1, 2012, "A"), (2, 2014, "B")], "nothing to test on: all years are even"),
         ([(1, 2013, "A"), (2, 2015, "B")], "nothing to train on: all years are odd"),
         ([(1, 2012, "A"), (2, 2013, "B")], "a single articleType"),
-        ([(1, "FY16", "A"), (2, "FY17", "B")], "not one of its 2 rows can be used (bad year: 2 (line 2 has 'FY16'))"),
+        (
+            [(1, "FY16", "A"), (2, "FY17", "B")],
+            "not one of its 2 rows can be used (bad year: 2 (line 2 has 'FY16', not a year such as 2016))",
+        ),
     ):
         assert words in read_catalogue(open_root(make_root(rows, at=words[:20]))).fault
     assert read_catalogue(open_root(make_root(ROWS, at="good"))).fault is None
