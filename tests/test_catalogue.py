@@ -167,7 +167,7 @@ def test_years_are_written_in_plain_digits(make_root):
 def test_a_date_counts_as_its_year_and_the_program_says_so(make_root, written):
     catalogue = read_catalogue(open_root(make_root([(1, written, "Shirts"), (2, 2013, "Heels")])))
     assert catalogue.table["year"].tolist() == [2016, 2013]
-    said = f"Years of 1 rows were taken from dates, such as {written!r} in line 2."
+    said = f"Rows whose year was taken from a date: 1, such as {written!r} in line 2."
     assert catalogue.notes == ((said,) if len(written) > 6 else ())
 
 
@@ -179,8 +179,8 @@ def test_a_date_counts_as_its_year_and_the_program_says_so(make_root, written):
 def test_a_year_that_is_not_plain_has_a_reason_of_its_own_and_is_shown(make_root, written):
     catalogue = read_catalogue(open_root(make_root([*ROWS, (5, written, "Heels"), (6, " ", "Heels")])))
     assert reasons(catalogue) == {"bad year": 1, "missing year": 1}
-    assert f"bad year (1): 6 (id 5); line 6 has {written!r}" in catalogue.named()
-    assert f"bad year: 1 (line 6 has {written!r})" in catalogue.tally
+    assert f"bad year (1): 6 (id 5); line 6 has {written!r}, not a year such as 2016" in catalogue.named()
+    assert f"bad year: 1 (line 6 has {written!r}, not a year such as 2016)" in catalogue.tally
 
 
 def test_labels_that_look_the_same_are_one_class(make_root):
@@ -385,7 +385,10 @@ def test_what_is_missing_for_a_training_is_said(make_root):
         ),
         ([(1, 2013, "A"), (2, 2015, "B")], "nothing to train on, no photo of even years"),
         ([(1, 2012, "A"), (2, 2013, "B")], "a single articleType"),
-        ([(1, "FY16", "A"), (2, "FY17", "B")], "not one of its 2 rows can be used (bad year: 2 (line 2 has 'FY16'))"),
+        (
+            [(1, "FY16", "A"), (2, "FY17", "B")],
+            "not one of its 2 rows can be used (bad year: 2 (line 2 has 'FY16', not a year such as 2016))",
+        ),
     ):
         assert words in read_catalogue(open_root(make_root(rows, at=words[:20]))).fault
     assert read_catalogue(open_root(make_root(ROWS, at="good"))).fault is None
@@ -396,7 +399,7 @@ def test_photos_drawn_to_test_train_where_a_twin_of_theirs_does():
     twins = np.array([0, 1, 2, 0, 4, 5, 6])  # the first of those that train, and the one that tests
     together = catalogue.with_twins_together(twins)
     assert together.trains.tolist() == [True, True, True, True, True, True, False]
-    assert together.notes[-1].endswith("a photo that trains: 1 photos. They train too.")
+    assert together.notes[-1].endswith("the same as one that trains: 1. They train too.")
     stated = made_of(Shirts=(3, 1), Ties=(2, 1))
     assert stated.with_twins_together(twins) is stated
     assert catalogue.with_twins_together(alone(catalogue)) is catalogue

@@ -265,11 +265,11 @@ def test_folders_that_look_the_same_are_one_class_and_lose_no_photo(tmp_path):
     assert len({photo.name for photo in open_root(folder).photos.values()}) == 20
 
 
-def test_folders_nested_a_thousand_deep_are_left_out_and_named(tmp_path):
+def test_folders_nested_hundreds_deep_are_left_out_and_named(tmp_path):
     folder = put(tmp_path / "root", names("A/{}.jpg", "B/{}.jpg"))
     below = os.open(folder / "B", os.O_RDONLY)
     try:
-        for _ in range(1000):
+        for _ in range(300):
             os.mkdir("d", dir_fd=below)
             inner = os.open("d", os.O_RDONLY, dir_fd=below)
             os.close(below)
@@ -297,4 +297,4 @@ def test_the_same_photo_under_two_names_is_on_one_side_of_a_drawn_split(tmp_path
     data = load_data(tmp_path / "root", make_config("direct"), tmp_path / "cache")
     groups = data.catalogue.table.groupby(twin_groups(data.digests))["part"].nunique()
     assert len(groups) == 20 and (groups == 1).all() and len(data.task.test) > 0
-    assert "Drawn to test, but pixel for pixel the same as a photo that trains" in capsys.readouterr().out
+    assert "drawn to test that are pixel for pixel the same as one that trains" in capsys.readouterr().out

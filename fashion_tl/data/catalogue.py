@@ -127,8 +127,8 @@ class Catalogue:
         moved = int((trains != self.trains).sum())
         if not (self.split.is_drawn and moved):
             return self
-        note = f"Drawn to test, but pixel for pixel the same as a photo that trains: {moved:,} photos. They train too."
-        return replace(self, table=self.table.assign(part=np.where(trains, "train", "test")), notes=(*self.notes, note))
+        note = f"Photos drawn to test that are pixel for pixel the same as one that trains: {moved:,}. They train too."
+        return replace(self, table=self.table.assign(year=years), notes=(*self.notes, note))
 
 
 def read_catalogue(
