@@ -26,10 +26,7 @@ CHOICES = {
     "schedule": ("cosine", "constant"),
     "precision": ("auto", "bf16", "fp32"),
 }
-
-
-# The least height and width.
-SIZES = {"stored_size": 8, "image_size": 32}
+SIZES = {"stored_size": 8, "image_size": 32}  # the least height and width
 
 
 @dataclass(frozen=True)

@@ -217,8 +217,12 @@ def main() -> int:
 
 
 def settings_and_data(args: argparse.Namespace) -> tuple[dict, DataRoot]:
-    """The settings given and the data root, checked as each notebook will: a mistake ends all before one starts."""
+    """The settings given and the data root, checked as each notebook will: a mistake ends all before one starts.
+
+    ``epochs`` is a parameter of its own in the notebooks, and so it becomes ``args.epochs``.
+    """
     settings = dict(map(parse_setting, args.set))
+    args.epochs = settings.pop("epochs", args.epochs)
     configs = [make_config(training, args.recipe, epochs=args.epochs, **settings) for training in TRAININGS]
     root = open_root(args.data, args.cache)
     read_catalogue(root, configs[0].bad_rows)

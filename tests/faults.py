@@ -451,7 +451,8 @@ from fashion_tl.data.dataroot import open_root
 if __name__ == "__main__":
     photos.FEW, photos.CHUNK = 16, 8
     root = open_root(sys.argv[1])
-    photos.decode_photos(root, sorted(root.photos), cache=sys.argv[2], workers=2)
+    for part in range(5):  # so long that the signal comes in time
+        photos.decode_photos(root, sorted(root.photos), cache=f"{sys.argv[2]}/{part}", workers=2)
 """
 
 
@@ -462,12 +463,13 @@ def workers_killed(root: Path, home: Path, times: int = 3) -> list[tuple]:
     for i in range(times):
         words = [sys.executable, home / "decode.py", root, home / f"workers {i}"]
         process, lost, children = subprocess.Popen(words, stdout=-3, stderr=-3), [], []
-        while len(children) < 3 and process.poll() is None:  # two workers, and what tracks their resources
+        moment = time.monotonic() + rng.uniform(0, 1.5)
+        while process.poll() is None and (len(children) < 3 or time.monotonic() < moment):
             time.sleep(0.01)
-            children = _children(process.pid)
-        time.sleep(rng.uniform(0, 0.5))
+            children = _children(process.pid)  # two workers, and what tracks their resources
         process.kill()
-        process.wait()
+        if process.wait() != -signal.SIGKILL:
+            lost.append("it ended before it could be killed")
         until = time.monotonic() + 20
         while (alive := [pid for pid in children if Path(f"/proc/{pid}").exists()]) and time.monotonic() < until:
             time.sleep(0.05)

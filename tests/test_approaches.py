@@ -64,10 +64,10 @@ def test_from_random_weights_batchnorm_learns_whatever_the_recipe_says(two_step)
 
 def test_two_steps_say_each_note_once(wide_root, tmp_path, capsys):
     for lr, expected in ((0.01, ["BatchNorm"]), (0.02, ["lr=0.02", "BatchNorm"])):
-        steps = {name: make_config(name, lr=lr) for name in ("two_step", "top20")}
-        data = load_data(wide_root, steps["top20"], quiet=True)
-        for name, config in steps.items():
-            start_run(tmp_path / f"{name} {lr}", config, data, "none")
+        configs = [make_config(step, lr=lr) for step in ("two_step", "top20")]
+        data = load_data(wide_root, configs[0], quiet=True)
+        for config in configs:
+            start_run(tmp_path / f"{config.training} {lr}", config, data, "none")
         notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("NOTE")]
         assert len(notes) == len(expected)
         assert all(word in note for word, note in zip(expected, notes, strict=True))

@@ -209,6 +209,16 @@ def test_of_several_mistakes_the_first_is_named_settings_then_data_then_weights(
     assert not (tmp_path / "out").exists()
 
 
+def test_epochs_may_be_given_as_a_setting(tmp_path, monkeypatch, drawn):
+    given = []
+    monkeypatch.setattr(execute, "execute", lambda approach, out, parameters: given.append(parameters))
+    monkeypatch.setattr(execute, "summary", lambda runs, args, gentler: None)
+    words = f"--only direct --weights none --data {drawn} --set epochs=3 --set lr=0.01 --out {tmp_path}"
+    monkeypatch.setattr(sys, "argv", ["execute.py", *words.split()])
+    assert execute.main() == 0
+    assert given[0]["epochs"] == 3 and given[0]["settings"]["lr"] == 0.01 and "epochs" not in given[0]["settings"]
+
+
 def test_make_notebooks_passes_settings_on():
     words = ["make", "-n", "-o", ".venv/.installed", "notebooks", "DATA=my photos", "SET=lr=0.01 image_size=64x48"]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
