@@ -185,7 +185,7 @@ def finish_run(run: Run, model: nn.Module, data: Data, history: pd.DataFrame) ->
     else:
         network, test = model, data.batches("test", config)
     logits = forward(network, test, config.precision, "testing", compiled=True, flip=config.flip_test).numpy()
-    predictions = prediction_table(data.table("test"), logits, task.classes, task.train_counts)
+    predictions = prediction_table(data.table("test"), logits, task.classes, task.train_counts, run.folder)
     seconds = history.attrs["seconds"] + time.perf_counter() - start
     result = {
         "approach": config.training,
