@@ -63,7 +63,9 @@ def export_onnx(saved: SavedModel, path: str | os.PathLike) -> Path:
     refuse_own_file(path)
     sizes = {name: getattr(classifier.config, name) for name in ("stored_size", "image_size")}
     example = torch.zeros(2, *sizes["stored_size"], 3, dtype=torch.uint8)
-    classifier(example)  # first of all: constants that batches.py keeps must not be those of a tracing
+    answers = classifier(example)  # first of all: constants that batches.py keeps must not be those of a tracing
+    if not answers.isfinite().all():
+        raise ExportError(f"{path}: not written; {saved.path or 'the model'} gives answers that aren't finite numbers")
     about = {"classes": saved.classes, **sizes, "config": saved.config.to_dict()}
     about |= {"needs": NEEDS, "preparation": PREPARATION, "example": EXAMPLE.read_text(encoding="utf-8")}
     try:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fashion_tl.errors import RunError
 from fashion_tl.reporting.evaluation import (
     best_and_worst,
     class_probabilities,
@@ -162,3 +163,11 @@ def test_the_margin_of_one_share_and_of_a_mean_of_shares():
 def test_tables_without_a_common_photo_are_not_compared(predictions):
     with pytest.raises(ValueError, match="no photo in common"):
         paired_difference(predictions.merge(COUNTS), predictions.merge(COUNTS).assign(id=predictions["id"] + 100))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_logits_that_are_no_numbers_are_an_error_that_names_the_run(value):
+    logits = np.zeros((2, 5), np.float32)
+    logits[1, next(place for place, count in enumerate(TRAIN) if count)] = value
+    with pytest.raises(RunError, match=r"runs/mine: the network's answers are not finite numbers.*lower lr"):
+        class_probabilities(logits, TRAIN, "runs/mine")

@@ -269,8 +269,18 @@ def test_a_saved_model_with_a_value_that_is_no_number_is_refused(tmp_path, name)
     model = build_network(2, None, Config("direct"))
     model.state_dict()[name][0] = float("nan")
     save_model(tmp_path / "m.safetensors", model, ("Shirts", "Belts"), [5, 0], Config("direct"))
-    with pytest.raises(WeightsError, match="hold values that are not numbers"):
+    with pytest.raises(WeightsError, match=r"m\.safetensors is damaged: .* holds values that are not numbers"):
         load_model(tmp_path / "m.safetensors")
+
+
+def test_a_variance_below_zero_is_refused_in_weights_and_in_a_saved_model(tmp_path):
+    model = build_resnet50(2, None)
+    model.layer2[0].bn1.running_var[3] = -0.1
+    torch.save(model.state_dict(), tmp_path / "w.pth")
+    save_model(tmp_path / "m.safetensors", model, ("Shirts", "Belts"), [5, 0], Config("direct"))
+    for read, name in ((read_weights, "w.pth"), (load_model, "m.safetensors")):
+        with pytest.raises(WeightsError, match=rf"{name} .*layer2\.0\.bn1\.running_var holds negative values"):
+            read(tmp_path / name)
 
 
 @pytest.mark.parametrize(

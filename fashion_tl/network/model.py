@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from fashion_tl.backbones import find_backbone
+from fashion_tl.network.checkpoints import likeness, quantised
 from fashion_tl.config import Config
 from fashion_tl.distributed import main_first
 from fashion_tl.errors import ConfigError, WeightsError
@@ -81,10 +81,14 @@ def read_weights(weights: StrPath, backbone: str = "resnet50") -> dict[str, torc
     """The tensors of a backbone without its last layer, from torchvision or from a file, unwrapped.
 
     No code in the file is ever run. WeightsError names the file, or the download that failed, or the tensors that
-    are missing, don't fit or aren't numbers.
+    are missing, don't fit, or hold values that are impossible or quantised.
     """
-    row = find_backbone(backbone)
-    given = _body(find_tensors(weights, row))
+    given = _body(find_tensors(weights))
+    if dtype := quantised(given):
+        raise WeightsError(
+            f"{weights} holds quantised weights ({dtype}), which can't learn. Use the floating-point weights that they "
+            f"were made from. {WAYS}"
+        )
     with torch.device("meta"):  # shapes alone
         own = _body(row.build().state_dict())
     faults = [f"{k} is missing" for k in own if k not in given]
@@ -94,13 +98,22 @@ def read_weights(weights: StrPath, backbone: str = "resnet50") -> dict[str, torc
             faults.append(f"{k} is no tensor")
         elif own[k].shape != given[k].shape:
             faults.append(f"{k} is {tuple(given[k].shape)}, not {tuple(own[k].shape)}")
-        elif not _holds_numbers(given[k]):
-            faults.append(f"{k} holds values that are not numbers")
+        elif fault := _fault(k, given[k]):
+            faults.append(fault)
     if faults:
         more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
         like = f" It looks like a {other}." if (other := likeness(given)) else ""
         raise WeightsError(f"{weights} does not fit {row.title}: {'; '.join(faults[:5])}{more}.{like} {WAYS}")
     return given
+
+
+def _fault(name: str, tensor: torch.Tensor) -> str:
+    """Why a tensor's values can't be those of a network; empty where they can."""
+    if not _holds_numbers(tensor):
+        return f"{name} holds values that are not numbers"
+    if name.endswith("running_var") and bool((tensor.detach().float() < 0).any()):  # its root would be no number
+        return f"{name} holds negative values, which no variance has"
+    return ""
 
 
 def _holds_numbers(tensor: torch.Tensor) -> bool:
@@ -225,14 +238,15 @@ def count_parameters(model: nn.Module) -> tuple[int, int]:
 class SavedModel:
     """A trained network with what it takes to use it.
 
-    ``fit_counts`` are training photos per class: classes without any are never predicted. ``config`` holds the
-    settings it was trained with.
+    ``train_counts`` are training photos per class: classes without any are never predicted. ``config`` holds the
+    settings it was trained with, ``path`` the file it was read from.
     """
 
     model: nn.Module
     classes: tuple[str, ...]
     fit_counts: tuple[int, ...]
     config: Config
+    path: Path | None = None
 
 
 def save_model(path: Path, model: nn.Module, classes: tuple, fit_counts: list[int], config: Config) -> None:
@@ -243,8 +257,8 @@ def save_model(path: Path, model: nn.Module, classes: tuple, fit_counts: list[in
         temporary.write_bytes(save(state, {"fashion_tl": json.dumps(about)}))  # save_file would keep it from others
 
 
-def load_model(path: StrPath) -> SavedModel:
-    """Read what :func:`save_model` wrote; WeightsError when the file isn't one of these."""
+def load_model(path: str | os.PathLike) -> SavedModel:
+    """Read what :func:`save_model` wrote; WeightsError when the file isn't one of these, or holds impossible values."""
     path = as_path(path)
     try:
         with safe_open(path, framework="pt") as file:
@@ -253,11 +267,14 @@ def load_model(path: StrPath) -> SavedModel:
         model = _with_quick_convolutions(find_backbone(config.backbone).build())
         replace_head(model, len(about["classes"]))
         model.load_state_dict(load_file(path))
-        saved = SavedModel(model, tuple(about["classes"]), tuple(about["train_counts"]), config)
-        values = [tensor for tensor in model.state_dict().values() if tensor.is_floating_point()]
-        if len(saved.fit_counts) != len(saved.classes) or not all(map(_holds_numbers, values)):
-            raise ValueError("its parts don't fit together, or hold values that are not numbers")
+        classes, counts = tuple(about["classes"]), tuple(about["train_counts"])
+        saved = SavedModel(model, classes, counts, Config(**about["config"]), path)
+        if len(counts) != len(classes):
+            raise ValueError("its parts don't fit together")
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
         raise WeightsError(f"{path} is not a model saved by fashion_tl, or its run isn't finished: {error}") from error
+    faults = (_fault(name, values) for name, values in model.state_dict().items() if values.is_floating_point())
+    if fault := next(filter(None, faults), ""):
+        raise WeightsError(f"{path} is damaged: {fault}; copy it again, or delete the run and train it again")
     model.to(memory_format=torch.channels_last).eval()
     return saved

@@ -1,5 +1,6 @@
 """A run's predictions as one table, and every figure of merit computed from that table alone."""
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,13 +8,25 @@ import pandas as pd
 from sklearn.metrics import accuracy_score, recall_score
 
 from fashion_tl.data.catalogue import FEW_SHOT
+from fashion_tl.errors import RunError
 
 TOP_K = 5
 
 
-def class_probabilities(logits: np.ndarray, fit_counts: Sequence[int]) -> np.ndarray:
-    """Softmax over the classes that have training photos; the others get 0. [n, num_classes], float64."""
-    masked = np.where(np.asarray(fit_counts) > 0, logits.astype(np.float64), -np.inf)
+def class_probabilities(
+    logits: np.ndarray, train_counts: Sequence[int], run: str | os.PathLike = "the run"
+) -> np.ndarray:
+    """Softmax over the classes that have training photos; the others get 0. [n, num_classes], float64.
+
+    RunError, naming the ``run``, where a logit of those classes isn't a finite number.
+    """
+    seen = np.asarray(train_counts) > 0
+    if not np.isfinite(logits[:, seen]).all():
+        raise RunError(
+            f"{run}: the network's answers are not finite numbers. Its weights are damaged, or its training diverged: "
+            "copy the run again, or train with a lower lr."
+        )
+    masked = np.where(seen, logits.astype(np.float64), -np.inf)
     scores = np.exp(masked - masked.max(axis=1, keepdims=True))
     scores = np.where(np.isinf(masked), 0, np.maximum(scores, np.finfo(float).tiny))  # 0 says: can't be predicted
     return scores / scores.sum(axis=1, keepdims=True)
@@ -34,14 +47,19 @@ def top_classes(probabilities: np.ndarray, classes: Sequence[str]) -> pd.DataFra
 
 
 def prediction_table(
-    photos: pd.DataFrame, logits: np.ndarray, classes: Sequence[str], fit_counts: Sequence[int]
+    photos: pd.DataFrame,
+    logits: np.ndarray,
+    classes: Sequence[str],
+    train_counts: Sequence[int],
+    run: str | os.PathLike = "the run",
 ) -> pd.DataFrame:
     """A row per photo: ``id, year, label, top1 … top5, p1 … p5, loss``.
 
     ``photos`` holds the first three, ``logits`` are float [photos, num_classes]. ``loss`` is the cross-entropy of
-    the true class; it is empty where that class has no training photo, and so can't be predicted.
+    the true class; it is empty where that class has no training photo, and so can't be predicted. RunError, naming
+    the ``run``, where logits aren't finite numbers.
     """
-    probabilities = class_probabilities(logits, fit_counts)
+    probabilities = class_probabilities(logits, train_counts, run)
     number = {name: label for label, name in enumerate(classes)}
     labels = photos["label"].map(number).to_numpy()
     with np.errstate(divide="ignore"):
