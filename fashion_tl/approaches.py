@@ -94,8 +94,8 @@ def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[s
     else:
         network, test = model, data.batches("test", config)
     logits = forward(network, test, config.precision, "testing", compiled=True, flip=config.flip_test).numpy()
-    predictions = prediction_table(data.table("test"), logits, task.classes, task.train_counts, run.folder)
-    seconds = history.attrs["seconds"] + time.perf_counter() - start
+    predictions = prediction_table(data.table("test"), logits, task.classes, task.fit_counts, run.folder)
+    seconds = fitted.seconds + time.perf_counter() - start
     result = {
         "approach": config.training,
         "recipe": config.recipe,

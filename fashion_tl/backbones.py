@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fashion_tl.errors import ConfigError
+from fashion_tl.errors import ConfigError, in_a_line
 
 if TYPE_CHECKING:  # torch is imported where a network is built: the command line's help needs none
     from torch import nn
@@ -61,5 +61,5 @@ BACKBONES = {
 def find_backbone(name: str) -> Backbone:
     """The row of this name; ConfigError where there is none."""
     if not isinstance(name, str) or name not in BACKBONES:
-        raise ConfigError(f"no backbone is called {name!r:.80}; there are {', '.join(BACKBONES)}")
+        raise ConfigError(f"backbone must be one of {', '.join(BACKBONES)}, not {in_a_line(name)}")
     return BACKBONES[name]

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from fashion_tl.backbones import find_backbone
-from fashion_tl.errors import ConfigError
+from fashion_tl.errors import ConfigError, in_a_line
 from fashion_tl.split import EVEN_ODD, parse_split
 
 IN_LOSS = ("loss", "weighted mean")  # where `balance` weighs classes in the loss
@@ -83,17 +83,17 @@ class Config:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
                 word = "a whole number" if kind is int else "a number"
-                raise ConfigError(f"{name} must be {word} from {low} to {high}, not {_shown(value)}")
+                raise ConfigError(f"{name} must be {word} from {low} to {high}, not {in_a_line(value)}")
 
         for name, allowed in CHOICES.items():
             value = getattr(self, name)
             if not isinstance(value, str) or value not in allowed:
-                raise ConfigError(f"{name} must be one of {', '.join(allowed)}, not {_shown(value)}")
+                raise ConfigError(f"{name} must be one of {', '.join(allowed)}, not {in_a_line(value)}")
         find_backbone(self.backbone)
         for name in ("training", "label"):
             value = getattr(self, name)
             if not isinstance(value, str) or not value.strip():
-                raise ConfigError(f"{name} must be a name, not {_shown(value)}")
+                raise ConfigError(f"{name} must be a name, not {in_a_line(value)}")
         parse_split(self.split)
         number("largest", 0, 100_000, int)
         number("seed", 0, 2**31 - 1, int)
@@ -108,20 +108,20 @@ class Config:
             number(name, 0, high)
         for name in ("flip", "flip_test", "frozen_batchnorm"):
             if not isinstance(getattr(self, name), bool):
-                raise ConfigError(f"{name} must be true or false, not {_shown(getattr(self, name))}")
+                raise ConfigError(f"{name} must be true or false, not {in_a_line(getattr(self, name))}")
         for name, low in SIZES.items():
             size = getattr(self, name)
             ok = isinstance(size, tuple) and len(size) == 2 and all(type(s) is int for s in size)
             if not ok or not all(low <= s <= 2048 for s in size):
                 words = f"height and width, as 160x120, {low} to 2048 each"
-                raise ConfigError(f"{name} must be {words}, not {_shown(size)}")
+                raise ConfigError(f"{name} must be {words}, not {in_a_line(size)}")
         for name in ("mean", "std"):
             value = getattr(self, name)
             ok = isinstance(value, tuple) and len(value) == 3 and all(type(v) in (int, float) for v in value)
             if not ok or not all(-10 <= v <= 10 for v in value) or (name == "std" and min(value) <= 0):
                 limits = "above 0, up to 10" if name == "std" else "from -10 to 10"
                 words = f"three numbers {limits}, for red, green and blue from 0 to 1, as [0.5, 0.5, 0.5]"
-                raise ConfigError(f"{name} must be {words}, not {_shown(value)}")
+                raise ConfigError(f"{name} must be {words}, not {in_a_line(value)}")
 
     def change(self, **settings: Any) -> "Config":
         """A copy with other settings; None leaves one as it is. ConfigError for a name or value that can't be."""
@@ -178,12 +178,6 @@ def _size(value: Any) -> Any:
         return value
     sides = re.fullmatch(r"\s*(\d{1,9})\s*[xX×]\s*(\d{1,9})\s*", value)
     return [int(side) for side in sides.groups()] if sides else _value(value)
-
-
-def _shown(value: Any) -> str:
-    """A value in an error's one line."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 80 else f"{text[:79]}…"
 
 
 def _value(text: str) -> Any:

@@ -142,7 +142,7 @@ def answers(saved: SavedModel, photos: Sequence[str | os.PathLike]) -> Iterator[
             decoded, errors = zip(*ahead, strict=True)
             ahead = pool.map(read, photos[start + n : start + 2 * n])
             logits = photo_logits(model, torch.from_numpy(np.stack(decoded)).to(device), config).cpu().numpy()
-            shares = class_probabilities(logits, saved.train_counts, saved.path or "the model")
+            shares = class_probabilities(logits, saved.fit_counts, saved.path or "the model")
             table = top_classes(shares, saved.classes).to_dict("records")
             for photo, row, error in zip(photos[start : start + n], table, errors, strict=True):
                 name = os.fsencode(photo).decode(errors="backslashreplace")  # any bytes: it must be fit to print

@@ -104,7 +104,7 @@ def make_config(training: str, recipe: str = "tuned", **settings: Any) -> Config
     ConfigError names the training, recipe or setting that can't be.
     """
     if training not in TRAININGS:
-        raise ConfigError(f"no training is called {training!r}; there are {', '.join(TRAININGS)}")
+        raise ConfigError(f"training must be one of {', '.join(TRAININGS)}, not {training!r}")
     if recipe not in RECIPES:
         raise ConfigError(f"recipe must be one of {', '.join(RECIPES)}, not {recipe!r}")
     row = TRAININGS[training]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fashion_tl.errors import ConfigError
+from fashion_tl.errors import ConfigError, in_a_line
 
 PARTS = {
     **dict.fromkeys(("train", "training", "trainval"), "train"),
@@ -15,10 +15,7 @@ PARTS = {
     **dict.fromkeys(("val", "valid", "validation", "eval", "dev"), "val"),
 }
 EVEN_ODD = "even-odd"
-WAYS = (
-    "write even-odd, year<=2014 (any year), random:0.2 (the share that tests), "
-    "or column:NAME (a column that holds train, test and perhaps val)"
-)
+WAYS = "even-odd, year<=2014, random:0.2 (the share that tests) or column:NAME (which holds train, test, val)"
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,7 @@ FOLDERS = Split("the train folder", "the test folder")
 
 def parse_split(text: Any) -> Split:
     """The rule that a setting's text means; ConfigError with the ways to write one."""
-    text = text.strip() if isinstance(text, str) else ""
+    given, text = text, text.strip() if isinstance(text, str) else ""
     if text == EVEN_ODD:
         return Split("even years", "odd years", needs_year=True)
     if year := re.fullmatch(r"year\s*<=\s*(\d{4})", text):
@@ -76,7 +73,7 @@ def parse_split(text: Any) -> Split:
         return Split(f"a drawn {1 - tests:.0%}", f"the other {tests:.0%}", share=tests)
     if (column := re.fullmatch(r"column:\s*(\S.*)", text)) is not None:
         return Split(f"{column[1]} “train”", f"{column[1]} “test”", column=column[1])
-    raise ConfigError(f"no split is written {text[:80]!r}; {WAYS}")
+    raise ConfigError(f"split must be {WAYS}, not {in_a_line(given)}")
 
 
 def _drawn(labels: pd.Series, share: float, seed: int) -> np.ndarray:

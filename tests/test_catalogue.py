@@ -433,7 +433,7 @@ def test_a_table_without_a_usable_row_has_facts_too(make_root):
 def test_the_largest_classes_keep_their_numbers():
     catalogue = made_of(**{f"class {n:02}": (30 - n, 30 - n) for n in range(25)})
     task = make_task(catalogue, alone(catalogue))
-    top = task.largest()
+    top = task.largest(20)
     assert top.num_classes == 20 and top.classes == task.classes[:20]
     for part in ("train", "val", "test"):
         rows = getattr(task, part)
@@ -496,8 +496,8 @@ def test_twins_never_take_a_whole_class_out_of_training():
 
 def test_nothing_to_train_on_or_to_test_on_or_to_tell_apart_is_refused():
     for catalogue, words in (
-        (made_of(Shirts=(0, 5), Heels=(0, 5)), "train on: all years are odd"),
-        (made_of(Shirts=(5, 0), Heels=(5, 0)), "test on: all years are even"),
+        (made_of(Shirts=(0, 5), Heels=(0, 5)), "train on, no photo of even years"),
+        (made_of(Shirts=(5, 0), Heels=(5, 0)), "test on, no photo of odd years"),
         (made_of(Shirts=(5, 5)), "single articleType"),
         (made_of(Shirts=(5, 5), Heels=(0, 5)), "single articleType"),
     ):
@@ -506,9 +506,9 @@ def test_nothing_to_train_on_or_to_test_on_or_to_tell_apart_is_refused():
 
 
 def test_largest_classes_that_live_in_one_kind_of_year_are_refused():
-    for largest, words in (((0, 90), "even years to train on"), ((90, 0), "odd years to test on")):
+    for largest, words in (((0, 90), "to train on"), ((90, 0), "to test on")):
         catalogue = made_of(Shirts=largest, Heels=(6, 5), Ties=(6, 5))
-        with pytest.raises(DataError, match=f"the 1 largest classes have no photo of {words}"):
+        with pytest.raises(DataError, match=f"the 1 largest classes have no photo {words}"):
             make_task(catalogue, alone(catalogue)).largest(1)
 
 

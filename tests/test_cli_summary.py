@@ -55,7 +55,8 @@ def test_data_that_no_run_can_use_end_in_an_error_behind_the_account(make_root, 
         code, out, err = summary(capsys, *arguments)
         assert code == 2 and "usable" in out
         assert (
-            err == "error: root: there is nothing to test on: all years are even. Even years train, odd years test.\n"
+            err
+            == "error: root: there is nothing to test on, no photo of odd years. The split: even years train, odd years test.\n"
         )
 
 

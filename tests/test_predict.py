@@ -14,11 +14,10 @@ from PIL import Image
 from fashion_tl import predict
 from fashion_tl.__main__ import main
 from fashion_tl.data.batches import prepare_photos
-from fashion_tl.errors import DataError, RunError
-from fashion_tl.reporting.evaluation import class_probabilities
 from fashion_tl.data.listing import ENDINGS
-from fashion_tl.network.model import load_model
 from fashion_tl.data.photos import FORMATS, decode
+from fashion_tl.errors import DataError, RunError
+from fashion_tl.network.model import load_model
 from fashion_tl.predict import answers, find_photos
 from fashion_tl.reporting.evaluation import class_probabilities
 

@@ -128,7 +128,7 @@ class Catalogue:
         if not (self.split.is_drawn and moved):
             return self
         note = f"Photos drawn to test that are pixel for pixel the same as one that trains: {moved:,}. They train too."
-        return replace(self, table=self.table.assign(year=years), notes=(*self.notes, note))
+        return replace(self, table=self.table.assign(part=np.where(trains, "train", "test")), notes=(*self.notes, note))
 
 
 def read_catalogue(

@@ -59,7 +59,7 @@ class DataRoot:
 
     ``inner`` leads from ``path`` to the folder of ``table``, the name of ``styles.csv``. ``photos`` holds each photo's
     file by the photo's id: the file's name without its ending. ``outside`` are ids of photos that are left out, being
-    links out of the root. ``labelled`` are (id, year, class) where there is no table, and ``left_out`` then (name,
+    links out of the root. ``labelled`` are (id, part, class) where there is no table, and ``left_out`` then (name,
     reason) of photos without a class; ``classes_in`` leads to the folder of the classes, and ``is_drawn`` says that
     chance decided which of them test. ``notes`` say in sentences what was decided.
     """

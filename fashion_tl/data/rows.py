@@ -72,19 +72,26 @@ def read_rows(root: DataRoot, recover: bool, label: str, split: Split) -> Rows:
         reason = _fault_of_photo(row["id"], photo, root, seen) or _fault_of_split(row, year, split)
         if reason := reason or fault_of_label(own_label, label):
             left_out.append((line, row["id"], reason))
-            if reason == BAD_YEAR:
-                examples.setdefault(reason, f"line {line} has {row['year'][:100]!r}, not a year such as 2016")
-            elif reason == BAD_LABEL:
-                examples.setdefault(reason, f"line {line} has {row['articleType'][:100]!r}")
+            if reason.startswith("bad "):
+                examples.setdefault(reason, _example(line, reason.removeprefix("bad "), row, split))
             continue
         seen.add(photo)
         if split.needs_year and not YEAR.fullmatch(row["year"]):
             dates.append(f"{row['year']!r} in line {line}")
-        kept.append(row | {"id": photo, "year": year, "line": line})
+        names = {name: label_of(row.get(name, "")) for name in ("masterCategory", "subCategory")}
+        known = {"id": photo, "year": year, "label": own_label, "split_value": row.get(split.column or "", "")}
+        kept.append(known | names | {"productDisplayName": row.get("productDisplayName", ""), "line": line})
     notes = (f"Rows whose year was taken from a date: {len(dates):,}, such as {dates[0]}.",) if dates else ()
     rows = Rows(kept, left_out, malformed, (*table.notes, *notes), examples)
     _refuse_strangers(rows, root, where)
     return rows
+
+
+def _example(line: int, column: str, row: dict[str, str], split: Split) -> str:
+    """A row with a bad value in a column, in words."""
+    wanted = ", not a year such as 2016" if column == "year" and split.needs_year else ""
+    wanted = ", which is neither train, val nor test" if column == split.column else wanted
+    return f"line {line} has {row[column][:100]!r}{wanted}"
 
 
 def _width(line: int, found: int, expected: int) -> str:

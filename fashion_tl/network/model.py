@@ -14,13 +14,13 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from fashion_tl.network.checkpoints import likeness, quantised
+from fashion_tl.backbones import find_backbone
 from fashion_tl.config import Config
 from fashion_tl.distributed import main_first
 from fashion_tl.errors import ConfigError, WeightsError
 from fashion_tl.files import StrPath, as_path, replacing
 from fashion_tl.machine import say
-from fashion_tl.network.checkpoints import likeness
+from fashion_tl.network.checkpoints import likeness, quantised
 from fashion_tl.network.weights import WAYS, find_tensors, is_random
 
 FIRST_CHILDREN = 5  # of the network: conv1, bn1, relu, maxpool, layer1
@@ -83,7 +83,8 @@ def read_weights(weights: StrPath, backbone: str = "resnet50") -> dict[str, torc
     No code in the file is ever run. WeightsError names the file, or the download that failed, or the tensors that
     are missing, don't fit, or hold values that are impossible or quantised.
     """
-    given = _body(find_tensors(weights))
+    row = find_backbone(backbone)
+    given = _body(find_tensors(weights, row))
     if dtype := quantised(given):
         raise WeightsError(
             f"{weights} holds quantised weights ({dtype}), which can't learn. Use the floating-point weights that they "
@@ -238,7 +239,7 @@ def count_parameters(model: nn.Module) -> tuple[int, int]:
 class SavedModel:
     """A trained network with what it takes to use it.
 
-    ``train_counts`` are training photos per class: classes without any are never predicted. ``config`` holds the
+    ``fit_counts`` are training photos per class: classes without any are never predicted. ``config`` holds the
     settings it was trained with, ``path`` the file it was read from.
     """
 
@@ -257,7 +258,7 @@ def save_model(path: Path, model: nn.Module, classes: tuple, fit_counts: list[in
         temporary.write_bytes(save(state, {"fashion_tl": json.dumps(about)}))  # save_file would keep it from others
 
 
-def load_model(path: str | os.PathLike) -> SavedModel:
+def load_model(path: StrPath) -> SavedModel:
     """Read what :func:`save_model` wrote; WeightsError when the file isn't one of these, or holds impossible values."""
     path = as_path(path)
     try:
@@ -268,7 +269,7 @@ def load_model(path: str | os.PathLike) -> SavedModel:
         replace_head(model, len(about["classes"]))
         model.load_state_dict(load_file(path))
         classes, counts = tuple(about["classes"]), tuple(about["train_counts"])
-        saved = SavedModel(model, classes, counts, Config(**about["config"]), path)
+        saved = SavedModel(model, classes, counts, config, path)
         if len(counts) != len(classes):
             raise ValueError("its parts don't fit together")
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:

@@ -14,13 +14,13 @@ TOP_K = 5
 
 
 def class_probabilities(
-    logits: np.ndarray, train_counts: Sequence[int], run: str | os.PathLike = "the run"
+    logits: np.ndarray, fit_counts: Sequence[int], run: str | os.PathLike = "the run"
 ) -> np.ndarray:
     """Softmax over the classes that have training photos; the others get 0. [n, num_classes], float64.
 
     RunError, naming the ``run``, where a logit of those classes isn't a finite number.
     """
-    seen = np.asarray(train_counts) > 0
+    seen = np.asarray(fit_counts) > 0
     if not np.isfinite(logits[:, seen]).all():
         raise RunError(
             f"{run}: the network's answers are not finite numbers. Its weights are damaged, or its training diverged: "
@@ -50,7 +50,7 @@ def prediction_table(
     photos: pd.DataFrame,
     logits: np.ndarray,
     classes: Sequence[str],
-    train_counts: Sequence[int],
+    fit_counts: Sequence[int],
     run: str | os.PathLike = "the run",
 ) -> pd.DataFrame:
     """A row per photo: ``id, year, label, top1 … top5, p1 … p5, loss``.
@@ -59,7 +59,7 @@ def prediction_table(
     the true class; it is empty where that class has no training photo, and so can't be predicted. RunError, naming
     the ``run``, where logits aren't finite numbers.
     """
-    probabilities = class_probabilities(logits, train_counts, run)
+    probabilities = class_probabilities(logits, fit_counts, run)
     number = {name: label for label, name in enumerate(classes)}
     labels = photos["label"].map(number).to_numpy()
     with np.errstate(divide="ignore"):
