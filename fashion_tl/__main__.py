@@ -1,16 +1,13 @@
 """Transfer learning on Fashion Product Images, one command each for what the notebooks and their readers need."""
 
 import argparse
-import io
 import json
 import os
-import signal
 import sys
 from collections.abc import Sequence
 
-from fashion_tl import __version__
+from fashion_tl import __version__, commandline
 from fashion_tl.config import APPROACHES, DEFAULT_WEIGHTS, RECIPES, parse_setting
-from fashion_tl.errors import FashionTLError
 from fashion_tl.files import as_path
 from fashion_tl.machine import say
 
@@ -133,6 +130,7 @@ def parser() -> argparse.ArgumentParser:
     new.add_argument("--to", required=True, help="folder to put the zip into")
 
     new = command(run, "Train and evaluate one approach, as its notebook does.")
+    new.set_defaults(goes_on=commandline.GOES_ON)
     new.add_argument("approach", choices=APPROACHES)
     new.add_argument("--weights", help=f"torchvision's (default: {DEFAULT_WEIGHTS}), a file of a ResNet-50, or `none`")
     new.add_argument("--out", required=True, help="folder of the run")
@@ -162,27 +160,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a console that lacks a letter gets an escape for it, not an end
-            stream.reconfigure(errors="backslashreplace")
-    args = parser().parse_args(arguments)
-    received = [signal.SIGINT]
-    # A scheduler's way to end a run is taken as Ctrl-C is.
-    signal.signal(signal.SIGTERM, lambda *of: (received.append(of[0]), signal.default_int_handler(*of)))
-    try:
-        args.function(args)
-        if sys.stdout:  # None where it was closed before the program began
-            sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (FashionTLError, OSError) as error:
-        say(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        more = "; the same command goes on after the last whole epoch" if args.function is run else ""
-        say(f"stopped{more}", file=sys.stderr)
-        return 128 + received[-1]
-    return 0
+    return commandline.run(parser(), arguments)
 
 
 if __name__ == "__main__":
