@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from fashion_tl import __version__, commandline
 from fashion_tl.config import APPROACHES, DEFAULT_WEIGHTS, RECIPES, parse_setting
@@ -105,16 +106,7 @@ def parser() -> argparse.ArgumentParser:
     main.add_argument("--version", action="version", version=f"fashion_tl {__version__}")
     commands = main.add_subparsers(required=True, metavar="command")
 
-    def command(function, words: str, data: bool = True) -> argparse.ArgumentParser:
-        new = commands.add_parser(function.__name__, help=words, description=words)
-        new.set_defaults(function=function)
-        if data:
-            new.add_argument(
-                "--data", required=True, help="folder or zip in Kaggle's layout or with a folder per class, or `sample`"
-            )
-            new.add_argument("--cache", help="folder for decoded photos (default: FASHION_TL_CACHE or ~/.cache)")
-        return new
-
+    command = partial(commandline.add_command, commands)
     new = command(summary, "Count what a data root holds, and what is left out and why.")
     new.add_argument("--bad-rows", choices=("skip", "recover"), default="skip")
     new.add_argument("--json", action="store_true")
@@ -129,16 +121,7 @@ def parser() -> argparse.ArgumentParser:
     new.add_argument("--small", action="store_true", help="the photos of 80×60 (600 MB) instead of the full-size ones")
     new.add_argument("--to", required=True, help="folder to put the zip into")
 
-    new = command(run, "Train and evaluate one approach, as its notebook does.")
-    new.set_defaults(goes_on=commandline.GOES_ON)
-    new.add_argument("approach", choices=APPROACHES)
-    new.add_argument("--weights", help=f"torchvision's (default: {DEFAULT_WEIGHTS}), a file of a ResNet-50, or `none`")
-    new.add_argument("--out", required=True, help="folder of the run")
-    new.add_argument("--recipe", choices=RECIPES, default="tuned", help="default: %(default)s")
-    new.add_argument("--epochs", type=int, help="default: the recipe's")
-    new.add_argument("--seed", type=int, help="default: 0")
-    new.add_argument("--workers", type=int, help="processes that decode photos (default: one for each processor)")
-    new.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other; repeatable")
+    add_settings(command(run, "Train and evaluate one approach, as its notebook does."))
 
     new = command(figures, "Draw the figures of a run again, without training.")
     new.add_argument("run", help="folder of the run")
@@ -157,6 +140,19 @@ def parser() -> argparse.ArgumentParser:
     new.add_argument("--onnx", action="store_true", required=True, help="as ONNX, the one format there is")
     new.add_argument("--to", help="file to write (default: model.onnx in the run's folder)")
     return main
+
+
+def add_settings(new: argparse.ArgumentParser) -> None:
+    """What ``run`` can be told."""
+    new.set_defaults(goes_on=commandline.GOES_ON)
+    new.add_argument("approach", choices=APPROACHES)
+    new.add_argument("--weights", help=f"torchvision's (default: {DEFAULT_WEIGHTS}), a file of a ResNet-50, or `none`")
+    new.add_argument("--out", required=True, help="folder of the run")
+    new.add_argument("--recipe", choices=RECIPES, default="tuned", help="default: %(default)s")
+    new.add_argument("--epochs", type=int, help="default: the recipe's")
+    new.add_argument("--seed", type=int, help="default: 0")
+    new.add_argument("--workers", type=int, help="processes that decode photos (default: one for each processor)")
+    new.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other; repeatable")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

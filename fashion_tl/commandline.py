@@ -13,6 +13,20 @@ from fashion_tl.machine import say
 GOES_ON = "; the same command goes on after the last whole epoch"
 
 
+def add_command(
+    commands: argparse._SubParsersAction, function: Callable, words: str, data: bool = True
+) -> argparse.ArgumentParser:
+    """A command with a function's name that calls it; with the options ``--data`` and ``--cache`` if it reads data."""
+    new = commands.add_parser(function.__name__.replace("_", "-"), help=words, description=words)
+    new.set_defaults(function=function)
+    if data:
+        new.add_argument(
+            "--data", required=True, help="folder or zip in Kaggle's layout or with a folder per class, or `sample`"
+        )
+        new.add_argument("--cache", help="folder for decoded photos (default: FASHION_TL_CACHE or ~/.cache)")
+    return new
+
+
 def run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> int:
     """Parse the command line, and call the ``function`` that the chosen command has set; the program's exit code.
 

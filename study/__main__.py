@@ -108,16 +108,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def add(
-    commands: argparse._SubParsersAction, function: Callable, words: str, data: bool = True, results: bool = True
+    commands: argparse._SubParsersAction, function: Callable, words: str, data: bool = True
 ) -> argparse.ArgumentParser:
-    """A command that calls a function of its name."""
-    new = commands.add_parser(function.__name__.replace("_", "-"), help=words, description=words)
-    new.set_defaults(function=function)
-    if data:
-        new.add_argument("--data", required=True, help="folder or zip of the photos and styles.csv")
-        new.add_argument("--cache", help="folder for decoded photos (default: FASHION_TL_CACHE or ~/.cache)")
-    if results:
-        new.add_argument("--results", type=as_path, default=RESULTS, help="folder of the records (default: results/)")
+    """A command with a function's name that calls it, and writes where it is told."""
+    new = commandline.add_command(commands, function, words, data)
+    new.add_argument("--results", type=as_path, default=RESULTS, help="folder of the records (default: results/)")
     return new
 
 
@@ -160,7 +155,7 @@ def add_records(commands: argparse._SubParsersAction) -> None:
     new.add_argument("runs", nargs="*", help="names of records (default: all)")
 
     words = "Make the documents' marked blocks and images/results/ from results/."
-    add(commands, render, words, data=False, results=False)
+    commandline.add_command(commands, render, words, data=False)
 
 
 def add_benches(commands: argparse._SubParsersAction) -> None:
