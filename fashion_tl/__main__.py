@@ -1,18 +1,17 @@
 """Transfer learning on Fashion Product Images, one command each for what the notebooks and their readers need."""
 
 import argparse
-import io
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from fashion_tl import __version__
+from fashion_tl import __version__, commandline
 from fashion_tl.backbones import BACKBONES
 from fashion_tl.config import DEFAULT_WEIGHTS, RECIPES, parse_setting
-from fashion_tl.errors import DataError, FashionTLError
+from fashion_tl.errors import DataError
 from fashion_tl.files import as_path
 from fashion_tl.machine import say
 from fashion_tl.recipes import APPROACHES
@@ -126,15 +125,7 @@ def parser() -> argparse.ArgumentParser:
     main.add_argument("--version", action="version", version=f"fashion_tl {__version__}")
     commands = main.add_subparsers(required=True, metavar="command")
 
-    def command(function: Callable, words: str, data: bool = True) -> argparse.ArgumentParser:
-        new = commands.add_parser(function.__name__, help=words, description=words)
-        new.set_defaults(function=function)
-        if data:
-            kinds = "folder or zip in Kaggle's layout or with a folder per class, or `sample`"
-            new.add_argument("--data", required=True, help=kinds)
-            new.add_argument("--cache", help="folder for decoded photos (default: FASHION_TL_CACHE or ~/.cache)")
-        return new
-
+    command = partial(commandline.add_command, commands)
     _commands_of_data(command)
     _command_of_training(command)
     _commands_of_a_run(command)
@@ -166,6 +157,7 @@ def _label_and_split(new: argparse.ArgumentParser) -> None:
 
 def _command_of_training(command: Callable[..., argparse.ArgumentParser]) -> None:
     new = command(run, "Train and evaluate one approach, as its notebook does.")
+    new.set_defaults(goes_on=commandline.GOES_ON)
     new.add_argument("approach", choices=APPROACHES)
     new.add_argument(
         "--weights", help=f"torchvision's (default: {DEFAULT_WEIGHTS}), a file of such a network, or `none`"
@@ -200,27 +192,7 @@ def _commands_of_a_run(command: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a console that lacks a letter gets an escape for it, not an end
-            stream.reconfigure(errors="backslashreplace")
-    args = parser().parse_args(arguments)
-    received = [signal.SIGINT]
-    # A scheduler's way to end a run is taken as Ctrl-C is.
-    signal.signal(signal.SIGTERM, lambda *of: (received.append(of[0]), signal.default_int_handler(*of)))
-    try:
-        args.function(args)
-        if sys.stdout:  # None where it was closed before the program began
-            sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (FashionTLError, OSError) as error:
-        say(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        more = "; the same command goes on after the last whole epoch" if args.function is run else ""
-        say(f"stopped{more}", file=sys.stderr)
-        return 128 + received[-1]
-    return 0
+    return commandline.run(parser(), arguments)
 
 
 if __name__ == "__main__":

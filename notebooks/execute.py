@@ -11,7 +11,6 @@ import argparse
 import copy
 import io
 import shutil
-import signal
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -23,10 +22,10 @@ import papermill
 import torch
 from nbformat import NotebookNode
 
+from fashion_tl.commandline import GOES_ON, exit_code
 from fashion_tl.config import DEFAULT_WEIGHTS, parse_setting
 from fashion_tl.data.catalogue import read_catalogue
 from fashion_tl.data.dataroot import SAMPLE, DataRoot, open_root
-from fashion_tl.errors import FashionTLError
 from fashion_tl.files import as_path
 from fashion_tl.network.model import available_weights
 from fashion_tl.recipes import TRAININGS, make_config
@@ -257,14 +256,5 @@ def summary(runs: list[Run], args: argparse.Namespace, gentler: bool) -> None:
 
 
 if __name__ == "__main__":
-    received = [signal.SIGINT]
-    signal.signal(signal.SIGTERM, lambda *of: (received.append(of[0]), signal.default_int_handler(*of)))
-    try:
-        with redirect_stdout(Terminal(sys.stdout)):
-            code = main()
-        sys.exit(code)
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on after the last whole epoch (`make demo` starts anew)", file=sys.stderr)
-        sys.exit(128 + received[-1])
-    except (FashionTLError, OSError) as error:
-        sys.exit(f"error: {error}")
+    with redirect_stdout(Terminal(sys.stdout)):
+        sys.exit(exit_code(main, f"stopped{GOES_ON} (`make demo` starts anew)"))

@@ -9,16 +9,15 @@ import pandas as pd
 from fashion_tl.data.dataset import load_data
 from fashion_tl.recipes import make_config
 from fashion_tl.reporting.evaluation import metrics, per_class_table
-from fashion_tl.runs import create_run, read_table, write_json, write_table
-
-RESULTS = Path(__file__).resolve().parents[1] / "results"
+from fashion_tl.runs import create_run, write_json, write_table
+from study.records import RESULTS, read_record
 
 
 def predictions_on_record(name: str = "fc_only") -> tuple[pd.DataFrame, pd.DataFrame]:
     """As many right and wrong as a run on the real data had, class by class (142 classes, 20,634 photos), and the
     photos of each class; ids count from 0, and probabilities and losses are drawn."""
-    counts = read_table(RESULTS / f"{name}_per_class.csv")
-    wrong = read_table(RESULTS / f"{name}_confusions.csv")
+    record = read_record(RESULTS, name)
+    counts, wrong = record.per_class, record.confusions
     true = [*np.repeat(counts["label"], counts["correct"]), *np.repeat(wrong["true"], wrong["count"])]
     guess = [*np.repeat(counts["label"], counts["correct"]), *np.repeat(wrong["predicted"], wrong["count"])]
     rng = np.random.default_rng(0)

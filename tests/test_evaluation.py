@@ -1,8 +1,5 @@
 """Every figure of merit, checked by hand on eight test photos of five classes."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,9 +15,7 @@ from fashion_tl.reporting.evaluation import (
     prediction_table,
     top_classes,
 )
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "results"))
-from uncertainty import intervals, margin95, paired_difference
+from study.uncertainty import intervals, margin95, paired_difference
 
 CLASSES = ("Shirts", "Tops", "Belts", "Ties", "Caps")
 TRAIN = (100, 60, 10, 0, 5)  # Ties exist only in odd years, Caps only in even ones

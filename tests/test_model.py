@@ -274,7 +274,7 @@ def test_a_saved_model_with_a_value_that_is_no_number_is_refused(tmp_path, name)
 
 
 def test_a_variance_below_zero_is_refused_in_weights_and_in_a_saved_model(tmp_path):
-    model = build_resnet50(2, None)
+    model = build_network(2, None, Config("direct"))
     model.layer2[0].bn1.running_var[3] = -0.1
     torch.save(model.state_dict(), tmp_path / "w.pth")
     save_model(tmp_path / "m.safetensors", model, ("Shirts", "Belts"), [5, 0], Config("direct"))

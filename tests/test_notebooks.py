@@ -1,6 +1,5 @@
 """The committed notebooks: as a reader finds them, and executed from their sources on a tiny sample."""
 
-import importlib.util
 import io
 import json
 import re
@@ -23,21 +22,12 @@ from fashion_tl.errors import FashionTLError, WeightsError
 from fashion_tl.network import weights
 from fashion_tl.network.model import available_weights
 from fashion_tl.runs import open_run
+from notebooks import execute
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("0[123]_*.ipynb"))
 STEPS = {"fc_only": ["."], "direct": ["."], "two_step": ["top20", "."]}
 MARGIN = 0.1  # top-1 above that of always guessing the largest class; from random weights, in a minute
-
-
-def load(path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-execute = load(ROOT / "notebooks" / "execute.py")
 
 
 def code_cells(path):
@@ -89,6 +79,13 @@ def test_the_comparison_is_committed_executed_as_the_result_files_have_it(tmp_pa
         assert texts(old) == texts(new), "run `make results`"
     assert [cell.execution_count for cell in code_cells(COMPARE)] == list(range(1, len(code_cells(COMPARE)) + 1))
     assert "88.17" in json.dumps(committed)
+
+
+def test_the_comparison_takes_every_figure_from_its_folder():
+    """Its text states none, so that another folder of results is described as rightly."""
+    for cell in nbformat.read(COMPARE, 4).cells:
+        figures = re.findall(r"\d[\d,.]* ?%", cell.source)
+        assert set(figures) <= {"95 %"}, cell.source  # the level of the intervals
 
 
 def texts(cell):

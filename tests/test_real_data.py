@@ -15,7 +15,7 @@ from fashion_tl.data.catalogue import facts, make_task, read_catalogue
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.data.photos import decode_photos, photo_digests, twin_groups
 
-CHECK = Path(__file__).resolve().parents[1] / "results" / "make.py"
+REPOSITORY = Path(__file__).resolve().parents[1]
 FACTS = {
     "rows": 44446,
     "malformed": 22,
@@ -134,8 +134,8 @@ def test_the_classes_that_macro_and_few_shot_are_taken_over(catalogue):
 
 
 def test_every_recorded_metric_is_what_its_predictions_and_styles_csv_say(real_zip, cache):
-    done = subprocess.run([sys.executable, str(CHECK), "check", "--data", str(real_zip), "--cache", str(cache)],
-                          capture_output=True, text=True)  # fmt: skip
+    command = [sys.executable, "-m", "study", "check", "--data", str(real_zip), "--cache", str(cache)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "two_step: every metric" in done.stdout
 
