@@ -29,7 +29,7 @@ from compare import recorded  # noqa: E402
 from uncertainty import intervals, paired_difference  # noqa: E402
 from words import render  # noqa: E402
 
-WRITTEN = [HERE.parent / "README.md", HERE / "README.md", HERE / "tuning.md"]
+WRITTEN = [HERE.parent / "README.md", HERE / "README.md", HERE / "tuning.md", HERE.parent / "docs" / "speed.md"]
 METRICS = ("n_test", "correct", "top1", "top5", "ceiling", "top1_learnable", "top5_learnable", "macro", "macro_classes",
            "few_shot", "few_shot_classes")  # fmt: skip
 COUNTED = ["articleType", "train", "test", "correct"]
