@@ -21,9 +21,10 @@ demo: $(READY)  ## draw the sample, execute the three notebooks on it, refresh i
 	rm -rf runs/demo
 	$(BIN)/python notebooks/execute.py --out runs/demo --refresh $(if $(WEIGHTS),--weights "$(WEIGHTS)")
 
-test: $(READY)  ## ruff, then pytest
+test: $(READY)  ## ruff, mypy, then pytest
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
 lab: $(READY)  ## open JupyterLab on notebooks/ [LAB="--allow-root --no-browser"]
@@ -38,7 +39,7 @@ bench: $(READY)  ## how fast it is beside the published way and the bare limit (
 	$(BIN)/python benchmarks/run.py --data "$(DATA)"
 	$(BIN)/python results/make.py readme
 
-results: $(READY)  ## rebuild the README's tables and images/results from results/ [DATA=....zip checks every metric first]
+results: $(READY)  ## rebuild the tables in the documents and images/results from results/ [DATA=....zip checks every metric first]
 	$(if $(filter-out sample,$(DATA)),$(BIN)/python results/make.py check --data "$(DATA)")
 	$(BIN)/python results/make.py readme
 	$(BIN)/jupyter nbconvert --log-level=ERROR --execute --inplace --ExecutePreprocessor.record_timing=False \
