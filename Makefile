@@ -21,9 +21,10 @@ demo: $(READY)  ## draw the sample, execute the three notebooks on it, refresh i
 	rm -rf runs/demo
 	$(BIN)/python notebooks/execute.py --out runs/demo --refresh $(if $(WEIGHTS),--weights "$(WEIGHTS)")
 
-test: $(READY)  ## ruff, then pytest
+test: $(READY)  ## ruff, mypy, then pytest
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
 lab: $(READY)  ## open JupyterLab on notebooks/ [LAB="--allow-root --no-browser"]
@@ -39,7 +40,7 @@ bench: $(READY)  ## how fast it is beside the published way and the bare limit (
 	$(BIN)/python -m study bench speed --data "$(DATA)"
 	$(BIN)/python -m study render
 
-results: $(READY)  ## rebuild the documents' tables and images/results from results/ [DATA=....zip checks every metric first]
+results: $(READY)  ## rebuild the tables in the documents and images/results from results/ [DATA=....zip checks every metric first]
 	$(if $(filter-out sample,$(DATA)),$(BIN)/python -m study check --data "$(DATA)")
 	$(BIN)/python -m study render
 	$(BIN)/jupyter nbconvert --log-level=ERROR --execute --inplace --ExecutePreprocessor.record_timing=False \

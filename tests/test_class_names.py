@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from conftest import jpeg, pattern
 from test_report import Page
-from test_results import compare, make
 
 from fashion_tl.__main__ import main
 from fashion_tl.approaches import run_approach
@@ -122,9 +121,9 @@ def test_answers_are_printed_whole(made, capsys):
 def test_the_results_of_the_run_can_be_recorded_checked_and_compared(named, tmp_path):
     names, data, run = named
     for name in ("fc_only", "again"):
-        make.record(run.folder, tmp_path, name)
-    assert [*make.check(data, tmp_path)] == ["again", "fc_only"]
-    results = [compare.read_result(tmp_path, name) for name in ("fc_only", "again")]
+        record(run.folder, tmp_path, name)
+    assert [*check(data, tmp_path)] == ["again", "fc_only"]
+    results = [read_record(tmp_path, name) for name in ("fc_only", "again")]
     assert set(results[0].per_class["label"]) == set(names)
     assert set(compare.gained_and_lost(*results)["label"]) == set(names)
 

@@ -97,7 +97,7 @@ def test_a_record_is_complete_and_agrees_with_its_counts_per_class(ours):
     assert set(about) >= KEYS
     files = {"run.json", "history.csv", "per_class.csv", "confusions.csv", "predictions.csv.gz"}
     assert {file.name for file in ours.folder.iterdir()} == files
-    assert list(per_class.columns) == ["articleType", "train", "test", "correct", "accuracy"]
+    assert list(per_class.columns) == ["label", "train", "test", "correct", "accuracy"]
     seen = per_class[(per_class["train"] > 0) & (per_class["test"] > 0)]
     few = seen[seen["train"] <= 50]
     assert per_class["test"].sum() == about["n_test"] and per_class["correct"].sum() == about["correct"]
@@ -391,7 +391,7 @@ def test_published_counts_per_class_add_up_to_what_the_study_prints():
     study = json.loads((RESULTS / "published.json").read_text())
     counts = read_table(RESULTS / "published_per_class.csv")
     ours = RECORDS["direct"].per_class.query("train > 0 and test > 0").reset_index(drop=True)
-    assert counts[["articleType", "train", "test"]].equals(ours[["articleType", "train", "test"]])
+    assert counts[["label", "train", "test"]].equals(ours[["label", "train", "test"]])
     for name in ("fc_only", "direct", "two_step", "two_step_flips"):
         assert counts[name].sum() == study[name]["notebook"]["correct"] and (counts[name] <= counts["test"]).all()
 
