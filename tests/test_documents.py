@@ -15,7 +15,7 @@ from conftest import jpeg, pattern
 
 import fashion_tl
 from fashion_tl.__main__ import main
-from fashion_tl.approaches import run_fc_only
+from fashion_tl.approaches import run_approach
 from fashion_tl.config import SETTINGS
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.reporting import gallery
@@ -80,6 +80,7 @@ NOT_HERE = {
     "python -m study heads": "needs the real data",
     "python -m study flips": "needs the real data, and trained networks",
     "python -m study data-check": "needs the real data",
+    "python -m study bench precision": "needs the real data, and trained networks",
 }
 
 
@@ -151,7 +152,7 @@ def example(tmp_path_factory):
     for place in ("photo.jpg", "folder/a.jpg", "folder/b.png"):
         (home / place).write_bytes(jpeg(pattern(7)))
     quick = {"epochs": 1, "image_size": (32, 32), "precision": "fp32", "lr": 1e-4, "cache": home / "cache"}
-    run_fc_only(small, "none", home / "runs" / "mine", **quick)
+    run_approach("fc_only", small, "none", home / "runs" / "mine", **quick)
     return home
 
 
@@ -161,8 +162,8 @@ def here(example, tmp_path, monkeypatch):
     shutil.copytree(example, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("cache"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FASHION_TL_CACHE", str(example / "cache"))
-    monkeypatch.setattr(gallery, "OF_DATA", ())
-    monkeypatch.setattr(gallery, "OF_RUN", ("loss",))
+    monkeypatch.setattr(gallery, "OF_DATA", {})
+    monkeypatch.setattr(gallery, "OF_RUN", {"loss": gallery.loss})
     monkeypatch.setattr(draw_sample, "__kwdefaults__", {"photos": 60, "types": 6, "seed": 2010})
     return tmp_path
 
@@ -185,7 +186,7 @@ def test_a_command_of_the_documents_runs_as_it_is_written(here, capsys, line):
 
 @pytest.mark.parametrize("block", RUN_BLOCKS.values(), ids=RUN_BLOCKS)
 def test_a_python_block_of_the_documents_runs(here, block):
-    if "run_fc_only" in block:
+    if "run_approach" in block:
         shutil.rmtree(here / "runs")
     block = block.replace("PATH", "data/fashion-product-images-small.zip").replace("IMAGENET1K_V1", "none")
     exec(block.replace("epochs=5", "epochs=1, image_size=(32, 32), lr=1e-4"), {})
@@ -198,11 +199,6 @@ def test_every_make_command_names_a_target_and_variables_of_the_makefile():
         if program == "make":
             assert f"\n{target}:" in makefile, line
             assert all(f"$({setting.split('=')[0]})" in makefile or not setting for setting in settings), line
-
-
-def test_every_script_that_the_documents_name_is_there():
-    scripts = {word for line in all_commands() for word in line.split() if word.endswith(".py") and "/" in word}
-    assert scripts and {script for script in scripts if not (ROOT / script).is_file()} == set()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
