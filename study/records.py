@@ -13,8 +13,6 @@ from fashion_tl.errors import RunError
 from fashion_tl.files import as_path
 from fashion_tl.runs import read_table
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-RESULTS = REPOSITORY / "results"
 # The trainings that tables and charts show, by the names of their records.
 TITLES = {
     "fc_only": "FC only",
