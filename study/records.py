@@ -15,8 +15,6 @@ from fashion_tl.files import as_path
 from fashion_tl.recipes import TRAININGS
 from fashion_tl.runs import read_table
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-RESULTS = REPOSITORY / "results"
 # The trainings that tables and charts show, by the names of their records.
 TITLES = {name: training.title for name, training in TRAININGS.items()}
 FIGURES = {"top1": "top-1", "top5": "top-5", "macro": "macro", "few_shot": "few-shot"}
