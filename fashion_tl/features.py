@@ -12,8 +12,7 @@ from torch import nn
 
 from fashion_tl.batches import mirrored, photo_batches
 from fashion_tl.config import Config
-from fashion_tl.dataroot import cache_folder, make_cached
-from fashion_tl.errors import DataError
+from fashion_tl.dataroot import cache_folder, make_cached, unreadable
 from fashion_tl.files import reserve
 from fashion_tl.inference import outputs, resolve_precision
 
@@ -44,8 +43,8 @@ def frozen_features(
     make_cached(file, "the features", lambda new: _compute_into(new, frozen, photos, rows, config))
     try:
         return np.load(file, mmap_mode="c")
-    except (EOFError, ValueError) as error:
-        raise DataError(f"{file} is damaged ({error}); delete it, and it is made again.") from error
+    except (EOFError, OSError, ValueError) as error:
+        raise unreadable(file, error) from error
 
 
 def _key(frozen: nn.Module, shape: tuple[int, ...], digests: Sequence[bytes], config: Config) -> str:

@@ -20,7 +20,7 @@ from numpy.lib.format import open_memmap
 from PIL import Image, ImageOps, UnidentifiedImageError, features
 from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION
 
-from fashion_tl.dataroot import DataRoot, cache_folder, make_cached
+from fashion_tl.dataroot import DataRoot, cache_folder, make_cached, unreadable
 from fashion_tl.errors import ConfigError, DataError
 from fashion_tl.files import reserve
 from fashion_tl.formats import what_it_is
@@ -74,7 +74,7 @@ def decode_photos(
         array = np.load(folder / "photos.npy", mmap_mode="c")
         failed = json.loads((folder / "failed.json").read_text())
     except (EOFError, OSError, ValueError) as error:
-        raise DataError(f"{folder} is damaged ({error}); delete it, and it is made again.") from error
+        raise unreadable(folder, error) from error
     return Photos(array, ids[[i not in failed for i in ids]], failed)
 
 
