@@ -29,7 +29,9 @@ from fashion_tl.files import as_path, make_once
 from fashion_tl.split import PARTS
 
 SAMPLE = "sample"  # in place of a path: the built-in sample, drawn on first use
-OUTSIDE, UNREAD = "link out of the root", "format that isn't read"  # why a photo is left out
+# Why a photo is left out, or a folder.
+OUTSIDE, UNREAD, TOO_DEEP = "link out of the root", "format that isn't read", "folder too far down"
+PLACES = {"input", "kaggle", "content", "drive", "mydrive"}  # where Kaggle and Colab put any data: no name of theirs
 OTHER_CACHE = "name another folder with --cache or FASHION_TL_CACHE"
 HELP = (
     "A data root is a folder or a .zip that holds styles.csv and images/<id>.jpg, or a folder of photos for each class"

@@ -21,6 +21,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError, features
 from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION
 
 from fashion_tl.data.dataroot import DataRoot, cache_folder, make_cached, unreadable
+from fashion_tl.data.formats import what_it_is
 from fashion_tl.errors import ConfigError, DataError
 from fashion_tl.files import reserve
 from fashion_tl.machine import processors, progress, say

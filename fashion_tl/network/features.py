@@ -11,7 +11,11 @@ from numpy.lib.format import open_memmap
 from torch import nn
 
 from fashion_tl.config import Config
+from fashion_tl.data.batches import AUGMENTATIONS, Batches, feature_batches, mirrored, photo_batches
 from fashion_tl.data.dataroot import cache_folder, make_cached, unreadable
+from fashion_tl.data.dataset import Data
+from fashion_tl.distributed import main_first
+from fashion_tl.errors import ConfigError
 from fashion_tl.files import reserve
 from fashion_tl.network.inference import outputs, resolve_precision
 

@@ -1,7 +1,6 @@
 """Where a network's weights come from: torchvision by name, downloaded once, or a file."""
 
 import errno
-import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
