@@ -20,9 +20,11 @@ WAYS = "even-odd, year<=2014, random:0.2 (the share that tests) or column:NAME (
 
 @dataclass(frozen=True)
 class Split:
-    """A rule. ``train`` and ``test`` are words for the two sides, to follow "photos of" and "only in".
+    """A rule. ``train`` and ``test`` are words for the two sides, to follow "photos of" and "only
+    in".
 
-    ``needs_year`` and ``column`` say what a row must have. ``is_drawn``: chance decides, not the data.
+    ``needs_year`` and ``column`` say what a row must have. ``is_drawn``: chance decides, not the
+    data.
     """
 
     train: str
@@ -41,14 +43,17 @@ class Split:
         return f"{self.train} train, {self.test} test"
 
     def parts(self, table: pd.DataFrame, seed: int) -> np.ndarray:
-        """``"train"``, ``"val"`` or ``"test"`` for each row: str [rows]; "" where a row's own column says neither.
+        """``"train"``, ``"val"`` or ``"test"`` for each row: str [rows]; "" where a row's own
+        column says neither.
 
         Args:
-            table: with the columns ``label``, and ``year`` (whole numbers) or ``column`` where the rule needs them.
-            seed: decides what is drawn.
+            table: with the columns ``label``, and ``year`` (whole numbers) or ``column`` where the
+            rule needs them. seed: decides what is drawn.
         """
         if self.column:
-            return table[self.column].str.strip().str.lower().map(PARTS).fillna("").to_numpy(dtype=str)
+            return (
+                table[self.column].str.strip().str.lower().map(PARTS).fillna("").to_numpy(dtype=str)
+            )
         if self.is_drawn:
             return np.where(_drawn(table["label"], self.share, seed), "test", "train")
         years = table["year"].to_numpy(dtype=np.int64)

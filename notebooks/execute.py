@@ -1,10 +1,12 @@
-"""Execute the three notebooks from the top, on the sample or on other data, and print what they reached.
+"""Execute the three notebooks from the top, on the sample or on other data, and print what they
+reached.
 
     python notebooks/execute.py --out runs/demo
     python notebooks/execute.py --out runs/mine --data ROOT --weights WEIGHTS --epochs 20
 
-Executed copies, run folders and figures lie under --out. Only --refresh (``make demo``) touches the committed
-notebooks and ``images/``, and only with the built-in sample in them: photos of a real run stay out of git.
+Executed copies, run folders and figures lie under --out. Only --refresh (``make demo``) touches the
+committed notebooks and ``images/``, and only with the built-in sample in them: photos of a real run
+stay out of git.
 """
 
 import argparse
@@ -34,14 +36,23 @@ from fashion_tl.runs import Run, default_weights, open_run
 
 HERE = Path(__file__).resolve().parent
 NOTEBOOKS = {"fc_only": "01_fc_only", "direct": "02_direct", "two_step": "03_two_step"}
-# Made for ImageNet's weights, the recipe leads random ones nowhere in the sample's few epochs; this does somewhere.
+# Made for ImageNet's weights, the recipe leads random ones nowhere in the sample's few epochs; this
+# does somewhere.
 SMALL = {"image_size": [80, 60]}  # papermill makes a string of a tuple
-FROM_NOTHING = SMALL | {"optimizer": "sgd", "lr": 0.005, "backbone_lr_ratio": 1.0, "weight_decay": 1e-4, "mixup": 0.0}
+FROM_NOTHING = SMALL | {
+    "optimizer": "sgd",
+    "lr": 0.005,
+    "backbone_lr_ratio": 1.0,
+    "weight_decay": 1e-4,
+    "mixup": 0.0,
+}
 RANDOM = {"fc_only": SMALL | {"lr": 0.01}, "direct": FROM_NOTHING, "two_step": FROM_NOTHING}
 
 
 class Terminal:
-    """A stream on which a line that begins with NOTE appears once, though each notebook says it; for any letter."""
+    """A stream on which a line that begins with NOTE appears once, though each notebook says it;
+    for any letter.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         if isinstance(stream, io.TextIOWrapper):
@@ -67,7 +78,9 @@ class Terminal:
 
 
 def execute(approach: str, out: Path, parameters: dict) -> Path:
-    """Run one notebook in a fresh kernel; its output is shown as it comes. Returns the executed copy."""
+    """Run one notebook in a fresh kernel; its output is shown as it comes. Returns the executed
+    copy.
+    """
     target = out / f"{NOTEBOOKS[approach]}.ipynb"
     notebook = nbformat.read(HERE / target.name, 4)
     notebook.cells = [
@@ -92,7 +105,9 @@ def execute(approach: str, out: Path, parameters: dict) -> Path:
 
 
 def tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """One output per stream, as a terminal would show it in the end: a progress bar draws itself over and over."""
+    """One output per stream, as a terminal would show it in the end: a progress bar draws itself
+    over and over.
+    """
     kept, streams = [], {}
     for output in outputs:
         if output.output_type != "stream":
@@ -109,7 +124,9 @@ def tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def relative(path: Path) -> str:
-    """A path as the notebooks see it, without the machine's folders where it lies in this repository."""
+    """A path as the notebooks see it, without the machine's folders where it lies in this
+    repository.
+    """
     path = path.resolve()
     inside = path.is_relative_to(HERE.parent)
     return f"../{path.relative_to(HERE.parent).as_posix()}" if inside else str(path)
@@ -126,7 +143,8 @@ def refresh(executed: Path, runs: list[Run]) -> None:
 
 
 def committed_form(notebook: NotebookNode, weights: str) -> NotebookNode:
-    """Without this machine's folders, the parameters of this execution and papermill's notes; counted from 1.
+    """Without this machine's folders, the parameters of this execution and papermill's notes;
+    counted from 1.
 
     A line in the place of those parameters says which weights it was executed from.
     """
@@ -140,7 +158,9 @@ def committed_form(notebook: NotebookNode, weights: str) -> NotebookNode:
             continue
         if "injected-parameters" in tags:
             said = f"*The output below was made from `{weights}`.*"
-            cell = nbformat.v4.new_markdown_cell(said, id="executed-from", metadata={"tags": ["executed-from"]})
+            cell = nbformat.v4.new_markdown_cell(
+                said, id="executed-from", metadata={"tags": ["executed-from"]}
+            )
         elif tags:
             cell.metadata["tags"] = tags
         if cell.cell_type == "code":
@@ -157,31 +177,53 @@ def without_folders(output: NotebookNode, count: int) -> NotebookNode:
     if "execution_count" in output:
         output.execution_count = count
     if "text" in output:
-        for private in sorted({str(HERE.parent), str(Path.home()), torch.hub.get_dir()} - {"/"}, key=len, reverse=True):
+        for private in sorted(
+            {str(HERE.parent), str(Path.home()), torch.hub.get_dir()} - {"/"}, key=len, reverse=True
+        ):
             output.text = output.text.replace(private, "…")
     return output
 
 
 def table(runs: list[Run]) -> pd.DataFrame:
     """What each approach reached, beside the ceiling."""
-    shown = {"top1": "top-1", "top5": "top-5", "macro": "macro", "ceiling": "ceiling", "minutes": "minutes"}
-    return pd.concat(headline(run.metrics) for run in runs)[[*shown]].rename(columns=shown).rename_axis("approach")
+    shown = {
+        "top1": "top-1",
+        "top5": "top-5",
+        "macro": "macro",
+        "ceiling": "ceiling",
+        "minutes": "minutes",
+    }
+    return (
+        pd.concat(headline(run.metrics) for run in runs)[[*shown]]
+        .rename(columns=shown)
+        .rename_axis("approach")
+    )
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=as_path, required=True, help="folder for executed notebooks and runs")
+    parser.add_argument(
+        "--out", type=as_path, required=True, help="folder for executed notebooks and runs"
+    )
     parser.add_argument("--data", default=SAMPLE, help="default: the built-in sample")
     parser.add_argument(
         "--weights",
         help=f"default: {DEFAULT_WEIGHTS}, downloaded once; on the sample, random ones where that fails",
     )
     parser.add_argument("--recipe", default="tuned")
-    parser.add_argument("--epochs", type=int, help="default: the recipe's own; the notebook's own on the sample")
+    parser.add_argument(
+        "--epochs", type=int, help="default: the recipe's own; the notebook's own on the sample"
+    )
     parser.add_argument("--cache")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other; repeatable")
-    parser.add_argument("--only", choices=list(NOTEBOOKS), action="append", help="leave out the other notebooks")
-    parser.add_argument("--refresh", action="store_true", help="replace the committed notebooks and images/")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="any other; repeatable"
+    )
+    parser.add_argument(
+        "--only", choices=list(NOTEBOOKS), action="append", help="leave out the other notebooks"
+    )
+    parser.add_argument(
+        "--refresh", action="store_true", help="replace the committed notebooks and images/"
+    )
     return parser.parse_args()
 
 
@@ -194,7 +236,9 @@ def main() -> int:
         print("The notebooks run on the built-in sample; DATA=PATH names other data.")
     settings, root = settings_and_data(args)
     weights = args.weights or default_weights(*(args.out / approach for approach in NOTEBOOKS))
-    weights = available_weights(weights, root.is_sample)  # here, not in each notebook: a download is tried once
+    weights = available_weights(
+        weights, root.is_sample
+    )  # here, not in each notebook: a download is tried once
     gentler = weights is None and args.recipe == "tuned"
     given = parameters(args, weights)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -205,10 +249,15 @@ def main() -> int:
             other = RANDOM[approach] if gentler else {}
             executed = execute(approach, args.out, given | {"settings": other | settings})
         except papermill.PapermillExecutionError as error:
-            print(f"error: {NOTEBOOKS[approach]}.ipynb: {error.ename}: {error.evalue}", file=sys.stderr)
+            print(
+                f"error: {NOTEBOOKS[approach]}.ipynb: {error.ename}: {error.evalue}",
+                file=sys.stderr,
+            )
             return 1
         folders = [args.out / approach / "top20", args.out / approach]
-        done[executed] = [open_run(folder) for folder in folders if (folder / "metrics.json").exists()]
+        done[executed] = [
+            open_run(folder) for folder in folders if (folder / "metrics.json").exists()
+        ]
     for executed in done if args.refresh else ():
         refresh(executed, done[executed])
     summary([run for both in done.values() for run in both], args, gentler)
@@ -216,13 +265,16 @@ def main() -> int:
 
 
 def settings_and_data(args: argparse.Namespace) -> tuple[dict, DataRoot]:
-    """The settings given and the data root, checked as each notebook will: a mistake ends all before one starts.
+    """The settings given and the data root, checked as each notebook will: a mistake ends all
+    before one starts.
 
     ``epochs`` is a parameter of its own in the notebooks, and so it becomes ``args.epochs``.
     """
     settings = dict(map(parse_setting, args.set))
     args.epochs = settings.pop("epochs", args.epochs)
-    configs = [make_config(training, args.recipe, epochs=args.epochs, **settings) for training in TRAININGS]
+    configs = [
+        make_config(training, args.recipe, epochs=args.epochs, **settings) for training in TRAININGS
+    ]
     root = open_root(args.data, args.cache)
     read_catalogue(root, configs[0].bad_rows)
     return settings, root
@@ -244,7 +296,9 @@ def summary(runs: list[Run], args: argparse.Namespace, gentler: bool) -> None:
     """Print what came out and where it is."""
     print(f"\n{table(runs).reset_index().to_string(index=False)}\n")
     print(f"run folders:        {', '.join(str(run.folder) for run in runs)}")
-    print(f"executed notebooks: {args.out}/*.ipynb\nfigures:            {args.out}/**/figures/*.png")
+    print(
+        f"executed notebooks: {args.out}/*.ipynb\nfigures:            {args.out}/**/figures/*.png"
+    )
     if any(run.is_random for run in runs):
         own = ", with gentler settings than the recipe's" if gentler else ""
         print(
@@ -252,7 +306,9 @@ def summary(runs: list[Run], args: argparse.Namespace, gentler: bool) -> None:
             "downloaded where there is a network; WEIGHTS=FILE takes a file."
         )
     if args.refresh:
-        print("images/ and notebooks/ now hold these; `git restore images notebooks` brings the committed ones back")
+        print(
+            "images/ and notebooks/ now hold these; `git restore images notebooks` brings the committed ones back"
+        )
 
 
 if __name__ == "__main__":

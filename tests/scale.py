@@ -1,10 +1,12 @@
-"""Photos of full size, and several processes: how quickly, in what memory, and with what result. For ``make scale``.
+"""Photos of full size, and several processes: how quickly, in what memory, and with what result.
+For ``make scale``.
 
     python tests/scale.py [--weights WEIGHTS] [NAME ...]
 
-writes the table of all measurements, or prints the rows of these alone. A measurement is a function in ``MEASURES``,
-which gets an empty folder and the weights, and returns rows ``(what, how, result, bound)``; a result ends with
-``NOT MET`` where its bound is broken. Without weights, nothing can be said of how far two processes end from one.
+writes the table of all measurements, or prints the rows of these alone. A measurement is a function
+in ``MEASURES``, which gets an empty folder and the weights, and returns rows ``(what, how, result,
+bound)``; a result ends with ``NOT MET`` where its bound is broken. Without weights, nothing can be
+said of how far two processes end from one.
 """
 
 import argparse

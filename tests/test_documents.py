@@ -1,7 +1,9 @@
-"""The documents are true: their commands run, their links lead somewhere, and the first page stays short.
+"""The documents are true: their commands run, their links lead somewhere, and the first page stays
+short.
 
-A command is a line of a ``bash`` block, a whole ``python`` block, or one of other programs between backticks. Each is
-run here, or covered by a named test, or listed with the reason why it can't be run here.
+A command is a line of a ``bash`` block, a whole ``python`` block, or one of other programs between
+backticks. Each is run here, or covered by a named test, or listed with the reason why it can't be
+run here.
 """
 
 import json
@@ -21,13 +23,23 @@ from fashion_tl.data.sample import draw_sample
 from fashion_tl.reporting import gallery
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md", "docs/*.md", "results/*.md")
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "data/README.md",
+    "docs/*.md",
+    "results/*.md",
+)
 DOCUMENTS = sorted(path for page in PAGES for path in ROOT.glob(page))
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 # Each key of these three is how a command begins, or names a Python block.
 RUN_HERE = (
-    *(f"python -m fashion_tl {name} " for name in ("summary", "sample", "run", "figures", "report", "predict")),
+    *(
+        f"python -m fashion_tl {name} "
+        for name in ("summary", "sample", "run", "figures", "report", "predict")
+    ),
     "docs/your-data.md, Python block 1",
     "docs/usage.md, Python block 1",
 )
@@ -53,7 +65,11 @@ COVERED = {
     "python -m study check": "test_results.py::test_every_metric_is_recomputed_from_predictions_and_styles_csv_alone",
     "python -m study tune": "test_tuning.py::test_a_trial_trains_and_validates_but_tests_nothing_and_is_not_made_twice",
 }
-MINUTES, INSTALLS, HOURS = "takes minutes", "needs the network: it installs packages", "needs the real data, and hours"
+MINUTES, INSTALLS, HOURS = (
+    "takes minutes",
+    "needs the network: it installs packages",
+    "needs the real data, and hours",
+)
 NOT_HERE = {
     ". .venv/bin/activate": "changes the shell in which it is typed",
     "git restore": "changes the clone",
@@ -101,15 +117,28 @@ def typed(document: Path) -> list[str]:
 
 
 def python_blocks(document: Path) -> dict[str, str]:
-    blocks = [block for language, block in BLOCK.findall(document.read_text(encoding="utf-8")) if language == "python"]
-    return {f"{name(document)}, Python block {number}": block for number, block in enumerate(blocks, start=1)}
+    blocks = [
+        block
+        for language, block in BLOCK.findall(document.read_text(encoding="utf-8"))
+        if language == "python"
+    ]
+    return {
+        f"{name(document)}, Python block {number}": block
+        for number, block in enumerate(blocks, start=1)
+    }
 
 
 def mentioned(document: Path) -> list[str]:
-    """The commands among its words. ``python -m fashion_tl predict`` there is a name, and no line to copy."""
+    """The commands among its words. ``python -m fashion_tl predict`` there is a name, and no line
+    to copy.
+    """
     words = re.findall(r"`([^`\n]+)`", BLOCK.sub("", document.read_text(encoding="utf-8")))
     starts = ("make ", "pip install ", "git ", "torchrun ", "python ")
-    found = [each for each in words if each.startswith(starts) and not each.startswith("python -m fashion_tl")]
+    found = [
+        each
+        for each in words
+        if each.startswith(starts) and not each.startswith("python -m fashion_tl")
+    ]
     return [line for each in found for line in lines_of(each)]
 
 
@@ -122,11 +151,15 @@ def all_commands() -> set[str]:
 
 
 def keys_of(command: str) -> list[str]:
-    return [key for group in (RUN_HERE, COVERED, NOT_HERE) for key in group if command.startswith(key)]
+    return [
+        key for group in (RUN_HERE, COVERED, NOT_HERE) for key in group if command.startswith(key)
+    ]
 
 
 def test_every_command_is_run_here_or_covered_by_a_test_or_listed_with_its_reason():
-    assert {command: keys_of(command) for command in all_commands() if len(keys_of(command)) != 1} == {}
+    assert {
+        command: keys_of(command) for command in all_commands() if len(keys_of(command)) != 1
+    } == {}
 
 
 def test_the_lists_name_only_commands_that_the_documents_have():
@@ -141,24 +174,36 @@ def test_the_tests_that_cover_commands_exist():
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory):
-    """What the documents take for granted: a zip of photos under the names it has there, a run, photos to name."""
+    """What the documents take for granted: a zip of photos under the names it has there, a run,
+    photos to name.
+    """
     home = tmp_path_factory.mktemp("example")
     drawn = draw_sample(home / "drawn", photos=60, types=6)
     (drawn / "sample.json").unlink()
     (home / "data").mkdir()
-    small = Path(shutil.make_archive(str(home / "data" / "fashion-product-images-small"), "zip", drawn))
+    small = Path(
+        shutil.make_archive(str(home / "data" / "fashion-product-images-small"), "zip", drawn)
+    )
     shutil.copy(small, small.with_name("fashion-product-images-dataset.zip"))
     (home / "folder").mkdir()
     for place in ("photo.jpg", "folder/a.jpg", "folder/b.png"):
         (home / place).write_bytes(jpeg(pattern(7)))
-    quick = {"epochs": 1, "image_size": (32, 32), "precision": "fp32", "lr": 1e-4, "cache": home / "cache"}
+    quick = {
+        "epochs": 1,
+        "image_size": (32, 32),
+        "precision": "fp32",
+        "lr": 1e-4,
+        "cache": home / "cache",
+    }
     run_approach("fc_only", small, "none", home / "runs" / "mine", **quick)
     return home
 
 
 @pytest.fixture
 def here(example, tmp_path, monkeypatch):
-    """A copy of the example as the working folder; figures are few, and the built-in sample is small."""
+    """A copy of the example as the working folder; figures are few, and the built-in sample is
+    small.
+    """
     shutil.copytree(example, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("cache"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FASHION_TL_CACHE", str(example / "cache"))
@@ -169,8 +214,15 @@ def here(example, tmp_path, monkeypatch):
 
 
 QUICK = "--weights none --epochs 1 --set image_size=32x32 --set stored_size=40x30 --set precision=fp32 --set lr=0.0001"
-RUN_LINES = sorted({line for page in DOCUMENTS for line in typed(page) if line.startswith(RUN_HERE)})
-RUN_BLOCKS = {key: block for page in DOCUMENTS for key, block in python_blocks(page).items() if key in RUN_HERE}
+RUN_LINES = sorted(
+    {line for page in DOCUMENTS for line in typed(page) if line.startswith(RUN_HERE)}
+)
+RUN_BLOCKS = {
+    key: block
+    for page in DOCUMENTS
+    for key, block in python_blocks(page).items()
+    if key in RUN_HERE
+}
 
 
 @pytest.mark.parametrize("line", RUN_LINES, ids=str)
@@ -188,7 +240,9 @@ def test_a_command_of_the_documents_runs_as_it_is_written(here, capsys, line):
 def test_a_python_block_of_the_documents_runs(here, block):
     if "run_approach" in block:
         shutil.rmtree(here / "runs")
-    block = block.replace("PATH", "data/fashion-product-images-small.zip").replace("IMAGENET1K_V1", "none")
+    block = block.replace("PATH", "data/fashion-product-images-small.zip").replace(
+        "IMAGENET1K_V1", "none"
+    )
     exec(block.replace("epochs=5", "epochs=1, image_size=(32, 32), lr=1e-4"), {})
 
 
@@ -198,7 +252,9 @@ def test_every_make_command_names_a_target_and_variables_of_the_makefile():
         program, target, *settings = [*shlex.split(line), ""]
         if program == "make":
             assert f"\n{target}:" in makefile, line
-            assert all(f"$({setting.split('=')[0]})" in makefile or not setting for setting in settings), line
+            assert all(
+                f"$({setting.split('=')[0]})" in makefile or not setting for setting in settings
+            ), line
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
@@ -227,7 +283,9 @@ def broken(text: str, file: Path) -> list[str]:
             continue
         path, _, anchor = link.partition("#")
         target = (file.parent / path).resolve() if path else file
-        if not target.exists() or (anchor and anchor not in anchors(target.read_text(encoding="utf-8"))):
+        if not target.exists() or (
+            anchor and anchor not in anchors(target.read_text(encoding="utf-8"))
+        ):
             bad.append(link)
     return bad
 
@@ -246,7 +304,9 @@ def test_every_link_in_a_notebook_leads_somewhere(notebook):
 
 def test_a_link_that_leads_nowhere_is_found(tmp_path):
     page = tmp_path / "page.md"
-    page.write_text("# A title: one\n\n[a](#a-title-one) [b](#no-title) [c](none.md) [d](page.md#a-title-one)\n")
+    page.write_text(
+        "# A title: one\n\n[a](#a-title-one) [b](#no-title) [c](none.md) [d](page.md#a-title-one)\n"
+    )
     assert broken(page.read_text(), page) == ["#no-title", "none.md"]
 
 
@@ -259,13 +319,18 @@ def test_every_document_can_be_reached_from_the_first_page():
     while new:
         page = new.pop()
         seen.add(page)
-        targets = {(page.parent / link.split("#")[0]).resolve() for link in links(page.read_text(encoding="utf-8"))}
+        targets = {
+            (page.parent / link.split("#")[0]).resolve()
+            for link in links(page.read_text(encoding="utf-8"))
+        }
         new |= {target for target in targets if target in DOCUMENTS} - seen
     assert set(DOCUMENTS) - seen <= {ROOT / "data" / "README.md"}
 
 
 def test_the_sentences_on_the_first_page_have_the_numbers_of_its_table():
-    _, table, after = re.split(r"<!-- results: table -->|<!-- end -->", (ROOT / "README.md").read_text("utf-8"))
+    _, table, after = re.split(
+        r"<!-- results: table -->|<!-- end -->", (ROOT / "README.md").read_text("utf-8")
+    )
     shown = {float(number) for number in re.findall(r"([\d.]+) %", table)}
     rounded = {round(number, 1) for number in shown}
     without_training_photos = {round(100 - number, 1) for number in shown}  # of a ceiling
@@ -274,14 +339,31 @@ def test_the_sentences_on_the_first_page_have_the_numbers_of_its_table():
 
 
 def test_every_setting_is_explained():
-    rows = re.findall(r"^\| (`.*?) \|", (ROOT / "docs" / "usage.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    rows = re.findall(
+        r"^\| (`.*?) \|",
+        (ROOT / "docs" / "usage.md").read_text(encoding="utf-8"),
+        flags=re.MULTILINE,
+    )
     assert set(SETTINGS) <= {setting for row in rows for setting in re.findall(r"`(\w+)`", row)}
 
 
 def test_every_module_has_its_row_in_the_table_for_contributors():
-    table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("| folder | module |")[1].split("\n\n")[0]
-    named = {word for line in table.splitlines()[2:] for word in re.findall(r"`(\w+)/?`", line.split("|")[2])}
-    files = [path for path in (ROOT / "fashion_tl").rglob("*.py") if path.parent.name not in ("sample", "examples")]
+    table = (
+        (ROOT / "CONTRIBUTING.md")
+        .read_text(encoding="utf-8")
+        .split("| folder | module |")[1]
+        .split("\n\n")[0]
+    )
+    named = {
+        word
+        for line in table.splitlines()[2:]
+        for word in re.findall(r"`(\w+)/?`", line.split("|")[2])
+    }
+    files = [
+        path
+        for path in (ROOT / "fashion_tl").rglob("*.py")
+        if path.parent.name not in ("sample", "examples")
+    ]
     assert named == {path.stem for path in files} - {"__init__"} | {"sample"}
 
 
@@ -292,6 +374,8 @@ def test_the_changes_and_the_citation_know_the_version():
 
 
 def test_pre_commit_and_make_test_check_the_same():
-    hooks = re.findall(r"entry: \.venv/bin/(\w+(?: \w+)?)", (ROOT / ".pre-commit-config.yaml").read_text("utf-8"))
+    hooks = re.findall(
+        r"entry: \.venv/bin/(\w+(?: \w+)?)", (ROOT / ".pre-commit-config.yaml").read_text("utf-8")
+    )
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8").split("\ntest: ")[1].split("\n\n")[0]
     assert hooks and all(f"$(BIN)/{hook}" in makefile for hook in hooks)

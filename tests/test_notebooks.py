@@ -1,4 +1,6 @@
-"""The committed notebooks: as a reader finds them, and executed from their sources on a tiny sample."""
+"""The committed notebooks: as a reader finds them, and executed from their sources on a tiny
+sample.
+"""
 
 import io
 import json
@@ -27,7 +29,9 @@ from notebooks import execute
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("0[123]_*.ipynb"))
 STEPS = {"fc_only": ["."], "direct": ["."], "two_step": ["top20", "."]}
-MARGIN = 0.1  # top-1 above that of always guessing the largest class; from random weights, in a minute
+MARGIN = (
+    0.1  # top-1 above that of always guessing the largest class; from random weights, in a minute
+)
 
 
 def code_cells(path):
@@ -42,8 +46,13 @@ def test_there_are_three():
 def test_it_is_committed_executed_from_top_to_bottom_without_an_error(path):
     cells = code_cells(path)
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
-    assert not [output for cell in cells for output in cell.outputs if output.output_type == "error"]
-    assert sum("image/png" in output.get("data", {}) for cell in cells for output in cell.outputs) >= 10
+    assert not [
+        output for cell in cells for output in cell.outputs if output.output_type == "error"
+    ]
+    assert (
+        sum("image/png" in output.get("data", {}) for cell in cells for output in cell.outputs)
+        >= 10
+    )
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -55,7 +64,9 @@ def test_it_has_one_cell_of_parameters_short_cells_and_names_its_weights(path):
     assert re.search(r"Data: .*photos · ResNet-50 from \S+", printed)
 
 
-@pytest.mark.parametrize("path", [*NOTEBOOKS, ROOT / "notebooks" / "04_compare.ipynb"], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [*NOTEBOOKS, ROOT / "notebooks" / "04_compare.ipynb"], ids=lambda path: path.stem
+)
 def test_it_holds_no_path_of_a_machine(path):
     text = path.read_text()
     for private in (str(ROOT), str(Path.home()) + "/"):
@@ -64,7 +75,9 @@ def test_it_holds_no_path_of_a_machine(path):
         shown = [output.get("text", "") for output in cell.get("outputs", [])]
         shown += [output.get("data", {}).get("text/html", "") for output in cell.get("outputs", [])]
         for words in (cell.source, *shown):
-            assert not re.search(r"(?<![\w.<:/…])/\w+/", words), words  # an absolute path, of whatever machine
+            assert not re.search(r"(?<![\w.<:/…])/\w+/", words), (
+                words
+            )  # an absolute path, of whatever machine
 
 
 COMPARE = ROOT / "notebooks" / "04_compare.ipynb"
@@ -77,7 +90,9 @@ def test_the_comparison_is_committed_executed_as_the_result_files_have_it(tmp_pa
     for old, new in zip(code_cells(COMPARE), code_cells(copy), strict=True):
         assert len(old.source.splitlines()) <= 15
         assert texts(old) == texts(new), "run `make results`"
-    assert [cell.execution_count for cell in code_cells(COMPARE)] == list(range(1, len(code_cells(COMPARE)) + 1))
+    assert [cell.execution_count for cell in code_cells(COMPARE)] == list(
+        range(1, len(code_cells(COMPARE)) + 1)
+    )
     assert "88.17" in json.dumps(committed)
 
 
@@ -89,7 +104,9 @@ def test_the_comparison_takes_every_figure_from_its_folder():
 
 
 def texts(cell):
-    """What a cell says; without the sizes of charts, which depend on how large matplotlib's version finds a text."""
+    """What a cell says; without the sizes of charts, which depend on how large matplotlib's version
+    finds a text.
+    """
     said = [output.get("text") or output["data"].get("text/plain") for output in cell.outputs]
     return [text and re.sub(r"<Chart size \S+", "<Chart size", text) for text in said]
 
@@ -130,21 +147,35 @@ def test_executed_it_leaves_its_figures_and_says_that_the_weights_are_random(exe
     suffixes = {"fc_only": ["fconly"], "direct": ["direct"], "two_step": ["20", "142"]}[approach]
     names = {path.name for path in (executed / approach).rglob("*.png")}
     for suffix in suffixes:
-        assert {f"loss_{suffix}.png", f"sample_results_{suffix}.png", f"per_class_{suffix}.png"} <= names
-    assert {"distribution.png", "distribution20.png", "weight.png", "sampledata.png", "sampledata2.png"} <= names
+        assert {
+            f"loss_{suffix}.png",
+            f"sample_results_{suffix}.png",
+            f"per_class_{suffix}.png",
+        } <= names
+    assert {
+        "distribution.png",
+        "distribution20.png",
+        "weight.png",
+        "sampledata.png",
+        "sampledata2.png",
+    } <= names
     notebook = (executed / f"{execute.NOTEBOOKS[approach]}.ipynb").read_text()
     assert "RANDOM weights" in notebook and "made from" not in notebook
 
 
 def test_refreshed_notebooks_have_neither_overridden_parameters_nor_papermills_notes(executed):
-    notebook = execute.committed_form(nbformat.read(executed / "01_fc_only.ipynb", 4), "some weights")
+    notebook = execute.committed_form(
+        nbformat.read(executed / "01_fc_only.ipynb", 4), "some weights"
+    )
     text = json.dumps(notebook)
     assert "injected-parameters" not in text and "papermill" not in text
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     assert "made from `some weights`" in text
     assert "made from" not in json.dumps(execute.committed_form(notebook, "x"))  # it never piles up
-    assert [c.source for c in cells] == [c.source for c in code_cells(ROOT / "notebooks" / "01_fc_only.ipynb")]
+    assert [c.source for c in cells] == [
+        c.source for c in code_cells(ROOT / "notebooks" / "01_fc_only.ipynb")
+    ]
 
 
 def test_in_the_demo_a_download_is_tried_once_and_said_once(tmp_path, monkeypatch, capsys, drawn):
@@ -163,24 +194,33 @@ def test_in_the_demo_a_download_is_tried_once_and_said_once(tmp_path, monkeypatc
     monkeypatch.setattr(weights, "_knock", lambda url: None)
     monkeypatch.setattr(execute, "execute", notebook)
     monkeypatch.setattr(execute, "summary", lambda runs, args, gentler: None)
-    monkeypatch.setattr(execute, "open_root", lambda *_: open_root(drawn))  # smaller than the one of the cache
+    monkeypatch.setattr(
+        execute, "open_root", lambda *_: open_root(drawn)
+    )  # smaller than the one of the cache
     monkeypatch.setattr(sys, "argv", ["execute.py", "--out", str(tmp_path)])
     with redirect_stdout(execute.Terminal(sys.stdout)):
         assert execute.main() == 0
     assert len(tried) == 1 and given == ["none"] * 3
     out = capsys.readouterr().out
     assert out.count("The notebooks run on the built-in sample; DATA=PATH names other data.") == 1
-    assert out.count("NOTE") == out.count("RANDOM weights") == 1 and "could not be downloaded (no network)" in out
+    assert (
+        out.count("NOTE") == out.count("RANDOM weights") == 1
+        and "could not be downloaded (no network)" in out
+    )
 
 
-def test_on_other_data_a_download_that_fails_ends_it_before_a_notebook_starts(tmp_path, monkeypatch, make_root):
+def test_on_other_data_a_download_that_fails_ends_it_before_a_notebook_starts(
+    tmp_path, monkeypatch, make_root
+):
     def offline(*args, **kwargs):
         raise URLError("no network")
 
     monkeypatch.setattr(ResNet50_Weights, "get_state_dict", offline)
     monkeypatch.setattr(weights, "_knock", lambda url: None)
     root = make_root([(1, 2010, "Shirts")])
-    monkeypatch.setattr(sys, "argv", ["execute.py", "--out", str(tmp_path / "out"), "--data", str(root)])
+    monkeypatch.setattr(
+        sys, "argv", ["execute.py", "--out", str(tmp_path / "out"), "--data", str(root)]
+    )
     with pytest.raises(WeightsError, match="three ways"):
         execute.main()
     assert not (tmp_path / "out").exists()
@@ -208,19 +248,38 @@ def test_of_several_mistakes_the_first_is_named_settings_then_data_then_weights(
 
 def test_epochs_may_be_given_as_a_setting(tmp_path, monkeypatch, drawn):
     given = []
-    monkeypatch.setattr(execute, "execute", lambda approach, out, parameters: given.append(parameters))
+    monkeypatch.setattr(
+        execute, "execute", lambda approach, out, parameters: given.append(parameters)
+    )
     monkeypatch.setattr(execute, "summary", lambda runs, args, gentler: None)
-    words = f"--only direct --weights none --data {drawn} --set epochs=3 --set lr=0.01 --out {tmp_path}"
+    words = (
+        f"--only direct --weights none --data {drawn} --set epochs=3 --set lr=0.01 --out {tmp_path}"
+    )
     monkeypatch.setattr(sys, "argv", ["execute.py", *words.split()])
     assert execute.main() == 0
-    assert given[0]["epochs"] == 3 and given[0]["settings"]["lr"] == 0.01 and "epochs" not in given[0]["settings"]
+    assert (
+        given[0]["epochs"] == 3
+        and given[0]["settings"]["lr"] == 0.01
+        and "epochs" not in given[0]["settings"]
+    )
 
 
 def test_make_notebooks_passes_settings_on():
-    words = ["make", "-n", "-o", ".venv/.installed", "notebooks", "DATA=my photos", "SET=lr=0.01 image_size=64x48"]
+    words = [
+        "make",
+        "-n",
+        "-o",
+        ".venv/.installed",
+        "notebooks",
+        "DATA=my photos",
+        "SET=lr=0.01 image_size=64x48",
+    ]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
     given = shlex.split(done.stdout.replace("\\\n", ""))
-    assert [given[i + 1] for i, word in enumerate(given) if word == "--set"] == ["lr=0.01", "image_size=64x48"]
+    assert [given[i + 1] for i, word in enumerate(given) if word == "--set"] == [
+        "lr=0.01",
+        "image_size=64x48",
+    ]
     assert given[given.index("--data") + 1] == "my photos"
 
 
@@ -250,5 +309,7 @@ def test_progress_bars_are_kept_as_a_terminal_would_show_them_in_the_end():
         ("stdout", "two\n"),
     ]
     outputs = [nbformat.v4.new_output("stream", name=name, text=text) for name, text in texts]
-    kept = execute.tidy([*outputs, nbformat.v4.new_output("display_data", data={"text/plain": "figure"})])
+    kept = execute.tidy(
+        [*outputs, nbformat.v4.new_output("display_data", data={"text/plain": "figure"})]
+    )
     assert [output.get("text") for output in kept] == ["a: 100%\n", "one\ntwo\n", None]

@@ -1,4 +1,6 @@
-"""The facts of Kaggle's Fashion Product Images (Small), as the README states them. Skipped without the data."""
+"""The facts of Kaggle's Fashion Product Images (Small), as the README states them. Skipped without
+the data.
+"""
 
 import io
 import json
@@ -134,7 +136,16 @@ def test_the_classes_that_macro_and_few_shot_are_taken_over(catalogue):
 
 
 def test_every_recorded_metric_is_what_its_predictions_and_styles_csv_say(real_zip, cache):
-    command = [sys.executable, "-m", "study", "check", "--data", str(real_zip), "--cache", str(cache)]
+    command = [
+        sys.executable,
+        "-m",
+        "study",
+        "check",
+        "--data",
+        str(real_zip),
+        "--cache",
+        str(cache),
+    ]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "two_step: every metric" in done.stdout

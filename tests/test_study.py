@@ -14,7 +14,10 @@ HELP = "import sys; from study.__main__ import parser; parser().format_help(); p
 
 
 def test_its_help_waits_for_no_torch():
-    assert subprocess.run([sys.executable, "-c", HELP], capture_output=True, text=True).stdout == "False\n"
+    assert (
+        subprocess.run([sys.executable, "-c", HELP], capture_output=True, text=True).stdout
+        == "False\n"
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in STUDY_ORDER if name != "bench/fastai_peer"])
@@ -45,11 +48,16 @@ def test_what_is_wrong_is_said_in_one_line(words, error, capsys, monkeypatch, tm
     assert not list(tmp_path.iterdir())
 
 
-def test_a_document_with_a_wrong_marker_leaves_all_others_as_they_are(tmp_path, monkeypatch, capsys):
+def test_a_document_with_a_wrong_marker_leaves_all_others_as_they_are(
+    tmp_path, monkeypatch, capsys
+):
     (tmp_path / "README.md").write_text("<!-- results: runs -->\nold\n<!-- end -->\n")
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "speed.md").write_text("<!-- results: sped -->\n<!-- end -->\n")
     monkeypatch.setattr(render, "REPOSITORY", tmp_path)
     assert main(["render"]) == 2
-    assert "docs/speed.md, line 1: <!-- results: sped -->: no function makes this block" in capsys.readouterr().err
+    assert (
+        "docs/speed.md, line 1: <!-- results: sped -->: no function makes this block"
+        in capsys.readouterr().err
+    )
     assert "old" in (tmp_path / "README.md").read_text() and not (tmp_path / "images").exists()

@@ -1,4 +1,6 @@
-"""The built-in sample: a small product catalogue drawn on the spot, in Kaggle's layout and with its faults."""
+"""The built-in sample: a small product catalogue drawn on the spot, in Kaggle's layout and with its
+faults.
+"""
 
 import json
 import os
@@ -17,13 +19,26 @@ LEAST = 4  # photos of the rarest type, and
 DECAY = 0.88  # what each further type gets of the rest, compared with the one before it
 
 
-BRANDS = ("Aster", "Borough", "Calyx", "Driftwood", "Ember Lane", "Fennel", "Harrow", "Juniper", "Linden", "Oriel")
+BRANDS = (
+    "Aster",
+    "Borough",
+    "Calyx",
+    "Driftwood",
+    "Ember Lane",
+    "Fennel",
+    "Harrow",
+    "Juniper",
+    "Linden",
+    "Oriel",
+)
 EVEN, ODD = (2010, 2012, 2012, 2012, 2014, 2016, 2016), (2011, 2011, 2011, 2013, 2015, 2017)
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of styles.csv and what its photo needs: fields left empty, or a fault, are set on a copy."""
+    """A line of styles.csv and what its photo needs: fields left empty, or a fault, are set on a
+    copy.
+    """
 
     id: int
     kind: Kind
@@ -42,7 +57,16 @@ class Row:
     def line(self) -> str:
         """The row as it stands in styles.csv. Nothing is quoted, as in Kaggle's file."""
         kind = self.kind
-        fields = (self.id, self.gender, kind.master, kind.sub, kind.name, self.colour, self.season, self.year)
+        fields = (
+            self.id,
+            self.gender,
+            kind.master,
+            kind.sub,
+            kind.name,
+            self.colour,
+            self.season,
+            self.year,
+        )
         return ",".join(map(str, (*fields, self.usage, self.name)))
 
     def photo(self):
@@ -52,20 +76,26 @@ class Row:
         deep = [name for name, colour in PALETTE.items() if light(colour) < 120]
         accent = rng.choice(deep if light(PALETTE[self.colour]) > 125 else pale)
         style = Style(PALETTE[self.colour], PALETTE[accent], self.pattern, rng)
-        return render(self.kind.draw, style, mirror=self.kind.mirror, size=self.size).convert(self.mode)
+        return render(self.kind.draw, style, mirror=self.kind.mirror, size=self.size).convert(
+            self.mode
+        )
 
 
-def draw_sample(folder: str | os.PathLike, *, photos: int = 1200, types: int = 30, seed: int = 2010) -> Path:
-    """Draws the sample into ``folder``: ``styles.csv``, ``images/<id>.jpg`` (60 x 80) and ``sample.json``.
+def draw_sample(
+    folder: str | os.PathLike, *, photos: int = 1200, types: int = 30, seed: int = 2010
+) -> Path:
+    """Draws the sample into ``folder``: ``styles.csv``, ``images/<id>.jpg`` (60 x 80) and
+    ``sample.json``.
 
-    A folder that already holds this very sample is left as it is; one with another sample is replaced.
+    A folder that already holds this very sample is left as it is; one with another sample is
+    replaced.
 
     Args:
-        folder: where to; it must be new, empty, or a sample.
-        photos: rows that can be used: a whole row of 10 fields with a year and a photo. Three faulty rows
+        folder: where to; it must be new, empty, or a sample. photos: rows that can be used: a whole
+        row of 10 fields with a year and a photo. Three faulty rows
             come on top: one of 11 fields, one without a photo, one without a year.
-        types: article types, the first of the ranked list; at least 6, since 3 of them live in one kind of year.
-        seed: decides everything else; the same settings give the same bytes.
+        types: article types, the first of the ranked list; at least 6, since 3 of them live in one
+        kind of year. seed: decides everything else; the same settings give the same bytes.
 
     Raises:
         DataError: if the folder holds something else, or the numbers are impossible.
@@ -73,7 +103,9 @@ def draw_sample(folder: str | os.PathLike, *, photos: int = 1200, types: int = 3
     if not 6 <= types <= len(KINDS):
         raise DataError(f"The sample has 6 to {len(KINDS)} types, not {types}.")
     if photos < 2 * LEAST * types:
-        raise DataError(f"A sample of {types} types needs at least {2 * LEAST * types} photos, not {photos}.")
+        raise DataError(
+            f"A sample of {types} types needs at least {2 * LEAST * types} photos, not {photos}."
+        )
     folder = as_path(folder)
     settings = {"sample": True, "photos": photos, "types": types, "seed": seed, "version": VERSION}
     try:
@@ -97,14 +129,18 @@ def draw_sample(folder: str | os.PathLike, *, photos: int = 1200, types: int = 3
 def _draw_into(folder: Path, photos: int, types: int, seed: int) -> None:
     (folder / "images").mkdir(parents=True)
     rows = _rows(photos, types, seed)
-    (folder / "styles.csv").write_bytes("\n".join([COLUMNS, *(row.line() for row in rows), ""]).encode())
+    (folder / "styles.csv").write_bytes(
+        "\n".join([COLUMNS, *(row.line() for row in rows), ""]).encode()
+    )
     for row in rows:
         if row.has_photo:
             row.photo().save(folder / "images" / f"{row.id}.jpg", quality=90)
 
 
 def _swap(new: Path, home: Path) -> None:
-    """Put ``new`` in the place of the folder ``home``, which goes where ``new`` was made, and is removed with it."""
+    """Put ``new`` in the place of the folder ``home``, which goes where ``new`` was made, and is
+    removed with it.
+    """
     old = new.with_name(f"{home.name} before")
     try:
         if home.exists():
@@ -117,7 +153,9 @@ def _swap(new: Path, home: Path) -> None:
 
 
 def _check(folder: Path, wanted: dict) -> bool:
-    """Whether ``folder`` already holds the sample of these settings; refuses what a sample must not replace."""
+    """Whether ``folder`` already holds the sample of these settings; refuses what a sample must not
+    replace.
+    """
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return False
     try:
@@ -126,15 +164,23 @@ def _check(folder: Path, wanted: dict) -> bool:
     except (OSError, ValueError, TypeError, KeyError):
         is_sample = False
     if not is_sample:
-        raise DataError(f"{folder} is there already and isn't the built-in sample; name a new folder, or empty it.")
-    others = sorted({path.name for path in folder.iterdir()} - {"styles.csv", "images", "sample.json"})
+        raise DataError(
+            f"{folder} is there already and isn't the built-in sample; name a new folder, or empty it."
+        )
+    others = sorted(
+        {path.name for path in folder.iterdir()} - {"styles.csv", "images", "sample.json"}
+    )
     if settings != wanted and others:
-        raise DataError(f"{folder} holds another sample, and {others[0]}; move that away, or name a new folder.")
+        raise DataError(
+            f"{folder} holds another sample, and {others[0]}; move that away, or name a new folder."
+        )
     return settings == wanted
 
 
 def _counts(photos: int, types: int) -> list[int]:
-    """How many photos each type gets, largest first: a floor for all, and a tail that falls off evenly."""
+    """How many photos each type gets, largest first: a floor for all, and a tail that falls off
+    evenly.
+    """
     shares = [DECAY**rank for rank in range(types)]
     counts = [LEAST + int((photos - LEAST * types) * share / sum(shares)) for share in shares]
     return [n + (rank < photos - sum(counts)) for rank, n in enumerate(counts)]
@@ -151,14 +197,21 @@ def _rows(photos: int, types: int, seed: int) -> list[Row]:
         parities = {types - 1: (1,), types - 2: (1,), types - 3: (0,)}.get(rank, (0, 1))
         extra = rank < 3  # room for the three faulty rows
         years = [parities[i % len(parities)] for i in range(counts[rank] + extra)]
-        groups.append([_row(next(ids), kind, odd, f"{seed} {rank} {i}", rng) for i, odd in enumerate(years)])
+        groups.append(
+            [_row(next(ids), kind, odd, f"{seed} {rank} {i}", rng) for i, odd in enumerate(years)]
+        )
     first, second, third = groups[:3]
     first[-1] = replace(first[-1], name=first[-1].name + ", Slim Fit")
     second[-1] = replace(second[-1], has_photo=False)
     third[-1] = replace(third[-1], year="")
-    for group in (first, second):  # rows 0 and 2 are of even years: both twins come to be trained on
+    for group in (
+        first,
+        second,
+    ):  # rows 0 and 2 are of even years: both twins come to be trained on
         group[2] = replace(group[0], id=group[2].id)
-    first[4] = replace(first[4], mode="L", colour="Grey", name=first[4].name.replace(first[4].colour, "Grey"))
+    first[4] = replace(
+        first[4], mode="L", colour="Grey", name=first[4].name.replace(first[4].colour, "Grey")
+    )
     third[0] = replace(third[0], size=(75, 100))
     rows = [row for group in groups for row in group]
     rng.shuffle(rows)
@@ -168,9 +221,27 @@ def _rows(photos: int, types: int, seed: int) -> list[Row]:
 def _row(number: int, kind: Kind, odd: int, chance: str, rng: Random) -> Row:
     """One ordinary row of ``kind`` in an odd or an even year."""
     gender, usage, colour, pattern = (
-        rng.choice(words.split(",")) for words in (kind.genders, kind.usages, kind.colours, kind.patterns)
+        rng.choice(words.split(","))
+        for words in (kind.genders, kind.usages, kind.colours, kind.patterns)
     )
     season = rng.choice(("Summer", "Summer", "Fall", "Winter", "Spring"))
     year = str(rng.choice(ODD if odd else EVEN))
-    words = (rng.choice(BRANDS), gender, colour, {"Solid": "", "Diagonal": "Striped"}.get(pattern, pattern), kind.noun)
-    return Row(number, kind, gender, colour, season, year, usage, " ".join(filter(None, words)), pattern, chance)
+    words = (
+        rng.choice(BRANDS),
+        gender,
+        colour,
+        {"Solid": "", "Diagonal": "Striped"}.get(pattern, pattern),
+        kind.noun,
+    )
+    return Row(
+        number,
+        kind,
+        gender,
+        colour,
+        season,
+        year,
+        usage,
+        " ".join(filter(None, words)),
+        pattern,
+        chance,
+    )

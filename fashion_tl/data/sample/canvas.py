@@ -1,4 +1,6 @@
-"""What the built-in sample is drawn with: palette, curves, patterns, and a canvas that turns them into photos."""
+"""What the built-in sample is drawn with: palette, curves, patterns, and a canvas that turns them
+into photos.
+"""
 
 import math
 import re
@@ -68,13 +70,17 @@ def lighter(colour: RGB, share: float = 0.25) -> RGB:
 
 
 def ink(colour: RGB, share: float = 0.25) -> RGB:
-    """A colour whose lines can be seen on ``colour``: darker, or lighter where that is already dark."""
+    """A colour whose lines can be seen on ``colour``: darker, or lighter where that is already
+    dark.
+    """
     return darker(colour, share) if light(colour) > 75 else lighter(colour, share)
 
 
 @dataclass(frozen=True)
 class Style:
-    """How one article looks: its colours, its pattern, and the chance that settles the remaining details."""
+    """How one article looks: its colours, its pattern, and the chance that settles the remaining
+    details.
+    """
 
     colour: RGB
     accent: RGB
@@ -92,7 +98,9 @@ class Style:
 
 @lru_cache(maxsize=4096)
 def curve(text: str) -> tuple[Point, ...]:
-    """The points along a path written as in SVG, absolute ``M L Q C`` only, in units of a 60 x 80 photo."""
+    """The points along a path written as in SVG, absolute ``M L Q C`` only, in units of a 60 x 80
+    photo.
+    """
     points: list[Point] = []
     for command, rest in re.findall(r"([MLQC])([^MLQC]*)", text):
         values = [float(v) for v in rest.split()]
@@ -110,12 +118,18 @@ def _bezier(corners: list[Point], pieces: int = 10) -> list[Point]:
     for i in range(1, pieces + 1):
         t = i / pieces
         weights = [math.comb(n, k) * t**k * (1 - t) ** (n - k) for k in range(n + 1)]
-        out.append(tuple(sum(w * c[axis] for w, c in zip(weights, corners, strict=True)) for axis in (0, 1)))
+        out.append(
+            tuple(
+                sum(w * c[axis] for w, c in zip(weights, corners, strict=True)) for axis in (0, 1)
+            )
+        )
     return out
 
 
 def both(text: str, axis: float = 30) -> tuple[Point, ...]:
-    """A closed outline from its left half: the path, then the path mirrored about ``x = axis``, backwards."""
+    """A closed outline from its left half: the path, then the path mirrored about ``x = axis``,
+    backwards.
+    """
     left = curve(text)
     return left + tuple((2 * axis - x, y) for x, y in reversed(left))
 
@@ -141,10 +155,13 @@ def box(x0: float, y0: float, x1: float, y1: float, r: float = 0) -> tuple[Point
 
 
 class Canvas:
-    """A white sheet of 60 x 80 units in some pose (turn, size, shift, mirror), and what has been covered on it."""
+    """A white sheet of 60 x 80 units in some pose (turn, size, shift, mirror), and what has been
+    covered on it.
+    """
 
     def __init__(self, rng: Random, mirror: bool = False):
-        """Draws the pose from ``rng``; ``mirror`` says whether the article may face the other way."""
+        """Draws the pose from ``rng``; ``mirror`` says whether the article may face the other
+        way."""
         turn = math.radians(rng.gauss(0, 2.2))
         size, stretch = rng.uniform(0.87, 1.04), rng.uniform(0.96, 1.04)
         side = -1 if mirror and rng.random() < 0.5 else 1
@@ -164,7 +181,8 @@ class Canvas:
         a, b, c, d = self._matrix
         cx, cy = self._centre
         return [
-            (SCALE * (cx + a * (x - 30) + b * (y - 40)), SCALE * (cy + c * (x - 30) + d * (y - 40))) for x, y in points
+            (SCALE * (cx + a * (x - 30) + b * (y - 40)), SCALE * (cy + c * (x - 30) + d * (y - 40)))
+            for x, y in points
         ]
 
     def fill(self, points: Sequence[Point], colour: RGB) -> None:
@@ -182,7 +200,8 @@ class Canvas:
             ImageDraw.Draw(mask).polygon(self._place(points), fill=255)
             layer = self.image.copy()
             pen = ImageDraw.Draw(layer)
-            # A fresh chance with a fixed start, so that two panels of one article carry the same pattern.
+            # A fresh chance with a fixed start, so that two panels of one article carry the same
+            # pattern.
             chance = Random(style.pattern)
             for shape, value in PATTERNS[style.pattern](ground, style.accent, chance):
                 pen.polygon(self._place(shape), fill=value)
@@ -209,13 +228,17 @@ class Canvas:
             self.fill(oval(x, y, r), colour)
 
     def photo(self, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Image.Image:
-        """The finished RGB photo of ``size`` (width, height): reduced, lit from the upper left, with a shadow."""
+        """The finished RGB photo of ``size`` (width, height): reduced, lit from the upper left,
+        with a shadow.
+        """
         image = self.image.resize(size, Image.Resampling.LANCZOS)
         alpha = self.alpha.resize(size, Image.Resampling.LANCZOS)
         soft = alpha.filter(ImageFilter.GaussianBlur(2.6))
         cover = np.asarray(alpha, np.float32)[..., None] / 255
         lit, unlit, below = (
-            np.asarray(soft.transform(size, Image.Transform.AFFINE, (1, 0, -dx, 0, 1, -dy)), np.float32)[..., None]
+            np.asarray(
+                soft.transform(size, Image.Transform.AFFINE, (1, 0, -dx, 0, 1, -dy)), np.float32
+            )[..., None]
             / 255
             for dx, dy in ((2, 2), (-2, -2), (1, 2))
         )
@@ -233,7 +256,8 @@ def render(
     mirror: bool = False,
     size: tuple[int, int] = (WIDTH, HEIGHT),
 ) -> Image.Image:
-    """The RGB photo, ``size`` (width, height), of one article in a pose of the style's own chance."""
+    """The RGB photo, ``size`` (width, height), of one article in a pose of the style's own
+    chance."""
     canvas = Canvas(style.rng, mirror)
     shape(canvas, style)
     return canvas.photo(size)

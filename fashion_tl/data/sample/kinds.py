@@ -1,4 +1,6 @@
-"""The 30 article types of the built-in sample: what Kaggle calls them, how they vary, what draws them."""
+"""The 30 article types of the built-in sample: what Kaggle calls them, how they vary, what draws
+them.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,9 +31,17 @@ SMART = "White,Blue,Blue,Navy Blue,Lavender,Pink,Grey,Beige,Teal,Maroon,Black,Gr
 LIPS = "Red,Pink,Maroon,Peach,Purple,Orange,Brown"
 DENIM = "Blue,Blue,Navy Blue,Charcoal,Grey,Black"
 A, F, X, P = "Apparel", "Footwear", "Accessories", "Personal Care"
-MW, M, W, U = "Men,Men,Women,Boys,Girls", "Men,Men,Men,Boys", "Women,Women,Women,Girls", "Men,Women,Unisex"
+MW, M, W, U = (
+    "Men,Men,Women,Boys,Girls",
+    "Men,Men,Men,Boys",
+    "Women,Women,Women,Girls",
+    "Men,Women,Unisex",
+)
 CAS, FOR, SPO, PAR = "Casual", "Formal,Formal,Casual", "Sports,Sports,Casual", "Casual,Party,Ethnic"
-WOVEN, FANCY = "Solid,Solid,Striped,Checked,Checked,Pinstriped", "Solid,Solid,Floral,Polka Dot,Striped"
+WOVEN, FANCY = (
+    "Solid,Solid,Striped,Checked,Checked,Pinstriped",
+    "Solid,Solid,Floral,Polka Dot,Striped",
+)
 # fmt: off
 # Ranked: the first ``types`` of them make a smaller sample.
 KINDS = (
