@@ -30,18 +30,19 @@ test: $(READY)  ## ruff, mypy, then pytest
 lab: $(READY)  ## open JupyterLab on notebooks/ [LAB="--allow-root --no-browser"]
 	$(BIN)/jupyter lab --notebook-dir=notebooks $(LAB)
 
-notebooks: $(READY)  ## execute them on other data: DATA=... [WEIGHTS=... OUT=runs/notebooks EPOCHS=... RECIPE=... ONLY=direct]
+notebooks: $(READY)  ## execute them on other data: DATA=... [WEIGHTS=... OUT=runs/notebooks EPOCHS=... RECIPE=... ONLY=direct SET="lr=0.01 flip=true"]
 	$(BIN)/python notebooks/execute.py --out "$(OUT)" --data "$(DATA)" $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
-	  $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(RECIPE),--recipe $(RECIPE)) $(if $(ONLY),--only $(ONLY))
+	  $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(RECIPE),--recipe $(RECIPE)) $(if $(ONLY),--only $(ONLY)) \
+	  $(foreach setting,$(SET),--set "$(setting)")
 
 bench: $(READY)  ## how fast it is beside the published way and the bare limit (18 minutes): DATA=....zip
 	@test "$(DATA)" != sample || { echo "name the zip: make bench DATA=data/fashion-product-images-small.zip"; exit 1; }
-	$(BIN)/python benchmarks/run.py --data "$(DATA)"
-	$(BIN)/python results/make.py readme
+	$(BIN)/python -m study bench speed --data "$(DATA)"
+	$(BIN)/python -m study render
 
-results: $(READY)  ## rebuild the tables in the documents and images/results from results/ [DATA=....zip checks every metric first]
-	$(if $(filter-out sample,$(DATA)),$(BIN)/python results/make.py check --data "$(DATA)")
-	$(BIN)/python results/make.py readme
+results: $(READY)  ## rebuild the documents' tables and images/results from results/ [DATA=....zip checks every metric first]
+	$(if $(filter-out sample,$(DATA)),$(BIN)/python -m study check --data "$(DATA)")
+	$(BIN)/python -m study render
 	$(BIN)/jupyter nbconvert --log-level=ERROR --execute --inplace --ExecutePreprocessor.record_timing=False \
 	  notebooks/04_compare.ipynb
 

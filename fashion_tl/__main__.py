@@ -1,18 +1,27 @@
 """Transfer learning on Fashion Product Images, one command each for what the notebooks and their readers need."""
 
 import argparse
-import io
 import json
 import os
-import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
-from fashion_tl import __version__
-from fashion_tl.config import APPROACHES, DEFAULT_WEIGHTS, RECIPES, parse_setting
-from fashion_tl.errors import FashionTLError
+from fashion_tl import __version__, commandline
+from fashion_tl.backbones import BACKBONES
+from fashion_tl.config import DEFAULT_WEIGHTS, RECIPES, parse_setting
+from fashion_tl.errors import DataError
 from fashion_tl.files import as_path
 from fashion_tl.machine import say
+from fashion_tl.recipes import APPROACHES
+from fashion_tl.split import EVEN_ODD
+
+if TYPE_CHECKING:
+    from fashion_tl.data.catalogue import Catalogue
+
+LARGEST_SHOWN = 5  # classes that the summary names
+OPTIONS = ("epochs", "seed", "label", "split", "backbone")  # settings that `run` has options for
 
 # Each command imports what it needs, so that --help and summary never wait for torch.
 
@@ -21,16 +30,25 @@ def summary(args: argparse.Namespace) -> None:
     from fashion_tl.data.catalogue import facts, read_catalogue
     from fashion_tl.data.dataroot import open_root
 
-    catalogue = read_catalogue(open_root(args.data, args.cache), args.bad_rows)
+    catalogue = read_catalogue(open_root(args.data, args.cache), args.bad_rows, args.label, args.split)
     numbers = facts(catalogue)
     if args.json:
         print(json.dumps(numbers, indent=2))
-        return
-    say(f"{catalogue.name}: even years train, odd years test")
+    else:
+        _print_account(catalogue, numbers)
+    if catalogue.fault:
+        raise DataError(catalogue.fault)
+
+
+def _print_account(catalogue: "Catalogue", numbers: dict[str, int | float]) -> None:
+    say(f"{catalogue.name}: the label is {catalogue.label}; {catalogue.split.rule}")
     for note in catalogue.notes:
         say(note)
     for name, value in numbers.items():
         print(f"  {name:<20}{value:>12.2%}" if isinstance(value, float) else f"  {name:<20}{value:>12,}")
+    if len(catalogue.counts):
+        largest = catalogue.counts[:LARGEST_SHOWN].itertuples(index=False, name=None)
+        say("largest classes (train + test): " + ", ".join(f"{name} {n:,} + {m:,}" for name, n, m in largest))
     if len(catalogue.left_out):
         say("left out, by line of styles.csv:" if catalogue.left_out["line"].any() else "left out:")
     for line in catalogue.named():
@@ -50,7 +68,7 @@ def download(args: argparse.Namespace) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from fashion_tl.approaches import RUN
+    from fashion_tl.approaches import run_approach
     from fashion_tl.distributed import processes, rank
     from fashion_tl.network.inference import pick_device
     from fashion_tl.reporting.evaluation import headline
@@ -60,8 +78,9 @@ def run(args: argparse.Namespace) -> None:
     out = as_path(args.out)
     weights = args.weights or default_weights(out)
     with processes(pick_device()):
-        settings = {"epochs": args.epochs, "seed": args.seed, **dict(map(parse_setting, args.set))}
-        runs = RUN[args.approach](args.data, weights, out, args.recipe, args.cache, workers=args.workers, **settings)
+        settings = {name: getattr(args, name) for name in OPTIONS} | dict(map(parse_setting, args.set))
+        own = {"recipe": args.recipe, "cache": args.cache, "workers": args.workers}
+        runs = run_approach(args.approach, args.data, weights, out, **own, **settings)
         if rank() > 0:
             return
     for finished in runs:
@@ -101,24 +120,21 @@ def export(args: argparse.Namespace) -> None:
 
 def parser() -> argparse.ArgumentParser:
     # The console command's file is called fashion-tl; started with -m, the file is __main__.py.
-    prog = (
-        "fashion-tl" if os.path.splitext(os.path.basename(sys.argv[0]))[0] == "fashion-tl" else "python -m fashion_tl"
-    )
-    main = argparse.ArgumentParser(prog=prog, description=__doc__)
+    is_script = os.path.splitext(os.path.basename(sys.argv[0]))[0] == "fashion-tl"
+    main = argparse.ArgumentParser(prog="fashion-tl" if is_script else "python -m fashion_tl", description=__doc__)
     main.add_argument("--version", action="version", version=f"fashion_tl {__version__}")
     commands = main.add_subparsers(required=True, metavar="command")
 
-    def command(function, words: str, data: bool = True) -> argparse.ArgumentParser:
-        new = commands.add_parser(function.__name__, help=words, description=words)
-        new.set_defaults(function=function)
-        if data:
-            new.add_argument(
-                "--data", required=True, help="folder or zip in Kaggle's layout or with a folder per class, or `sample`"
-            )
-            new.add_argument("--cache", help="folder for decoded photos (default: FASHION_TL_CACHE or ~/.cache)")
-        return new
+    command = partial(commandline.add_command, commands)
+    _commands_of_data(command)
+    _command_of_training(command)
+    _commands_of_a_run(command)
+    return main
 
+
+def _commands_of_data(command: Callable[..., argparse.ArgumentParser]) -> None:
     new = command(summary, "Count what a data root holds, and what is left out and why.")
+    _label_and_split(new)
     new.add_argument("--bad-rows", choices=("skip", "recover"), default="skip")
     new.add_argument("--json", action="store_true")
 
@@ -132,16 +148,31 @@ def parser() -> argparse.ArgumentParser:
     new.add_argument("--small", action="store_true", help="the photos of 80×60 (600 MB) instead of the full-size ones")
     new.add_argument("--to", required=True, help="folder to put the zip into")
 
+
+def _label_and_split(new: argparse.ArgumentParser) -> None:
+    new.add_argument("--label", default="articleType", help="the column that names the classes (default: %(default)s)")
+    ways = "even-odd, year<=2014, random:0.2 or column:NAME"
+    new.add_argument("--split", default=EVEN_ODD, help=f"what trains and what tests: {ways} (default: %(default)s)")
+
+
+def _command_of_training(command: Callable[..., argparse.ArgumentParser]) -> None:
     new = command(run, "Train and evaluate one approach, as its notebook does.")
+    new.set_defaults(goes_on=commandline.GOES_ON)
     new.add_argument("approach", choices=APPROACHES)
-    new.add_argument("--weights", help=f"torchvision's (default: {DEFAULT_WEIGHTS}), a file of a ResNet-50, or `none`")
+    new.add_argument(
+        "--weights", help=f"torchvision's (default: {DEFAULT_WEIGHTS}), a file of such a network, or `none`"
+    )
     new.add_argument("--out", required=True, help="folder of the run")
+    _label_and_split(new)
+    new.add_argument("--backbone", choices=BACKBONES, help="default: resnet50")
     new.add_argument("--recipe", choices=RECIPES, default="tuned", help="default: %(default)s")
     new.add_argument("--epochs", type=int, help="default: the recipe's")
     new.add_argument("--seed", type=int, help="default: 0")
     new.add_argument("--workers", type=int, help="processes that decode photos (default: one for each processor)")
     new.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other; repeatable")
 
+
+def _commands_of_a_run(command: Callable[..., argparse.ArgumentParser]) -> None:
     new = command(figures, "Draw the figures of a run again, without training.")
     new.add_argument("run", help="folder of the run")
 
@@ -158,31 +189,10 @@ def parser() -> argparse.ArgumentParser:
     new.add_argument("run", help="folder of the run")
     new.add_argument("--onnx", action="store_true", required=True, help="as ONNX, the one format there is")
     new.add_argument("--to", help="file to write (default: model.onnx in the run's folder)")
-    return main
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a console that lacks a letter gets an escape for it, not an end
-            stream.reconfigure(errors="backslashreplace")
-    args = parser().parse_args(arguments)
-    received = [signal.SIGINT]
-    # A scheduler's way to end a run is taken as Ctrl-C is.
-    signal.signal(signal.SIGTERM, lambda *of: (received.append(of[0]), signal.default_int_handler(*of)))
-    try:
-        args.function(args)
-        if sys.stdout:  # None where it was closed before the program began
-            sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (FashionTLError, OSError) as error:
-        say(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        more = "; the same command goes on after the last whole epoch" if args.function is run else ""
-        say(f"stopped{more}", file=sys.stderr)
-        return 128 + received[-1]
-    return 0
+    return commandline.run(parser(), arguments)
 
 
 if __name__ == "__main__":

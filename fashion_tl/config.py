@@ -1,15 +1,15 @@
-"""Every setting of one training, in one frozen dataclass, and the two recipes that fill it."""
+"""Every setting of one training, in one frozen dataclass."""
 
-import json
+import ast
 import re
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from fashion_tl.errors import ConfigError
+from fashion_tl.backbones import find_backbone
+from fashion_tl.errors import ConfigError, in_a_line
+from fashion_tl.split import EVEN_ODD, parse_split
 
-APPROACHES = ("fc_only", "direct", "two_step")
-# Two-step is two trainings; the others are one each.
-TRAININGS = ("fc_only", "direct", "top20", "two_step")
+IN_LOSS = ("loss", "weighted mean")  # where `balance` weighs classes in the loss
 RECIPES = ("tuned", "published")
 # The published study used V1. V2 classifies ImageNet better, but its training (label smoothing, mixup, a long schedule)
 # is known to make frozen features transfer worse: Kornblith et al., "Why Do Better Loss Functions Lead to Less
@@ -19,15 +19,14 @@ DEFAULT_WEIGHTS = "IMAGENET1K_V1"
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 CHOICES = {
-    "training": TRAININGS,
     "recipe": RECIPES,
     "bad_rows": ("skip", "recover"),
-    "class_weights": ("total/count", "sqrt", "none"),
-    "loss_reduction": ("mean", "weighted"),
+    "balance": ("none", *IN_LOSS, "logits"),
     "optimizer": ("sgd", "adamw"),
     "schedule": ("cosine", "constant"),
     "precision": ("auto", "bf16", "fp32"),
 }
+SIZES = {"stored_size": 8, "image_size": 32}  # the least height and width
 
 
 @dataclass(frozen=True)
@@ -38,12 +37,16 @@ class Config:
     recipe: str = "tuned"
     seed: int = 0
     # data
+    label: str = "articleType"  # the column of styles.csv that names the classes
+    split: str = EVEN_ODD
+    largest: int = 0  # so many of the largest classes alone; 0: all
     bad_rows: str = "skip"
     val_fraction: float = 0.1
     train_fraction: float = 1.0  # of the photos that are left: trials can do with fewer
     split_seed: int = 0  # apart from `seed`, so that runs with other seeds share one validation part
     stored_size: tuple[int, int] = (80, 60)
-    # what the network sees
+    # the network, and what it sees
+    backbone: str = "resnet50"
     image_size: tuple[int, int] = (80, 60)
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
@@ -61,16 +64,18 @@ class Config:
     weight_decay: float = 1e-4
     schedule: str = "cosine"
     warmup_epochs: float = 0.0
-    class_weights: str = "sqrt"
-    loss_reduction: str = "mean"
+    # Where rare classes count for more: in the loss, each photo's times its class's weight, averaged over photos;
+    # the same, but divided by the sum of the weights ("weighted mean", as PyTorch's CrossEntropyLoss does); or in the
+    # logits (Menon et al., 2021). A class's weight is (all photos / its photos) to the power `balance_power`.
+    balance: str = "loss"
+    balance_power: float = 0.5
     label_smoothing: float = 0.0
-    logit_adjustment: float = 0.0  # tau of Menon et al., 2021
     precision: str = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("stored_size", "image_size", "mean", "std"):  # JSON knows lists only
-            value = getattr(self, name)
-            object.__setattr__(self, name, tuple(value) if isinstance(value, (list, tuple)) else value)
+        for field in fields(self):
+            value = getattr(self, field.name)
+            object.__setattr__(self, field.name, _plain(_size(value) if field.name in SIZES else value))
         self._check()
 
     def _check(self) -> None:
@@ -78,34 +83,45 @@ class Config:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
                 word = "a whole number" if kind is int else "a number"
-                raise ConfigError(f"{name} must be {word} from {low:g} to {high:g}, not {value!r}")
+                raise ConfigError(f"{name} must be {word} from {low} to {high}, not {in_a_line(value)}")
 
         for name, allowed in CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise ConfigError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
+            value = getattr(self, name)
+            if not isinstance(value, str) or value not in allowed:
+                raise ConfigError(f"{name} must be one of {', '.join(allowed)}, not {in_a_line(value)}")
+        find_backbone(self.backbone)
+        for name in ("training", "label"):
+            value = getattr(self, name)
+            if not isinstance(value, str) or not value.strip():
+                raise ConfigError(f"{name} must be a name, not {in_a_line(value)}")
+        parse_split(self.split)
+        number("largest", 0, 100_000, int)
         number("seed", 0, 2**31 - 1, int)
         number("split_seed", 0, 2**31 - 1, int)
         number("epochs", 1, 10_000, int)
         number("batch_size", 1, 65_536, int)
-        number("lr", 1e-9, 1e3)
+        number("lr", 1e-9, 1000)
         number("train_fraction", 0.01, 1)
         most = {"val_fraction": 0.5, "momentum": 0.9999, "weight_decay": 10, "warmup_epochs": self.epochs}
-        most |= {"label_smoothing": 0.9, "backbone_lr_ratio": 10, "logit_adjustment": 2, "mixup": 10}
+        most |= {"label_smoothing": 0.9, "backbone_lr_ratio": 10, "balance_power": 2, "mixup": 10}
         for name, high in most.items():
             number(name, 0, high)
         for name in ("flip", "flip_test", "frozen_batchnorm"):
             if not isinstance(getattr(self, name), bool):
-                raise ConfigError(f"{name} must be true or false, not {getattr(self, name)!r}")
-        for name, low in (("stored_size", 8), ("image_size", 32)):
+                raise ConfigError(f"{name} must be true or false, not {in_a_line(getattr(self, name))}")
+        for name, low in SIZES.items():
             size = getattr(self, name)
             ok = isinstance(size, tuple) and len(size) == 2 and all(type(s) is int for s in size)
             if not ok or not all(low <= s <= 2048 for s in size):
-                raise ConfigError(f"{name} must be (height, width), as 160x120: {low} to 2048 each, not {size!r}")
+                words = f"height and width, as 160x120, {low} to 2048 each"
+                raise ConfigError(f"{name} must be {words}, not {in_a_line(size)}")
         for name in ("mean", "std"):
             value = getattr(self, name)
             ok = isinstance(value, tuple) and len(value) == 3 and all(type(v) in (int, float) for v in value)
             if not ok or not all(-10 <= v <= 10 for v in value) or (name == "std" and min(value) <= 0):
-                raise ConfigError(f"{name} must be three numbers (std above 0), not {value!r}")
+                limits = "above 0, up to 10" if name == "std" else "from -10 to 10"
+                words = f"three numbers {limits}, for red, green and blue from 0 to 1, as [0.5, 0.5, 0.5]"
+                raise ConfigError(f"{name} must be {words}, not {in_a_line(value)}")
 
     def change(self, **settings: Any) -> "Config":
         """A copy with other settings; None leaves one as it is. ConfigError for a name or value that can't be."""
@@ -115,6 +131,20 @@ class Config:
                 raise ConfigError(f"no setting is called {name!r}; there are {', '.join(known)}")
         return replace(self, **{name: value for name, value in settings.items() if value is not None})
 
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> "Config":
+        """What :meth:`to_dict` made, also in versions that named some settings otherwise. ConfigError, TypeError."""
+        settings = dict(settings)
+        if "class_weights" in settings:
+            power = {"total/count": 1.0, "sqrt": 0.5, "none": 0.0}[settings.pop("class_weights")]
+            mean, tau = settings.pop("loss_reduction"), settings.pop("logit_adjustment")
+            if power and tau:
+                raise ConfigError("class weights and logit adjustment at once: an older version made this")
+            kind = "logits" if tau else ("weighted mean" if mean == "weighted" else "loss") if power else "none"
+            settings |= {"balance": kind, "balance_power": tau or power}
+            settings |= {"largest": 20} if settings.get("training") == "top20" else {}
+        return cls(**settings)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
@@ -122,67 +152,37 @@ class Config:
 
 SETTINGS = tuple(field.name for field in fields(Config) if field.name not in ("training", "recipe"))
 
-# The published study's own settings, alike for all its trainings. A frozen BatchNorm layer stays still here, though
-# (there its running statistics went on drifting), and a tenth of each class validates, not a fifth of all photos.
-PUBLISHED = {
-    "image_size": (224, 224),
-    "mean": (0.5, 0.5, 0.5),
-    "std": (0.5, 0.5, 0.5),
-    "epochs": 20,
-    "batch_size": 16,
-    "lr": 0.001,
-    "momentum": 0.0,
-    "weight_decay": 0.0,
-    "schedule": "constant",
-    "class_weights": "total/count",
-    "loss_reduction": "weighted",
-}
-
-# What won on the validation photos, and mixup: results/tuning.md has the trials.
-BALANCED = {"class_weights": "none", "logit_adjustment": 0.5, "label_smoothing": 0.1, "flip": True, "flip_test": True}
-FINE_TUNING = BALANCED | {
-    "image_size": (160, 120),
-    "mixup": 0.2,
-    "frozen_batchnorm": True,
-    "epochs": 8,
-    "optimizer": "adamw",
-    "lr": 3e-3,
-    "backbone_lr_ratio": 0.1,
-    "weight_decay": 0.05,
-    "warmup_epochs": 0.5,
-}
-TUNED: dict[str, dict[str, Any]] = {
-    "fc_only": BALANCED | {"image_size": (224, 168), "batch_size": 128, "lr": 1.0, "weight_decay": 1e-5},
-    "direct": FINE_TUNING,
-    "top20": FINE_TUNING | {"backbone_lr_ratio": 0.2},
-    "two_step": FINE_TUNING | {"backbone_lr_ratio": 0.2},
-}
-
-
-def make_config(training: str, recipe: str = "tuned", **settings: Any) -> Config:
-    """The recipe's settings for one training, with those given (and not None) in their place.
-
-    ConfigError names the training, recipe or setting that can't be.
-    """
-    config = Config(training, recipe)
-    return config.change(**(PUBLISHED if recipe == "published" else TUNED[training])).change(**settings)
-
 
 def parse_setting(text: str) -> tuple[str, Any]:
     """``"lr=0.1"`` or ``"image_size=128x96"`` from a command line, as a name and a plain value."""
-    name, equals, value = text.partition("=")
+    name, equals, value = (part.strip() for part in text.partition("="))
     if not equals:
         raise ConfigError(f"settings are written name=value, not {text!r}")
     if name not in SETTINGS:
         raise ConfigError(f"no setting is called {name!r}; there are {', '.join(SETTINGS)}")
-    return name, _value(value.replace("×", "x").lower() if name.endswith("_size") else value)
+    return name, _size(value) if name in SIZES else _value(value)
+
+
+def _plain(value: Any) -> Any:
+    """Numbers and arrays of numpy and torch, and lists, as Python's numbers and tuples.
+
+    A checkpoint with numpy's numbers in its settings could not be read back.
+    """
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return tuple(map(_plain, value)) if isinstance(value, (list, tuple)) else value
+
+
+def _size(value: Any) -> Any:
+    """``"128x96"`` as [128, 96]; what isn't text as it is."""
+    if not isinstance(value, str):
+        return value
+    sides = re.fullmatch(r"\s*(\d{1,9})\s*[xX×]\s*(\d{1,9})\s*", value)
+    return [int(side) for side in sides.groups()] if sides else _value(value)
 
 
 def _value(text: str) -> Any:
-    """A number, a truth value or a list as JSON or Python writes it; else the text itself."""
-    if re.fullmatch(r"\d+x\d+", text):
-        return [int(side) for side in text.split("x")]
-    if text in ("true", "True", "false", "False"):
+    """A number, a truth value or a list as JSON or Python writes it, its brackets optional; else the text itself."""
+    if text.lower() in ("true", "false"):
         return text.lower() == "true"
     try:
         number = float(text)  # takes .5 and 2., which JSON does not
@@ -190,6 +190,9 @@ def _value(text: str) -> Any:
     except ValueError:
         pass
     try:
-        return json.loads(text) if text != "null" else text  # None would leave the setting as it is
-    except ValueError:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
         return text
+    if value is None:  # it would leave the setting as it is
+        return text
+    return list(value) if isinstance(value, tuple) else value

@@ -36,3 +36,9 @@ class ExportError(FashionTLError):
 
 class DownloadError(FashionTLError):
     """Kaggle's data can't be fetched."""
+
+
+def in_a_line(value: object) -> str:
+    """A value as an error shows it: in one line, cut where it is long."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else f"{text[:79]}…"

@@ -22,8 +22,9 @@ NEEDS = "onnxruntime 1.18 or newer; the lines under `example` need Pillow 10.1 o
 # As `photos.decode` does it. The example does the same.
 PREPARATION = (
     "With Pillow: open the file; call draft('RGB', (side, side)), side being the longer one of stored_size; turn the "
-    "image upright by its EXIF orientation; put what is transparent on white; keep the upper 8 of 16 bits; convert it "
-    "to RGB; resize it to stored_size, (height, width), with Resampling.BILINEAR and without keeping the aspect."
+    "image upright by its EXIF orientation; put what is transparent on white; keep the upper 8 of 16 bits, inverted "
+    "where 0 is white; convert it to RGB; resize it to stored_size, (height, width), with Resampling.BILINEAR and "
+    "without keeping the aspect."
 )
 EXAMPLE = Path(__file__).parent / "examples" / "onnx_answers.py"
 TOLERANCE = 1e-3  # of a probability, between onnxruntime and torch on photos of noise
@@ -35,7 +36,7 @@ class Classifier(nn.Module):
     def __init__(self, saved: SavedModel) -> None:
         super().__init__()
         self.model, self.config = folded(saved.model), saved.config
-        self.register_buffer("unseen", torch.tensor(saved.train_counts) == 0)
+        self.register_buffer("unseen", torch.tensor(saved.fit_counts) == 0)
 
     def forward(self, photos: Tensor) -> Tensor:
         """uint8 RGB [batch, *stored_size, 3] to float32 [batch, num_classes]; classes without training photos get 0."""
@@ -62,7 +63,9 @@ def export_onnx(saved: SavedModel, path: str | os.PathLike) -> Path:
     refuse_own_file(path)
     sizes = {name: getattr(classifier.config, name) for name in ("stored_size", "image_size")}
     example = torch.zeros(2, *sizes["stored_size"], 3, dtype=torch.uint8)
-    classifier(example)  # first of all: constants that batches.py keeps must not be those of a tracing
+    answers = classifier(example)  # first of all: constants that batches.py keeps must not be those of a tracing
+    if not answers.isfinite().all():
+        raise ExportError(f"{path}: not written; {saved.path or 'the model'} gives answers that aren't finite numbers")
     about = {"classes": saved.classes, **sizes, "config": saved.config.to_dict()}
     about |= {"needs": NEEDS, "preparation": PREPARATION, "example": EXAMPLE.read_text(encoding="utf-8")}
     try:

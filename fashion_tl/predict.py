@@ -1,6 +1,8 @@
 """The most likely classes of any photos, however many: found in folders, decoded a batch ahead, a row for each."""
 
+import errno
 import os
+import stat
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +13,8 @@ import numpy as np
 import pandas as pd
 import torch
 from PIL import Image
-from tqdm import tqdm
 
+from fashion_tl.data.formats import what_it_is
 from fashion_tl.data.listing import ENDINGS, RAW_ENDINGS, UNREAD_ENDINGS, read_file, shown
 from fashion_tl.data.photos import FORMATS, decode
 from fashion_tl.errors import DataError
@@ -54,27 +56,48 @@ def _below(folder: Path) -> Iterator[Path]:
     Links to folders come after everything that lies below without them; each real folder comes once, so that links in
     a circle end.
     """
-    seen: set[str] = set()
-    denied: list[OSError] = []
-    tops = [folder]
+    seen: set[tuple] = set()
+    tops = [os.fspath(folder)]
     for top in tops:  # the links that are found are added at its end
-        for here, folders, files in os.walk(top, onerror=denied.append):
-            folders[:] = shown(folders)
-            if (real := os.path.realpath(here)) in seen:
-                folders.clear()
+        waiting = [top]
+        while waiting:  # no recursion, and no look at the folders above: they may be a thousand
+            here = waiting.pop()
+            try:
+                own = _identity(here)
+                entries = {entry.name: entry for entry in os.scandir(here)} if own not in seen else {}
+            except OSError:
+                yield Path(here)
                 continue
-            seen.add(real)
-            tops += [Path(here, name) for name in folders if os.path.islink(os.path.join(here, name))]
-            yield from (Path(here, name) for name in shown(files))
-    yield from (Path(error.filename) for error in denied)
+            seen.add(own)
+            inner = {name for name, entry in entries.items() if _is_folder(entry)}
+            links = [name for name in shown(inner) if entries[name].is_symlink()]
+            tops += [os.path.join(here, name) for name in links]
+            waiting += [os.path.join(here, name) for name in reversed(shown(inner - {*links}))]
+            yield from (Path(here, name) for name in shown(entries.keys() - inner))
+
+
+def _identity(folder: str) -> tuple:
+    """Equal for the same real folder, by whatever path."""
+    about = os.stat(folder)
+    return (about.st_dev, about.st_ino) if about.st_ino else (os.path.realpath(folder),)
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle
+        return False
 
 
 def _is_image(file: Path) -> bool:
     """Whether a file or folder is to be answered, or named because it can't be."""
     if file.suffix.lower() in {*ENDINGS, *RAW_ENDINGS, *UNREAD_ENDINGS} or os.path.isdir(file):
         return True
-    if not os.path.isfile(file):  # a pipe would be waited for without end
-        return False
+    try:
+        if not stat.S_ISREG(os.stat(file).st_mode):  # a pipe would be waited for without end
+            return False
+    except OSError as error:
+        return error.errno == errno.ENAMETOOLONG  # too deep to be reached: photos may lie there
     try:
         with Image.open(file, formats=FORMATS):
             return True
@@ -89,10 +112,11 @@ def _decoded(photo: Path, size: tuple[int, int]) -> np.ndarray:
         os.scandir(photo).close()  # says why it can't be listed
     elif ending in RAW_ENDINGS:
         raise DataError(f"{ending[1:].upper()}, a camera's raw format, isn't read; convert it to JPEG")
+    content = read_file(photo.parent, photo.name)
     try:
-        return decode(read_file(photo.parent, photo.name), size)
+        return decode(content, size)
     except DataError as error:
-        if ending in UNREAD_ENDINGS:
+        if ending in UNREAD_ENDINGS and not what_it_is(content):
             raise DataError(f"{ending[1:].upper()} isn't read; convert it to JPEG or PNG") from error
         raise
 
@@ -100,7 +124,8 @@ def _decoded(photo: Path, size: tuple[int, int]) -> np.ndarray:
 def answers(saved: SavedModel, photos: Sequence[str | os.PathLike]) -> Iterator[dict[str, Any]]:
     """For each photo in turn ``photo, top1 … top5, p1 … p5, error``; all but the first are None, or the last is.
 
-    In float32, as ever; at most two batches of decoded photos are in memory.
+    In float32, as ever; at most two batches of decoded photos are in memory. RunError where the network answers
+    with values that aren't finite numbers.
     """
     config, device, photos = saved.config, pick_device(), [as_path(photo) for photo in photos]
     model, n = folded(saved.model.to(device)), min(BATCH, config.batch_size)
@@ -117,7 +142,8 @@ def answers(saved: SavedModel, photos: Sequence[str | os.PathLike]) -> Iterator[
             decoded, errors = zip(*ahead, strict=True)
             ahead = pool.map(read, photos[start + n : start + 2 * n])
             logits = photo_logits(model, torch.from_numpy(np.stack(decoded)).to(device), config).cpu().numpy()
-            table = top_classes(class_probabilities(logits, saved.train_counts), saved.classes).to_dict("records")
+            shares = class_probabilities(logits, saved.fit_counts, saved.path or "the model")
+            table = top_classes(shares, saved.classes).to_dict("records")
             for photo, row, error in zip(photos[start : start + n], table, errors, strict=True):
                 name = os.fsencode(photo).decode(errors="backslashreplace")  # any bytes: it must be fit to print
                 yield {"photo": name, **(dict.fromkeys(row) if error else row), "error": error}
@@ -140,7 +166,7 @@ def predict(saved: SavedModel, paths: Sequence[str | os.PathLike], to: str | os.
     for row in progress(found, "predicting", len(photos), unit="photo") if to else found:
         rows.append(row)
         if row["error"]:
-            tqdm.write(f"{row['photo']}: {row['error']}", file=sys.stderr)
+            say(f"{row['photo']}: {row['error']}", file=sys.stderr)
         elif not to:
             best = [(row[f"p{k}"], row[f"top{k}"]) for k in range(1, TOP_K + 1)]
             say("\n".join([row["photo"], *(f"  {share:>6.1%}  {name}" for share, name in best if name)]))

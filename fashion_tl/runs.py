@@ -17,15 +17,17 @@ from typing import Any
 import pandas as pd
 
 from fashion_tl import __version__
-from fashion_tl.config import DEFAULT_WEIGHTS, Config, make_config
+from fashion_tl.backbones import find_backbone
+from fashion_tl.config import DEFAULT_WEIGHTS, Config
 from fashion_tl.distributed import rank
-from fashion_tl.errors import RunError
+from fashion_tl.errors import ConfigError, RunError
 from fashion_tl.files import as_path, is_made, lock, make_once, replacing
 from fashion_tl.machine import processors
+from fashion_tl.recipes import make_config
 
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pillow", "scikit-learn", "safetensors")
 TEXT = (  # columns of our tables that are text whatever stands in them: a class may be called 001, NA or True
-    "id", "articleType", "true", "predicted", "top1", "top2", "top3", "top4", "top5", "photo", "error",
+    "id", "label", "articleType", "true", "predicted", "top1", "top2", "top3", "top4", "top5", "photo", "error",
     "run", "commit", "input", "why", "approach", "trial", "image_size",
 )  # fmt: skip
 # The files of a run that hold what it reached.
@@ -52,8 +54,8 @@ class Run:
     @cached_property
     def config(self) -> Config:
         try:
-            return Config(**self.about["config"])
-        except TypeError as error:
+            return Config.from_dict(self.about["config"])
+        except (TypeError, ConfigError) as error:
             raise RunError(f"{self.folder} was made by another version of this package ({error})") from error
 
     @property
@@ -63,12 +65,30 @@ class Run:
         photos = f"{data['name']}, {data['photos']:,} photos"
         config, own = self.config, {"seed": self.config.seed, "epochs": self.config.epochs}
         changed = "" if config == make_config(config.training, config.recipe, **own) else ", changed"
-        return f"Data: {photos} · ResNet-50 from {weights} · {config.recipe} recipe{changed}"
+        network = find_backbone(config.backbone).title
+        return f"Data: {photos} · {network} from {weights} · {config.recipe} recipe{changed}"
 
     @property
     def is_random(self) -> bool:
         """Whether it started from no weights: nothing was transferred."""
-        return self.about["weights"]["name"] == "random weights"
+        weights = self.about["weights"]
+        return weights.get("is_random", weights["name"] == "random weights")  # older runs have the name alone
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether it learned from the built-in sample's drawings: it measures nothing."""
+        data = self.about["data"]
+        return data.get("is_sample", data["name"] == "the built-in sample")
+
+    @property
+    def identity(self) -> dict[str, dict[str, Any]]:
+        """What makes it the run that it is: its settings, data and weights, as this version names them."""
+        data = self.about["data"] | {"is_sample": self.is_sample}
+        return {
+            "config": self.config.to_dict(),
+            "data": data,
+            "weights": self.about["weights"] | {"is_random": self.is_random},
+        }
 
     @property
     def checkpoint(self) -> Path:
@@ -133,9 +153,9 @@ def default_weights(*folders: str | os.PathLike) -> str:
 def create_run(folder: str | os.PathLike, config: Config, data: dict[str, Any], weights: dict[str, Any]) -> Run:
     """Make a run folder, or take up the one that lies there if it is of the very same run.
 
-    ``data`` has ``name``, ``photos`` (their number) and ``fingerprint``; ``weights`` have ``name`` and
-    ``fingerprint``. An unfinished run is this process's own from then on. RunError when another process is at it,
-    when another run lies there (nothing is changed), or the folder can't be written.
+    ``data`` has ``name``, ``photos`` (their number), ``fingerprint`` and ``is_sample``; ``weights`` have ``name``,
+    ``fingerprint`` and ``is_random``. An unfinished run is this process's own from then on. RunError when another
+    process is at it, when another run lies there (nothing is changed), or the folder can't be written.
     """
     folder, about = as_path(folder), {"config": config.to_dict(), "data": data, "weights": weights}
     try:
@@ -149,10 +169,10 @@ def create_run(folder: str | os.PathLike, config: Config, data: dict[str, Any], 
             here = {"machine": machine(), "versions": versions, "commit": commit()}
             make_once(folder / "run.json", lambda new: new.write_text(json.dumps(about | here, indent=2) + "\n"))
         run = open_run(folder)
-        changed = []
+        there, changed = run.identity, []
         for part in about:
             for name, new in about[part].items():
-                if (old := run.about[part].get(name)) != new:
+                if (old := there[part].get(name)) != new:
                     changed.append(f"{name if part == 'config' else f'{part} {name}'} ({old!r}, now {new!r})")
         if changed:
             raise RunError(
@@ -202,7 +222,8 @@ def read_table(path: str | os.PathLike) -> pd.DataFrame:
     """What :func:`write_table` wrote. Every table of ours is read here: its columns of ``TEXT`` come back as the text
     they were, and what is empty in the others as NaN. OSError or ValueError where it can't be read."""
     empty = {name: [""] for name in pd.read_csv(path, nrows=0) if name not in TEXT}
-    return pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=empty)
+    table = pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=empty)
+    return table.rename(columns={"articleType": "label"})  # so older versions called it, whatever the label was
 
 
 def _write(path: Path, content: bytes) -> None:

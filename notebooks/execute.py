@@ -9,8 +9,8 @@ notebooks and ``images/``, and only with the built-in sample in them: photos of 
 
 import argparse
 import copy
+import io
 import shutil
-import signal
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -22,11 +22,13 @@ import papermill
 import torch
 from nbformat import NotebookNode
 
+from fashion_tl.commandline import GOES_ON, exit_code
 from fashion_tl.config import DEFAULT_WEIGHTS, parse_setting
-from fashion_tl.data.dataroot import SAMPLE
-from fashion_tl.errors import FashionTLError
+from fashion_tl.data.catalogue import read_catalogue
+from fashion_tl.data.dataroot import SAMPLE, DataRoot, open_root
 from fashion_tl.files import as_path
 from fashion_tl.network.model import available_weights
+from fashion_tl.recipes import TRAININGS, make_config
 from fashion_tl.reporting.evaluation import headline
 from fashion_tl.runs import Run, default_weights, open_run
 
@@ -42,18 +44,26 @@ class Terminal:
     """A stream on which a line that begins with NOTE appears once, though each notebook says it; for any letter."""
 
     def __init__(self, stream: TextIO) -> None:
-        self.stream, self.encoding, self.said = stream, stream.encoding or "utf-8", set()
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+        self.stream, self.said, self.rest = stream, set(), ""
 
-    def write(self, text: str) -> None:
-        for line in text.splitlines(keepends=True):
-            if line.rstrip() in self.said:
-                continue
+    def write(self, text: str) -> int:
+        *lines, self.rest = f"{self.rest}{text}".split("\n")  # a line may come in parts
+        for line in lines:
+            if line not in self.said:
+                self.stream.write(f"{line}\n")
             if line.startswith("NOTE"):
-                self.said.add(line.rstrip())
-            self.stream.write(line.encode(self.encoding, "backslashreplace").decode(self.encoding))
+                self.said.add(line)
+        return len(text)
 
     def flush(self) -> None:
+        self.stream.write(self.rest)
+        self.rest = ""
         self.stream.flush()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.stream, name)
 
 
 def execute(approach: str, out: Path, parameters: dict) -> Path:
@@ -161,7 +171,7 @@ def table(runs: list[Run]) -> pd.DataFrame:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=as_path, required=True, help="folder for executed notebooks and runs")
-    parser.add_argument("--data", default=SAMPLE)
+    parser.add_argument("--data", default=SAMPLE, help="default: the built-in sample")
     parser.add_argument(
         "--weights",
         help=f"default: {DEFAULT_WEIGHTS}, downloaded once; on the sample, random ones where that fails",
@@ -169,7 +179,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--recipe", default="tuned")
     parser.add_argument("--epochs", type=int, help="default: the recipe's own; the notebook's own on the sample")
     parser.add_argument("--cache")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other; repeatable")
     parser.add_argument("--only", choices=list(NOTEBOOKS), action="append", help="leave out the other notebooks")
     parser.add_argument("--refresh", action="store_true", help="replace the committed notebooks and images/")
     return parser.parse_args()
@@ -180,12 +190,13 @@ def main() -> int:
     is_sample = args.data == SAMPLE
     if args.refresh and not is_sample:
         raise SystemExit("--refresh is for the built-in sample alone")
+    if is_sample and not args.refresh:
+        print("The notebooks run on the built-in sample; DATA=PATH names other data.")
+    settings, root = settings_and_data(args)
     weights = args.weights or default_weights(*(args.out / approach for approach in NOTEBOOKS))
-    # Here, not in each notebook: a download is tried once.
-    weights = available_weights(weights, is_sample or (as_path(args.data) / "sample.json").is_file())
+    weights = available_weights(weights, root.is_sample)  # here, not in each notebook: a download is tried once
     gentler = weights is None and args.recipe == "tuned"
     given = parameters(args, weights)
-    settings = dict(map(parse_setting, args.set))
     args.out.mkdir(parents=True, exist_ok=True)
     done: dict[Path, list[Run]] = {}
     for approach in args.only or NOTEBOOKS:
@@ -202,6 +213,19 @@ def main() -> int:
         refresh(executed, done[executed])
     summary([run for both in done.values() for run in both], args, gentler)
     return 0
+
+
+def settings_and_data(args: argparse.Namespace) -> tuple[dict, DataRoot]:
+    """The settings given and the data root, checked as each notebook will: a mistake ends all before one starts.
+
+    ``epochs`` is a parameter of its own in the notebooks, and so it becomes ``args.epochs``.
+    """
+    settings = dict(map(parse_setting, args.set))
+    args.epochs = settings.pop("epochs", args.epochs)
+    configs = [make_config(training, args.recipe, epochs=args.epochs, **settings) for training in TRAININGS]
+    root = open_root(args.data, args.cache)
+    read_catalogue(root, configs[0].bad_rows)
+    return settings, root
 
 
 def parameters(args: argparse.Namespace, weights: str | None) -> dict:
@@ -232,14 +256,5 @@ def summary(runs: list[Run], args: argparse.Namespace, gentler: bool) -> None:
 
 
 if __name__ == "__main__":
-    received = [signal.SIGINT]
-    signal.signal(signal.SIGTERM, lambda *of: (received.append(of[0]), signal.default_int_handler(*of)))
-    try:
-        with redirect_stdout(Terminal(sys.stdout)):
-            code = main()
-        sys.exit(code)
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on after the last whole epoch (`make demo` starts anew)", file=sys.stderr)
-        sys.exit(128 + received[-1])
-    except FashionTLError as error:
-        sys.exit(f"error: {error}")
+    with redirect_stdout(Terminal(sys.stdout)):
+        sys.exit(exit_code(main, f"stopped{GOES_ON} (`make demo` starts anew)"))

@@ -51,11 +51,13 @@ def wide_root(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_run(sample_root, tmp_path_factory):
     """A finished run of FC only on the sample, at 32x32 in float32, averaged over mirror images; not to be changed."""
-    from fashion_tl.approaches import run_fc_only  # not before: most tests need no torch
+    from fashion_tl.approaches import run_approach  # not before: most tests need no torch
 
     settings = {"epochs": 2, "image_size": (32, 32), "batch_size": 32, "precision": "fp32", "flip_test": True}
     # A small learning rate, since a random network's features are large: with sure answers all would be alike.
-    return run_fc_only(sample_root, "none", tmp_path_factory.mktemp("runs") / "tiny", lr=1e-4, **settings)[0]
+    return run_approach("fc_only", sample_root, "none", tmp_path_factory.mktemp("runs") / "tiny", lr=1e-4, **settings)[
+        0
+    ]
 
 
 @pytest.fixture(scope="session")

@@ -40,10 +40,10 @@ import torch
 
 from fashion_tl import __main__ as commands
 from fashion_tl import approaches
-from fashion_tl.config import APPROACHES
 from fashion_tl.data import photos
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.network import features, training
+from fashion_tl.recipes import APPROACHES
 from fashion_tl.reporting import gallery
 
 HEAD = ("what was done", "how often", "what was lost")
@@ -451,7 +451,8 @@ from fashion_tl.data.dataroot import open_root
 if __name__ == "__main__":
     photos.FEW, photos.CHUNK = 16, 8
     root = open_root(sys.argv[1])
-    photos.decode_photos(root, sorted(root.photos), cache=sys.argv[2], workers=2)
+    for part in range(5):  # so long that the signal comes in time
+        photos.decode_photos(root, sorted(root.photos), cache=f"{sys.argv[2]}/{part}", workers=2)
 """
 
 
@@ -462,12 +463,13 @@ def workers_killed(root: Path, home: Path, times: int = 3) -> list[tuple]:
     for i in range(times):
         words = [sys.executable, home / "decode.py", root, home / f"workers {i}"]
         process, lost, children = subprocess.Popen(words, stdout=-3, stderr=-3), [], []
-        while len(children) < 3 and process.poll() is None:  # two workers, and what tracks their resources
+        moment = time.monotonic() + rng.uniform(0, 1.5)
+        while process.poll() is None and (len(children) < 3 or time.monotonic() < moment):
             time.sleep(0.01)
-            children = _children(process.pid)
-        time.sleep(rng.uniform(0, 0.5))
+            children = _children(process.pid)  # two workers, and what tracks their resources
         process.kill()
-        process.wait()
+        if process.wait() != -signal.SIGKILL:
+            lost.append("it ended before it could be killed")
         until = time.monotonic() + 20
         while (alive := [pid for pid in children if Path(f"/proc/{pid}").exists()]) and time.monotonic() < until:
             time.sleep(0.05)
@@ -551,7 +553,7 @@ def interrupted_notebook(root: Path, home: Path, ref: Reference, name: str) -> l
 
 def prepare(home: Path, photos: int = 176, types: int = 22) -> Path:
     """The sample, and fewer figures than a run has."""
-    gallery.OF_DATA, gallery.OF_RUN = ("weight",), ("loss",)
+    gallery.OF_DATA, gallery.OF_RUN = {"weight": gallery.weight}, {"loss": gallery.loss}
     torch.set_num_threads(1)
     return draw_sample(home / "sample", photos=photos, types=types)
 

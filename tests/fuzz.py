@@ -69,11 +69,13 @@ PHOTOS = range(1, 31)  # the ids that have one
 WRONG = {  # a fault in one field: the reason it must be left out for, and ways to have it
     ("id", "missing id"): ("", "  "),
     ("id", "missing image"): (
-        "../7", "/etc/passwd", "-7", "7.5", "1e1", "x", "７", "9" * 19, "0x7", "7\0", "7 8", "\\7", "images/7.jpg",
-        ".jpg", "0" * 100_000 + "x",
+        "../7", "/etc/passwd", "-7", "7.5", "1e1", "x", "７", "9" * 19, "0x7", "7\0", "7 8", "\\7", ".jpg",
+        "0" * 100_000 + "x",
     ),
-    ("year", "missing year"): (
-        "", "soon", "-2012", "2012.5", "nan", "inf", "2_012", "99999", "0", "２０１２", "2012\0", "20 12", "1e3",
+    ("year", "missing year"): ("", "  "),
+    ("year", "bad year"): (
+        "soon", "16", "FY16", "2016-13-13", "01/05/16", "2015-2016", "-2012", "2012.5", "nan", "inf", "2_012", "99999",
+        "0", "２０１２", "2012\0", "20 12", "1e3",
     ),
     ("articleType", "missing articleType"): ("", "  "),
     ("articleType", "bad articleType"): ("Shi\0rts", "\x1b[31mShirts"),
@@ -81,7 +83,16 @@ WRONG = {  # a fault in one field: the reason it must be left out for, and ways 
 LABELS = {"Shirts": "Shirts", "Café Tops": "Café Tops", '"Bath, Robe"': "Bath, Robe", '"Say ""hi"""': 'Say "hi"',
           " Heels ": "Heels", "x" * 100_000: "x" * 100_000, "NA": "NA", "../Socks": "../Socks",
           "Women’s Tops": "Women’s Tops"}  # fmt: skip
-YEARS = {"2012": 2012, "2013.0": 2013, " 2014 ": 2014, '"2015"': 2015, "1": 1, "9999": 9999, "02016.": None}
+YEARS = {
+    "2012": 2012,
+    "2013.0": 2013,
+    " 2014 ": 2014,
+    '"2015"': 2015,
+    "2016-05-01": 2016,
+    "31/12/2013 0:00": 2013,
+    "9999": 9999,
+    "02016.": None,
+}
 MORE = ",Slim, Fit"  # with the table's own separator
 NAMES = {  # other ways to write the header
     "id": ("ID", '"id"'), "year": ("Year", " year "), "articleType": ("ArticleType", "article_type", "Article Type"),
@@ -155,16 +166,25 @@ def _make_row(rng: Random, columns: Sequence[str], bad_rows: str, separator: str
     number, year, label = rng.randint(1, 40), rng.choice(list(YEARS)), rng.choice(list(LABELS))
     text = dict.fromkeys(COLUMNS, "Café") | {"year": year, "articleType": label}
     text["id"] = rng.choice(
-        (str(number), f" {number} ", f'"{number}"', f"00{number}", f"{number}.0", f"{number}.jpg", f"0{number}.JPEG")
+        (
+            str(number),
+            f" {number} ",
+            f'"{number}"',
+            f"00{number}",
+            f"{number}.0",
+            f"{number}.jpg",
+            f"0{number}.JPEG",
+            f"images/{number}.jpg",
+        )
     )
     value = (number, YEARS[year], LABELS[label])
-    reason = None if YEARS[year] else "missing year"
+    reason = None if YEARS[year] else "bad year"
     fault = rng.random()
     if fault < 0.3:
         (name, why), ways = rng.choice(list(WRONG.items()))
         text[name] = rng.choice(ways)
         if reason is None or name != "articleType":
-            reason = why if name == "id" else reason or why
+            reason = why if name in ("id", "year") else reason or why
     elif fault < 0.35:
         text["season"] = "Fa\0ll"
     fields = [text[name] for name in columns]
@@ -177,10 +197,9 @@ def _make_row(rng: Random, columns: Sequence[str], bad_rows: str, separator: str
             if name == "id":
                 return separator.join(fields), "missing image", value
             if name == "year":
-                reason = "missing year"
+                reason = "bad year"
             elif name == "articleType":
-                value = (*value[:2], LABELS[label] + more)
-                reason = reason or ("bad articleType" if separator == "\t" else None)
+                value = (*value[:2], " ".join((LABELS[label] + more).split()))  # tabs separate nothing any more
     elif 0.4 <= fault < 0.45:
         fields = fields[: rng.randrange(1, len(fields))]
         fields[0] = fields[0] or "x"

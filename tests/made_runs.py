@@ -6,28 +6,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fashion_tl.config import make_config
 from fashion_tl.data.dataset import load_data
+from fashion_tl.recipes import make_config
 from fashion_tl.reporting.evaluation import metrics, per_class_table
-from fashion_tl.runs import create_run, read_table, write_json, write_table
-
-RESULTS = Path(__file__).resolve().parents[1] / "results"
+from fashion_tl.runs import create_run, write_json, write_table
+from study.records import RESULTS, read_record
 
 
 def predictions_on_record(name: str = "fc_only") -> tuple[pd.DataFrame, pd.DataFrame]:
     """As many right and wrong as a run on the real data had, class by class (142 classes, 20,634 photos), and the
     photos of each class; ids count from 0, and probabilities and losses are drawn."""
-    counts = read_table(RESULTS / f"{name}_per_class.csv")
-    wrong = read_table(RESULTS / f"{name}_confusions.csv")
-    true = [*np.repeat(counts["articleType"], counts["correct"]), *np.repeat(wrong["true"], wrong["count"])]
-    guess = [*np.repeat(counts["articleType"], counts["correct"]), *np.repeat(wrong["predicted"], wrong["count"])]
+    record = read_record(RESULTS, name)
+    counts, wrong = record.per_class, record.confusions
+    true = [*np.repeat(counts["label"], counts["correct"]), *np.repeat(wrong["true"], wrong["count"])]
+    guess = [*np.repeat(counts["label"], counts["correct"]), *np.repeat(wrong["predicted"], wrong["count"])]
     rng = np.random.default_rng(0)
     order, p1 = rng.permutation(len(true)), rng.uniform(0.2, 1, len(true))
-    table = pd.DataFrame({"articleType": true, "top1": guess, "p1": p1}).iloc[order].reset_index(drop=True)
-    losses = np.where(table["top1"] == table["articleType"], -np.log(table["p1"]), 2 + rng.exponential(1, len(table)))
+    table = pd.DataFrame({"label": true, "top1": guess, "p1": p1}).iloc[order].reset_index(drop=True)
+    losses = np.where(table["top1"] == table["label"], -np.log(table["p1"]), 2 + rng.exponential(1, len(table)))
     table = table.assign(id=range(len(table)), year=2011, loss=losses)
-    seen = counts["articleType"][counts["train"] > 0]
-    return table.assign(loss=table["loss"].where(table["articleType"].isin(seen))), counts[["articleType", "train"]]
+    seen = counts["label"][counts["train"] > 0]
+    return table.assign(loss=table["loss"].where(table["label"].isin(seen))), counts[["label", "train"]]
 
 
 def make_run(
@@ -40,7 +39,7 @@ def make_run(
 ) -> Path:
     """A finished run on the data ``root`` with these predictions, whose photos are those of the data in turn.
 
-    ``predictions`` need ``articleType, top1, p1, loss``; ``counts`` gives ``articleType, train``. Losses and accuracies
+    ``predictions`` need ``label, top1, p1, loss``; ``counts`` gives ``label, train``. Losses and accuracies
     of its 4 epochs are made up; without a validation part they are those of training alone.
     """
     config = make_config(training, **{"epochs": 4, **settings})

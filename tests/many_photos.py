@@ -64,8 +64,8 @@ def _measure(root: Path, cache: Path) -> tuple[int, int]:
 
 
 def _load(root: str, cache: str) -> None:
-    from fashion_tl.config import make_config
     from fashion_tl.data.dataset import load_data
+    from fashion_tl.recipes import make_config
 
     before = _anonymous()
     peak, done = [before], threading.Event()

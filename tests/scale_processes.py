@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from fashion_tl.config import Config
 from fashion_tl.data.sample import draw_sample
-from fashion_tl.network.model import build_resnet50
+from fashion_tl.network.model import build_network
 from fashion_tl.runs import open_run
 
 LARGEST = {"of any weight": 1e-5, "in the history": 1e-4}  # differences
@@ -33,7 +34,7 @@ def processes(home: Path, weights: str | None = None, photos: int = 240) -> list
     rows = [("an epoch by 1 and by 2 processes", how, f"{times[0]:.1f} s and {times[1]:.1f} s", "–")]
     if weights:
         alone, *together = [load_file(run / "model.safetensors") for run in runs]
-        start = build_resnet50(len(alone["fc.bias"]), weights, seed=0).state_dict()
+        start = build_network(len(alone["fc.bias"]), weights, Config("direct")).state_dict()
         moved, least = apart(alone, start), 10 * LARGEST["of any weight"]
         rows.append(("largest change of any weight in training", how, judged(moved, moved >= least), f"≥ {least:g}"))
         one, *others = (table.drop(columns=["seconds", "best"]) for table in histories)

@@ -13,8 +13,9 @@ from safetensors.torch import save_file
 from torchvision.models import ResNet50_Weights
 
 from fashion_tl.__main__ import main
-from fashion_tl.config import make_config
+from fashion_tl.approaches import load_data, start_run
 from fashion_tl.network import training
+from fashion_tl.recipes import make_config
 from fashion_tl.runs import Run, create_run, open_run
 
 QUICK = ["--set", "image_size=32x32", "--set", "batch_size=32", "--set", "precision=fp32"]
@@ -61,6 +62,17 @@ def test_from_random_weights_batchnorm_learns_whatever_the_recipe_says(two_step)
         assert not open_run(folder).config.frozen_batchnorm
 
 
+def test_two_steps_say_each_note_once(wide_root, tmp_path, capsys):
+    for lr, expected in ((0.01, ["BatchNorm"]), (0.02, ["lr=0.02", "BatchNorm"])):
+        configs = [make_config(step, lr=lr) for step in ("two_step", "top20")]
+        data = load_data(wide_root, configs[0], quiet=True)
+        for config in configs:
+            start_run(tmp_path / f"{config.training} {lr}", config, data, "none")
+        notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("NOTE")]
+        assert len(notes) == len(expected)
+        assert all(word in note for word, note in zip(expected, notes, strict=True))
+
+
 def test_the_same_command_again_trains_nothing_and_changes_nothing(fc_only, sample_root, capsys):
     before = {path.name: path.read_bytes() for path in fc_only.iterdir() if path.is_file()}
     assert (
@@ -100,7 +112,7 @@ def test_two_steps_leave_the_first_step_inside_the_second(two_step):
     assert first.config.training == "top20" and second.config.training == "two_step"
     assert (len(first.per_class), len(second.per_class)) == (20, 24)
     assert first.metrics["n_test"] < second.metrics["n_test"]
-    assert first.per_class["articleType"].tolist() == second.per_class["articleType"].tolist()[:20]
+    assert first.per_class["label"].tolist() == second.per_class["label"].tolist()[:20]
 
 
 def test_a_refused_two_step_leaves_nothing_in_the_other_run(fc_only, wide_root):
@@ -150,7 +162,7 @@ def test_predict_names_the_five_most_likely_classes_of_any_photo(fc_only, sample
     assert lines[0] == str(photo) and len(lines) == 6
     shares = [float(line.split("%")[0]) for line in lines[1:]]
     assert shares == sorted(shares, reverse=True) and 90 < sum(shares) < 100.3
-    assert {line.split("%")[1].strip() for line in lines[1:]} <= set(open_run(fc_only).per_class["articleType"])
+    assert {line.split("%")[1].strip() for line in lines[1:]} <= set(open_run(fc_only).per_class["label"])
 
 
 def test_predict_agrees_with_the_runs_own_predictions(fc_only, sample_root, capsys):

@@ -13,7 +13,7 @@ KEYS = [
     "test_classes", "top20_train", "top20_test", "unseen_classes", "unseen_test_rows", "ceiling_top1",
     "ceiling_top1_top20",
 ]  # fmt: skip
-ROWS = [(1, 2012, "Shirts"), (2, 2013, "Heels"), (3, 2014, "Shirts"), (4, "", "Heels"), (5, 2013, "Shirts")]
+ROWS = [(1, 2012, "Shirts"), (2, 2013, "Heels"), (3, 2014, "Shirts"), (4, "", "Heels"), (5, 2014, "Heels")]
 COMMAS = row_line(6, 2012, "Heels", name="Red, Round Neck")
 
 
@@ -30,8 +30,8 @@ def test_json_has_exactly_the_keys_in_their_order(make_root, capsys):
     assert list(numbers) == KEYS
     assert numbers == {
         "rows": 6, "malformed": 1, "missing_image": 0, "missing_year": 1, "usable": 4, "classes": 2,
-        "train": 2, "train_classes": 1, "test": 2, "test_classes": 2, "top20_train": 2, "top20_test": 2,
-        "unseen_classes": 1, "unseen_test_rows": 1, "ceiling_top1": 0.5, "ceiling_top1_top20": 0.5,
+        "train": 3, "train_classes": 2, "test": 1, "test_classes": 1, "top20_train": 3, "top20_test": 1,
+        "unseen_classes": 0, "unseen_test_rows": 0, "ceiling_top1": 1.0, "ceiling_top1_top20": 1.0,
     }  # fmt: skip
 
 
@@ -45,7 +45,16 @@ def test_the_text_names_each_row_left_out(make_root, capsys):
     code, out, _ = summary(capsys, make_root([*ROWS, COMMAS]))
     assert code == 0
     assert "malformed (1): 7 (id 6)" in out and "missing year (1): 5 (id 4)" in out
-    assert "50.00%" in out
+    assert "100.00%" in out
+    assert "largest classes (train + test): Heels 1 + 1, Shirts 2 + 0\n" in out
+
+
+def test_data_that_no_run_can_use_end_in_an_error_behind_the_account(make_root, capsys):
+    folder = make_root([(1, 2012, "Shirts"), (2, 2014, "Heels")])
+    for arguments in ([folder], [folder, "--json"]):
+        code, out, err = summary(capsys, *arguments)
+        assert code == 2 and "usable" in out
+        assert err.startswith("error: root: there is nothing to test on, no photo of odd years. The split: even years")
 
 
 def test_a_folder_and_its_zip_have_one_summary(sample_root, zip_root, capsys):

@@ -1,12 +1,17 @@
 """Settings: what is refused, by which name, and that a configuration survives JSON."""
 
 import json
+from dataclasses import fields
 
+import numpy as np
+import pandas as pd
 import pytest
+import torch
 
 from fashion_tl.__main__ import main
-from fashion_tl.config import TRAININGS, Config, make_config, parse_setting
+from fashion_tl.config import SETTINGS, Config, parse_setting
 from fashion_tl.errors import ConfigError
+from fashion_tl.recipes import TRAININGS, make_config
 
 
 def refusal(**settings) -> str:
@@ -40,15 +45,14 @@ def test_impossible_values_are_refused_by_name():
         "mixup": (-1,),
         "train_fraction": (0, 1.5),
         "backbone_lr_ratio": (-1, 11),
-        "logit_adjustment": (-1, 3),
+        "balance_power": (-1, 3),
         "optimizer": ("adam",),
-        "image_size": ((5, 5), (80,), 80, (80, 60.0), (4000, 60), "80x60"),
+        "image_size": ((5, 5), (80,), 80, (80, 60.0), (4000, 60), "80xwide", "8x8", {}),
         "stored_size": ((0, 60), (80, 60, 3)),
         "mean": ((0.5, 0.5), 0.5, ("a", "b", "c"), (0.5, 0.5, float("nan"))),
         "std": ((0.5, 0.5, 0), ("a", "b", "c"), (0.5, 0.5, float("nan"))),
         "bad_rows": ("keep",),
-        "class_weights": ("x",),
-        "loss_reduction": ("sum",),
+        "balance": ("x",),
         "schedule": ("step",),
         "precision": ("fp16", 16),
     }.items():
@@ -58,6 +62,49 @@ def test_impossible_values_are_refused_by_name():
             except (pytest.fail.Exception, TypeError) as error:
                 raise AssertionError(f"{name}={value!r} is not refused: {error}") from error
             assert message.startswith(name)
+
+
+ANY_NAME = ("training", "label")
+WRONG = ["x", "", 1j, [], {}, {1}, b"x", object(), np.arange(2), pd.DataFrame({"a": [1, 2]}), float("nan"), 10**400, -1]
+
+
+def test_a_value_of_a_wrong_type_is_refused_in_one_line_for_every_setting():
+    for field in fields(Config):
+        for value in [value for value in WRONG if field.name not in ANY_NAME or value != "x"]:
+            with pytest.raises(ConfigError) as caught:
+                Config(**{"training": "direct", field.name: value})
+            message = str(caught.value)
+            assert message.startswith(f"{field.name} must be ") and "\n" not in message and len(message) < 250
+
+
+def test_a_wrong_value_on_a_command_line_is_refused_in_one_line_for_every_setting():
+    for name in set(SETTINGS) - {*ANY_NAME}:
+        for text in ("", "x", "null", "None", "nan", "1e999", "[1", "(((", "{}", "[[1]]", "a\nb", "9" * 500, "-1"):
+            message = refusal(**dict([parse_setting(f"{name}={text}")]))
+            assert message.startswith(f"{name} must be ") and "\n" not in message and len(message) < 250
+
+
+def test_a_refusal_shows_a_value_that_is_right():
+    for message in (refusal(mean=0.5), refusal(std=0.5)):
+        assert "as [0.5, 0.5, 0.5], not 0.5" in message
+    assert refusal(image_size=32).endswith("as 160x120, 32 to 2048 each, not 32")
+    assert refusal(seed=-1).endswith("from 0 to 2147483647, not -1")
+
+
+def test_a_size_may_be_written_as_on_a_command_line():
+    for size in ("32x48", "32×48", " 32 X 48 ", "32, 48", "(32, 48)", [32, 48], np.array([32, 48])):
+        config = make_config("direct", image_size=size, stored_size=size)
+        assert config.image_size == config.stored_size == (32, 48)
+
+
+def test_numpys_and_torchs_numbers_become_pythons_so_that_a_checkpoint_can_hold_them(tmp_path):
+    """As in a sweep: for lr in numpy.logspace(-4, -1, 4)."""
+    given = {"epochs": np.int64(3), "lr": np.float64(0.5), "momentum": np.float32(0.5), "flip": np.bool_(True)}
+    config = make_config("direct", **given, mean=np.full(3, 0.5), std=torch.full((3,), 0.5), schedule=np.str_("cosine"))
+    for value in config.to_dict().values():
+        assert type(value) in (int, float, bool, str, list)
+    torch.save(config.to_dict(), tmp_path / "settings.pt")
+    assert Config(**torch.load(tmp_path / "settings.pt", weights_only=True)) == config
 
 
 def test_an_unknown_training_or_recipe_is_refused():
@@ -83,7 +130,7 @@ def test_the_published_recipe_has_the_studys_values_for_every_training():
         assert config.mean == config.std == (0.5, 0.5, 0.5)
         assert (config.epochs, config.batch_size, config.lr) == (20, 16, 0.001)
         assert (config.momentum, config.weight_decay, config.schedule) == (0, 0, "constant")
-        assert (config.class_weights, config.loss_reduction) == ("total/count", "weighted")
+        assert (config.balance, config.balance_power) == ("weighted mean", 1.0)
         assert not config.flip and config.label_smoothing == 0 and config.bad_rows == "skip"
 
 
@@ -103,10 +150,12 @@ def test_settings_are_read_from_a_command_line():
     assert parse_setting("lr=0.1") == ("lr", 0.1)
     assert parse_setting("epochs=3") == ("epochs", 3)
     assert parse_setting("flip=true") == ("flip", True)
-    assert parse_setting("class_weights=none") == ("class_weights", "none")
-    assert parse_setting("class_weights=total/count") == ("class_weights", "total/count")
+    assert parse_setting("balance=none") == ("balance", "none")
+    assert parse_setting("balance=weighted mean") == ("balance", "weighted mean")
     assert parse_setting("image_size=128x96") == ("image_size", [128, 96])
-    assert parse_setting("mean=[0.5, 0.5, 0.5]") == ("mean", [0.5, 0.5, 0.5])
+    for text in ("[0.5, 0.5, 0.5]", "(.5, .5, .5)", "0.5,0.5,0.5"):
+        assert parse_setting(f"mean={text}") == ("mean", [0.5, 0.5, 0.5])
+    assert parse_setting(" image_size = 128 × 96 ") == ("image_size", [128, 96])
     assert make_config("direct", **dict([parse_setting("image_size=128x96")])).image_size == (128, 96)
     with pytest.raises(ConfigError, match="name=value, not 'lr'"):
         parse_setting("lr")

@@ -413,3 +413,91 @@ def test_a_cache_that_cannot_be_written_is_named_when_the_sample_is_drawn(tmp_pa
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(DataError, match=str(folder)):
             open_root("sample", folder)
+
+
+def test_the_table_itself_stands_for_its_folder(make_root, monkeypatch):
+    folder = make_root(ROWS)
+    assert ids(folder / "styles.csv") == ["11", "12", "13"] and open_root(folder / "styles.csv").name == "root"
+    monkeypatch.chdir(folder)
+    assert ids("styles.csv") == ["11", "12", "13"] and open_root("styles.csv").name == "root"
+
+
+def test_a_table_that_is_handed_in_is_never_another_one(make_root, tmp_path):
+    top = make_root(ROWS, at="top/below").parent
+    put(top, {"styles.csv": b"id,year,articleType\n1,2012,Shirts\n", "products.csv": b"id\n"})
+    with pytest.raises(DataError, match=r"styles\.csv is there, but no folder images/ beside it"):
+        open_root(top / "styles.csv")
+    assert "is a single file. Name its folder instead" in refusal(top / "products.csv")
+
+
+def test_the_folder_of_photos_alone_leads_to_the_folder_around_it(make_root):
+    folder = make_root(ROWS)
+    assert f"styles.csv lies beside it: name the folder {folder} instead" in refusal(folder / "images")
+
+
+def test_photos_one_folder_too_far_down_are_named_with_the_way_out(make_root, zip_root):
+    folder = put(make_root(ROWS, photos={}), {"images/images/11.jpg": b"x", "images/more/12.jpg": b"x"})
+    for path in (folder, zip_root(folder)):
+        said = refusal(path)
+        assert "images/ holds no photo itself, only folders such as images/, more/" in said
+        assert "move the photos" in said
+
+
+@pytest.mark.parametrize(
+    "content, what",
+    [(b"7z\xbc\xaf\x27\x1c\0", "a 7z archive"), (b"Rar!\x1a\x07\0", "a RAR archive"),
+     (b"\x1f\x8b\x08", "compressed with gzip"), (b"BZh9", "compressed with bzip2"), (b"\xfd7zXZ\0", "with xz"),
+     (b"\0" * 257 + b"ustar\0", "a tar archive"), (b"\n<!DOCTYPE html>", "a web page"), (b"", "empty"),
+     (b"PK\x03\x04", "its end is missing")],
+)  # fmt: skip
+def test_a_file_of_another_kind_is_called_by_its_name_with_the_way_out(tmp_path, content, what):
+    (tmp_path / "data.zip").write_bytes(content)
+    said = refusal(tmp_path / "data.zip")
+    assert what in said and "\n" not in said
+
+
+@pytest.mark.parametrize("name", ["data.7z", "data.rar", "data.tar.gz", "data.tgz"])
+def test_an_archive_in_a_folder_or_a_zip_is_named_with_the_way_out(tmp_path, name):
+    folder = put(tmp_path / "folder", {name: b"x"})
+    assert f"It holds {name}: unpack that, and name its folder" in refusal(folder)
+    assert "It holds in.zip: unpack that" in refusal(zip_naming(tmp_path / "zip.zip", ("in.zip", "x")))
+
+
+def test_a_zip_with_a_password_says_so(make_root, zip_root):
+    packed = zip_root(make_root(ROWS))
+    content = packed.read_bytes()
+    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # the flag that says so, of each member
+        parts = content.split(mark)
+        content = mark.join(
+            [parts[0], *(p[: place - 4] + bytes([p[place - 4] | 1]) + p[place - 3 :] for p in parts[1:])]
+        )
+    packed.write_bytes(content)
+    assert "a password protects it; unpack it with that, and name the folder instead" in refusal(packed)
+
+
+@pytest.mark.parametrize(
+    "encoding, name", [("cp1252", "Größe"), ("cp437", "Größe"), ("cp932", "シャツ"), ("cp932", "日本")]
+)
+def test_names_in_a_zip_that_does_not_state_their_encoding_are_read(make_root, tmp_path, encoding, name):
+    folder = make_root(f"id,year,articleType\n{name},2012,Shirts\n2,2013,Heels\n", photos={2: (3, 2, 1)})
+    raw = f"images/{name}.jpg".encode(encoding)
+    with zipfile.ZipFile(tmp_path / "old.zip", "w") as archive:
+        archive.write(folder / "styles.csv", "styles.csv")
+        archive.write(folder / "images" / "2.jpg", "x" * len(raw))
+        archive.write(folder / "images" / "2.jpg", "images/2.jpg")
+    content = (tmp_path / "old.zip").read_bytes()
+    (tmp_path / "old.zip").write_bytes(content.replace(b"x" * len(raw), raw))
+    assert ids(tmp_path / "old.zip") == [name, "2"]
+    assert decode_photos(open_root(tmp_path / "old.zip"), [name, "2"], cache=tmp_path / "cache").failed == {}
+
+
+@pytest.mark.parametrize("below", ["fashion-small", "datasets/owner/fashion-small", "fashion-small/input"])
+def test_data_where_kaggle_mounts_them_go_by_their_own_name(make_root, tmp_path, below):
+    make_root(ROWS, at=f"kaggle/input/{below}")
+    assert open_root(tmp_path / "kaggle" / "input").name == open_root(tmp_path / "kaggle").name == "fashion-small"
+
+
+def test_class_folders_where_kaggle_mounts_them_go_by_their_own_name(tmp_path):
+    names = [f"input/shoes/train/{kind}/{number}.jpg" for kind in "AB" for number in range(3)]
+    put(tmp_path, dict.fromkeys(names, b"x"))
+    assert open_root(tmp_path / "input").name == "shoes"

@@ -20,7 +20,7 @@ from torchvision.models.resnet import Bottleneck, ResNet
 from tqdm import tqdm
 
 from fashion_tl import distributed
-from fashion_tl.approaches import RUN
+from fashion_tl.approaches import run_approach
 from fashion_tl.config import Config
 from fashion_tl.data.batches import photo_batches
 from fashion_tl.data.dataset import load_data
@@ -45,8 +45,8 @@ SETTINGS = {
     "weight_decay": 1e-4,
     "warmup_epochs": 0.0,
     "flip_test": False,
-    "class_weights": "sqrt",
-    "loss_reduction": "weighted",
+    "balance": "weighted mean",
+    "balance_power": 0.5,
     "val_fraction": 0.2,
 }
 SCRIPT = """
@@ -69,7 +69,7 @@ def audit(event, args):
         say("wrote", args[0])
 
 sys.addaudithook(audit)
-whole, RUN = approaches.finish_run, dict(approaches.RUN)
+whole, run_approach = approaches.finish_run, approaches.run_approach
 
 def finish_run(run, model, *rest):
     state = b"".join(tensor.numpy().tobytes() for tensor in model.state_dict().values())
@@ -79,14 +79,14 @@ def finish_run(run, model, *rest):
 approaches.finish_run = finish_run
 """
 TOGETHER = """
-def several(data, weights, folder, recipe, cache, **settings):
-    RUN["two_step"](data, weights, place + "/two_step", recipe, cache, **settings)
-    RUN["fc_only"](data, weights, place + "/fc_only", recipe, cache, **settings)
-    RUN["direct"](data, "none", place + "/random", recipe, cache, **settings | {"epochs": 1})
+def several(name, data, weights, folder, recipe, cache, **settings):
+    run_approach("two_step", data, weights, place + "/two_step", recipe, cache, **settings)
+    run_approach("fc_only", data, weights, place + "/fc_only", recipe, cache, **settings)
+    run_approach("direct", data, "none", place + "/random", recipe, cache, **settings | {"epochs": 1})
     say("trained")
-    RUN["direct"](data, "none", place + "/random", recipe, cache, **settings | {"epochs": 3})
+    run_approach("direct", data, "none", place + "/random", recipe, cache, **settings | {"epochs": 3})
 
-approaches.RUN["direct"] = several
+approaches.run_approach = several
 """
 KILLED = """
 validate, calls = training.validate, []
@@ -160,7 +160,9 @@ def together(given):
 def alone(given):
     """The same by one process."""
     for name in ("two_step", "fc_only"):
-        RUN[name](given.data, given.weights, given.home / "alone" / name, cache=given.home / "alone cache", **SETTINGS)
+        run_approach(
+            name, given.data, given.weights, given.home / "alone" / name, cache=given.home / "alone cache", **SETTINGS
+        )
     return given.home / "alone"
 
 
@@ -226,7 +228,7 @@ def test_a_process_that_dies_ends_the_run_with_a_message_and_another_number_of_t
     folder = dead.place / "direct"
     files = {path.name for path in folder.iterdir()}
     assert {"run.json", "checkpoint.pt"} <= files <= {"run.json", "checkpoint.pt", "history.csv"}
-    RUN["direct"](given.data, given.weights, folder, cache=given.home / "alone cache", **SETTINGS)
+    run_approach("direct", given.data, given.weights, folder, cache=given.home / "alone cache", **SETTINGS)
     assert "going on after epoch 1 of 2" in capsys.readouterr().out
     assert_alike(alone / "two_step" / "top20", folder)
 
@@ -263,16 +265,16 @@ def test_every_sample_is_one_processs_own_in_order_and_each_runs_two_where_there
         assert own == list(range(n))
 
 
-@pytest.mark.parametrize("reduction", ["mean", "weighted"])
-def test_the_mean_of_the_processes_losses_is_the_loss_of_the_whole_batch(become, reduction):
-    config = Config("direct", loss_reduction=reduction, label_smoothing=0.1)
+@pytest.mark.parametrize("balance", ["loss", "weighted mean"])
+def test_the_mean_of_the_processes_losses_is_the_loss_of_the_whole_batch(become, balance):
+    config = Config("direct", balance=balance, label_smoothing=0.1)
     logits, targets = torch.randn(7, 3), torch.tensor([0, 1, 2, 0, 0, 1, 0])
     weights, losses = torch.tensor([0.5, 1.0, 4.0]), []
     for rank in range(4):
         become(rank, 4)
         run, own = share(7)
         losses.append(loss_of_share(logits[run][own], targets[run][own], targets, weights, config))
-    whole = classification_loss(logits, targets, weights, reduction, 0.1)
+    whole = classification_loss(logits, targets, weights, balance, 0.1)
     assert torch.allclose(torch.stack(losses).mean(), whole)
 
 
@@ -283,7 +285,7 @@ def test_the_mean_of_the_processes_gradients_is_that_of_one_also_where_some_have
 ):
     """One step of plain SGD on a batch of three, flips and all: five processes can't have a sample each."""
     settings = {"batch_size": 3, "image_size": (32, 32), "precision": "fp32", "flip": True, "momentum": 0.0}
-    config = Config("direct", mixup=mixup, loss_reduction="weighted", frozen_batchnorm=True, **settings)
+    config = Config("direct", mixup=mixup, balance="weighted mean", frozen_batchnorm=True, **settings)
     photos, labels = np.random.default_rng(0).integers(0, 256, (3, 8, 6, 3), dtype=np.uint8), np.array([0, 2, 1])
     monkeypatch.setattr(training, "everyone", lambda own: [own])
 

@@ -15,10 +15,12 @@ from conftest import jpeg, pattern
 
 import fashion_tl
 from fashion_tl.__main__ import main
-from fashion_tl.approaches import run_fc_only
+from fashion_tl.approaches import run_approach
 from fashion_tl.config import SETTINGS
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.reporting import gallery
+from study.__main__ import main as study_main
+from study.__main__ import parser as study_parser
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md", "docs/*.md", "results/*.md")
@@ -28,6 +30,7 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 # Each key of these three is how a command begins, or names a Python block.
 RUN_HERE = (
     *(f"python -m fashion_tl {name} " for name in ("summary", "sample", "run", "figures", "report", "predict")),
+    "python -m study compare",
     "docs/your-data.md, Python block 1",
     "docs/usage.md, Python block 1",
 )
@@ -48,12 +51,10 @@ COVERED = {
     "write_to_drive",
     "docs/kaggle-and-colab.md, Python block 6": "test_package.py::test_the_guides_cells_for_colab_take_the_zip_and_"
     "write_to_drive",
-    "python results/make.py record": "test_results.py::test_every_record_is_one_of_the_looks_and_the_same_look_is_"
-    "counted_once",
-    "python results/make.py check": "test_results.py::test_every_metric_is_recomputed_from_predictions_and_styles_csv_"
-    "alone",
-    "python results/tune.py": "test_tuning.py::test_a_trial_trains_and_validates_but_tests_nothing_and_is_not_made_"
-    "twice",
+    "python -m study record": "test_results.py::test_every_record_is_one_of_the_looks_and_the_same_look_is_counted_"
+    "once",
+    "python -m study check": "test_results.py::test_the_commands_check_pair_and_compare_what_is_on_record",
+    "python -m study tune": "test_tuning.py::test_a_trial_trains_and_validates_but_tests_nothing_and_is_not_made_twice",
 }
 MINUTES, INSTALLS, HOURS = "takes minutes", "needs the network: it installs packages", "needs the real data, and hours"
 NOT_HERE = {
@@ -77,11 +78,12 @@ NOT_HERE = {
     "make results": "changes the clone; test_results.py checks that it would change nothing",
     "make bench": "needs the real data, and minutes",
     "torchrun": "needs several GPUs or machines; test_distributed.py starts two processes on the CPU",
-    "python benchmarks/gpu.py": "needs a GPU",
-    "python results/train.py": HOURS,
-    "python results/heads.py": "needs the real data",
-    "python results/flips.py": "needs the real data, and trained networks",
-    "python results/data_check.py": "needs the real data",
+    "python -m study bench gpu": "needs a GPU",
+    "python -m study bench precision": "needs trained networks",
+    "python -m study train": HOURS,
+    "python -m study heads": "needs the real data",
+    "python -m study flips": "needs the real data, and trained networks",
+    "python -m study data-check": "needs the real data",
 }
 
 
@@ -107,10 +109,10 @@ def python_blocks(document: Path) -> dict[str, str]:
 
 
 def mentioned(document: Path) -> list[str]:
-    """The commands among its words. ``python -m fashion_tl predict`` there is a name, and no line to copy."""
-    words = re.findall(r"`([^`\n]+)`", BLOCK.sub("", document.read_text(encoding="utf-8")))
+    """The commands among its words. ``python -m fashion_tl predict`` there is only a name."""
+    words = re.findall(r"`([^`]+)`", BLOCK.sub("", document.read_text(encoding="utf-8")).replace("\n", " "))
     starts = ("make ", "pip install ", "git ", "torchrun ", "python ")
-    found = [each for each in words if each.startswith(starts) and not each.startswith("python -m fashion_tl")]
+    found = [each for each in words if each.startswith(starts) and not re.match(r"python -m (fashion_tl|study$)", each)]
     return [line for each in found for line in lines_of(each)]
 
 
@@ -153,7 +155,7 @@ def example(tmp_path_factory):
     for place in ("photo.jpg", "folder/a.jpg", "folder/b.png"):
         (home / place).write_bytes(jpeg(pattern(7)))
     quick = {"epochs": 1, "image_size": (32, 32), "precision": "fp32", "lr": 1e-4, "cache": home / "cache"}
-    run_fc_only(small, "none", home / "runs" / "mine", **quick)
+    run_approach("fc_only", small, "none", home / "runs" / "mine", **quick)
     return home
 
 
@@ -163,8 +165,8 @@ def here(example, tmp_path, monkeypatch):
     shutil.copytree(example, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("cache"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FASHION_TL_CACHE", str(example / "cache"))
-    monkeypatch.setattr(gallery, "OF_DATA", ())
-    monkeypatch.setattr(gallery, "OF_RUN", ("loss",))
+    monkeypatch.setattr(gallery, "OF_DATA", {})
+    monkeypatch.setattr(gallery, "OF_RUN", {"loss": gallery.OF_RUN["loss"]})
     monkeypatch.setattr(draw_sample, "__kwdefaults__", {"photos": 60, "types": 6, "seed": 2010})
     return tmp_path
 
@@ -176,18 +178,19 @@ RUN_BLOCKS = {key: block for page in DOCUMENTS for key, block in python_blocks(p
 
 @pytest.mark.parametrize("line", RUN_LINES, ids=str)
 def test_a_command_of_the_documents_runs_as_it_is_written(here, capsys, line):
-    words = line.replace("PATH", "data/fashion-product-images-small.zip").split()[3:]
+    _, _, program, *words = line.replace("PATH", "data/fashion-product-images-small.zip").split()
     if words[0] == "run":
         shutil.rmtree(here / "runs")
         words += QUICK.split()
     if words[0] == "sample":
         words += "--photos 60 --types 6".split()
-    assert main(words) == 0, capsys.readouterr().err
+    started = {"fashion_tl": main, "study": study_main}[program](words)
+    assert started == 0, capsys.readouterr().err
 
 
 @pytest.mark.parametrize("block", RUN_BLOCKS.values(), ids=RUN_BLOCKS)
 def test_a_python_block_of_the_documents_runs(here, block):
-    if "run_fc_only" in block:
+    if "run_approach" in block:
         shutil.rmtree(here / "runs")
     block = block.replace("PATH", "data/fashion-product-images-small.zip").replace("IMAGENET1K_V1", "none")
     exec(block.replace("epochs=5", "epochs=1, image_size=(32, 32), lr=1e-4"), {})
@@ -202,9 +205,9 @@ def test_every_make_command_names_a_target_and_variables_of_the_makefile():
             assert all(f"$({setting.split('=')[0]})" in makefile or not setting for setting in settings), line
 
 
-def test_every_script_that_the_documents_name_is_there():
-    scripts = {word for line in all_commands() for word in line.split() if word.endswith(".py") and "/" in word}
-    assert scripts and {script for script in scripts if not (ROOT / script).is_file()} == set()
+def test_every_command_of_the_study_is_one_that_it_has():
+    lines = {line for page in DOCUMENTS for line in typed(page) if line.startswith("python -m study ")}
+    assert lines and all(study_parser().parse_args(shlex.split(line)[3:]) for line in lines)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)

@@ -1,12 +1,10 @@
 """Every figure of merit, checked by hand on eight test photos of five classes."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
+from fashion_tl.errors import RunError
 from fashion_tl.reporting.evaluation import (
     best_and_worst,
     class_probabilities,
@@ -17,13 +15,11 @@ from fashion_tl.reporting.evaluation import (
     prediction_table,
     top_classes,
 )
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "results"))
-from uncertainty import intervals, margin95, paired_difference
+from study.uncertainty import intervals, margin95, paired_difference
 
 CLASSES = ("Shirts", "Tops", "Belts", "Ties", "Caps")
 TRAIN = (100, 60, 10, 0, 5)  # Ties exist only in odd years, Caps only in even ones
-COUNTS = pd.DataFrame({"articleType": CLASSES, "train": TRAIN})
+COUNTS = pd.DataFrame({"label": CLASSES, "train": TRAIN})
 TRUE = ["Shirts", "Shirts", "Shirts", "Shirts", "Tops", "Tops", "Belts", "Ties"]
 GUESS = ["Shirts", "Shirts", "Shirts", "Tops", "Tops", "Shirts", "Belts", "Belts"]
 
@@ -34,12 +30,12 @@ def predictions():
     logits[:, 3] = 50.0  # the network may shout for Ties: it has no ground to
     for row, name in enumerate(GUESS):
         logits[row, CLASSES.index(name)] = 2.0
-    photos = pd.DataFrame({"id": range(1, 9), "year": 2013, "articleType": TRUE})
+    photos = pd.DataFrame({"id": range(1, 9), "year": 2013, "label": TRUE})
     return prediction_table(photos, logits, CLASSES, TRAIN)
 
 
 def test_without_a_test_photo_that_can_be_learned_means_over_these_are_none(predictions):
-    ties = predictions[predictions["articleType"] == "Ties"]
+    ties = predictions[predictions["label"] == "Ties"]
     figures = metrics(ties, COUNTS)
     for name in ("top1_learnable", "top5_learnable", "macro", "few_shot"):
         assert figures[name] is None
@@ -95,7 +91,7 @@ def test_few_shot_is_macro_over_classes_with_50_training_photos_or_fewer(predict
 
 
 def test_per_class_counts_name_classes_without_test_and_without_training_photos(predictions):
-    table = per_class_table(predictions, COUNTS).set_index("articleType")
+    table = per_class_table(predictions, COUNTS).set_index("label")
     assert table.loc["Shirts", ["train", "test", "correct"]].tolist() == [100, 4, 3]
     assert table.loc["Ties", ["train", "test", "correct", "accuracy"]].tolist() == [0, 1, 0, 0.0]
     assert table.loc["Caps", "test"] == 0 and np.isnan(table.loc["Caps", "accuracy"])
@@ -103,8 +99,8 @@ def test_per_class_counts_name_classes_without_test_and_without_training_photos(
 
 def test_the_best_and_worst_classes_are_learnable_ones(predictions):
     best, worst = best_and_worst(per_class_table(predictions, COUNTS))
-    assert best["articleType"].tolist() == ["Belts", "Shirts", "Tops"]
-    assert worst["articleType"].tolist() == ["Tops", "Shirts", "Belts"]
+    assert best["label"].tolist() == ["Belts", "Shirts", "Tops"]
+    assert worst["label"].tolist() == ["Tops", "Shirts", "Belts"]
 
 
 def test_the_most_confused_pairs_are_counted(predictions):
@@ -134,7 +130,7 @@ def test_intervals_lie_around_the_figures_and_narrow_with_more_photos(prediction
 
 def test_intervals_of_macro_keep_every_class_as_large_as_it_is(predictions):
     """Drawn from all photos alike, a class of one photo would be missing from a third of the draws."""
-    sure = predictions.assign(top1=predictions["articleType"])
+    sure = predictions.assign(top1=predictions["label"])
     assert intervals(sure, COUNTS)["macro"] == [1, 1]
 
 
@@ -162,3 +158,11 @@ def test_the_margin_of_one_share_and_of_a_mean_of_shares():
 def test_tables_without_a_common_photo_are_not_compared(predictions):
     with pytest.raises(ValueError, match="no photo in common"):
         paired_difference(predictions.merge(COUNTS), predictions.merge(COUNTS).assign(id=predictions["id"] + 100))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_logits_that_are_no_numbers_are_an_error_that_names_the_run(value):
+    logits = np.zeros((2, 5), np.float32)
+    logits[1, next(place for place, count in enumerate(TRAIN) if count)] = value
+    with pytest.raises(RunError, match=r"runs/mine: the network's answers are not finite numbers.*lower lr"):
+        class_probabilities(logits, TRAIN, "runs/mine")

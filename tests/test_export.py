@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from test_photos import tiff
+from test_photos_as_seen import TRANSPARENT, png
 from torch import nn
 
 from fashion_tl import export
@@ -74,7 +76,7 @@ def photos_of(size, n=3):
 def of_pytorch(saved, photos):
     with torch.no_grad():
         logits = photo_logits(saved.model.eval(), torch.from_numpy(photos), saved.config)
-    return logits.masked_fill(torch.tensor(saved.train_counts) == 0, -torch.inf).softmax(1).numpy()
+    return logits.masked_fill(torch.tensor(saved.fit_counts) == 0, -torch.inf).softmax(1).numpy()
 
 
 def test_its_answers_on_the_test_photos_are_those_of_the_run(tiny_run, shares):
@@ -93,7 +95,7 @@ def test_its_probabilities_are_those_of_pytorch_for_a_batch_of_any_size(tiny_run
 
 
 def test_classes_without_training_photos_are_never_predicted(tiny_run, shares):
-    unseen = np.array(load_model(tiny_run.model_path).train_counts) == 0
+    unseen = np.array(load_model(tiny_run.model_path).fit_counts) == 0
     assert unseen.sum() == 2  # the sample has two types that are sold in odd years only
     assert (shares[:, unseen] == 0).all() and np.abs(shares.sum(1) - 1).max() < 1e-5
 
@@ -212,6 +214,11 @@ def photos_that_people_have(folder):
     product(900, 1200, "RGBA").save(folder / "cut out.webp")
     product(900, 1200, "I;16").save(folder / "scan.tif")
     product(900, 1200, "RGBA").save(folder / "moving.gif", save_all=True, append_images=[product(900, 1200)])
+    (folder / "white is zero.tif").write_bytes(tiff(bytes(range(240)) * 40, 16, 0))
+    (folder / "12 bits.tif").write_bytes(tiff(bytes(range(240)) * 30, 12, 1))
+    for kind, (bits, colours, pixel, transparent) in TRANSPARENT.items():
+        pixels = (pixel + bytes(len(pixel))) * (60 * 80 * (3 if colours else 1) * bits // 16 // len(pixel))
+        (folder / f"transparent {kind}.png").write_bytes(png(bits, colours, pixels, transparent))
     hole = product(900, 1200, "I;16")
     hole.save(folder / "grey with a hole.png", transparency=0)
     damaged = io.BytesIO()

@@ -11,10 +11,10 @@ import torch
 from test_training import EVEN, batches, run, same, settings, small_network
 
 from fashion_tl import files, runs
-from fashion_tl.config import make_config
 from fashion_tl.errors import RunError, WriteError
 from fashion_tl.files import draft, lock, make_once, replacing
 from fashion_tl.network import training
+from fashion_tl.recipes import make_config
 from fashion_tl.runs import create_run
 
 FAULTS = Path(__file__).with_name("faults.py")

@@ -17,7 +17,7 @@ from fashion_tl.network.features import frozen_features
 from fashion_tl.network.inference import forward, through
 from fashion_tl.network.model import (
     Conv,
-    build_resnet50,
+    build_network,
     folded,
     freeze_all_but_head,
     freeze_first_children,
@@ -45,7 +45,7 @@ TRAIN, VAL = np.arange(20), np.arange(20, 30)
 
 
 def network(photos, freeze=freeze_all_but_head):
-    model = build_resnet50(CLASSES, None)
+    model = build_network(CLASSES, None, Config("direct"))
     update_bn(photo_batches(photos, TRAIN, LABELS[TRAIN], settings()).in_order(torch.device("cpu")), model)
     freeze(model)
     return model
@@ -75,9 +75,11 @@ def test_a_head_on_cached_features_learns_as_through_the_frozen_backbone(photos,
     """The same history to 1e-4, the same predictions."""
     config = settings()
     whole, part = network(photos), network(photos)
-    history = fit(whole, *parts(photos, config), config, EVEN)
+    history = fit(whole, *parts(photos, config), config, EVEN).history
     features, head = cached(part), split_frozen(part)[1]
-    quick = fit(head, *(feature_batches(features, rows, LABELS[rows], config) for rows in (TRAIN, VAL)), config, EVEN)
+    quick = fit(
+        head, *(feature_batches(features, rows, LABELS[rows], config) for rows in (TRAIN, VAL)), config, EVEN
+    ).history
     np.testing.assert_allclose(quick[COLUMNS], history[COLUMNS], rtol=1e-4)
     val = parts(photos, config)[1]
     assert torch.equal(forward(part, val, "fp32").argmax(1), forward(whole, val, "fp32").argmax(1))
@@ -86,11 +88,13 @@ def test_a_head_on_cached_features_learns_as_through_the_frozen_backbone(photos,
 def test_the_rest_learns_from_what_the_frozen_first_children_leave_as_in_the_whole_network(photos):
     config = settings(flip=True, epochs=1, batch_size=10, image_size=(64, 48), lr=1e-4)
     whole, part = (network(photos, freeze_first_children) for _ in range(2))
-    history = fit(whole, *parts(photos, config), config, EVEN)
+    history = fit(whole, *parts(photos, config), config, EVEN).history
     before = {name: tensor.clone() for name, tensor in part.state_dict().items()}
     frozen, learning = split_frozen(part)
     assert len(frozen) == 5
-    quick = fit(learning, *(through(frozen, batches, "fp32") for batches in parts(photos, config)), config, EVEN)
+    quick = fit(
+        learning, *(through(frozen, batches, "fp32") for batches in parts(photos, config)), config, EVEN
+    ).history
     np.testing.assert_allclose(quick[COLUMNS], history[COLUMNS], rtol=1e-3)
     for name, tensor in part.state_dict().items():  # the network itself has learned, but for its first children
         assert torch.equal(tensor, before[name]) == (name.split(".")[0] in ("conv1", "bn1", "layer1")), name

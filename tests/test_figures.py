@@ -17,10 +17,10 @@ from fashion_tl.reporting.layout import shorten
 
 SOURCE = "built-in sample, 12 photos · ResNet-50 from weights.safetensors"
 NAMES = ["Shirts", "Perfume and Body Mist", "Heels"]
-COUNTS = pd.DataFrame({"articleType": NAMES, "train": [900, 7, 0], "test": [400, 0, 3]})
+COUNTS = pd.DataFrame({"label": NAMES, "train": [900, 7, 0], "test": [400, 0, 3]})
 PHOTOS = np.random.default_rng(0).integers(0, 256, (3, 80, 60, 3), dtype=np.uint8)
 PREDICTIONS = pd.DataFrame(
-    {"articleType": NAMES, "top1": ["Shirts", "Heels", "Heels"], "p1": [0.9, 0.61, 0.4], "loss": [0.1, 4.2, 0.9]}
+    {"label": NAMES, "top1": ["Shirts", "Heels", "Heels"], "p1": [0.9, 0.61, 0.4], "loss": [0.1, 4.2, 0.9]}
 )
 PER_CLASS = COUNTS.assign(correct=[300, 0, 0], accuracy=[0.75, np.nan, 0.0])
 PAIRS = pd.DataFrame(
@@ -41,7 +41,7 @@ def classes(n: int) -> pd.DataFrame:
     """A long tail: the last class has no training photo, the one before it no test photo."""
     train = [*(4000 // (place + 1) for place in range(n - 1)), 0]
     test = [*(2000 // (place + 2) + 1 for place in range(n - 2)), 0, 1]
-    return pd.DataFrame({"articleType": [f"Class number {i}" for i in range(n)], "train": train, "test": test})
+    return pd.DataFrame({"label": [f"Class number {i}" for i in range(n)], "train": train, "test": test})
 
 
 DRAWN = {
@@ -90,7 +90,7 @@ def test_source_stands_at_the_bottom_and_nothing_is_outside_the_figure(name):
 
 
 def test_dollars_in_a_class_name_are_dollars_and_no_formula():
-    figure = figures.class_distribution(COUNTS.assign(articleType=[r"a$\foo$b", "US$5 to US$10", "Heels"]), SOURCE)
+    figure = figures.class_distribution(COUNTS.assign(label=[r"a$\foo$b", "US$5 to US$10", "Heels"]), SOURCE)
     figure.draw_without_rendering()  # would raise for a formula that can't be parsed
     labels = [label for ax in figure.axes for label in ax.get_yticklabels()]
     assert [label.get_text().replace(r"\$", "$") for label in labels] == [r"a$\foo$b", "US$5 to US$10", "Heels"]
@@ -112,7 +112,7 @@ LONG = {
 
 @pytest.mark.parametrize("names", LONG.values(), ids=LONG)
 def test_long_names_are_shortened_told_apart_and_leave_half_of_each_panel_to_the_marks(names):
-    table = pd.DataFrame({"articleType": names, "train": 900, "test": 10})
+    table = pd.DataFrame({"label": names, "train": 900, "test": 10})
     pairs = pd.DataFrame({"true": names[:12], "predicted": names[-12:][::-1], "count": 3, "share": 0.5})
     drawn = [figures.class_distribution(table, SOURCE), figures.confused_pairs(pairs, "Mistakes", SOURCE)]
     for figure, rows in zip(drawn, (len(names), min(12, len(names))), strict=True):
@@ -131,7 +131,7 @@ def test_long_names_under_photos_are_shortened_and_stay_under_their_own_photo(na
     photos = np.repeat(PHOTOS[:1], len(shown), axis=0)
     grid = figures.photo_grid(photos, shown, "Photos", SOURCE)
     assert len({ax.texts[0].get_text() for ax in grid.axes}) == len(set(shown))
-    table = pd.DataFrame({"articleType": shown, "top1": shown[::-1], "p1": 0.5, "loss": 4.2})
+    table = pd.DataFrame({"label": shown, "top1": shown[::-1], "p1": 0.5, "loss": 4.2})
     for figure in (grid, figures.largest_losses(photos, table, "Worst", SOURCE)):
         words = [[text.get_window_extent() for text in ax.texts] for ax in figure.axes]
         assert not any(a.overlaps(b) for one, two in pairwise(words) for a in one for b in two)
@@ -170,9 +170,7 @@ def test_an_arrow_points_from_the_true_class_also_between_names_written_from_rig
         f"{mark}Shirts{mark} → {mark}حقيبة",
         f"{mark}حقيبة{mark} → {mark}שמלה",
     ]
-    assert (
-        row_names(figures.class_distribution(COUNTS.assign(articleType=["حقيبة", "שמלה", "a"]), SOURCE))[0] == "حقيبة"
-    )
+    assert row_names(figures.class_distribution(COUNTS.assign(label=["حقيبة", "שמלה", "a"]), SOURCE))[0] == "حقيبة"
 
 
 @pytest.mark.parametrize("n", [6, 60, 142])
@@ -184,12 +182,12 @@ def test_every_class_has_its_row_and_rows_do_not_overlap(n):
     weights = np.where(table["train"] > 0, 50 / (table["train"] + 1), 0)
     drawn = [
         figures.class_distribution(table, SOURCE),
-        figures.class_weights_chart(list(table["articleType"]), table["train"].to_numpy(), weights, "$w$", SOURCE),
+        figures.class_weights_chart(list(table["label"]), table["train"].to_numpy(), weights, "$w$", SOURCE),
         figures.per_class_accuracy(accuracy, "Accuracy", SOURCE),
     ]
     for figure in drawn:
         panels = [ax.get_yticklabels() for ax in figure.axes]
-        assert sorted(label.get_text() for labels in panels for label in labels) == sorted(table["articleType"])
+        assert sorted(label.get_text() for labels in panels for label in labels) == sorted(table["label"])
         for labels in panels:
             boxes = [label.get_window_extent() for label in labels]
             assert all(upper.y0 >= lower.y1 - 1 for upper, lower in pairwise(boxes))
@@ -286,7 +284,7 @@ def test_loss_curves_of_one_epoch_and_without_validation():
 
 def test_accuracy_tells_learnable_few_shot_unlearned_and_unmeasured_classes_apart():
     names = ["Many", "Few", "Best", "Unlearned", "Unmeasured", "Neither"]
-    table = pd.DataFrame({"articleType": names, "train": [51, 50, 99, 0, 8, 0], "test": [4, 10, 2, 3, 0, 0]})
+    table = pd.DataFrame({"label": names, "train": [51, 50, 99, 0, 8, 0], "test": [4, 10, 2, 3, 0, 0]})
     table = table.assign(correct=[2, 1, 2, 0, 0, 0], accuracy=[0.5, 0.1, 1, 0, np.nan, np.nan])
     figure = figures.per_class_accuracy(table, "Accuracy", SOURCE)
     assert row_names(figure) == ["Best", "Many", "Few", "Unlearned", "Unmeasured", "Neither"]

@@ -58,7 +58,7 @@ def install(tmp_path, monkeypatch):
 
 
 def counts(*names: str) -> pd.DataFrame:
-    return pd.DataFrame({"articleType": names, "train": 5, "test": 4})
+    return pd.DataFrame({"label": names, "train": 5, "test": 4})
 
 
 def test_ordinary_names_take_one_font_and_no_other_is_looked_for(monkeypatch):

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from fashion_tl import machine, threads
-from fashion_tl.approaches import run_direct
+from fashion_tl.approaches import run_approach
 from fashion_tl.config import parse_setting
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.data.photos import decode_photos
@@ -220,7 +220,7 @@ print(pick_device())
         ("image_size=160×120", ("image_size", [160, 120])),
         ("image_size=160X120", ("image_size", [160, 120])),
         ("mean=[0.5, 0.5, 0.5]", ("mean", [0.5, 0.5, 0.5])),
-        ("class_weights=none", ("class_weights", "none")),
+        ("balance=none", ("balance", "none")),
     ],
 )
 def test_settings_are_read_as_people_write_them(text, setting):
@@ -271,4 +271,4 @@ def test_a_user_without_a_home_folder_is_told_what_to_write(monkeypatch, tmp_pat
 def test_one_photo_at_a_time_is_refused_where_batchnorm_could_not_learn(sample_root, tmp_path):
     settings = {"batch_size": 1, "epochs": 1, "image_size": (32, 32)}
     with pytest.raises(ConfigError, match="batch_size=1 with image_size=32x32: BatchNorm can't learn from one value"):
-        run_direct(sample_root, "none", tmp_path / "run", **settings)
+        run_approach("direct", sample_root, "none", tmp_path / "run", **settings)

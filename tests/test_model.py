@@ -17,17 +17,19 @@ from fashion_tl.data.batches import Batches
 from fashion_tl.errors import WeightsError
 from fashion_tl.network.model import (
     available_weights,
-    build_resnet50,
+    build_network,
     count_parameters,
     freeze_all_but_head,
     freeze_first_children,
     load_model,
+    notes_on_random,
     read_weights,
     replace_head,
     save_model,
     train_mode,
 )
 from fashion_tl.network.training import fit
+from fashion_tl.recipes import make_config
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,7 @@ def changed(before, model):
 
 
 def test_only_the_head_moves_when_all_but_the_head_is_frozen():
-    model = build_resnet50(3, None)
+    model = build_network(3, None, Config("direct"))
     freeze_all_but_head(model)
     before = copy_of(model)
     train_one_epoch(model)
@@ -65,7 +67,7 @@ def test_only_the_head_moves_when_all_but_the_head_is_frozen():
 
 
 def test_no_parameter_and_no_buffer_of_the_first_five_children_moves_when_they_are_frozen():
-    model = build_resnet50(3, None)
+    model = build_network(3, None, Config("direct"))
     freeze_first_children(model, 5)
     before = copy_of(model)
     train_one_epoch(model)
@@ -75,14 +77,14 @@ def test_no_parameter_and_no_buffer_of_the_first_five_children_moves_when_they_a
 
 
 def test_everything_moves_when_nothing_is_frozen():
-    model = build_resnet50(3, None)
+    model = build_network(3, None, Config("direct"))
     before = copy_of(model)
     train_one_epoch(model)
     assert changed(before, model) == set(before)
 
 
 def test_train_mode_leaves_frozen_batchnorm_in_evaluation_mode():
-    model = build_resnet50(3, None)
+    model = build_network(3, None, Config("direct"))
     freeze_first_children(model, 5)
     train_mode(model)
     assert not model.bn1.training and not model.layer1[0].bn1.training
@@ -90,13 +92,13 @@ def test_train_mode_leaves_frozen_batchnorm_in_evaluation_mode():
 
 
 def test_the_number_of_learning_parameters_is_that_of_the_head_alone():
-    model = build_resnet50(20, None)
+    model = build_network(20, None, Config("direct"))
     freeze_all_but_head(model)
     assert count_parameters(model)[0] == 2049 * 20
 
 
 def test_swapping_the_head_from_20_to_142_classes_keeps_the_body():
-    model = build_resnet50(20, None)
+    model = build_network(20, None, Config("direct"))
     before = copy_of(model)
     replace_head(model, 142)
     body = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith("fc.")}
@@ -106,22 +108,24 @@ def test_swapping_the_head_from_20_to_142_classes_keeps_the_body():
 
 def test_the_same_seed_gives_the_same_network():
     assert all(torch.equal(a, b) for a, b in zip(
-        build_resnet50(3, None, seed=5).state_dict().values(),
-        build_resnet50(3, None, seed=5).state_dict().values(), strict=True))  # fmt: skip
+        build_network(3, None, Config("direct", seed=5)).state_dict().values(),
+        build_network(3, None, Config("direct", seed=5)).state_dict().values(), strict=True))  # fmt: skip
 
 
 def test_half_precision_safetensors_are_accepted_and_become_float32(tmp_path, imagenet_like):
     save_file(
         {k: v.half() if v.is_floating_point() else v for k, v in imagenet_like.items()}, tmp_path / "w.safetensors"
     )
-    model = build_resnet50(7, tmp_path / "w.safetensors")
+    model = build_network(7, tmp_path / "w.safetensors", Config("direct"))
     assert torch.equal(model.conv1.weight, imagenet_like["conv1.weight"].half().float())
     assert model.fc.out_features == 7 and model.conv1.weight.dtype == torch.float32
 
 
 def test_a_pth_file_is_accepted(tmp_path, imagenet_like):
     torch.save(imagenet_like, tmp_path / "w.pth")
-    assert torch.equal(build_resnet50(7, tmp_path / "w.pth").conv1.weight, imagenet_like["conv1.weight"])
+    assert torch.equal(
+        build_network(7, tmp_path / "w.pth", Config("direct")).conv1.weight, imagenet_like["conv1.weight"]
+    )
 
 
 def test_weights_of_another_network_are_refused_and_the_tensors_named(tmp_path):
@@ -129,19 +133,19 @@ def test_weights_of_another_network_are_refused_and_the_tensors_named(tmp_path):
     with pytest.raises(
         WeightsError, match=r"resnet18.safetensors does not fit ResNet-50: layer1\.0\.conv3\.weight is missing"
     ):
-        build_resnet50(7, tmp_path / "resnet18.safetensors")
+        build_network(7, tmp_path / "resnet18.safetensors", Config("direct"))
 
 
 def test_a_tensor_of_the_wrong_shape_is_named(tmp_path, imagenet_like):
     save_file(imagenet_like | {"conv1.weight": torch.zeros(64, 3, 3, 3)}, tmp_path / "w.safetensors")
     with pytest.raises(WeightsError, match=r"conv1\.weight is \(64, 3, 3, 3\), not \(64, 3, 7, 7\)"):
-        build_resnet50(7, tmp_path / "w.safetensors")
+        build_network(7, tmp_path / "w.safetensors", Config("direct"))
 
 
 def test_weights_that_are_not_numbers_are_refused(tmp_path, imagenet_like):
     save_file(imagenet_like | {"bn1.weight": torch.full((64,), float("nan"))}, tmp_path / "w.safetensors")
     with pytest.raises(WeightsError, match=r"bn1\.weight holds values that are not numbers"):
-        build_resnet50(7, tmp_path / "w.safetensors")
+        build_network(7, tmp_path / "w.safetensors", Config("direct"))
 
 
 @pytest.mark.parametrize(
@@ -204,7 +208,7 @@ def test_a_damaged_file_is_refused(tmp_path):
 
 def test_missing_weights_name_the_three_ways_to_give_them(tmp_path):
     with pytest.raises(WeightsError, match=r"no such weights: .*IMAGENET1K_V1.*\.safetensors.*none"):
-        build_resnet50(7, tmp_path / "absent.pth")
+        build_network(7, tmp_path / "absent.pth", Config("direct"))
 
 
 @pytest.fixture
@@ -220,6 +224,14 @@ def test_without_a_network_the_sample_goes_on_from_random_weights_and_says_so(of
     assert "RANDOM weights" in capsys.readouterr().out
 
 
+def test_settings_that_do_not_suit_random_weights_are_named_and_no_others():
+    assert notes_on_random(make_config("direct", lr=0.01, frozen_batchnorm=False)) == []
+    (note,) = notes_on_random(make_config("fc_only"))
+    assert note == "lr=1 is too high for random weights; set lr to 0.01 or less"
+    (note,) = notes_on_random(make_config("two_step"))
+    assert note.startswith("from random weights BatchNorm learns")
+
+
 def test_without_a_network_a_run_on_real_data_stops(offline):
     with pytest.raises(WeightsError, match=r"IMAGENET1K_V2 could not be downloaded .*three ways"):
         available_weights("IMAGENET1K_V2", is_sample=False)
@@ -231,10 +243,10 @@ def test_a_misspelt_name_is_never_taken_for_random_weights():
 
 
 def test_a_saved_model_carries_its_classes_and_settings(tmp_path):
-    model, config = build_resnet50(2, None).eval(), Config("direct")
+    model, config = build_network(2, None, Config("direct")).eval(), Config("direct")
     save_model(tmp_path / "m.safetensors", model, ("Shirts", "Belts"), [5, 0], config)
     saved = load_model(tmp_path / "m.safetensors")
-    assert saved.classes == ("Shirts", "Belts") and saved.train_counts == (5, 0) and saved.config == config
+    assert saved.classes == ("Shirts", "Belts") and saved.fit_counts == (5, 0) and saved.config == config
     inputs = torch.randn(2, 3, 32, 32)
     with torch.inference_mode():
         assert torch.equal(saved.model(inputs), model(inputs))
@@ -254,11 +266,21 @@ SETTINGS = Config("direct").to_dict()
 
 @pytest.mark.parametrize("name", ["fc.bias", "bn1.running_var"])
 def test_a_saved_model_with_a_value_that_is_no_number_is_refused(tmp_path, name):
-    model = build_resnet50(2, None)
+    model = build_network(2, None, Config("direct"))
     model.state_dict()[name][0] = float("nan")
     save_model(tmp_path / "m.safetensors", model, ("Shirts", "Belts"), [5, 0], Config("direct"))
-    with pytest.raises(WeightsError, match="hold values that are not numbers"):
+    with pytest.raises(WeightsError, match=r"m\.safetensors is damaged: .* holds values that are not numbers"):
         load_model(tmp_path / "m.safetensors")
+
+
+def test_a_variance_below_zero_is_refused_in_weights_and_in_a_saved_model(tmp_path):
+    model = build_network(2, None, Config("direct"))
+    model.layer2[0].bn1.running_var[3] = -0.1
+    torch.save(model.state_dict(), tmp_path / "w.pth")
+    save_model(tmp_path / "m.safetensors", model, ("Shirts", "Belts"), [5, 0], Config("direct"))
+    for read, name in ((read_weights, "w.pth"), (load_model, "m.safetensors")):
+        with pytest.raises(WeightsError, match=rf"{name} .*layer2\.0\.bn1\.running_var holds negative values"):
+            read(tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +295,9 @@ def test_a_saved_model_with_a_value_that_is_no_number_is_refused(tmp_path, name)
     ],
 )
 def test_a_saved_model_whose_parts_do_not_fit_together_is_refused(tmp_path, counts, config):
-    state = {name: values.contiguous() for name, values in build_resnet50(2, None).state_dict().items()}
+    state = {
+        name: values.contiguous() for name, values in build_network(2, None, Config("direct")).state_dict().items()
+    }
     about = {"classes": ["Shirts", "Belts"], "train_counts": counts, "config": config}
     save_file(state, tmp_path / "m.safetensors", metadata={"fashion_tl": json.dumps(about)})
     with pytest.raises(WeightsError, match=r"m\.safetensors is not a model saved by fashion_tl"):
@@ -289,7 +313,7 @@ def test_bad_weights_end_a_run_before_anything_is_trained_or_written(sample_root
 
 
 def test_logits_are_float32_also_where_the_body_computes_in_bf16():
-    model = build_resnet50(3, None).eval()
+    model = build_network(3, None, Config("direct")).eval()
     with torch.autocast("cpu", torch.bfloat16):
         logits = model(torch.randn(2, 3, 32, 32))
     assert logits.dtype == torch.float32

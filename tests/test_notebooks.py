@@ -1,9 +1,10 @@
 """The committed notebooks: as a reader finds them, and executed from their sources on a tiny sample."""
 
-import importlib.util
 import io
 import json
 import re
+import shlex
+import subprocess
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -17,25 +18,16 @@ from torchvision.models import ResNet50_Weights
 from fashion_tl.data.catalogue import read_catalogue
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.data.sample import draw_sample
-from fashion_tl.errors import WeightsError
+from fashion_tl.errors import FashionTLError, WeightsError
 from fashion_tl.network import weights
 from fashion_tl.network.model import available_weights
 from fashion_tl.runs import open_run
+from notebooks import execute
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("0[123]_*.ipynb"))
 STEPS = {"fc_only": ["."], "direct": ["."], "two_step": ["top20", "."]}
 MARGIN = 0.1  # top-1 above that of always guessing the largest class; from random weights, in a minute
-
-
-def load(path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-execute = load(ROOT / "notebooks" / "execute.py")
 
 
 def code_cells(path):
@@ -87,6 +79,13 @@ def test_the_comparison_is_committed_executed_as_the_result_files_have_it(tmp_pa
         assert texts(old) == texts(new), "run `make results`"
     assert [cell.execution_count for cell in code_cells(COMPARE)] == list(range(1, len(code_cells(COMPARE)) + 1))
     assert "88.17" in json.dumps(committed)
+
+
+def test_the_comparison_takes_every_figure_from_its_folder():
+    """Its text states none, so that another folder of results is described as rightly."""
+    for cell in nbformat.read(COMPARE, 4).cells:
+        figures = re.findall(r"\d[\d,.]* ?%", cell.source)
+        assert set(figures) <= {"95 %"}, cell.source  # the level of the intervals
 
 
 def texts(cell):
@@ -148,7 +147,7 @@ def test_refreshed_notebooks_have_neither_overridden_parameters_nor_papermills_n
     assert [c.source for c in cells] == [c.source for c in code_cells(ROOT / "notebooks" / "01_fc_only.ipynb")]
 
 
-def test_in_the_demo_a_download_is_tried_once_and_said_once(tmp_path, monkeypatch, capsys):
+def test_in_the_demo_a_download_is_tried_once_and_said_once(tmp_path, monkeypatch, capsys, drawn):
     tried, given = [], []
 
     def offline(*args, **kwargs):
@@ -164,11 +163,13 @@ def test_in_the_demo_a_download_is_tried_once_and_said_once(tmp_path, monkeypatc
     monkeypatch.setattr(weights, "_knock", lambda url: None)
     monkeypatch.setattr(execute, "execute", notebook)
     monkeypatch.setattr(execute, "summary", lambda runs, args, gentler: None)
+    monkeypatch.setattr(execute, "open_root", lambda *_: open_root(drawn))  # smaller than the one of the cache
     monkeypatch.setattr(sys, "argv", ["execute.py", "--out", str(tmp_path)])
     with redirect_stdout(execute.Terminal(sys.stdout)):
         assert execute.main() == 0
     assert len(tried) == 1 and given == ["none"] * 3
     out = capsys.readouterr().out
+    assert out.count("The notebooks run on the built-in sample; DATA=PATH names other data.") == 1
     assert out.count("NOTE") == out.count("RANDOM weights") == 1 and "could not be downloaded (no network)" in out
 
 
@@ -185,13 +186,59 @@ def test_on_other_data_a_download_that_fails_ends_it_before_a_notebook_starts(tm
     assert not (tmp_path / "out").exists()
 
 
-def test_the_terminal_of_the_demo_shows_any_letter_and_a_note_once():
+@pytest.mark.parametrize(
+    ("mistakes", "named"),
+    [
+        (["--set", "lr=fast", "--data", "nowhere", "--weights", "nowhere.pt"], "lr must be"),
+        (["--recipe", "fast", "--data", "nowhere"], "recipe must be"),
+        (["--data", "nowhere", "--weights", "nowhere.pt"], "nowhere"),
+        (["--weights", "nowhere.pt"], "no such weights"),
+    ],
+)
+def test_of_several_mistakes_the_first_is_named_settings_then_data_then_weights(
+    tmp_path, monkeypatch, drawn, mistakes, named
+):
+    mistakes = mistakes if "--data" in mistakes else [*mistakes, "--data", str(drawn)]
+    monkeypatch.setattr(sys, "argv", ["execute.py", "--out", str(tmp_path / "out"), *mistakes])
+    with pytest.raises(FashionTLError, match=named) as caught:
+        execute.main()
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_epochs_may_be_given_as_a_setting(tmp_path, monkeypatch, drawn):
+    given = []
+    monkeypatch.setattr(execute, "execute", lambda approach, out, parameters: given.append(parameters))
+    monkeypatch.setattr(execute, "summary", lambda runs, args, gentler: None)
+    words = f"--only direct --weights none --data {drawn} --set epochs=3 --set lr=0.01 --out {tmp_path}"
+    monkeypatch.setattr(sys, "argv", ["execute.py", *words.split()])
+    assert execute.main() == 0
+    assert given[0]["epochs"] == 3 and given[0]["settings"]["lr"] == 0.01 and "epochs" not in given[0]["settings"]
+
+
+def test_make_notebooks_passes_settings_on():
+    words = ["make", "-n", "-o", ".venv/.installed", "notebooks", "DATA=my photos", "SET=lr=0.01 image_size=64x48"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    given = shlex.split(done.stdout.replace("\\\n", ""))
+    assert [given[i + 1] for i, word in enumerate(given) if word == "--set"] == ["lr=0.01", "image_size=64x48"]
+    assert given[given.index("--data") + 1] == "my photos"
+
+
+def test_the_terminal_of_the_demo_shows_any_letter_and_a_note_once_and_leaves_no_blank_line_for_it():
     stream = io.TextIOWrapper(io.BytesIO(), "ascii", newline="\n")
     terminal = execute.Terminal(stream)
-    for text in ("NOTE: a\nDürer ", "· 2\n", "NOTE: a\n2\n", "NOTE: b\n2\n"):
-        terminal.write(text)
-    terminal.flush()
-    assert stream.buffer.getvalue() == b"NOTE: a\nD\\xfcrer \\xb7 2\n2\nNOTE: b\n2\n"
+    for words in ("NOTE: a", "Dürer · 2", "", "NOTE: a", "2", "NOTE: b", "2"):
+        print(words, file=terminal)
+    print("half", end="", file=terminal, flush=True)
+    assert stream.buffer.getvalue() == b"NOTE: a\nD\\xfcrer \\xb7 2\n\n2\nNOTE: b\n2\nhalf"
+
+
+def test_the_terminal_of_the_demo_is_one_where_the_stream_is_one():
+    for answer in (True, False):
+        stream = io.StringIO()
+        stream.isatty = lambda answer=answer: answer
+        assert execute.Terminal(stream).isatty() is answer
+    assert execute.Terminal(io.TextIOWrapper(io.BytesIO(), "ascii")).encoding == "ascii"
 
 
 def test_progress_bars_are_kept_as_a_terminal_would_show_them_in_the_end():

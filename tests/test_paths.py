@@ -1,6 +1,5 @@
 """Paths as people write them: ``~`` is the home folder, whoever passes it on, and no folder of that name appears."""
 
-import importlib.util
 import os
 import shutil
 import sys
@@ -24,8 +23,12 @@ from fashion_tl.reporting import figures, gallery
 from fashion_tl.reporting.gallery import open_steps
 from fashion_tl.reporting.layout import new_figure
 from fashion_tl.runs import create_run, file_fingerprint, open_run
+from notebooks import execute
+from study.__main__ import main as study
+from study.compare import on_the_same_photos
+from study.records import recorded
+from study.train import Plan
 
-ROOT = Path(__file__).resolve().parents[1]
 NOBODY = "~nobody-of-this-name/x"
 
 
@@ -51,14 +54,6 @@ def home(here, sample_root, tiny_run):
     return home
 
 
-def load(path):
-    sys.path.insert(0, str(path.parent))
-    spec = importlib.util.spec_from_file_location(f"paths_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def fetch(name, folder):
     with zipfile.ZipFile(folder / f"{name.split('/')[1]}.zip", "w") as archive:
         archive.writestr("styles.csv", "")
@@ -82,8 +77,8 @@ COMMANDS = {
 @pytest.mark.parametrize(("words", "file"), COMMANDS.items(), ids=[" ".join(words.split()[:1]) for words in COMMANDS])
 def test_every_command_takes_it_for_the_home_folder(home, monkeypatch, capsys, words, file):
     monkeypatch.setattr(download, "_fetch", fetch)
-    monkeypatch.setattr(gallery, "OF_DATA", ())
-    monkeypatch.setattr(gallery, "OF_RUN", ("loss",))
+    monkeypatch.setattr(gallery, "OF_DATA", {})
+    monkeypatch.setattr(gallery, "OF_RUN", {"loss": gallery.loss})
     if "sample" in words:
         monkeypatch.setattr(
             "fashion_tl.data.sample.draw_sample.__kwdefaults__", {"photos": 48, "types": 6, "seed": 2010}
@@ -158,23 +153,19 @@ def test_the_variables_of_the_cache_take_it_for_the_home_folder(here, monkeypatc
 
 def test_the_notebooks_script_takes_it_for_the_home_folder(here, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["execute.py", "--out=~/executed"])
-    assert load(ROOT / "notebooks" / "execute.py").arguments().out == here.parent / "home" / "executed"
+    assert execute.arguments().out == here.parent / "home" / "executed"
 
 
-def test_the_scripts_of_the_results_take_it_for_the_home_folder(home, monkeypatch):
-    compare, train = load(ROOT / "results" / "compare.py"), load(ROOT / "results" / "train.py")
-    (home / "direct_predictions.csv.gz").touch()
+def test_the_study_takes_it_for_the_home_folder(home, monkeypatch):
+    (home / "runs" / "direct").mkdir(parents=True)
     (home / "paired.json").write_text("[]")
-    assert compare.recorded("~") == ["direct"] and compare.on_the_same_photos("~").empty
+    assert recorded("~") == ["direct"] and on_the_same_photos("~").empty
     folders = []
-
-    def run(data, weights, folder, **rest):
-        folders.append(folder)
-        return []
-
-    monkeypatch.setitem(train.RUNS, "direct", (run, {}, "why"))
-    monkeypatch.setattr(sys, "argv", "train.py --data=~/data --weights=~/w --out=~/r --only direct".split())
-    assert train.main() == 0 and folders == [home / "r" / "direct"]
+    plan = Plan(lambda data, weights, folder, **rest: folders.append(folder) or [], {}, "why", ())
+    monkeypatch.setattr(Plan, "name", "direct")
+    monkeypatch.setattr("study.train.PLANS", (plan,))
+    assert study("train --data=~/data --weights=~/w --out=~/r --results=~".split()) == 0
+    assert folders == [home / "r" / "direct"]
 
 
 @pytest.mark.parametrize("words", ["run fc_only --data sample --weights none --out", "sample --to", "summary --data"])

@@ -2,6 +2,7 @@
 
 import io
 import os
+import struct
 
 import numpy as np
 import pytest
@@ -203,8 +204,44 @@ def test_a_program_in_a_photos_place_never_reaches_an_interpreter(monkeypatch):
 
     monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("Ghostscript was started"))
     program = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 60 80\n%%EndComments\n{} loop\n"
-    with pytest.raises(DataError, match="none of JPEG, PNG"):
+    with pytest.raises(DataError, match="it is EPS, which can't be read here"):
         decode(program, (80, 60))
+
+
+def box(*brands: bytes) -> bytes:
+    """The first box of a file of the ISO family."""
+    words = brands[0] + bytes(4) + b"".join(brands[1:])
+    return (8 + len(words)).to_bytes(4, "big") + b"ftyp" + words + bytes(64)
+
+
+CONVERT = "which can't be read here; convert it to JPEG or PNG"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (box(b"heic", b"mif1", b"heic"), f"it is HEIC, {CONVERT}"),
+        (box(b"mif1", b"mif1", b"heic"), f"it is HEIC, {CONVERT}"),
+        (box(b"mif1", b"mif1", b"tmap"), f"it is HEIF, {CONVERT}"),
+        (box(b"mif1", b"miaf", b"avif"), f"it is AVIF, {CONVERT}"),
+        (box(b"crx ", b"crx ", b"isom"), f"it is a camera's raw format, {CONVERT}"),
+        (box(b"isom", b"isom", b"mp42"), f"it is a video, {CONVERT}"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", f"it is JPEG XL, {CONVERT}"),
+        (b'<?xml version="1.0"?>\n<svg width="9"/>', f"it is SVG, {CONVERT}"),
+        (b"%PDF-1.7", f"it is PDF, {CONVERT}"),
+        (b"\n<!DOCTYPE html><svg/>", "it is a web page: download the photo again"),
+        (b"\xef\xbb\xbf<HTML>", "it is a web page: download the photo again"),
+        (b"version https://git-lfs.github.com/spec/v1", "`git lfs pull` fetches"),
+        (b"PK\3\4", "it is a zip: unpack it first"),
+        (b"", "the file is empty: copy it again"),
+        (bytes(999), "nothing but zeros: copy it again"),
+        (b"text", "none of JPEG, PNG"),
+    ],
+)
+def test_what_is_no_photo_under_a_photos_name_is_called_by_its_own(content, words):
+    with pytest.raises(DataError, match="not a photo that can be decoded") as caught:
+        decode(content, (80, 60))
+    assert words in str(caught.value)
 
 
 def test_an_interrupted_decode_leaves_nothing_behind(folder, tmp_path, monkeypatch):
@@ -282,3 +319,24 @@ def test_8_bits_of_grey_kept_in_32_stay_as_bright_as_they_are():
     buffer = io.BytesIO()
     Image.fromarray(np.full((80, 60), 200, np.int32)).save(buffer, "TIFF")
     assert (decode(buffer.getvalue(), (80, 60)) == 200).all()
+
+
+def test_16_bits_of_grey_are_not_inverted_where_0_is_white():
+    for bits, value in ((16, 200 * 257), (8, 200)):
+        values = np.full((80, 60), value, np.uint16 if bits == 16 else np.uint8)
+        for zero, seen in ((0, 55), (1, 200)):
+            content = tiff(values.astype(f"<u{bits // 8}").tobytes(), bits, zero)
+            assert (decode(content, (80, 60)) == seen).all(), (bits, zero)
+
+
+def test_12_bits_of_grey_are_as_bright_as_they_are():
+    packed = bytes([0xC8, 0x7C, 0x87]) * (80 * 60 // 2)  # 0xC87, twice
+    assert (decode(tiff(packed, 12, 1), (80, 60)) == 0xC8).all()
+
+
+def tiff(pixels: bytes, bits: int, photometric: int) -> bytes:
+    """A grey TIFF, 60 wide and 80 high, as scanners write it; ``photometric`` 0 says that 0 is white."""
+    tags = [(256, 60), (257, 80), (258, bits), (259, 1), (262, photometric), (273, 8 + 2 + 9 * 12 + 4), (277, 1)]
+    tags += [(278, 80), (279, len(pixels))]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + pixels

@@ -120,13 +120,44 @@ def keyed() -> Image.Image:
 
 
 def with_transparent_grey() -> bytes:
-    """A PNG of 16-bit grey whose tRNS chunk makes the value 5 transparent: Pillow writes none of these."""
+    """A PNG of 16-bit grey whose value 5 is transparent."""
     values = np.full((80, 60), 5, np.uint16)
     values[30:50, 20:40] = 90 * 257
-    content = encoded(Image.fromarray(values), "PNG")
-    chunk = b"tRNS" + struct.pack(">H", 5)
-    place = content.index(b"IDAT") - 4
-    return content[:place] + struct.pack(">I", 2) + chunk + struct.pack(">I", zlib.crc32(chunk)) + content[place:]
+    return png(16, 0, values.astype(">u2").tobytes(), (5,))
+
+
+def png(bits: int, kind: int, pixels: bytes, transparent: tuple[int, ...]) -> bytes:
+    """A PNG of 60×80 pixels with a tRNS chunk, of kinds that Pillow doesn't write; ``kind`` 0 is grey, 2 is RGB."""
+    row = len(pixels) // 80
+    rows = b"".join(b"\0" + pixels[start : start + row] for start in range(0, len(pixels), row))
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", 60, 80, bits, kind, 0, 0, 0),
+        b"tRNS": struct.pack(f">{len(transparent)}H", *transparent),
+        b"IDAT": zlib.compress(rows),
+        b"IEND": b"",
+    }
+    whole = (struct.pack(">I", len(c)) + n + c + struct.pack(">I", zlib.crc32(n + c)) for n, c in chunks.items())
+    return b"\x89PNG\r\n\x1a\n" + b"".join(whole)
+
+
+TRANSPARENT = {
+    "2 bits of grey": (2, 0, b"\x55", (1,)),
+    "4 bits of grey": (4, 0, b"\x77", (7,)),
+    "8 bits of grey": (8, 0, b"\x77", (0x77,)),
+    "8 bits of grey, with more in the chunk": (8, 0, b"\x77", (0x0177,)),
+    "8 bits of RGB": (8, 2, b"\x11\x22\x33", (0x11, 0x22, 0x33)),
+    "16 bits of grey": (16, 0, b"\x12\x34", (0x1234,)),
+    "16 bits of RGB": (16, 2, b"\x12\x34\x45\x67\x89\xab", (0x1234, 0x4567, 0x89AB)),
+}
+
+
+@pytest.mark.parametrize("kind", TRANSPARENT)
+def test_the_one_transparent_colour_of_a_png_of_any_depth_becomes_white_and_no_other(kind):
+    bits, colours, pixel, transparent = TRANSPARENT[kind]
+    times = 60 * 80 * (3 if colours else 1) * bits // 8 // len(pixel)
+    assert (decode(png(bits, colours, pixel * times, transparent), SIZE) == 255).all()
+    other = (0,) * len(transparent)
+    assert (decode(png(bits, colours, pixel * times, other), SIZE) < 180).all()
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -155,7 +186,7 @@ def test_a_photo_whose_transparency_hides_nothing_is_as_it_was():
 
 def test_a_cache_from_before_these_rules_is_not_used_again(make_root, tmp_path, monkeypatch):
     root = open_root(make_root([(1, 2012, "Shirts"), (2, 2013, "Shirts")]))
-    monkeypatch.setattr(photos, "VERSION", 2)
+    monkeypatch.setattr(photos, "VERSION", photos.VERSION - 1)
     decode_photos(root, list(root.photos), cache=tmp_path)
     monkeypatch.undo()
     decode_photos(root, list(root.photos), cache=tmp_path)

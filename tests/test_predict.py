@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -14,7 +16,7 @@ from fashion_tl.__main__ import main
 from fashion_tl.data.batches import prepare_photos
 from fashion_tl.data.listing import ENDINGS
 from fashion_tl.data.photos import FORMATS, decode
-from fashion_tl.errors import DataError
+from fashion_tl.errors import DataError, RunError
 from fashion_tl.network.model import load_model
 from fashion_tl.predict import answers, find_photos
 from fashion_tl.reporting.evaluation import class_probabilities
@@ -60,7 +62,7 @@ def test_an_answer_in_a_batch_is_that_of_the_photo_alone_averaged_over_its_mirro
             logits = saved.model(prepare_photos(torch.cat([photo, photo.flip(2)]), tiny_run.config)).mean(
                 0, keepdim=True
             )
-        shares = class_probabilities(logits.numpy(), saved.train_counts)[0]
+        shares = class_probabilities(logits.numpy(), saved.fit_counts)[0]
         assert row["top1"] == saved.classes[shares.argmax()] and abs(row["p1"] - shares.max()) < 1e-4
 
 
@@ -140,7 +142,7 @@ def test_a_photo_in_a_folder_is_answered_whatever_its_name(tiny_run, photos, tmp
 def test_images_that_are_not_read_are_named_with_the_reason_and_the_photos_answered(tiny_run, photos, capsys):
     names = ("iphone.heic", "iphone.HEIF", "camera.CR2", "a.dng", "a.psd", "logo.svg", "a.jxl")
     for name in names:
-        photos[0].with_name(name).write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64))
+        photos[0].with_name(name).write_bytes(b"of a format that nobody here knows")
     assert command("predict", tiny_run.folder, photos[0].parent) == 2
     output = capsys.readouterr()
     assert f"{len(names)} of {len(names) + 3} photos could not be read" in output.err
@@ -281,3 +283,34 @@ def test_answers_never_take_the_place_of_a_runs_own_files(tiny_run, photos, caps
     assert command("predict", tiny_run.folder, photos[0], "--to", file) == 2
     assert f"{name} is a file of the run itself; name another file" in capsys.readouterr().err
     assert file.read_bytes() == before
+
+
+def test_a_network_whose_answers_are_no_numbers_is_named(tiny_run, photos):
+    saved = load_model(tiny_run.model_path)
+    saved.model.fc.weight.data[:] = 1e38
+    with pytest.raises(RunError, match=rf"{tiny_run.model_path}: the network's answers are not finite numbers"):
+        list(answers(saved, photos))
+
+
+def test_a_thousand_nested_folders_are_searched_to_the_last_within_a_second_or_two(photos, tmp_path):
+    deep = os.path.join(tmp_path, "deep")
+    os.mkdir(deep)
+    for _ in range(1000):
+        deep = os.path.join(deep, "d")
+        os.mkdir(deep)
+    shutil.copy(photos[0], os.path.join(deep, "last.jpg"))
+    start = time.perf_counter()
+    assert find_photos([tmp_path / "deep"]) == [Path(deep, "last.jpg")]
+    assert time.perf_counter() - start < 3
+    os.remove(os.path.join(deep, "last.jpg"))
+    os.removedirs(deep)  # what tidies up after the tests would go down by recursion
+
+
+def test_a_folder_too_deep_to_be_reached_is_named(tiny_run, photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path / "shop")
+    for _ in range(17):  # a path may have 4096 letters
+        os.mkdir("d" * 250)
+        os.chdir("d" * 250)
+    monkeypatch.undo()
+    (row,) = (row for row in answers(load_model(tiny_run.model_path), find_photos([tmp_path / "shop"])) if row["error"])
+    assert row["photo"].endswith("d" * 250) and "too long" in row["error"]

@@ -15,7 +15,7 @@ from fashion_tl.data.catalogue import facts, make_task, read_catalogue
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.data.photos import decode_photos, photo_digests, twin_groups
 
-CHECK = Path(__file__).resolve().parents[1] / "results" / "make.py"
+REPOSITORY = Path(__file__).resolve().parents[1]
 FACTS = {
     "rows": 44446,
     "malformed": 22,
@@ -78,7 +78,7 @@ def test_recovery_gives_the_malformed_rows_back(root, catalogue):
 
 
 def test_perfume_is_among_the_20_largest_and_never_trained_on(catalogue):
-    row = catalogue.counts.set_index("articleType").loc["Perfume and Body Mist"]
+    row = catalogue.counts.set_index("label").loc["Perfume and Body Mist"]
     assert (row["train"], row["test"]) == (0, 613)
     assert "Perfume and Body Mist" in catalogue.classes[:20]
 
@@ -122,7 +122,7 @@ def test_the_validation_part_is_a_tenth_of_each_class(catalogue, twins):
     val = np.bincount(task.labels[task.val], minlength=142)
     both = catalogue.counts["train"].to_numpy()
     assert (val[both < 5] == 0).all() and (val[both >= 5] >= 1).all()
-    assert (task.train_counts[both > 0] > 0).all()
+    assert (task.fit_counts[both > 0] > 0).all()
     assert 0.098 < len(task.val) / 23784 < 0.104
     assert len(task.train) + len(task.val) == 23784 and len(task.test) == 20634
 
@@ -134,8 +134,8 @@ def test_the_classes_that_macro_and_few_shot_are_taken_over(catalogue):
 
 
 def test_every_recorded_metric_is_what_its_predictions_and_styles_csv_say(real_zip, cache):
-    done = subprocess.run([sys.executable, str(CHECK), "check", "--data", str(real_zip), "--cache", str(cache)],
-                          capture_output=True, text=True)  # fmt: skip
+    command = [sys.executable, "-m", "study", "check", "--data", str(real_zip), "--cache", str(cache)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "two_step: every metric" in done.stdout
 

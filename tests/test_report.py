@@ -64,10 +64,10 @@ def report(folder, root, *more) -> Page:
 
 def predictions(*rows) -> tuple[pd.DataFrame, pd.DataFrame]:
     """From ``(true, predicted)``, both of a run with a training photo of every true class but "Unseen"."""
-    table = pd.DataFrame(rows, columns=["articleType", "top1"]).assign(p1=0.5, loss=1.25)
-    table.loc[table["articleType"] == "Unseen", "loss"] = np.nan
-    counts = pd.DataFrame({"articleType": table["articleType"].unique()})
-    return table, counts.assign(train=np.where(counts["articleType"] == "Unseen", 0, 60))
+    table = pd.DataFrame(rows, columns=["label", "top1"]).assign(p1=0.5, loss=1.25)
+    table.loc[table["label"] == "Unseen", "loss"] = np.nan
+    counts = pd.DataFrame({"label": table["label"].unique()})
+    return table, counts.assign(train=np.where(counts["label"] == "Unseen", 0, 60))
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,7 @@ def test_every_class_has_a_row_with_its_photos_and_a_note_where_it_can_not_be_le
     run, page = large
     rows = page.texts("tr")[-142:]
     for row, own in zip(rows, run.per_class.itertuples(), strict=True):
-        assert row.startswith(own.articleType)
+        assert row.startswith(own.label)
         assert ("cannot be learned" in row) == (own.train == 0) and ("cannot be measured" in row) == (own.test == 0)
         assert ("few-shot" in row) == (1 <= own.train <= 50)
         share = f"{100 * own.accuracy:.1f} %" if own.test else "–"

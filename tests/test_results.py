@@ -1,90 +1,132 @@
 """Measured results: files and README say the same, and nothing else gets among them."""
 
-import importlib.util
 import json
 import re
 import shutil
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fashion_tl.approaches import run_fc_only
+from fashion_tl.approaches import run_approach
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.errors import RunError
 from fashion_tl.reporting.evaluation import TOP_K
 from fashion_tl.runs import read_table
+from study import charts, compare
+from study.__main__ import main
+from study.blocks import BLOCKS, approaches, runs
+from study.check import check, paired
+from study.published import read_published
+from study.record import record
+from study.records import REPOSITORY, RESULTS, groups, pairs, read_record, read_records, recorded
+from study.render import MarkerError, documents, render, render_all
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "results"
 KEYS = set(
-    "approach recipe data weights image_size epochs seed n_test correct top1 top5 macro few_shot ceiling "
+    "base group approach recipe data weights image_size epochs seed n_test correct top1 top5 macro few_shot ceiling "
     "top1_learnable top5_learnable minutes machine commit precision interval95 config versions".split()
 )
 VALUES = {"ours", "peer", "limit", "ratio_peer", "ratio_limit"}
-sys.path.insert(0, str(RESULTS))
+RECORDS = read_records(RESULTS)
 
 
-def load(name):
-    spec = importlib.util.spec_from_file_location(f"results_{name}", RESULTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def test_what_is_written_about_results_is_what_their_files_say():
+    for file, text in render_all(documents(REPOSITORY), BLOCKS, RESULTS).items():
+        assert text == file.read_text(encoding="utf-8"), f"{file}: run `make results`"
 
 
-make, compare, words = load("make"), load("compare"), load("words")
-RECORDS = compare.recorded(RESULTS)
+@pytest.fixture
+def document(tmp_path):
+    """``document(text)``: the one document of a folder; its block ``mine`` is made of the line ``made``."""
+
+    def make(text):
+        file = tmp_path / "page.md"
+        file.write_text(text, encoding="utf-8")
+        return render_all([file], {"mine": lambda results: "made"}, tmp_path)[file]
+
+    return make
 
 
-def record(name):
-    return json.loads((RESULTS / f"{name}.json").read_text())
+def test_a_marked_block_is_made_and_all_else_stays(document):
+    text = "# Title\n<!-- results: mine -->\nold\nlines\n<!-- end -->\n\n<!-- reliability: x -->\n1\n<!-- end -->\n"
+    assert document(text) == text.replace("old\nlines", "made")
 
 
-@pytest.mark.parametrize("file", make.WRITTEN, ids=lambda file: file.relative_to(ROOT).as_posix())
-def test_what_is_written_about_results_is_what_their_files_say(file):
-    text = file.read_text(encoding="utf-8")
-    assert "<!-- results: " in text
-    assert make.render(text) == text, "run `make results`"
+@pytest.mark.parametrize("name", ["yours", "Mine", "mine2"])
+def test_a_marker_that_no_function_makes_is_an_error_that_names_it_and_its_document(document, name):
+    with pytest.raises(
+        MarkerError, match=rf"page.md, line 2: <!-- results: {name} -->: no function .* there are: mine"
+    ):
+        document(f"# Title\n<!-- results: {name} -->\n<!-- end -->\n")
 
 
-@pytest.mark.parametrize("name", RECORDS)
-def test_a_record_is_complete_and_agrees_with_its_counts_per_class(name):
-    ours = record(name)
-    assert set(ours) >= KEYS
-    per_class = read_table(RESULTS / f"{name}_per_class.csv")
-    assert list(per_class.columns) == ["articleType", "train", "test", "correct"]
+@pytest.mark.parametrize(
+    "line",
+    [
+        "<!-- results:mine -->",
+        "  <!-- results: mine -->",
+        "<!--results: mine-->",
+        "<!-- results mine -->",
+        "<!-- results: my-own -->",
+        "<!-- results: mine --> x",
+    ],
+)
+def test_a_line_that_is_almost_a_marker_is_not_passed_over(document, line):
+    with pytest.raises(MarkerError, match=r"page.md, line 1: .* is no marker; write <!-- results: NAME -->"):
+        document(f"{line}\n<!-- end -->\n")
+
+
+@pytest.mark.parametrize("rest", ["more\n", "more\n<!-- results: mine -->\n<!-- end -->\n"])
+def test_a_block_without_an_end_is_an_error_and_swallows_nothing(document, rest):
+    with pytest.raises(MarkerError, match=r"page.md, line 1: <!-- results: mine --> has no <!-- end -->"):
+        document(f"<!-- results: mine -->\n{rest}")
+
+
+def test_a_function_whose_marker_stands_in_no_document_is_an_error_that_names_it(document):
+    with pytest.raises(MarkerError, match=r"no document has the marker <!-- results: mine -->"):
+        document("# Title\n")
+
+
+def test_a_marker_in_the_text_of_a_line_is_only_mentioned():
+    text = "write `<!-- results: NAME -->` and `<!-- end -->`\n"
+    assert render(text, BLOCKS, RESULTS, "page.md") == text
+
+
+@pytest.mark.parametrize("ours", RECORDS.values(), ids=RECORDS)
+def test_a_record_is_complete_and_agrees_with_its_counts_per_class(ours):
+    about, per_class = ours.about, ours.per_class
+    assert set(about) >= KEYS
+    files = {"run.json", "history.csv", "per_class.csv", "confusions.csv", "predictions.csv.gz"}
+    assert {file.name for file in ours.folder.iterdir()} == files
+    assert list(per_class.columns) == ["articleType", "train", "test", "correct", "accuracy"]
     seen = per_class[(per_class["train"] > 0) & (per_class["test"] > 0)]
     few = seen[seen["train"] <= 50]
-    assert per_class["test"].sum() == ours["n_test"] and per_class["correct"].sum() == ours["correct"]
-    assert ours["top1"] == pytest.approx(ours["correct"] / ours["n_test"])
-    assert ours["ceiling"] == pytest.approx(seen["test"].sum() / ours["n_test"])
-    assert ours["macro"] == pytest.approx((seen["correct"] / seen["test"]).mean())
+    assert per_class["test"].sum() == about["n_test"] and per_class["correct"].sum() == about["correct"]
+    assert about["top1"] == pytest.approx(about["correct"] / about["n_test"])
+    assert about["ceiling"] == pytest.approx(seen["test"].sum() / about["n_test"])
+    assert about["macro"] == pytest.approx((seen["correct"] / seen["test"]).mean())
     if len(few):
-        assert ours["few_shot"] == pytest.approx((few["correct"] / few["test"]).mean())
-    assert ours["top1"] <= ours["top5"] <= ours["ceiling"]
-    for figure, (low, high) in ours["interval95"].items():
-        assert low < ours[figure] < high
+        assert about["few_shot"] == pytest.approx((few["correct"] / few["test"]).mean())
+    assert about["top1"] <= about["top5"] <= about["ceiling"]
+    for figure, (low, high) in about["interval95"].items():
+        assert low < about[figure] < high
 
 
-@pytest.mark.parametrize("name", RECORDS)
-def test_its_predictions_history_and_confusions_agree_with_it(name):
-    ours = record(name)
-    predictions = read_table(RESULTS / f"{name}_predictions.csv.gz")
+@pytest.mark.parametrize("ours", RECORDS.values(), ids=RECORDS)
+def test_its_predictions_history_and_confusions_agree_with_it(ours):
+    about, predictions, history = ours.about, ours.predictions, ours.history
     assert list(predictions.columns) == ["id", *(f"top{k}" for k in range(1, TOP_K + 1)), "p1"]
-    assert len(predictions) == predictions["id"].nunique() == ours["n_test"]
-    result = compare.read_result(RESULTS, name)
-    assert result.confusions["count"].sum() == ours["n_test"] - ours["correct"]
-    assert len(result.history) == ours["epochs"] and result.history["best"].sum() == 1
-    assert result.history.loc[result.history["best"], "epoch"].item() == ours["best_epoch"]
+    assert len(predictions) == predictions["id"].nunique() == about["n_test"]
+    assert ours.confusions["count"].sum() == about["n_test"] - about["correct"]
+    assert len(history) == about["epochs"] and history["best"].sum() == 1
+    assert history.loc[history["best"], "epoch"].item() == about["best_epoch"]
 
 
-def test_every_two_runs_are_compared_on_their_photos():
-    paired = json.loads((RESULTS / "paired.json").read_text())
-    assert {("fc_only", "direct"), ("direct", "two_step"), ("top20", "two_step")} <= set(make.runs_to_compare(RECORDS))
-    assert [(each["first"], each["second"]) for each in paired] == make.runs_to_compare(RECORDS)
-    for each in paired:
-        one, other = record(each["first"]), record(each["second"])
+def test_every_run_is_compared_with_the_runs_that_it_names_on_their_photos():
+    compared = json.loads((RESULTS / "paired.json").read_text())
+    assert {("fc_only", "direct"), ("direct", "two_step"), ("top20", "two_step")} <= set(pairs(RECORDS))
+    assert [(each["first"], each["second"]) for each in compared] == pairs(RECORDS)
+    for each in compared:
+        one, other = RECORDS[each["first"]].about, RECORDS[each["second"]].about
         if one["n_test"] == other["n_test"]:
             assert each["only_second"] - each["only_first"] == other["correct"] - one["correct"]
             for figure in {"top1", "macro", "few_shot"} & set(each):
@@ -119,91 +161,132 @@ def test_all_trainings_are_on_record():
 def test_a_run_on_the_sample_is_not_taken_for_a_result(tmp_path):
     (tmp_path / "run.json").write_text(json.dumps({"data": {"name": "the built-in sample"}}))
     with pytest.raises(RunError, match="measurements on real data alone"):
-        make.record(tmp_path, tmp_path)
+        record(tmp_path, tmp_path)
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory):
+def recorded_runs(tmp_path_factory):
     """A short run on a drawn catalogue that is not known as the sample, taken into a folder of results."""
     folder = tmp_path_factory.mktemp("recorded")
     data = draw_sample(folder / "catalogue", photos=240, types=22)
     settings = {"image_size": (32, 32), "epochs": 2, "cache": folder / "cache"}
-    run = run_fc_only(data, "none", folder / "run", **settings)[0]
+    run = run_approach("fc_only", data, "none", folder / "run", **settings)[0]
     about = json.loads((run.folder / "run.json").read_text())
     about["data"]["name"] = "a catalogue"
     (run.folder / "run.json").write_text(json.dumps(about))
     results = folder / "results"
-    results.mkdir()
-    assert make.record(run.folder, results) == "fc_only"
-    assert make.record(run.folder, results, "again") == "again"
+    assert record(run.folder, results) == results / "runs" / "fc_only"
+    assert record(run.folder, results, "again", base=["fc_only"]) == results / "runs" / "again"
     return data, results
 
 
-def test_every_metric_is_recomputed_from_predictions_and_styles_csv_alone(recorded):
-    data, results = recorded
-    tables = make.check(data, results)
+def test_every_metric_is_recomputed_from_predictions_and_styles_csv_alone(recorded_runs):
+    data, results = recorded_runs
+    records = read_records(results)
+    tables = check(records, data)
     assert list(tables) == ["again", "fc_only"]
-    renamed = {"fc_only": tables["fc_only"], "fc_only_again": tables["again"]}
-    assert [(each["first"], each["top1"]["difference"]) for each in make.paired(renamed)] == [("fc_only", 0)]
+    (compared,) = paired(records, tables)
+    assert (compared["first"], compared["second"], compared["top1"]["difference"]) == ("fc_only", "again", 0)
 
 
-def test_every_record_is_one_of_the_looks_and_the_same_look_is_counted_once(recorded):
-    _, results = recorded
+def test_the_commands_check_pair_and_compare_what_is_on_record(recorded_runs, capsys):
+    data, results = recorded_runs
+    place = ["--results", str(results)]
+    assert main(["check", "--data", str(data), *place]) == 2
+    assert "paired.json is not what the predictions say" in capsys.readouterr().err
+    for more in (["--pair"], []):
+        assert main(["check", "--data", str(data), *place, *more]) == 0
+    assert "fc_only: every metric is what its predictions say" in capsys.readouterr().out
+    assert main(["compare", *place]) == 0
+    out = capsys.readouterr().out
+    assert "ceiling" in out and "only first right" in out
+    assert main(["compare", "nothing", *place]) == 2
+    assert "no run of this name is on record; there are: again, fc_only" in capsys.readouterr().err
+    (results / "paired.json").unlink()
+
+
+def test_a_record_that_is_made_again_stays_compared_with_the_same_runs(recorded_runs):
+    _, results = recorded_runs
+    run = results.parent / "run"
+    record(run, results, "again")
+    assert read_record(results, "again").base == ["fc_only"] and read_record(results, "again").group == "again"
+    record(run, results, "again", base=[], group="some")
+    assert read_record(results, "again").base == [] and read_record(results, "again").group == "some"
+    record(run, results, "again", base=["fc_only"], group="again")
+
+
+@pytest.mark.parametrize("name", ["../direct", "a/b", ".hidden", "."])
+def test_a_record_is_never_put_into_another_folder(recorded_runs, name):
+    _, results = recorded_runs
+    with pytest.raises(RunError, match="can't be the name of a record"):
+        record(results.parent / "run", results, name)
+
+
+def test_one_name_for_several_runs_is_an_error_in_one_line(recorded_runs, capsys):
+    _, results = recorded_runs
+    run = str(results.parent / "run")
+    for option in ("--name", "--base", "--group"):
+        assert main(["record", run, run, option, "x", "--results", str(results)]) == 2
+        assert capsys.readouterr().err == "error: --name, --base and --group are for a single run\n"
+
+
+def test_every_record_is_one_of_the_looks_and_the_same_look_is_counted_once(recorded_runs):
+    _, results = recorded_runs
     looks = read_table(results / "looks.csv")
     assert looks["run"].tolist() == ["fc_only", "again"]
-    make.record(results.parent / "run", results, "again")
+    record(results.parent / "run", results, "again")
     assert len(read_table(results / "looks.csv")) == 2
 
 
 def test_every_run_on_record_is_among_the_looks_at_the_odd_years():
     looks = read_table(RESULTS / "looks.csv")
-    for name in RECORDS:
-        assert ((looks["run"] == name) & (looks["correct"] == record(name)["correct"])).any(), name
+    for name, ours in RECORDS.items():
+        assert ((looks["run"] == name) & (looks["correct"] == ours.about["correct"])).any(), name
 
 
 @pytest.mark.parametrize("metric", ["correct", "top5", "macro"])
-def test_a_metric_that_its_predictions_do_not_say_is_found(recorded, metric):
-    data, results = recorded
-    file = results / "again.json"
+def test_a_metric_that_its_predictions_do_not_say_is_found(recorded_runs, metric):
+    data, results = recorded_runs
+    file = results / "runs" / "again" / "run.json"
     whole = file.read_text()
     changed = json.loads(whole)
     changed[metric] += 1 if metric == "correct" else 0.001
     file.write_text(json.dumps(changed))
-    with pytest.raises(RunError, match=rf"again.json says {metric}"):
-        make.check(data, results)
+    with pytest.raises(RunError, match=rf"again/run.json says {metric}"):
+        check(read_records(results), data)
     file.write_text(whole)
 
 
 @pytest.mark.parametrize("table", ["per_class", "confusions"])
-def test_counts_that_its_predictions_do_not_say_are_found(recorded, table):
-    data, results = recorded
-    file = results / f"again_{table}.csv"
+def test_counts_that_its_predictions_do_not_say_are_found(recorded_runs, table):
+    data, results = recorded_runs
+    file = results / "runs" / "again" / f"{table}.csv"
     whole = file.read_text()
     changed = read_table(file)
     changed.loc[0, "correct" if table == "per_class" else "count"] += 1
     changed.to_csv(file, index=False)
-    with pytest.raises(RunError, match=f"again_{table}.csv is not what its predictions say"):
-        make.check(data, results)
+    with pytest.raises(RunError, match=f"again/{table}.csv is not what its predictions say"):
+        check(read_records(results), data)
     file.unlink()
     with pytest.raises(RunError, match="can't be read"):
-        make.check(data, results)
+        check(read_records(results), data)
     file.write_text(whole)
 
 
-def test_predictions_of_other_photos_are_refused(recorded):
-    data, results = recorded
-    file = results / "again_predictions.csv.gz"
+def test_predictions_of_other_photos_are_refused(recorded_runs):
+    data, results = recorded_runs
+    file = results / "runs" / "again" / "predictions.csv.gz"
     table = read_table(file)
     whole = file.read_bytes()
     table.iloc[1:].to_csv(file, index=False)
     with pytest.raises(RunError, match="does not hold each test photo"):
-        make.check(data, results)
+        check(read_records(results), data)
     file.write_bytes(whole)
 
 
-def test_results_are_compared_in_tables_and_drawn(recorded):
-    _, results = recorded
-    both = [compare.read_result(results, name) for name in ("fc_only", "again")]
+def test_results_are_compared_in_tables_and_drawn(recorded_runs):
+    _, results = recorded_runs
+    both = [read_record(results, name) for name in ("fc_only", "again")]
     merits = compare.side_by_side(both)
     assert list(merits.index) == ["fc_only", "again"] and "ceiling" in merits
     shares = compare.to_the_ceiling(both)
@@ -212,50 +295,102 @@ def test_results_are_compared_in_tables_and_drawn(recorded):
     tested = both[0].per_class[(both[0].per_class["train"] > 0) & (both[0].per_class["test"] > 0)]
     assert bins["classes"].sum() == len(tested) and bins["test photos"].sum() == tested["test"].sum()
     assert (compare.gained_and_lost(*both)["difference"] == 0).all()
-    for figure in (compare.merit_chart(both, {"fc_only": [{"top1": 0.5}]}, "source"), compare.photos_chart(both, "s")):
+    for figure in (charts.merit_chart(both, {"fc_only": [{"top1": 0.5}]}, "source"), charts.photos_chart(both, "s")):
         assert figure._repr_png_().startswith(b"\x89PNG")
 
 
-def test_runs_that_differ_in_the_seed_alone_are_given_by_mean_and_spread(tmp_path):
-    assert "Not measured yet" in words.seeds(tmp_path)
+@pytest.fixture
+def put(tmp_path):
+    """``put(name, **about)``: a record of this name, without tables, in the folder ``tmp_path``."""
+
+    def make(name, **about):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        about = {"base": [], "group": name, "config": {}} | about
+        (tmp_path / "runs" / name / "run.json").write_text(json.dumps(about))
+
+    return make
+
+
+def test_runs_that_differ_in_the_seed_alone_are_given_by_mean_and_spread(tmp_path, put):
+    assert "Not measured yet" in runs.seeds(tmp_path)
     for seed, top1 in enumerate((0.5, 0.6, 0.7)):
-        for name in (f"gpu_direct_seed{seed}", f"gpu_direct_seed{seed}_published"):
-            (tmp_path / f"{name}_predictions.csv.gz").touch()
+        for group in ("direct", "other"):
             figures = {"top1": top1, "top5": 0.9, "macro": 0.4, "few_shot": None}
-            (tmp_path / f"{name}.json").write_text(json.dumps(figures))
-    lines = words.seeds(tmp_path).splitlines()[2:]
+            put(f"{seed}th of {group}", group=group, config={"seed": seed}, **figures)
+    lines = runs.seeds(tmp_path).splitlines()[2:]
     same = "| 3 | 60.0 % ± 10.0 | 90.0 % ± 0.0 | 40.0 % ± 0.0 | – |"
-    assert lines == [f"| `gpu_direct` {same}", f"| `gpu_direct_published` {same}"]
+    assert lines == [f"| `direct` {same}", f"| `other` {same}"]
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [({"seed": 0, "lr": 1}, "in nothing, not even the seed"), ({"seed": 1, "lr": 2}, "in seed, lr")],
+)
+def test_runs_of_one_group_that_differ_in_more_than_the_seed_are_refused(tmp_path, put, second, words):
+    put("one", group="same", config={"seed": 0, "lr": 1})
+    put("two", group="same", config=second)
+    with pytest.raises(RunError, match=rf"runs/one and .*runs/two .* differ {words}"):
+        groups(read_records(tmp_path))
+
+
+def test_no_name_says_what_a_run_is_compared_with(tmp_path, put):
+    for name, base in (("direct", []), ("direct_80x60", []), ("b", ["direct"]), ("a", ["direct_80x60", "b"])):
+        put(name, base=base)
+    assert pairs(read_records(tmp_path)) == [("direct_80x60", "a"), ("b", "a"), ("direct", "b")]
+
+
+def test_a_base_that_is_not_on_record_is_named(tmp_path, put):
+    put("mine", base=["direkt"])
+    with pytest.raises(RunError, match=r"mine/run.json compares it with 'direkt' .* not on record"):
+        pairs(read_records(tmp_path))
+
+
+@pytest.mark.parametrize("about", [{"base": "direct"}, {"base": None}, {"group": 3}])
+def test_a_record_without_its_base_or_group_is_named(tmp_path, put, about):
+    put("mine", **about)
+    with pytest.raises(RunError, match=rf'mine/run.json must have "{next(iter(about))}"'):
+        read_records(tmp_path)
+
+
+def test_a_record_that_cannot_be_read_is_named(tmp_path, put):
+    put("mine")
+    (tmp_path / "runs" / ".ipynb_checkpoints").mkdir()  # as an editor leaves it
+    (tmp_path / "runs" / ".DS_Store").touch()
+    assert recorded(tmp_path) == ["mine"]
+    (tmp_path / "runs" / "empty").mkdir()
+    with pytest.raises(RunError, match=r"empty/run.json can't be read"):
+        read_records(tmp_path)
 
 
 def test_a_result_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(RunError, match="no whole result 'direct'"):
-        compare.read_result(tmp_path, "direct")
+    with pytest.raises(RunError, match="runs/direct: no run of this name is on record"):
+        read_record(tmp_path, "direct")
 
 
 def test_published_figures_are_fractions_under_our_names():
-    published = compare.read_published(RESULTS)
+    published = read_published(RESULTS)
     assert published["fc_only"][0]["top1"] == pytest.approx(0.4964, abs=1e-4)
     assert [each["top1"] for each in published["two_step"]] == pytest.approx([0.7095, 0.7280], abs=1e-4)  # with flips
     assert [each["macro"] for each in published["two_step"]] == pytest.approx([0.5658, 0.6067], abs=1e-4)
-    for figures in (figures for runs in published.values() for figures in runs):
+    for figures in (figures for own in published.values() for figures in own):
         margins = figures.pop("margin95")
         assert set(margins) <= set(figures) and all(0 < value < 1 for value in figures.values())
         assert 0 < margins["top1"] < 0.01 and margins.get("few_shot", 0.03) > margins.get("macro", 0.02)
 
 
 def test_an_approach_that_the_study_lacks_has_its_rows(tmp_path, monkeypatch):
-    for file in ("published.json", "published_per_class.csv", "goals.json", "direct.json"):
-        shutil.copy(RESULTS / file, tmp_path / file.replace("direct", "mine"))
-    monkeypatch.setitem(words.TITLES, "mine", "Mine")
-    assert "| Mine | top-1 | – | " in words.merits(tmp_path) and "| Mine | – | " in words.table(tmp_path)
-    assert "Nothing is compared yet" in words.pairs(tmp_path)
+    for file in ("published.json", "published_per_class.csv", "goals.json"):
+        shutil.copy(RESULTS / file, tmp_path / file)
+    shutil.copytree(RESULTS / "runs" / "direct", tmp_path / "runs" / "mine")
+    monkeypatch.setitem(approaches.TITLES, "mine", "Mine")
+    assert "| Mine | top-1 | – | " in approaches.merits(tmp_path) and "| Mine | – | " in approaches.table(tmp_path)
+    assert "Nothing is compared yet" in runs.pairs(tmp_path)
 
 
 def test_published_counts_per_class_add_up_to_what_the_study_prints():
     study = json.loads((RESULTS / "published.json").read_text())
     counts = read_table(RESULTS / "published_per_class.csv")
-    ours = read_table(RESULTS / "direct_per_class.csv").query("train > 0 and test > 0").reset_index(drop=True)
+    ours = RECORDS["direct"].per_class.query("train > 0 and test > 0").reset_index(drop=True)
     assert counts[["articleType", "train", "test"]].equals(ours[["articleType", "train", "test"]])
     for name in ("fc_only", "direct", "two_step", "two_step_flips"):
         assert counts[name].sum() == study[name]["notebook"]["correct"] and (counts[name] <= counts["test"]).all()

@@ -1,16 +1,20 @@
-"""The package reads well: short modules, short functions, and imports that run one way."""
+"""The package and the study read well: short modules, short functions, and imports that run one way."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parents[1] / "fashion_tl"
+REPOSITORY = Path(__file__).resolve().parents[1]
+PACKAGE, STUDY = REPOSITORY / "fashion_tl", REPOSITORY / "study"
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 45  # lines
 # The rooms, from the ground up. In one room, each file imports only from those before it, too.
 ORDER = (
-    *("errors", "machine", "threads", "files", "config", "distributed", "runs"),
-    *("data/sample", "data/download", "data/table", "data/listing", "data/search", "data/classfolders"),
-    *("data/dataroot", "data/rows", "data/catalogue", "data/photos", "data/batches", "data/dataset"),
+    *("errors", "machine", "commandline", "threads", "files", "split", "backbones", "config", "recipes"),
+    *("distributed", "runs"),
+    *("data/sample", "data/download", "data/labels", "data/table", "data/zips", "data/listing", "data/search"),
+    *("data/classfolders", "data/dataroot", "data/rows", "data/catalogue", "data/formats", "data/photos"),
+    *("data/batches", "data/dataset"),
     *("network/checkpoints", "network/weights", "network/model", "network/inference"),
     *("network/features", "network/optimizer", "network/training"),
     *("reporting/evaluation", "reporting/fonts", "reporting/layout", "reporting/figures", "reporting/gallery"),
@@ -19,8 +23,24 @@ ORDER = (
 )
 
 
+# Those of the study, which all stand on the package.
+STUDY_ORDER = (
+    *("records", "uncertainty", "published", "compare", "charts"),
+    *("bench/timing", "bench/peers", "bench/fastai_peer", "bench/measures", "bench/files", "bench/memory"),
+    *("bench/company", "bench/precision", "bench/speed", "bench/gpu"),
+    *("blocks/markdown", "blocks/approaches", "blocks/runs", "blocks/sureness", "blocks/speed", "blocks/__init__"),
+    *("render", "record", "check", "train", "tune", "heads", "flips", "data_check", "__main__"),
+)
+
+
 def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
+
+
+def study_modules() -> dict[str, Path]:
+    """Those of the study, by their names in ``STUDY_ORDER``; a folder's docstring has none."""
+    files = {file.relative_to(STUDY).with_suffix("").as_posix(): file for file in sorted(STUDY.rglob("*.py"))}
+    return {name: file for name, file in files.items() if name not in ("__init__", "bench/__init__")}
 
 
 def room(file: Path) -> str | None:
@@ -52,9 +72,10 @@ def places(name: str) -> list[int]:
 
 
 def test_no_module_and_no_function_is_long():
-    assert {file.name for file in modules() if len(file.read_text().splitlines()) > LONGEST_MODULE} == set()
+    files = [*modules(), *study_modules().values()]
+    assert {file.name for file in files if len(file.read_text().splitlines()) > LONGEST_MODULE} == set()
     long = set()
-    for file in modules():
+    for file in files:
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.FunctionDef):
                 first = node.body[1] if ast.get_docstring(node) and len(node.body) > 1 else node.body[0]
@@ -65,6 +86,7 @@ def test_no_module_and_no_function_is_long():
 
 def test_every_module_has_its_place():
     assert {room(file) for file in modules()} - {None} == set(ORDER)
+    assert set(study_modules()) == set(STUDY_ORDER)
 
 
 def test_imports_run_one_way():
@@ -76,6 +98,25 @@ def test_imports_run_one_way():
             if own == "data/sample" and target.startswith("fashion_tl.data.sample"):
                 continue
             assert all(place < ORDER.index(own) for place in places(target)), f"{own} imports {target}"
+
+
+def test_imports_of_the_study_run_one_way_and_the_package_knows_nothing_of_it():
+    for own, file in study_modules().items():
+        before = {name.removesuffix("/__init__") for name in STUDY_ORDER[: STUDY_ORDER.index(own)]}
+        for target in imported(ast.parse(file.read_text()), f"study.{own.replace('/', '.')}"):
+            path = target.replace(".", "/")
+            if path.startswith("study/"):
+                assert any(f"{path}/".startswith(f"study/{name}/") for name in before), f"{own} imports {target}"
+    for file in modules():
+        assert not [name for name in imported(ast.parse(file.read_text()), "x") if name.split(".")[0] == "study"], file
+
+
+def test_no_program_and_no_notebook_changes_where_modules_are_looked_for():
+    """Else one file may be loaded twice, under two names."""
+    folders = [REPOSITORY / name for name in ("fashion_tl", "study", "notebooks", "tests")]
+    files = [file for folder in folders for ending in ("*.py", "*.ipynb") for file in folder.rglob(ending)]
+    changes = re.compile(r"sys\.path(\.(append|insert|extend)|\[.*\] *=| *\+?= )|spec_from_file_location")
+    assert {file.name for file in files if changes.search(file.read_text(encoding="utf-8"))} <= {Path(__file__).name}
 
 
 def test_every_form_of_import_is_seen():

@@ -119,6 +119,12 @@ def test_a_line_break_in_a_quoted_field_is_part_of_it_wherever_the_field_stands(
         assert [line for line, _ in table.records] == [2, 5]
 
 
+def test_lines_of_blanks_or_of_empty_fields_are_no_records():
+    text = "id,year,articleType\n  \n1,2012,Shirts\n\t\n\u00a0\n,,\n , ,\n2,2013,Heels\n,\n"
+    assert [line for line, _ in read(text).records] == [3, 8]
+    assert [line for line, _ in read(" \n" + text.replace(",", "\t")).records] == [4, 9]
+
+
 def test_a_text_of_hundreds_of_lines_is_one_field():
     text = "\n".join(f"line {n}, and more" for n in range(900))
     assert len(read(f'id,year,articleType,x\n1,2012,Shirts,"{text}"\n2,2013,Heels,\n').records) == 2

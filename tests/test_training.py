@@ -1,5 +1,7 @@
 """The loop: what it measures, what it keeps, and that it goes on after a kill as if nothing had happened."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -46,8 +48,8 @@ def small_network(seed=0):
 
 def run(config, folder=None, model=None, val_size=20):
     model, checkpoint = model or small_network(), folder and folder / CHECKPOINT
-    history = fit(model, batches(config), batches(config, val_size, 1), config, EVEN, checkpoint)
-    return history, {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    fitted = fit(model, batches(config), batches(config, val_size, 1), config, EVEN, checkpoint)
+    return fitted.history, {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
 
 def same(one, other):
@@ -65,7 +67,7 @@ def test_loss_and_accuracy_are_means_over_samples_not_over_batches():
     model = small_network()
     model[1].requires_grad_(False)  # no BatchNorm statistics of a batch in the way
     weights = np.array([2.0, 1.0, 0.5])
-    history = fit(model, batches(config), batches(config, 50), config, weights)
+    history = fit(model, batches(config), batches(config, 50), config, weights).history
     logits, (_, labels) = forward(model, batches(config), "fp32"), colours()
     losses = F.cross_entropy(logits, torch.from_numpy(labels), reduction="none")
     row = history.iloc[0]
@@ -92,6 +94,24 @@ def test_without_validation_photos_the_last_epoch_is_kept():
     history, _ = run(settings(), val_size=0)
     assert history["best"].tolist() == [False, False, False, True]
     assert history["val_loss"].isna().all()
+
+
+def test_without_validation_photos_nothing_is_said_of_validation(monkeypatch, capsys):
+    run(settings(epochs=1), val_size=0)
+    said = capsys.readouterr().out
+    assert re.fullmatch(r"epoch  1/1  loss \d\.\d{3} train   accuracy \d+\.\d% train   \d+ s\n", said)
+    train_epoch, calls = training.train_epoch, []
+
+    def interrupted(*args):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return train_epoch(*args)
+
+    monkeypatch.setattr(training, "train_epoch", interrupted)
+    run(settings(), val_size=0)
+    said = capsys.readouterr().out
+    assert "interrupted: the weights of epoch 2, the last so far, are kept" in said and "nan" not in said
 
 
 @pytest.mark.parametrize("killed_after", [1, 3])
@@ -156,9 +176,10 @@ def test_ctrl_c_keeps_the_best_so_far(monkeypatch):
         return train_epoch(model, train, optimizer, config, weights, epoch, bar)
 
     monkeypatch.setattr(training, "train_epoch", interrupted)
-    history, _ = run(settings())
-    assert history["epoch"].tolist() == [1, 2] and history["best"].sum() == 1
-    assert history.attrs["interrupted"]
+    config = settings()
+    fitted = fit(small_network(), batches(config), batches(config, 20, 1), config, EVEN)
+    assert fitted.history["epoch"].tolist() == [1, 2] and fitted.history["best"].sum() == 1
+    assert fitted.interrupted
 
 
 def test_a_loss_that_is_no_number_stops_the_training_and_names_lr():
@@ -187,7 +208,7 @@ def test_a_checkpoint_that_can_not_be_written_leaves_nothing_behind(tmp_path, mo
 def test_a_class_without_training_photos_weighs_nothing():
     config, weights = settings(epochs=1), np.array([1.0, 0.0, 1.0])
     model = small_network()
-    history = fit(model, batches(config), batches(config, 20, 1), config, weights)
+    history = fit(model, batches(config), batches(config, 20, 1), config, weights).history
     logits, labels = forward(model, batches(config, 20, 1), "fp32"), torch.from_numpy(colours(20, 1)[1])
     others = labels != 1
     expected = F.cross_entropy(logits[others], labels[others], reduction="sum").item() / 20
@@ -209,7 +230,7 @@ def test_our_loss_is_the_mean_over_samples_of_weight_times_cross_entropy():
 
 def test_the_published_loss_is_torchs_own_weighted_reduction():
     logits, targets, weights = torch.randn(5, 3), torch.tensor([0, 1, 2, 0, 1]), torch.tensor([1.0, 4.0, 0.5])
-    published = classification_loss(logits, targets, weights, "weighted")
+    published = classification_loss(logits, targets, weights, "weighted mean")
     assert torch.equal(published, nn.CrossEntropyLoss(weight=weights)(logits, targets))
 
 
@@ -234,9 +255,9 @@ def rare(config):
 
 def test_logit_adjustment_takes_the_classes_frequencies_out_of_the_prediction():
     """Menon et al., 2021: where photos say nothing, every class becomes as likely as the others."""
-    config = settings(epochs=15, class_weights="none")
+    config = settings(epochs=15, balance="none")
     assert rare(config)[2] < 0.12
-    adjusted = rare(config.change(logit_adjustment=1.0))
+    adjusted = rare(config.change(balance="logits", balance_power=1.0))
     assert torch.allclose(adjusted, torch.full((3,), 1 / 3), atol=0.08)
 
 
@@ -283,7 +304,7 @@ def test_macro_accuracy_counts_every_class_of_the_validation_photos_alike():
     with torch.no_grad():
         model[1].bias.copy_(torch.tensor([1.0, 0.0, 0.0]))
     val = photo_batches(photos, np.arange(40), labels, config)
-    row = fit(model, val, val, config, EVEN).iloc[0]
+    row = fit(model, val, val, config, EVEN).history.iloc[0]
     assert row["val_accuracy"] == pytest.approx(0.9) and row["val_macro"] == pytest.approx(0.5)
 
 
@@ -349,13 +370,13 @@ def test_features_are_mirrored_by_their_other_view_and_need_one():
 
 def test_classes_without_training_photos_are_no_more_guessed_in_validation_than_in_testing():
     photos = colours(40)[0]
-    config = settings(epochs=1, lr=1e-9, logit_adjustment=1.0)
+    config = settings(epochs=1, lr=1e-9, balance="logits", balance_power=1.0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, CLASSES))
     nn.init.zeros_(model[1].weight)
     with torch.no_grad():
         model[1].bias.copy_(torch.tensor([1.0, 0.0, 50.0]))  # it shouts for class 2
     data = photo_batches(photos, np.arange(40), np.zeros(40, dtype=int), config)
-    row = fit(model, data, data, config, np.array([1.0, 1.0, 0.0])).iloc[0]
+    row = fit(model, data, data, config, np.array([1.0, 1.0, 0.0])).history.iloc[0]
     assert row["val_accuracy"] == row["val_macro"] == row["train_accuracy"] == 1
 
 

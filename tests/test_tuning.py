@@ -1,9 +1,6 @@
 """The scripts behind the results, tried on a drawn catalogue: trials, variants, heads, and what the years share."""
 
-import importlib.util
-import sys
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,27 +8,18 @@ import pandas as pd
 import pytest
 import torch
 
-from fashion_tl.config import Config, make_config
+from fashion_tl.config import Config
 from fashion_tl.data.dataset import load_data
 from fashion_tl.data.sample import draw_sample
-from fashion_tl.errors import RunError
-from fashion_tl.network.model import build_resnet50
+from fashion_tl.errors import ConfigError, RunError
+from fashion_tl.network.model import build_network
+from fashion_tl.recipes import make_config
 from fashion_tl.runs import open_run
+from study import data_check, flips, heads, train, tune
+from study.__main__ import main
+from study.records import RESULTS, read_records
 
-RESULTS = Path(__file__).resolve().parents[1] / "results"
-sys.path.insert(0, str(RESULTS))
 TINY = {"image_size": (32, 32), "epochs": 1, "batch_size": 32, "precision": "fp32"}
-
-
-def load(name):
-    spec = importlib.util.spec_from_file_location(f"results_{name}", RESULTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-tune, train, heads, flips, data_check = (load(name) for name in ("tune", "train", "heads", "flips", "data_check"))
-runs_to_compare = load("make").runs_to_compare
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +31,7 @@ def catalogue(tmp_path_factory):
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     file = tmp_path_factory.mktemp("weights") / "weights.pth"
-    torch.save(build_resnet50(1000, None).state_dict(), file)
+    torch.save(build_network(1000, None, Config("direct")).state_dict(), file)
     return str(file)
 
 
@@ -70,10 +58,9 @@ def test_every_trial_can_be_made_of_settings_there_are():
     assert tune.TRIALS["direct"].keys() == tune.TRIALS["two_step"].keys()
 
 
-def test_a_trial_takes_the_place_of_the_same_one_and_the_others_stay(tmp_path, monkeypatch):
-    monkeypatch.setattr(tune, "HERE", tmp_path)
+def test_a_trial_takes_the_place_of_the_same_one_and_the_others_stay(tmp_path):
     for approach, name, score in (("direct", "a", 1), ("direct", "b", 2), ("fc_only", "a", 3), ("direct", "a", 4)):
-        tune.keep({"approach": approach, "trial": name, "val_accuracy": score})
+        tune.keep({"approach": approach, "trial": name, "val_accuracy": score}, tmp_path)
     assert pd.read_csv(tmp_path / "tuning.csv")["val_accuracy"].tolist() == [4, 2, 3]
 
 
@@ -96,11 +83,44 @@ def test_direct_gets_as_many_photos_as_both_steps_of_two():
 
 
 def test_no_two_runs_on_a_gpu_are_the_same_and_each_is_compared_with_its_own_recipe():
-    made = [(function, tuple(settings.items())) for function, settings, _ in train.GPU_RUNS.values()]
+    made = [(plan.train, *plan.settings.values()) for plan in train.GPU_PLANS]
     assert len(set(made)) == len(made) == 2 * 3 * (2 + 3 + 3)  # FC only's own size is one of the two
-    assert not set(train.GPU_RUNS) & set(train.RUNS)
-    published = [name for name in train.GPU_RUNS if name.endswith("_published")]
-    assert runs_to_compare([*train.GPU_RUNS]) == [(name.removesuffix("_published"), name) for name in published]
+    entries = {entry.name: (plan, entry) for plan in train.GPU_PLANS for entry in plan.entries}
+    assert not set(entries) & {entry.name for plan in train.PLANS for entry in plan.entries}
+    assert len(entries) == len(made) + 2 * 3 * 3  # the first steps
+    seeds = {}
+    for plan, entry in entries.values():
+        rest = {name: value for name, value in plan.settings.items() if name != "seed"}
+        seeds.setdefault(entry.group, []).append((plan.settings["seed"], rest))
+        if plan.settings["recipe"] == "published":
+            (base,) = entry.base
+            other = entries[base][0]
+            assert other.train is plan.train and other.settings == plan.settings | {"recipe": "tuned"}
+        else:
+            assert entry.base == ()
+    for runs in seeds.values():
+        assert [seed for seed, _ in runs] == [0, 1, 2] and all(rest == runs[0][1] for _, rest in runs)
+
+
+def test_the_plans_are_the_runs_on_record():
+    planned = {entry.name: list(entry.base) for plan in train.PLANS for entry in plan.entries}
+    assert planned == {name: record.base for name, record in read_records(RESULTS).items()}
+
+
+def test_a_training_or_trial_that_there_is_not_is_named_before_any_work():
+    with pytest.raises(ConfigError, match=r"no training has the name 'dirct'; there are: fc_only, direct"):
+        train.chosen(["direct", "dirct"], gpu=False)
+    with pytest.raises(ConfigError, match=r"no trial 'lr 7'; there are: "):
+        tune.chosen_trials("fc_only", ["lr 7"])
+    assert list(tune.chosen_trials("fc_only", ["mixup", "lr 3"])) == ["lr 3"]  # the other is of other approaches
+    named = ["two_step", "gpu_direct_80x60_seed1"]
+    assert [plan.name for plan in train.chosen(named, gpu=False)] == named
+
+
+def test_flips_of_a_run_that_is_not_on_record_end_before_any_work(tmp_path, capsys):
+    words = ["flips", str(tmp_path / "mine"), "--data", "nothing", "--results", str(tmp_path)]
+    assert main(words) == 2
+    assert "mine: no run of this name is on record" in capsys.readouterr().err
 
 
 def test_a_head_is_scored_on_photos_that_chose_nothing(catalogue, weights, monkeypatch):

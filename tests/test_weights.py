@@ -17,12 +17,13 @@ from safetensors.torch import save_file
 from torch import nn
 from torchvision.models import ResNet50_Weights, densenet121, resnet18, resnet50, resnet101, vit_b_32
 
+from fashion_tl import approaches
 from fashion_tl.__main__ import main
-from fashion_tl.approaches import RUN
-from fashion_tl.config import DEFAULT_WEIGHTS, make_config
+from fashion_tl.config import DEFAULT_WEIGHTS, Config
 from fashion_tl.errors import WeightsError
 from fashion_tl.network import weights as weights_module
-from fashion_tl.network.model import available_weights, build_resnet50, read_weights, save_model
+from fashion_tl.network.model import available_weights, build_network, read_weights, save_model
+from fashion_tl.recipes import make_config
 from fashion_tl.runs import create_run, default_weights
 
 
@@ -85,6 +86,18 @@ WRAPPINGS = {
     ),
     "ema alone.pth": ({"epoch": 1, "model_ema": under("module.")}, "from `model_ema`, names without `module.`"),
     "averaged.pth": (under("module.") | {"n_averaged": torch.tensor(9)}, "ignored: n_averaged"),
+    "swa beside it.pth": (
+        {"model": light(), "swa_model": under("module.", light(7.0)) | {"n_averaged": torch.tensor(9)}},
+        "from `model`; ignored: swa_model",
+    ),
+    "averaged under any name.ckpt": (
+        {"state_dict": under("net.") | under("second.module.", light(7.0)) | {"second.n_averaged": torch.tensor(9)}},
+        "from `state_dict`, names without `net.`; ignored: second",
+    ),
+    "swa alone.pth": (
+        {"swa_model": under("module.") | {"n_averaged": torch.tensor(9)}, "epoch": 1},
+        "from `swa_model`, names without `module.`; ignored: epoch, n_averaged",
+    ),
     "segmentation.pth": (
         {"model": under("backbone.", without_head()) | {"classifier.0.weight": torch.ones(1)}},
         "from `model`, names without `backbone.`; ignored: classifier",
@@ -129,7 +142,7 @@ def test_what_is_unwrapped_is_what_the_network_starts_from(tmp_path):
     torch.manual_seed(3)
     state = resnet50(weights=None).state_dict()
     torch.save({"state_dict": under("module.", state)}, tmp_path / "w.pth.tar")
-    built = build_resnet50(7, tmp_path / "w.pth.tar").state_dict()
+    built = build_network(7, tmp_path / "w.pth.tar", Config("direct")).state_dict()
     assert all(torch.equal(built[name], state[name]) for name in without_head(state))
 
 
@@ -149,7 +162,7 @@ def test_a_path_in_the_home_folder_is_found(tmp_path, monkeypatch):
 
 
 def test_the_model_of_a_run_is_weights_too(tmp_path):
-    model = build_resnet50(2, None)
+    model = build_network(2, None, Config("direct"))
     save_model(tmp_path / "model.safetensors", model, ("Shirts", "Belts"), [5, 0], make_config("direct"))
     assert torch.equal(read_weights(tmp_path / "model.safetensors")["conv1.weight"], model.conv1.weight)
 
@@ -193,17 +206,42 @@ def test_a_torchscript_archive_is_refused_with_the_way_to_save_it_plainly(tmp_pa
         (b"", "it is empty"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
         (b"\n<!DOCTYPE html><html>Sign in</html>", "a web page"),
+        (b"\xef\xbb\xbf<head>", "a web page"),
+        (b"<\x9c\0\0\0\0\0\0{", "damaged"),
         (b"\x89HDF\r\n\x1a\n" + bytes(99), "Keras"),
         (b"\x1f\x8b" + bytes(99), "unpack it"),
         (b"\xff" * 100, "damaged"),
     ],
-    ids=["empty", "git lfs", "html", "hdf5", "gzip", "noise"],
+    ids=["empty", "git lfs", "html", "html with a mark", "safetensors broken off", "hdf5", "gzip", "noise"],
 )
 @pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
 def test_what_is_no_file_of_weights_is_called_by_its_name(name, content, why, tmp_path):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(WeightsError, match=rf"{name} can't be read as weights: .*{why}"):
         read_weights(tmp_path / name)
+
+
+@pytest.mark.parametrize("length", [0x3C, 0x20, 0x0A, 0x8B1F, 0x4850], ids=["<", "space", "newline", "gzip", "PH"])
+def test_safetensors_are_read_whatever_the_first_byte_of_their_length_looks_like(length, tmp_path):
+    """The header is padded with spaces, as the format allows, to a length whose first bytes are those."""
+    save_file({name: tensor.half().contiguous() for name, tensor in without_head().items()}, tmp_path / "w")
+    whole = (tmp_path / "w").read_bytes()
+    old = int.from_bytes(whole[:8], "little")
+    new = next(
+        n for n in range(old, 2**17) if n.to_bytes(8, "little").startswith(length.to_bytes(2, "little").rstrip(b"\0"))
+    )
+    (tmp_path / "w").write_bytes(new.to_bytes(8, "little") + whole[8 : 8 + old].ljust(new) + whole[8 + old :])
+    assert len(read_weights(tmp_path / "w")) == 265
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.qint8])
+@pytest.mark.filterwarnings("ignore")
+def test_quantised_weights_are_called_so(dtype, tmp_path):
+    quantised = torch.zeros(64, 64, 1, 1)
+    quantised = torch.quantize_per_tensor(quantised, 0.1, 0, dtype) if dtype is torch.qint8 else quantised.to(dtype)
+    torch.save(light() | {"layer1.0.conv1.weight": quantised}, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match=rf"w\.pth holds quantised weights \({str(dtype)[6:]}\), which can't learn"):
+        read_weights(tmp_path / "w.pth")
 
 
 def test_a_file_that_broke_off_is_refused(tmp_path):
@@ -414,7 +452,9 @@ def test_a_run_that_began_with_the_other_weights_of_torchvision_goes_on_with_the
         create_run(tmp_path / folder, make_config("direct"), data, {"name": name, "fingerprint": None})
     assert default_weights(tmp_path / "none", tmp_path / "own") == DEFAULT_WEIGHTS
     asked = []
-    monkeypatch.setitem(RUN, "direct", lambda data, weights, *rest, **more: asked.append(weights) or sys.exit(0))
+    monkeypatch.setattr(
+        approaches, "run_approach", lambda name, data, given, *of, **more: asked.append(given) or sys.exit(0)
+    )
     for words in ([], ["--weights", "none"]):
         with pytest.raises(SystemExit):
             main(["run", "direct", "--data", "sample", "--out", str(tmp_path / "old"), *words])

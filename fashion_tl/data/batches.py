@@ -1,6 +1,6 @@
 """Batches of network inputs from the photo array: shuffled, augmented, enlarged and normalised as they are drawn."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
@@ -68,7 +68,7 @@ class Batches:
 def photo_batches(array: np.ndarray, rows: np.ndarray, labels: np.ndarray, config: Config) -> Batches:
     """Batches of the photos ``rows``, int64 [n], of ``array``, uint8 [photos, height, width, 3]."""
     tensors, prepare = map(torch.from_numpy, (array, rows, labels)), partial(prepare_photos, config=config)
-    return Batches(*tensors, config.batch_size, prepare, flip_half if config.flip else Batches.augment)
+    return Batches(*tensors, config.batch_size, prepare, partial(augmented, steps=augmentations(config)))
 
 
 def prepare_photos(photos: Tensor, config: Config) -> Tensor:
@@ -92,6 +92,22 @@ def flip_half(photos: Tensor, generator: torch.Generator) -> Tensor:
     """Mirror each photo, uint8 [batch, height, width, 3], left to right with probability 1/2."""
     chosen = torch.rand(len(photos), generator=generator, device=photos.device) < 0.5
     return torch.where(chosen.view(-1, 1, 1, 1), photos.flip(2), photos)
+
+
+# By the setting that asks for it: what changes training photos, uint8 [batch, height, width, 3], at random.
+AUGMENTATIONS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {"flip": flip_half}
+
+
+def augmentations(config: Config) -> list[Callable[[Tensor, torch.Generator], Tensor]]:
+    """Those that the settings ask for, in the table's order."""
+    return [function for name, function in AUGMENTATIONS.items() if getattr(config, name)]
+
+
+def augmented(photos: Tensor, generator: torch.Generator, steps: Sequence[Callable]) -> Tensor:
+    """The photos after every one of the steps."""
+    for step in steps:
+        photos = step(photos, generator)
+    return photos
 
 
 def mirrored(batches: Batches) -> Batches:

@@ -5,17 +5,13 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from fashion_tl.data.labels import label_of
 from fashion_tl.data.listing import split_ending
 from fashion_tl.errors import DataError
+from fashion_tl.split import PARTS
 
-TRAIN, TEST = 2000, 2001  # years that stand for the parts: even ones train
 SHARE = 0.2  # of each class that tests where no folder says what does
 SEED = 0  # of that choice
-PARTS = {
-    **dict.fromkeys(("train", "training", "trainval"), "train"),
-    **dict.fromkeys(("test", "testing"), "test"),
-    **dict.fromkeys(("val", "valid", "validation", "eval", "dev"), "val"),
-}
 FILLERS = set("set data dataset images photos split seg all unknown unlabelled unlabeled".split())  # no classes
 NO_CLASS = "no class folder"
 
@@ -24,15 +20,16 @@ Paths = dict[str, tuple[str, ...]]  # what is left of each photo's path, by its 
 
 @dataclass(frozen=True)
 class ClassFolders:
-    """``labelled`` holds (year, class) and ``left_out`` the reason of each photo, by name.
+    """``labelled`` holds (``"train"`` or ``"test"``, class) and ``left_out`` the reason of each photo, by name.
 
     ``inner`` leads to the folder that the classes, or train and test, lie in; ``notes`` say what was decided.
     """
 
     inner: str
-    labelled: dict[str, tuple[int, str]]
+    labelled: dict[str, tuple[str, str]]
     left_out: dict[str, str]
     notes: tuple[str, ...]
+    is_drawn: bool  # which photos test, for no folder says it
 
 
 def find_classes(names: Sequence[str]) -> ClassFolders | None:
@@ -55,6 +52,7 @@ def find_classes(names: Sequence[str]) -> ClassFolders | None:
         for folder, part in parts.items():
             _, own = _unwrap(folders[folder], lambda below, _, part=part: _names_no_class(below, part))
             found |= {name: (part, kind) for kind, photos in _by_folder(own).items() for name in photos}
+    found = {name: (part, label_of(kind)) for name, (part, kind) in found.items()}
     if len({kind for _, kind in found.values()}) < 2:
         return None
     for kind in () if parts or any(part for part, _ in found.values()) else folders:
@@ -68,7 +66,7 @@ def find_classes(names: Sequence[str]) -> ClassFolders | None:
     tests = next((part for part in ("test", "val") if part in known and len(known) > 1), None)
     drawn = set() if tests else _draw({name: kind for name, (_, kind) in found.items()}, inner)
     labelled = {
-        name: (TEST if name in drawn or (tests and part == tests) else TRAIN, kind)
+        name: ("test" if name in drawn or (tests and part == tests) else "train", kind)
         for name, (part, kind) in found.items()
     }
     left_out = {name: NO_CLASS for name in sorted(names) if name not in found}
@@ -76,7 +74,7 @@ def find_classes(names: Sequence[str]) -> ClassFolders | None:
     said = {part: " and ".join(f"{folder}/" for folder, own in parts.items() if own == part) for part in known}
     said = {part: words or f"the {part}/ of each class" for part, words in said.items()}
     classes = {kind for _, kind in found.values()}
-    return ClassFolders(inner, labelled, left_out, _notes(said, tests, len(drawn), lost, classes))
+    return ClassFolders(inner, labelled, left_out, _notes(said, tests, len(drawn), lost, classes), tests is None)
 
 
 def _unwrap(paths: Paths, skips: Callable[[str, bool], bool]) -> tuple[str, Paths]:
@@ -167,10 +165,10 @@ def _notes(
         notes.append(f"{what} After the run, `predict` tells their classes.")
     if tests:
         trains = " and ".join(said[part] for part in ("train", "val") if part in said and part != tests)
-        notes.append(f"Photos in {trains} train, as of the year {TRAIN}; those in {said[tests]} test, as of {TEST}.")
+        notes.append(f"Photos in {trains} train; those in {said[tests]} test.")
     else:
         notes.append(
-            f"No folder says which photos test: {SHARE:.0%} of each class do ({drawn:,} photos, always the same), "
-            f"as of the year {TEST}; the others train, as of {TRAIN}."
+            f"No folder says which photos test: {SHARE:.0%} of each class do ({drawn:,} photos, always the same); "
+            "the others train."
         )
     return tuple(notes)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from fashion_tl.data.table import text_of
+from fashion_tl.data.zips import ENCRYPTED, is_encrypted, members_of
 from fashion_tl.errors import DataError
 
 # Of photos, in any capitals; where a photo is there twice, as .jpg and .png, the earlier one is taken.
@@ -20,7 +21,6 @@ RAW_ENDINGS = frozenset(".arw .cr2 .cr3 .dng .nef .nrw .orf .pef .raf .raw .rw2 
 UNREAD_ENDINGS = frozenset(".ai .eps .heic .heif .hif .ico .j2k .jp2 .jxl .psd .svg .tga".split())
 LARGEST_FILE = 1 << 28  # bytes, of a photo or the table; a larger one is a mistake or a bomb
 OF_SYSTEMS = ("__macosx", "@eadir", "$recycle.bin")  # folders that systems make, beside those that begin with a dot
-DEEPEST_MEMBER = 50  # folders above a file in a zip; one further down isn't listed
 
 
 class PhotoFile(NamedTuple):
@@ -47,14 +47,14 @@ class Folder:
 
     def entries(self, folder: str) -> Entries:
         """DataError where the folder can't be read."""
-        folders, files, links, home = [], [], set(), (self.path / folder).resolve()
+        folders, files, links = [], [], set()
         try:
             with os.scandir(self.path / folder) as found:
                 for entry in found:
                     is_folder = False
                     with suppress(OSError):  # a link in a circle
                         is_folder = entry.is_dir()
-                    if is_folder and entry.is_symlink() and home.is_relative_to(Path(entry).resolve()):
+                    if is_folder and entry.is_symlink() and self._is_above(Path(entry), folder):
                         continue  # a link to a folder above would lead round in circles
                     (folders if is_folder else files).append(entry.name)
                     if entry.is_symlink():
@@ -62,6 +62,9 @@ class Folder:
         except OSError as error:
             raise DataError(f"{self.path / folder} can't be read: {error.strerror}.") from error
         return Entries(shown(folders), shown(files), frozenset(links))
+
+    def _is_above(self, link: Path, folder: str) -> bool:
+        return (self.path / folder).resolve().is_relative_to(link.resolve())
 
     def place(self, folder: str) -> str:
         """Where a folder really lies."""
@@ -89,15 +92,18 @@ class Folder:
 class Archive:
     """A zip; names as in :class:`Folder`. No link is followed, and of two members with one name the last counts.
 
-    DataError where a member's name leads out of it; zipfile's and the system's own errors where it can't be read.
+    DataError where a member's name leads out of it, or where a password protects them all; zipfile's and the system's
+    own errors where it can't be read.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.tree: dict[str, tuple[list[str], list[str]]] = {"": ([], [])}  # folders and files in each folder
         with zipfile.ZipFile(path) as archive:
-            members = _members(archive)
+            members = members_of(archive)
         self.members = {name: member for name, member in members.items() if not name.endswith("/")}
+        if self.members and all(map(is_encrypted, self.members.values())):
+            raise DataError(f"{path}: {ENCRYPTED}")
         for name in members:
             folder, _, file = name.rpartition("/")
             self._grow(folder)
@@ -135,29 +141,13 @@ def opened(path: Path, is_zip: bool) -> Iterator[Callable[[str], bytes]]:
         yield lambda name: read_file(path, name)
         return
     with zipfile.ZipFile(path) as archive:
-        members = _members(archive)
+        members = members_of(archive)
         yield lambda name: _read_member(archive, members[name])
 
 
-def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """The members by their names with ``/``, also where Windows wrote them with backslashes."""
-    members = {}
-    for member in archive.infolist():
-        name = member.filename
-        if not (name.isascii() or member.flag_bits & 0x800):  # not said to be UTF-8, as macOS writes it all the same
-            with suppress(UnicodeError):
-                name = name.encode("cp437").decode()
-        parts = name.replace("\\", "/").split("/")
-        # Nothing is ever unpacked, so such a name could do no harm; but no honest archive holds one.
-        if ".." in parts or parts[0] == "" or parts[0].endswith(":"):
-            raise DataError(f"{archive.filename}: refused, it names a file outside itself: {name[:200]!r}")
-        if len(parts) <= DEEPEST_MEMBER:
-            inner = [part for part in parts[:-1] if part not in ("", ".")]
-            members["/".join([*inner, parts[-1]])] = member
-    return members
-
-
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    if is_encrypted(member):
+        raise ValueError(ENCRYPTED)
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError("it is packed in a way that can't be unpacked bit by bit; pack it with plain zip")
     with archive.open(member) as file:  # it may say that it is small, and unpack to gigabytes
@@ -183,9 +173,9 @@ def shown(names: list[str]) -> list[str]:
     return sorted(name for name in names if not name.startswith(".") and name.casefold() not in OF_SYSTEMS)
 
 
-def photos_in(listing: Folder | Archive, folder: str) -> tuple[list[PhotoFile], list[PhotoFile]]:
-    """The photos that lie in a folder, and those that are left out, being links out of the root."""
-    entries, photos, outside = listing.entries(folder), [], []
+def photos_in(listing: Folder | Archive, folder: str, entries: Entries) -> tuple[list[PhotoFile], list[PhotoFile]]:
+    """The photos among the entries of a folder, and those that are left out, being links out of the root."""
+    photos, outside = [], []
     for file in entries.files:
         if split_ending(file)[1] and (photo := listing.photo(folder + file)):
             (outside if file in entries.links and listing.leads_out(photo.name) else photos).append(photo)
@@ -193,7 +183,10 @@ def photos_in(listing: Folder | Archive, folder: str) -> tuple[list[PhotoFile], 
 
 
 def by_id(photos: Iterable[PhotoFile], below: str) -> dict[str, PhotoFile]:
-    """Photos by their ids: the name below a folder without its ending, or with it where another photo has that id."""
+    """Photos by their ids: the name below a folder without its ending, or with it where another photo has that id.
+
+    Of two names that are the same in words, the second stays as it is in the file system.
+    """
 
     def rank(photo: PhotoFile) -> tuple[int, bool, str]:
         ending = split_ending(photo.name)[1]
@@ -203,7 +196,16 @@ def by_id(photos: Iterable[PhotoFile], below: str) -> dict[str, PhotoFile]:
     for photo in sorted(photos, key=rank):
         name = in_words(photo.name).removeprefix(below)
         stem, _ = split_ending(name)
-        found.setdefault(name if stem in found else stem, photo)
+        found.setdefault(next((own for own in (stem, name) if own not in found), photo.name.removeprefix(below)), photo)
+    return found
+
+
+def by_words(photos: Iterable[PhotoFile]) -> dict[str, PhotoFile]:
+    """Photos by their names in words; of two that are the same then, the second by its name as it is."""
+    words = [(in_words(photo.name), photo) for photo in photos]
+    found = {name: photo for name, photo in words if name == photo.name}
+    for name, photo in words:
+        found.setdefault(photo.name if name in found else name, photo)
     return found
 
 

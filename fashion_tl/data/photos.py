@@ -17,8 +17,10 @@ import numpy as np
 from loky import ProcessPoolExecutor
 from numpy.lib.format import open_memmap
 from PIL import Image, ImageOps, UnidentifiedImageError, features
+from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION
 
 from fashion_tl.data.dataroot import DataRoot, cache_folder, make_cached
+from fashion_tl.data.formats import what_it_is
 from fashion_tl.errors import ConfigError, DataError
 from fashion_tl.files import reserve
 from fashion_tl.machine import processors, progress, say
@@ -26,7 +28,7 @@ from fashion_tl.machine import processors, progress, say
 # They name no file. A photo that can't be decoded is named by us.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
-VERSION = 3  # part of the cache's key: raise it when decoding changes a pixel
+VERSION = 4  # part of the cache's key: raise it when decoding changes a pixel
 CHUNK = 128  # photos decoded at a time: what fits a core's own cache
 FEW = 2048  # below this, starting workers costs more than it saves
 LARGEST_PHOTO = 1 << 26  # pixels, a gigabyte to decode; a larger one is a mistake or a decompression bomb
@@ -59,8 +61,8 @@ def decode_photos(
 
     The aspect is stretched, as in the published runs. ``cache`` is the folder to keep the array in (see
     :func:`fashion_tl.data.dataroot.cache_folder`), ``workers`` the number of processes: by default one for each
-    processor that this process may use. DataError when not one photo can be decoded, or the cache folder can't be written;
-    ConfigError when ``workers`` is below 1.
+    processor that this process may use. DataError when not one photo can be decoded, or the cache folder can't be
+    written; ConfigError when ``workers`` is below 1.
     """
     if workers is not None and workers < 1:
         raise ConfigError(f"workers must be 1 or more, not {workers}")
@@ -104,21 +106,38 @@ def decode(content: bytes, size: tuple[int, int]) -> np.ndarray:
                 ImageOps.exif_transpose(image, in_place=True)
             if image.mode == "F":
                 raise ValueError("its pixels are floating-point numbers, of unknown scale")
+            if image.format == "PNG" and image.mode in ("L", "RGB") and "transparency" in image.info:
+                image.info["transparency"] = _in_8_bits(image.info["transparency"], content[24])
             image = _opaque(image).convert("RGB")
             if image.size != size[::-1]:
                 image = image.resize(size[::-1], Image.Resampling.BILINEAR)
             return np.asarray(image)
     except UnidentifiedImageError as error:  # its message names an address in memory
-        raise DataError(f"not a photo that can be decoded (none of {', '.join(FORMATS)})") from error
+        what = what_it_is(content) or f"none of {', '.join(FORMATS)}"
+        raise DataError(f"not a photo that can be decoded ({what})") from error
     except Exception as error:  # Pillow's readers raise whatever a damaged file makes them stumble on
         raise DataError(f"not a photo that can be decoded ({type(error).__name__}: {error})") from error
 
 
+def _in_8_bits(colour: int | tuple[int, ...], bits: int) -> int | tuple[int, ...]:
+    """The transparent colour of a PNG of so many bits, scaled as Pillow scales the pixels but not this colour.
+
+    Of 16 bits Pillow keeps the upper 8, so colours that differ only in the others are transparent too.
+    """
+    if isinstance(colour, tuple):
+        return tuple(_in_8_bits(part, bits) for part in colour)
+    most = 2**bits - 1
+    return colour >> 8 if bits == 16 else (colour & most) * 255 // most
+
+
 def _opaque(image: Image.Image) -> Image.Image:
     """The same on white where it is transparent, and with 8 bits a channel."""
-    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip to 8; or 8 bits kept in 32
-        values = np.asarray(image)
-        grey = (values if image.mode == "I" and values.max() <= 255 else values >> 8).clip(0, 255).astype(np.uint8)
+    if image.mode.startswith("I"):  # 12 or 16 bits of grey, which Pillow would clip to 8; or 8 bits kept in 32
+        values, tags = np.asarray(image), getattr(image, "tag_v2", {})  # only a TIFF has tags
+        if tags.get(PHOTOMETRIC_INTERPRETATION) == 0:  # 0 is white, which Pillow minds in 8 bits only
+            values = 65535 - values
+        upper = values >> (4 if tags.get(BITSPERSAMPLE) == (12,) else 8)
+        grey = (values if image.mode == "I" and values.max() <= 255 else upper).clip(0, 255).astype(np.uint8)
         if "transparency" in image.info:
             grey[values == image.info["transparency"]] = 255
         return Image.fromarray(grey)

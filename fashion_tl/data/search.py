@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from fashion_tl.data.listing import RAW_ENDINGS, UNREAD_ENDINGS, Archive, Folder, PhotoFile, photos_in
+from fashion_tl.data.zips import DEEPEST_MEMBER, PACKED_ENDINGS
 from fashion_tl.errors import DataError
 
 TABLE, IMAGES = "styles.csv", "images"  # in any capitals
@@ -27,13 +28,14 @@ class Found:
     """What a search came upon.
 
     ``copies`` are whole ones, all at the least depth; ``empty`` ones have no photo, ``lone`` tables no folder of them.
-    ``zips`` and ``tables`` are other files near the top, which may be meant.
+    ``zips``, ``packed`` (archives of other kinds) and ``tables`` are other files near the top, which may be meant.
     """
 
     copies: list[Copy] = field(default_factory=list)
     empty: list[Copy] = field(default_factory=list)
     lone: list[str] = field(default_factory=list)
     zips: list[str] = field(default_factory=list)
+    packed: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
 
 
@@ -57,6 +59,7 @@ def find_copies(listing: Folder | Archive) -> Found:
                 found.lone.append(inner + table)
             if depth <= 1:
                 found.zips += [inner + name for name in entries.files if _ending(name) == ".zip"]
+                found.packed += [inner + name for name in entries.files if _ending(name) in PACKED_ENDINGS]
                 found.tables += [inner + name for name in entries.files if _ending(name) in OTHER_TABLES]
             below += [f"{inner}{name}/" for name in entries.folders if not (table and name == images)]
         looked += len(level)
@@ -66,25 +69,36 @@ def find_copies(listing: Folder | Archive) -> Found:
     return found
 
 
-def find_photos(listing: Folder | Archive) -> tuple[list[PhotoFile], list[PhotoFile], list[str]]:
-    """All photos, however deep; those that are left out, being links out of the root; and the names of images in
-    formats that aren't read. DataError as ``entries``."""
-    photos, outside, unread, folders, seen = [], [], [], [""], set()
+@dataclass
+class AllPhotos:
+    """``photos``; those that are left out, being links out of the root (``outside``); the names of images in formats
+    that aren't read, and of folders that are too deep to be looked into."""
+
+    photos: list[PhotoFile] = field(default_factory=list)
+    outside: list[PhotoFile] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    too_deep: list[str] = field(default_factory=list)
+
+
+def find_photos(listing: Folder | Archive) -> AllPhotos:
+    """All photos up to ``DEEPEST_MEMBER`` folders down. DataError as ``entries``."""
+    found, folders, seen = AllPhotos(), [""], set()
     for folder in folders:  # which grows meanwhile
         if (place := listing.place(folder)) in seen:  # two links that lead to one another would go on without end
             continue
         seen.add(place)
-        own, more = photos_in(listing, folder)
-        photos += own
-        outside += more
         entries = listing.entries(folder)
-        unread += [folder + name for name in entries.files if _ending(name) in RAW_ENDINGS | UNREAD_ENDINGS]
-        folders += [f"{folder}{name}/" for name in entries.folders]
+        own, more = photos_in(listing, folder, entries)
+        found.photos += own
+        found.outside += more
+        found.unread += [folder + name for name in entries.files if _ending(name) in RAW_ENDINGS | UNREAD_ENDINGS]
+        below = found.too_deep if folder.count("/") == DEEPEST_MEMBER - 1 else folders
+        below += [f"{folder}{name}/" for name in entries.folders]
         if len(folders) > MOST_CLASS_FOLDERS:
             raise DataError(
                 f"{listing.path}: {MOST_CLASS_FOLDERS:,} folders without a {TABLE}; name the data set's own folder."
             )
-    return photos, outside, unread
+    return found
 
 
 def _named(names: list[str], wanted: str) -> str | None:

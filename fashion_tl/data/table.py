@@ -72,7 +72,7 @@ def read_table(
     and what to do, when this is empty or no text, or when a needed column is missing or there twice.
     """
     encoding, lines = _decode(content, where)
-    filled = [at for at, line in enumerate(lines) if line]
+    filled = [at for at, line in enumerate(lines) if line.strip()]
     stated = re.match(r'"?sep=([^\w\s"]|\t)', lines[filled[0]], re.IGNORECASE) if filled else None
     if stated:  # Excel's own way to name the separator
         del filled[0]
@@ -161,14 +161,18 @@ def _as_read(line: str, header: list[str], separator: str, encoding: str) -> str
 def _records(
     lines: list[str], at: int, separator: str, width: int, photo: Callable[[list[str]], str | None]
 ) -> list[tuple[int, list[str]]]:
-    """All records from a line on, blank lines left out, each with the number of its first line, from 1."""
+    """All records from a line on, each with the number of its first line, from 1.
+
+    Lines that hold only blanks, or only empty fields as spreadsheets write them, are no records.
+    """
     records = []
     while at < len(lines):
         fields, after = _quoted(lines, at, separator)
         others = {photo(_fields(line, separator)) for line in lines[at + 1 : after]} - {None, photo(fields)}
         if after == at + 1 or len(fields) != width or others:
             fields, after = _fields(lines[at], separator), at + 1
-        if lines[at]:
+        is_blank = not any(map(str.strip, fields)) if fields else not lines[at].strip()
+        if not is_blank:
             records.append((at + 1, fields))
         at = after
     return records

@@ -24,12 +24,20 @@ def read_photo(path):
             ImageOps.exif_transpose(image, in_place=True)
         if image.mode == "F":
             raise ValueError("its pixels are floating-point numbers, of unknown scale")
-        if image.mode.startswith("I"):  # 16 bits of grey; or 8 bits kept in 32
-            values = np.asarray(image)
-            scaled = values if image.mode == "I" and values.max() <= 255 else values >> 8
+        if image.mode.startswith("I"):  # 12 or 16 bits of grey; or 8 bits kept in 32
+            values, tags = np.asarray(image), getattr(image, "tag_v2", {})  # only a TIFF has tags
+            if tags.get(262) == 0:  # 0 is white
+                values = 65535 - values
+            upper = values >> (4 if tags.get(258) == (12,) else 8)
+            scaled = values if image.mode == "I" and values.max() <= 255 else upper
             grey = np.where(values == image.info.get("transparency"), 255, scaled.clip(0, 255))
             image = Image.fromarray(grey.astype(np.uint8))
         elif image.has_transparency_data:
+            if image.format == "PNG" and image.mode in ("L", "RGB"):  # Pillow scales pixels to 8 bits, not this colour
+                colour, bits = np.asarray(image.info["transparency"]), path.read_bytes()[24]
+                most = 2**bits - 1
+                colour = colour >> 8 if bits == 16 else (colour & most) * 255 // most
+                image.info["transparency"] = tuple(colour.tolist()) if colour.ndim else int(colour)
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
         return np.asarray(image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR))

@@ -20,7 +20,7 @@ NUMBERED = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3
 # What lies beside the body and may be left out: heads of all kinds, and the counter of averaged networks.
 HEADS = re.compile("fc|head|classif|proj|predict|prototype|linear|logit|embed|queue|n_averaged")
 # A second copy of the network, which is a moving average of the first.
-AVERAGE = re.compile(r"(?:^|[._])(?:ema|momentum|encoder_k|target|averaged?)(?:[._]|$)")
+AVERAGE = re.compile(r"(?:^|[._])(?:ema|swa|momentum|encoder_k|target|avg|averaged?)(?:[._]|$)")
 DEEPEST = 4  # dicts within dicts that are searched
 MOST = 10  # networks that are looked at
 
@@ -31,7 +31,6 @@ OTHER_NAMES = {
 }
 OTHER_FORMATS = {
     b"version https://git-lfs": "it is a pointer of Git LFS: `git lfs pull` fetches the file itself",
-    b"<": "it is a web page: download the file again, perhaps signed in",
     b"\x89HDF": "it is an HDF5 file, as Keras writes them: torch can't read it",
     b"\x1f\x8b": "it is compressed with gzip: unpack it first",
 }
@@ -42,7 +41,8 @@ class Network:
     """A ResNet in a file: its tensors by torchvision's names, where they were, and what else is in the file.
 
     They lay in the dict that ``keys`` lead to, under names with ``prefix``; ``numbered`` when by nn.Sequential's
-    names. Whether they fit is not known yet: what stands in the place of a tensor need not be one.
+    names. ``is_average`` where it is a moving average of a network. Whether the tensors fit is not known yet: what
+    stands in the place of one need not be one.
     """
 
     tensors: dict[str, Any]
@@ -50,6 +50,7 @@ class Network:
     prefix: str
     numbered: bool
     ignored: tuple[str, ...]
+    is_average: bool
 
     @property
     def place(self) -> str:
@@ -58,10 +59,6 @@ class Network:
         parts += [f"names without `{_word(self.prefix)}`"] if self.prefix else []
         parts += ["names of nn.Sequential's children"] if self.numbered else []
         return ", ".join(parts)
-
-    @property
-    def is_average(self) -> bool:
-        return AVERAGE.search(".".join([*map(_word, self.keys), self.prefix])) is not None
 
 
 def find_network(content: Any, name: str) -> Network:
@@ -95,7 +92,7 @@ def _no_network(content: Any, name: str) -> WeightsError:
     whose = next((words for known, words in OTHER_NAMES.items() if any(re.search(known, key) for key in names)), "")
     shown = ", ".join(map(_word, names[:3])) + (", …" if len(names) > 3 else "")
     return WeightsError(
-        f"{name} does not fit ResNet-50 by torchvision's names (conv1.weight, layer1.0.conv1.weight, …): its names are "
+        f"{name} holds no ResNet by torchvision's names (conv1.weight, layer1.0.conv1.weight, …): its names are "
         f"{shown}{f' ({whose})' if whose else ''}"
     )
 
@@ -107,6 +104,13 @@ def likeness(tensors: dict[str, Any]) -> str:
     size = known.get(tuple(blocks), 0)
     has_bottlenecks = "layer1.0.conv3.weight" in tensors
     return f"ResNet-{size}" if size and has_bottlenecks == (size > 34) else ""
+
+
+def quantised(tensors: dict[str, Any]) -> str:
+    """The type of quantised weights among these, such as ``"int8"``; empty where there are none."""
+    weights = (value for name, value in tensors.items() if name.endswith("weight") and torch.is_tensor(value))
+    found = (value.dtype for value in weights if value.is_quantized or value.dtype in (torch.int8, torch.uint8))
+    return str(next(found, "")).removeprefix("torch.")
 
 
 def _networks(content: Any) -> list[Network]:
@@ -155,7 +159,9 @@ def _network(table: dict, keys: tuple, prefix: str, numbered: bool, ignored: lis
             tensors[f"{part}{dot}{rest}"] = value
         elif part != "fc":
             ignored.append(_word(f"{prefix}{first}"))
-    return Network(tensors, keys, prefix, numbered, tuple(dict.fromkeys(ignored)))
+    counted = f"{prefix.rpartition('module.')[0]}n_averaged" in table  # torch's AveragedModel, whatever its name
+    is_average = counted or AVERAGE.search(".".join([*map(_word, keys), prefix])) is not None
+    return Network(tensors, keys, prefix, numbered, tuple(dict.fromkeys(ignored)), is_average)
 
 
 def _word(key: Any) -> str:
@@ -187,10 +193,15 @@ def read_checkpoint(path: Path) -> Any:
 
 def _load(path: Path) -> Any:
     with open(path, "rb") as file:  # given a path, torch would go by its ending
-        if file.read(9)[8:] == b"{":  # safetensors: the length of a header, then the header, in JSON
+        if _is_safetensors(file.read(9)):
             return load_file(path)
         file.seek(0)
         return torch.load(file, map_location="cpu", weights_only=True)
+
+
+def _is_safetensors(start: bytes) -> bool:
+    """Whether a file begins with the length of a header, as safetensors bounds it, and the header, in JSON."""
+    return start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= 100_000_000
 
 
 def _other_format(path: Path) -> str:
@@ -199,9 +210,13 @@ def _other_format(path: Path) -> str:
         start = file.read(64)
     if not start:
         return "it is empty"
-    if words := next((words for begin, words in OTHER_FORMATS.items() if start.lstrip().startswith(begin)), ""):
+    if _is_safetensors(start):  # the length's first byte may be any, also that of a web page
+        return ""
+    if words := next((words for begin, words in OTHER_FORMATS.items() if start.startswith(begin)), ""):
         return words
-    if not zipfile.is_zipfile(path) or start[8:9] == b"{":
+    if b"\0" not in start and start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
+        return "it is a web page: download the file again, perhaps signed in"
+    if not zipfile.is_zipfile(path):
         return ""
     with zipfile.ZipFile(path) as archive:
         parts = archive.infolist()

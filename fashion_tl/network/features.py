@@ -11,15 +11,16 @@ from numpy.lib.format import open_memmap
 from torch import nn
 
 from fashion_tl.config import Config
-from fashion_tl.data.batches import Batches, feature_batches, mirrored, photo_batches
+from fashion_tl.data.batches import AUGMENTATIONS, Batches, feature_batches, mirrored, photo_batches
 from fashion_tl.data.dataroot import cache_folder, make_cached
 from fashion_tl.data.dataset import Data
 from fashion_tl.distributed import main_first
-from fashion_tl.errors import DataError
+from fashion_tl.errors import ConfigError, DataError
 from fashion_tl.files import reserve
 from fashion_tl.network.inference import outputs, resolve_precision
 
 BATCH = 128  # fixed, so that features never depend on the training's own
+SERVED = ("flip",)  # augmentations that kept features can stand in for: each photo's views are all there
 VERSION = 1  # part of the key: raise it when the same photos would give other features
 
 
@@ -27,8 +28,14 @@ VERSION = 1  # part of the key: raise it when the same photos would give other f
 def part_features(data: Data, frozen: nn.Module, config: Config, *parts: str) -> list[Batches]:
     """Parts of the data (``"train"``, ``"val"``, ``"test"``) as features of a frozen network.
 
-    They are computed once, and kept in the cache folder.
+    They are computed once, and kept in the cache folder. ConfigError names an augmentation that they can't serve.
     """
+    for name in AUGMENTATIONS:
+        if getattr(config, name) and name not in SERVED:
+            raise ConfigError(
+                f"{name}: while only the last layer learns, the features of each photo are computed once and kept, so "
+                f"photos can't be changed at random. Leave {name} out, or let more of the network learn."
+            )
     rows = np.sort(np.concatenate([getattr(data.task, part) for part in parts]))
     digests = [data.digests[row] for row in rows]
     features = frozen_features(frozen, data.photos.array, rows, digests, config, data.cache)

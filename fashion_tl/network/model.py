@@ -1,8 +1,7 @@
-"""ResNet-50: build it, fit weights in, freeze parts, swap the head, save and load it with its class list."""
+"""The network: build it, fit weights in, freeze parts, swap the head, save and load it with its class list."""
 
 import copy
 import json
-import os
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -14,39 +13,43 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.models import resnet50
 
+from fashion_tl.backbones import find_backbone
 from fashion_tl.config import Config
 from fashion_tl.distributed import main_first
 from fashion_tl.errors import ConfigError, WeightsError
-from fashion_tl.files import as_path, replacing
+from fashion_tl.files import StrPath, as_path, replacing
 from fashion_tl.machine import say
-from fashion_tl.network.checkpoints import likeness
-from fashion_tl.network.weights import NAMES, WAYS, find_tensors, is_random
+from fashion_tl.network.checkpoints import likeness, quantised
+from fashion_tl.network.weights import WAYS, find_tensors, is_random
 
 FIRST_CHILDREN = 5  # of the network: conv1, bn1, relu, maxpool, layer1
 
 
-def build_resnet50(num_classes: int, weights: str | os.PathLike | None, seed: int = 0) -> nn.Module:
-    """torchvision's ``resnet50`` with a new last layer of ``num_classes`` outputs, in channels_last format.
+def build_network(num_classes: int, weights: StrPath | None, config: Config) -> nn.Module:
+    """The backbone of ``config`` with a new last layer of ``num_classes`` outputs, in channels_last format.
 
-    ``weights`` is a torchvision name, a file of a ResNet-50 in any of the usual wrappings, or None (or ``"none"``) for
-    random; ``seed`` decides everything random in it. WeightsError when the weights can't be read or, naming the
-    tensors, when they don't fit.
+    ``weights`` is a torchvision name, a file of such a network in any of the usual wrappings, or None (or ``"none"``)
+    for random; the seed of ``config`` decides everything random in it. WeightsError when the weights can't be read or,
+    naming the tensors, when they don't fit.
     """
-    torch.manual_seed(seed)
-    model = resnet50(weights=None)
-    for module in model.modules():
-        if type(module) is nn.Conv2d:
-            module.__class__ = Conv
+    torch.manual_seed(config.seed)
+    model = _with_quick_convolutions(find_backbone(config.backbone).build())
     if not is_random(weights):
-        model.load_state_dict(read_weights(weights), strict=False)
-    replace_head(model, num_classes, seed)
+        model.load_state_dict(read_weights(weights, config.backbone), strict=False)
+    replace_head(model, num_classes, config.seed)
     return model.to(memory_format=torch.channels_last)
 
 
+def _with_quick_convolutions(model: nn.Module) -> nn.Module:
+    for module in model.modules():
+        if type(module) is nn.Conv2d and Conv.computes(module):
+            module.__class__ = Conv
+    return model
+
+
 @main_first()
-def available_weights(weights: str | os.PathLike | None, is_sample: bool) -> str | os.PathLike | None:
+def available_weights(weights: StrPath | None, is_sample: bool, backbone: str = "resnet50") -> StrPath | None:
     """The weights asked for; None, which means random ones, where a download fails for the built-in sample.
 
     Of several processes one downloads. WeightsError when they can't be read or don't fit, or when a download fails for
@@ -54,42 +57,64 @@ def available_weights(weights: str | os.PathLike | None, is_sample: bool) -> str
     """
     if not is_random(weights):
         try:
-            read_weights(weights)
+            read_weights(weights, backbone)
             return weights
         except WeightsError as error:
-            if not is_sample or str(weights) not in NAMES:
+            if not is_sample or str(weights) not in find_backbone(backbone).weights_names:
                 raise
             say(str(error).removesuffix(f" {WAYS}"))
-    say(
-        "NOTE: training starts from RANDOM weights: nothing is transferred, so accuracy is far lower. The recipes' "
-        "learning rates are for ImageNet's weights; for random ones, set lr to 0.01 or less."
-    )
+    say("NOTE: training starts from RANDOM weights: nothing is transferred, so accuracy is far lower.")
     return None
 
 
-def read_weights(weights: str | os.PathLike) -> dict[str, torch.Tensor]:
-    """The tensors of a ResNet-50 without its last layer, from torchvision or from a file, unwrapped.
+def notes_on_random(config: Config) -> list[str]:
+    """What of these settings doesn't suit random weights, in sentences."""
+    notes = []
+    if config.lr > 0.01:
+        notes.append(f"lr={config.lr:g} is too high for random weights; set lr to 0.01 or less")
+    if config.frozen_batchnorm:
+        notes.append("from random weights BatchNorm learns, whatever the settings say")
+    return notes
+
+
+def read_weights(weights: StrPath, backbone: str = "resnet50") -> dict[str, torch.Tensor]:
+    """The tensors of a backbone without its last layer, from torchvision or from a file, unwrapped.
 
     No code in the file is ever run. WeightsError names the file, or the download that failed, or the tensors that
-    are missing, don't fit or aren't numbers.
+    are missing, don't fit, or hold values that are impossible or quantised.
     """
-    given = _body(find_tensors(weights))
+    row = find_backbone(backbone)
+    given = _body(find_tensors(weights, row))
+    if dtype := quantised(given):
+        raise WeightsError(
+            f"{weights} holds quantised weights ({dtype}), which can't learn. Use the floating-point weights that they "
+            f"were made from. {WAYS}"
+        )
     with torch.device("meta"):  # shapes alone
-        own = _body(resnet50(weights=None).state_dict())
+        own = _body(row.build().state_dict())
     faults = [f"{k} is missing" for k in own if k not in given]
-    faults += [f"{k:.80} is not in a ResNet-50" for k in given if k not in own]
+    faults += [f"{k:.80} is not in a {row.title}" for k in given if k not in own]
     for k in (k for k in own if k in given):
         if not torch.is_tensor(given[k]):
             faults.append(f"{k} is no tensor")
         elif own[k].shape != given[k].shape:
             faults.append(f"{k} is {tuple(given[k].shape)}, not {tuple(own[k].shape)}")
-        elif not _holds_numbers(given[k]):
-            faults.append(f"{k} holds values that are not numbers")
+        elif fault := _fault(k, given[k]):
+            faults.append(fault)
     if faults:
         more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
         like = f" It looks like a {other}." if (other := likeness(given)) else ""
-        raise WeightsError(f"{weights} does not fit ResNet-50: {'; '.join(faults[:5])}{more}.{like} {WAYS}")
+        raise WeightsError(f"{weights} does not fit {row.title}: {'; '.join(faults[:5])}{more}.{like} {WAYS}")
     return given
+
+
+def _fault(name: str, tensor: torch.Tensor) -> str:
+    """Why a tensor's values can't be those of a network; empty where they can."""
+    if not _holds_numbers(tensor):
+        return f"{name} holds values that are not numbers"
+    if name.endswith("running_var") and bool((tensor.detach().float() < 0).any()):  # its root would be no number
+        return f"{name} holds negative values, which no variance has"
+    return ""
 
 
 def _holds_numbers(tensor: torch.Tensor) -> bool:
@@ -110,6 +135,14 @@ class Conv(nn.Conv2d):
     """
 
     SMALL = 24  # positions of the output map
+
+    @staticmethod
+    def computes(conv: nn.Conv2d) -> bool:
+        """Whether it is one of those that this class can stand in for: 1×1 or 3×3 over all channels, no gaps."""
+        k = conv.kernel_size[0]
+        is_plain = conv.groups == 1 and conv.dilation == (1, 1) and conv.padding_mode == "zeros"
+        is_square = conv.kernel_size == (k, k) and conv.stride[0] == conv.stride[1]
+        return is_plain and is_square and conv.padding == (k // 2, k // 2)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         (s, _), k = self.stride, self.kernel_size[0]
@@ -174,7 +207,7 @@ def split_frozen(model: nn.Module) -> tuple[nn.Sequential, nn.Sequential]:
     """The leading children that are frozen whole, and the rest: run one after the other, they are the network.
 
     Both share its parameters; something must learn. With all but the head frozen, the first maps photos to features
-    [batch, 2048].
+    [batch, width].
     """
     children = [*list(model.children())[:-1], nn.Flatten(1), model.fc]
     learns = [any(p.requires_grad for p in child.parameters()) for child in children]
@@ -206,38 +239,43 @@ def count_parameters(model: nn.Module) -> tuple[int, int]:
 class SavedModel:
     """A trained network with what it takes to use it.
 
-    ``train_counts`` are training photos per class: classes without any are never predicted. ``config`` holds the
-    settings it was trained with.
+    ``fit_counts`` are training photos per class: classes without any are never predicted. ``config`` holds the
+    settings it was trained with, ``path`` the file it was read from.
     """
 
     model: nn.Module
     classes: tuple[str, ...]
-    train_counts: tuple[int, ...]
+    fit_counts: tuple[int, ...]
     config: Config
+    path: Path | None = None
 
 
-def save_model(path: Path, model: nn.Module, classes: tuple, train_counts: list[int], config: Config) -> None:
+def save_model(path: Path, model: nn.Module, classes: tuple, fit_counts: list[int], config: Config) -> None:
     """Write a ``.safetensors`` file with the class list and settings inside, whole or not at all."""
-    about = {"classes": list(classes), "train_counts": train_counts, "config": config.to_dict()}
+    about = {"classes": list(classes), "train_counts": fit_counts, "config": config.to_dict()}
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     with replacing(path) as temporary:
         temporary.write_bytes(save(state, {"fashion_tl": json.dumps(about)}))  # save_file would keep it from others
 
 
-def load_model(path: str | os.PathLike) -> SavedModel:
-    """Read what :func:`save_model` wrote; WeightsError when the file isn't one of these."""
+def load_model(path: StrPath) -> SavedModel:
+    """Read what :func:`save_model` wrote; WeightsError when the file isn't one of these, or holds impossible values."""
     path = as_path(path)
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})["fashion_tl"])
-        model = resnet50(weights=None)
+        config = Config.from_dict(about["config"])
+        model = _with_quick_convolutions(find_backbone(config.backbone).build())
         replace_head(model, len(about["classes"]))
         model.load_state_dict(load_file(path))
-        saved = SavedModel(model, tuple(about["classes"]), tuple(about["train_counts"]), Config(**about["config"]))
-        values = [tensor for tensor in model.state_dict().values() if tensor.is_floating_point()]
-        if len(saved.train_counts) != len(saved.classes) or not all(map(_holds_numbers, values)):
-            raise ValueError("its parts don't fit together, or hold values that are not numbers")
+        classes, counts = tuple(about["classes"]), tuple(about["train_counts"])
+        saved = SavedModel(model, classes, counts, config, path)
+        if len(counts) != len(classes):
+            raise ValueError("its parts don't fit together")
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
         raise WeightsError(f"{path} is not a model saved by fashion_tl, or its run isn't finished: {error}") from error
+    faults = (_fault(name, values) for name, values in model.state_dict().items() if values.is_floating_point())
+    if fault := next(filter(None, faults), ""):
+        raise WeightsError(f"{path} is damaged: {fault}; copy it again, or delete the run and train it again")
     model.to(memory_format=torch.channels_last).eval()
     return saved

@@ -39,6 +39,21 @@ class PerClass:
     prior: Tensor
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """What a training leaves beside the network.
+
+    ``history`` has a row per epoch: ``epoch, lr, train_loss, train_accuracy, val_loss, val_accuracy,
+    val_cross_entropy, val_macro, seconds, best``. Losses are weighted, ``val_cross_entropy`` isn't; each is a sum over
+    samples divided by their number. ``interrupted`` says that Ctrl-C ended it. ``seconds`` is the time that it took
+    before what :func:`fit` itself has done: epochs taken over from a checkpoint.
+    """
+
+    history: pd.DataFrame
+    interrupted: bool = False
+    seconds: float = 0.0
+
+
 def make_per_class(class_weights: np.ndarray, labels: Tensor, config: Config, device: torch.device) -> PerClass:
     """The weights, and the logarithm of each class's share of the training ``labels`` times the logit adjustment.
 
@@ -46,7 +61,8 @@ def make_per_class(class_weights: np.ndarray, labels: Tensor, config: Config, de
     equally frequent, or, below 1, something in between (Menon et al., 2021).
     """
     counts = torch.bincount(labels.to(device), minlength=len(class_weights)).clamp(min=1)
-    prior = config.logit_adjustment * (counts / len(labels)).log()
+    tau = config.balance_power if config.balance == "logits" else 0.0
+    prior = tau * (counts / len(labels)).log()
     return PerClass(torch.as_tensor(class_weights, dtype=torch.float32, device=device), prior)
 
 
@@ -57,7 +73,7 @@ def fit(
     config: Config,
     class_weights: np.ndarray,
     checkpoint: Path | None = None,
-) -> pd.DataFrame:
+) -> Fitted:
     """Train what is not frozen in ``model``; the weights of the best epoch are in it when this returns.
 
     The best epoch is the one with the lowest unweighted validation cross-entropy (the last one, where nothing
@@ -67,11 +83,8 @@ def fit(
     ``class_weights`` is [num_classes]. The file ``checkpoint`` is written after every epoch; where it is there
     already, the training goes on from it.
 
-    Returns a row per epoch: ``epoch, lr, train_loss, train_accuracy, val_loss, val_accuracy, val_cross_entropy,
-    val_macro, seconds, best``. Losses are weighted, ``val_cross_entropy`` isn't; each is a sum over samples divided
-    by their number. ``attrs["interrupted"]`` is True after Ctrl-C, which keeps the best so far;
-    ``attrs["seconds_before"]`` is what epochs taken over from a checkpoint had cost. RunError when the loss is no
-    longer a number, or the checkpoint belongs to another training.
+    After Ctrl-C the best so far is kept. RunError when the loss is no longer a number, or the checkpoint belongs to
+    another training.
     """
     device = next(model.parameters()).device
     _check_batch_of_one(model, train, config)
@@ -112,14 +125,14 @@ def fit(
         if not history or not isinstance(error, KeyboardInterrupt):
             raise
         interrupted = True
-        bar.write(f"interrupted: the weights of epoch {best['epoch']}, the best so far, are kept")
+        which = "best" if math.isfinite(best["val_cross_entropy"]) else "last"
+        bar.write(f"interrupted: the weights of epoch {best['epoch']}, the {which} so far, are kept")
     finally:
         bar.close()
     model.load_state_dict(best["state"])
     model.eval()
     table = pd.DataFrame(history).assign(best=lambda t: t["epoch"] == best["epoch"])
-    table.attrs.update(interrupted=interrupted, seconds_before=before)
-    return table
+    return Fitted(table, interrupted, before)
 
 
 def _check_batch_of_one(model: nn.Module, train: Batches, config: Config) -> None:
@@ -208,15 +221,15 @@ def validate(model: nn.Module, val: Batches, config: Config, per_class: PerClass
 
 
 def classification_loss(
-    logits: Tensor, targets: Tensor, weights: Tensor, reduction: str = "mean", label_smoothing: float = 0.0
+    logits: Tensor, targets: Tensor, weights: Tensor, balance: str = "loss", label_smoothing: float = 0.0
 ) -> Tensor:
     """Cross-entropy of logits [batch, num_classes] and targets, int64 [batch], with class weights [num_classes].
 
-    ``"mean"`` is the mean over samples of weight × cross-entropy, smoothed evenly over the classes that have
-    training photos. ``"weighted"`` is torch's own reduction, as published: it divides by the batch's sum of
-    weights, so that a sample counts more or less by the company it keeps.
+    With the balance ``"weighted mean"`` it is torch's own reduction, as published: it divides by the batch's sum of
+    weights, so that a sample counts more or less by the company it keeps. With any other it is the mean over samples
+    of weight × cross-entropy, smoothed evenly over the classes that have training photos.
     """
-    if reduction == "weighted":
+    if balance == "weighted mean":
         return F.cross_entropy(logits, targets, weights, label_smoothing=label_smoothing)
     losses = F.cross_entropy(logits, targets, reduction="none")
     if label_smoothing:
@@ -229,9 +242,9 @@ def classification_loss(
 def loss_of_share(logits: Tensor, targets: Tensor, whole: Tensor, weights: Tensor, config: Config) -> Tensor:
     """:func:`classification_loss` of a process's own samples, with the weight that they have in the ``whole`` batch's,
     int64 [batch]: the mean over the processes, which is what they learn from, is the loss of the whole batch."""
-    counted = weights if config.loss_reduction == "weighted" else torch.ones_like(weights)
+    counted = weights if config.balance == "weighted mean" else torch.ones_like(weights)
     part = world_size() * counted[targets].sum() / counted[whole].sum()
-    return part * classification_loss(logits, targets, weights, config.loss_reduction, config.label_smoothing)
+    return part * classification_loss(logits, targets, weights, config.balance, config.label_smoothing)
 
 
 def _sums(logits: Tensor, targets: Tensor, per_class: PerClass) -> Tensor:
@@ -266,8 +279,9 @@ def _go_on(path: Path | None, model: nn.Module, optimizer: Optimizer, config: Co
         state = torch.load(path, map_location=next(model.parameters()).device, weights_only=True)
     except Exception as error:  # whatever a damaged archive makes torch raise
         raise RunError(f"{path} is damaged ({type(error).__name__}); delete it to train from the start") from error
-    if state["config"] != config.to_dict():
-        changed = [k for k, v in config.to_dict().items() if state["config"].get(k) != v]
+    made_with = Config.from_dict(state["config"]).to_dict()
+    if made_with != config.to_dict():
+        changed = [k for k, v in config.to_dict().items() if made_with.get(k) != v]
         raise RunError(f"{path} was made with other settings: {', '.join(changed)}; name another folder, or delete it")
     try:
         model.load_state_dict(state["model"])
@@ -279,7 +293,8 @@ def _go_on(path: Path | None, model: nn.Module, optimizer: Optimizer, config: Co
 
 
 def _line(row: dict[str, float], epochs: int) -> str:
-    return (
-        f"epoch {row['epoch']:2d}/{epochs}  loss {row['train_loss']:.3f} train {row['val_loss']:.3f} val   "
-        f"accuracy {row['train_accuracy']:.1%} train {row['val_accuracy']:.1%} val   {row['seconds']:.0f} s"
-    )
+    """An epoch in words; without the validation's part where nothing validates."""
+    loss, accuracy = f"{row['train_loss']:.3f} train", f"{row['train_accuracy']:.1%} train"
+    if not math.isnan(row["val_loss"]):
+        loss, accuracy = f"{loss} {row['val_loss']:.3f} val", f"{accuracy} {row['val_accuracy']:.1%} val"
+    return f"epoch {row['epoch']:2d}/{epochs}  loss {loss}   accuracy {accuracy}   {row['seconds']:.0f} s"

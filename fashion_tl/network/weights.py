@@ -1,6 +1,5 @@
 """Where a network's weights come from: torchvision by name, downloaded once, or a file."""
 
-import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -13,39 +12,39 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import torch
-from torchvision.models import ResNet50_Weights
+from torchvision.models import WeightsEnum
 
+from fashion_tl.backbones import Backbone
 from fashion_tl.errors import WeightsError
-from fashion_tl.files import as_path
+from fashion_tl.files import StrPath, as_path
 from fashion_tl.machine import say
 from fashion_tl.network.checkpoints import find_network, read_checkpoint
 
-NAMES = tuple(weights.name for weights in ResNet50_Weights)  # without DEFAULT, another name for one of them
 WAYS = (
     "Give the weights in one of three ways: a torchvision name (IMAGENET1K_V1, IMAGENET1K_V2: downloaded once), "
-    "a file of a ResNet-50 (.safetensors, .pth, .pt, .ckpt), or `none` to start from random weights."
+    "a file of such a network (.safetensors, .pth, .pt, .ckpt), or `none` to start from random weights."
 )
 PATIENCE = 10  # seconds without an answer or a byte, after which a download is given up
 
 
-def is_random(weights: str | os.PathLike | None) -> bool:
+def is_random(weights: StrPath | None) -> bool:
     """Whether these are no weights at all."""
     return weights is None or str(weights).lower() == "none"
 
 
-def weights_name(weights: str | os.PathLike | None) -> str:
+def weights_name(weights: StrPath | None) -> str:
     """How figures and tables call them: no path of any machine."""
     return "random weights" if is_random(weights) else as_path(weights).name
 
 
-def find_tensors(weights: str | os.PathLike) -> dict[str, Any]:
+def find_tensors(weights: StrPath, backbone: Backbone) -> dict[str, Any]:
     """The tensors of the one ResNet in these weights, by torchvision's names; whether they fit is not known yet.
 
     What was unwrapped and ignored is printed, once for each file. WeightsError where the file can't be read, holds no
     ResNet or several, or the download fails.
     """
-    if str(weights) in NAMES:
-        return _download(str(weights))
+    if str(weights) in backbone.weights_names:
+        return _download(backbone.weights[str(weights)])
     path = as_path(weights)
     if path.is_dir():
         raise WeightsError(f"{path} is a folder: name the file in it. {WAYS}")
@@ -62,14 +61,14 @@ def find_tensors(weights: str | os.PathLike) -> dict[str, Any]:
 _say_once = cache(say)
 
 
-def _download(name: str) -> dict[str, Any]:
+def _download(member: WeightsEnum) -> dict[str, Any]:
     """torchvision's weights, from torch.hub's folder if they are there; else they are downloaded into it."""
-    member = ResNet50_Weights[name]
+    name = member.name
     file = Path(torch.hub.get_dir(), "checkpoints", member.url.rsplit("/", 1)[-1])
     was_there = file.exists()
     try:
         if not was_there:
-            say(f"downloading torchvision's weights {name} (98 MB, once)")
+            say(f"downloading torchvision's weights {name} ({member.meta['_file_size']:.0f} MB, once)")
             _knock(member.url)
         with _patience(), redirect_stdout(StringIO()):  # torch would print where on this machine they go
             return member.get_state_dict(progress=True, check_hash=True, map_location="cpu", weights_only=True)

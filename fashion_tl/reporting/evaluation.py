@@ -1,5 +1,6 @@
 """A run's predictions as one table, and every figure of merit computed from that table alone."""
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,13 +8,25 @@ import pandas as pd
 from sklearn.metrics import accuracy_score, recall_score
 
 from fashion_tl.data.catalogue import FEW_SHOT
+from fashion_tl.errors import RunError
 
 TOP_K = 5
 
 
-def class_probabilities(logits: np.ndarray, train_counts: Sequence[int]) -> np.ndarray:
-    """Softmax over the classes that have training photos; the others get 0. [n, num_classes], float64."""
-    masked = np.where(np.asarray(train_counts) > 0, logits.astype(np.float64), -np.inf)
+def class_probabilities(
+    logits: np.ndarray, fit_counts: Sequence[int], run: str | os.PathLike = "the run"
+) -> np.ndarray:
+    """Softmax over the classes that have training photos; the others get 0. [n, num_classes], float64.
+
+    RunError, naming the ``run``, where a logit of those classes isn't a finite number.
+    """
+    seen = np.asarray(fit_counts) > 0
+    if not np.isfinite(logits[:, seen]).all():
+        raise RunError(
+            f"{run}: the network's answers are not finite numbers. Its weights are damaged, or its training diverged: "
+            "copy the run again, or train with a lower lr."
+        )
+    masked = np.where(seen, logits.astype(np.float64), -np.inf)
     scores = np.exp(masked - masked.max(axis=1, keepdims=True))
     scores = np.where(np.isinf(masked), 0, np.maximum(scores, np.finfo(float).tiny))  # 0 says: can't be predicted
     return scores / scores.sum(axis=1, keepdims=True)
@@ -34,33 +47,38 @@ def top_classes(probabilities: np.ndarray, classes: Sequence[str]) -> pd.DataFra
 
 
 def prediction_table(
-    photos: pd.DataFrame, logits: np.ndarray, classes: Sequence[str], train_counts: Sequence[int]
+    photos: pd.DataFrame,
+    logits: np.ndarray,
+    classes: Sequence[str],
+    fit_counts: Sequence[int],
+    run: str | os.PathLike = "the run",
 ) -> pd.DataFrame:
-    """A row per photo: ``id, year, articleType, top1 … top5, p1 … p5, loss``.
+    """A row per photo: ``id, year, label, top1 … top5, p1 … p5, loss``.
 
     ``photos`` holds the first three, ``logits`` are float [photos, num_classes]. ``loss`` is the cross-entropy of
-    the true class; it is empty where that class has no training photo, and so can't be predicted.
+    the true class; it is empty where that class has no training photo, and so can't be predicted. RunError, naming
+    the ``run``, where logits aren't finite numbers.
     """
-    probabilities = class_probabilities(logits, train_counts)
+    probabilities = class_probabilities(logits, fit_counts, run)
     number = {name: label for label, name in enumerate(classes)}
-    labels = photos["articleType"].map(number).to_numpy()
+    labels = photos["label"].map(number).to_numpy()
     with np.errstate(divide="ignore"):
         loss = -np.log(probabilities[np.arange(len(labels)), labels])
-    table = photos[["id", "year", "articleType"]].reset_index(drop=True)
+    table = photos[["id", "year", "label"]].reset_index(drop=True)
     table = pd.concat([table, top_classes(probabilities, classes)], axis=1)
-    return table.assign(loss=np.where(np.asarray(train_counts)[labels] > 0, loss, np.nan))
+    return table.assign(loss=np.where(np.asarray(fit_counts)[labels] > 0, loss, np.nan))
 
 
 def per_class_table(predictions: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
-    """``articleType, train, test, correct, accuracy`` of each class; the accuracy is NaN without test photos.
+    """``label, train, test, correct, accuracy`` of each class; the accuracy is NaN without test photos.
 
-    ``counts`` gives ``articleType, train``: photos in the even years, by class.
+    ``counts`` gives ``label, train``: photos to train on, by class.
     """
-    by_class = predictions.groupby("articleType")
-    right = (predictions["top1"] == predictions["articleType"]).groupby(predictions["articleType"]).sum()
-    table = counts[["articleType", "train"]].reset_index(drop=True)
-    table["test"] = by_class.size().reindex(table["articleType"], fill_value=0).to_numpy()
-    table["correct"] = right.reindex(table["articleType"], fill_value=0).to_numpy()
+    by_class = predictions.groupby("label")
+    right = (predictions["top1"] == predictions["label"]).groupby(predictions["label"]).sum()
+    table = counts[["label", "train"]].reset_index(drop=True)
+    table["test"] = by_class.size().reindex(table["label"], fill_value=0).to_numpy()
+    table["correct"] = right.reindex(table["label"], fill_value=0).to_numpy()
     table["accuracy"] = table["correct"] / table["test"].where(table["test"] > 0)
     return table
 
@@ -68,15 +86,15 @@ def per_class_table(predictions: pd.DataFrame, counts: pd.DataFrame) -> pd.DataF
 def metrics(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, float | int | None]:
     """The figures of merit, as fractions, of :func:`prediction_table`'s rows.
 
-    ``counts`` gives ``articleType, train``: photos in the even years, by class. ``ceiling`` is the share of test
+    ``counts`` gives ``label, train``: photos to train on, by class. ``ceiling`` is the share of test
     photos whose class has training photos: ``top1`` and ``top5`` can't pass it. ``macro`` is the mean accuracy of
     the learnable classes, those with training and test photos; ``few_shot`` that of those of them with 50 training
     photos or fewer. A mean of nothing is None.
     """
-    true, guess = predictions["articleType"], predictions["top1"]
+    true, guess = predictions["label"], predictions["top1"]
     seen = counts[counts["train"] > 0]
-    learnable = true.isin(seen["articleType"])
-    tested = seen[seen["articleType"].isin(true)]
+    learnable = true.isin(seen["label"])
+    tested = seen[seen["label"].isin(true)]
     few = tested[tested["train"] <= FEW_SHOT]
     in_top5 = (predictions[[f"top{k}" for k in range(1, TOP_K + 1)]].eq(true, axis=0)).any(axis=1)
 
@@ -93,9 +111,9 @@ def metrics(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, float 
         "ceiling": float(learnable.mean()),
         "top1_learnable": float((true == guess)[learnable].mean()) if len(tested) else None,
         "top5_learnable": float(in_top5[learnable].mean()) if len(tested) else None,
-        "macro": macro(tested["articleType"]),
+        "macro": macro(tested["label"]),
         "macro_classes": len(tested),
-        "few_shot": macro(few["articleType"]),
+        "few_shot": macro(few["label"]),
         "few_shot_classes": len(few),
     }
 
@@ -109,9 +127,9 @@ def best_and_worst(per_class: pd.DataFrame, n: int = 5) -> tuple[pd.DataFrame, p
 
 def confused_pairs(predictions: pd.DataFrame, n: int = 12) -> pd.DataFrame:
     """The most frequent mistakes: ``true, predicted, count, share`` (of the true class's test photos)."""
-    wrong = predictions[predictions["top1"] != predictions["articleType"]]
-    pairs = wrong.groupby(["articleType", "top1"]).size().rename_axis(["true", "predicted"]).reset_index(name="count")
-    pairs["share"] = pairs["count"] / pairs["true"].map(predictions["articleType"].value_counts())
+    wrong = predictions[predictions["top1"] != predictions["label"]]
+    pairs = wrong.groupby(["label", "top1"]).size().rename_axis(["true", "predicted"]).reset_index(name="count")
+    pairs["share"] = pairs["count"] / pairs["true"].map(predictions["label"].value_counts())
     return pairs.sort_values(["count", "share"], ascending=False, kind="stable").head(n).reset_index(drop=True)
 
 

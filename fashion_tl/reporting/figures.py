@@ -54,25 +54,28 @@ def need(table: pd.DataFrame, name: str, *columns: str, rows: int = 1) -> None:
 
 
 @styled
-def class_distribution(counts: pd.DataFrame, source: str, top: int | None = None) -> Figure:
+def class_distribution(
+    counts: pd.DataFrame, source: str, top: int | None = None, sides: tuple[str, str] | None = None
+) -> Figure:
     """Photos per class on a log scale; marks where a class has none to train on or none to test.
 
-    ``counts``: articleType, train, test (photos in even and odd years), one row per class, largest first;
-    ``top`` keeps the first so many. ValueError also where ``top`` is below 1."""
-    need(counts, "counts", "articleType", "train", "test")
+    ``counts``: label, train, test (photos), one row per class, largest first; ``top`` keeps the first so many;
+    ``sides`` says in words which photos train and which test. ValueError also where ``top`` is below 1."""
+    need(counts, "counts", "label", "train", "test")
     if top is not None and top < 1:
         raise ValueError(f"top is {top}: at least one class must be shown")
+    train_side, test_side = (f" ({words})" for words in sides) if sides else ("", "")
     shown = counts.head(top or len(counts))
     train, test = shown["train"].to_numpy(), shown["test"].to_numpy()
     marks = [
-        (train > 0, train, "training photos (even years)", TRAIN),
-        (test > 0, test, "test photos (odd years)", TEST),
+        (train > 0, train, f"training photos{train_side}", TRAIN),
+        (test > 0, test, f"test photos{test_side}", TEST),
         (train == 0, train, "no training photo: cannot be learned", NO_TRAIN),
         (test == 0, test, "no test photo: cannot be measured", NO_TEST),
     ]
     part = f"all {len(counts)}" if len(shown) == len(counts) else f"the {len(shown)} largest of {len(counts)}"
     note = f"{train.sum():,} training and {test.sum():,} test photos. Beside each row: training | test"
-    names, beside = [*zip(shown["articleType"])], [f"{a:,} | {b:,}" for a, b in zip(train, test, strict=True)]
+    names, beside = [*zip(shown["label"])], [f"{a:,} | {b:,}" for a, b in zip(train, test, strict=True)]
     title = f"Photos per class, {part} classes"
     figure, panels = rows_of_marks(names, beside, marks, "photos, log scale", title, source, note)
     least, most = min(train.min(), test.min()), max(train.max(), test.max(), 1)
@@ -150,7 +153,7 @@ def photo_grid(photos: np.ndarray, labels: Sequence[str], title: str, source: st
 
 def _predicted(predictions: pd.DataFrame) -> list[list[tuple[str, str]]]:
     """Per photo two lines: the predicted class with mark, probability and colour, and the true class."""
-    rows = [*predictions[["articleType", "top1", "p1"]].itertuples(index=False)]
+    rows = [*predictions[["label", "top1", "p1"]].itertuples(index=False)]
     short = shorten([name for true, top, _ in rows for name in (true, top)], len, LONGEST)
     looks = {True: ("✓", GREEN), False: ("✗", RED)}
     verdicts = [(short[true], f"{short[top]} {p:.0%}", looks[top == true]) for true, top, p in rows]
@@ -161,8 +164,8 @@ def _predicted(predictions: pd.DataFrame) -> list[list[tuple[str, str]]]:
 def sample_predictions(photos: np.ndarray, predictions: pd.DataFrame, title: str, source: str) -> Figure:
     """Up to 24 photos with the predicted class: ✓ and green, or ✗, red and the true class.
 
-    ``predictions``: articleType (true), top1, p1. ValueError also where the lengths differ."""
-    need(predictions, "predictions", "articleType", "top1", "p1")
+    ``predictions``: label (true), top1, p1. ValueError also where the lengths differ."""
+    need(predictions, "predictions", "label", "top1", "p1")
     captions = [lines[:1] if lines[0][1] == GREEN else lines for lines in _predicted(predictions)]
     colors = [lines[0][1] for lines in captions]
     note = f"{colors.count(GREEN)} of {len(colors)} right. Under each photo: predicted class and its probability"
@@ -174,7 +177,7 @@ def largest_losses(photos: np.ndarray, predictions: pd.DataFrame, title: str, so
     """``sample_predictions`` with the loss (one more column) and the true class under each photo.
 
     Without rows a figure that says so."""
-    need(predictions, "predictions", "articleType", "top1", "p1", "loss", rows=0)
+    need(predictions, "predictions", "label", "top1", "p1", "loss", rows=0)
     if predictions.empty:  # none has a loss
         return new_figure(7.5, 0.1, title, source, "No test photo is of a class that can be learned")[0]
     lines = _predicted(predictions)
@@ -230,8 +233,8 @@ def loss_curves(history: pd.DataFrame, title: str, source: str) -> Figure:
 def per_class_accuracy(per_class: pd.DataFrame, title: str, source: str) -> Figure:
     """Accuracy per class, highest first; the classes that could not be learned or measured come last.
 
-    ``per_class``: articleType, train, test, correct (photos), accuracy (fraction, NaN where test is 0)."""
-    need(per_class, "per_class", "articleType", "train", "test", "correct", "accuracy")
+    ``per_class``: label, train, test, correct (photos), accuracy (fraction, NaN where test is 0)."""
+    need(per_class, "per_class", "label", "train", "test", "correct", "accuracy")
     table = per_class.assign(untested=per_class["test"] == 0, untaught=per_class["train"] == 0)
     order = {"untested": True, "untaught": True, "accuracy": False, "test": False}
     table = table.sort_values([*order], ascending=[*order.values()], kind="stable", ignore_index=True)
@@ -249,7 +252,7 @@ def per_class_accuracy(per_class: pd.DataFrame, title: str, source: str) -> Figu
     mean = f"Mean of the {known.sum()} classes with training and test photos: {mean}. "
     beside = [f"{right:,.0f}/{photos:,}" for right, photos in zip(table["correct"], test, strict=True)]
     head = (title, source, mean + "Beside each row: right/test photos")
-    figure, panels = rows_of_marks([*zip(table["articleType"])], beside, marks, "accuracy", *head)
+    figure, panels = rows_of_marks([*zip(table["label"])], beside, marks, "accuracy", *head)
     for ax, _ in panels:
         ax.xaxis.set_major_formatter(PercentFormatter(1))
         ax.set_xlim(0, 1)

@@ -1,42 +1,134 @@
 """Which figures a run has, under which file names; drawn from its folder and the photos, without training."""
 
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fashion_tl.data.catalogue import LARGEST, POWERS, class_weights
+from fashion_tl.config import IN_LOSS
+from fashion_tl.data.catalogue import class_weights
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.errors import RunError
 from fashion_tl.files import StrPath, as_path
-from fashion_tl.reporting import figures
-from fashion_tl.reporting.evaluation import confused_pairs, largest_losses
+from fashion_tl.recipes import LARGEST, TRAININGS, first_steps
+from fashion_tl.reporting import evaluation, figures
+from fashion_tl.reporting.evaluation import confused_pairs
 from fashion_tl.runs import Run, open_run
 
-# After the published study's file names.
-SUFFIX = {"fc_only": "fconly", "direct": "direct", "top20": "20", "two_step": "142"}
-TITLE = {
-    "fc_only": "FC only",
-    "direct": "Direct",
-    "top20": "Two steps, first: the 20 largest classes",
-    "two_step": "Two steps, second: all classes",
-}
-OF_DATA = ("distribution", "distribution20", "weight", "sampledata", "sampledata2")
-OF_RUN = ("loss", "sample_results", "per_class", "confused", "largest_losses")
 SHOWN = 18  # photos in a grid
+Drawing = Callable[[Run, Data], Figure]
+# The figures of a run, by name: those that show its data, and those that show what it learned.
+OF_DATA: dict[str, Drawing] = {}
+OF_RUN: dict[str, Drawing] = {}
 
 
-def draw(name: str, run: Run, data: Data) -> Figure:
-    """Draw one of ``OF_DATA`` or ``OF_RUN``, save it in the run's folder ``figures/``, and return it."""
-    figure = _draw(name, run, data, run.source)
-    file = f"{name}_{SUFFIX[run.config.training]}.png" if name in OF_RUN else f"{name}.png"
-    figures.save(figure, run.folder / "figures" / file)
-    return figure
+def _kept_in(table: dict[str, Drawing]) -> Callable[[Drawing], Drawing]:
+    """Enter a function into a table, and have it save its figure in the run's folder ``figures/``, under its name.
+
+    The names are the published study's; those of a run's figures end with the training's suffix.
+    """
+
+    def enter(function: Drawing) -> Drawing:
+        name = function.__name__
+
+        @wraps(function)
+        def drawing(run: Run, data: Data) -> Figure:
+            figure = function(run, data)
+            end = f"_{TRAININGS[run.config.training].suffix}" if table is OF_RUN else ""
+            figures.save(figure, run.folder / "figures" / f"{name}{end}.png")
+            return figure
+
+        table[name] = drawing
+        return drawing
+
+    return enter
+
+
+@_kept_in(OF_DATA)
+def distribution(run: Run, data: Data) -> Figure:
+    """Photos of every class."""
+    split = data.catalogue.split
+    return figures.class_distribution(data.catalogue.counts, run.source, sides=(split.train, split.test))
+
+
+@_kept_in(OF_DATA)
+def distribution20(run: Run, data: Data) -> Figure:
+    """Photos of each of the 20 largest classes."""
+    split = data.catalogue.split
+    return figures.class_distribution(data.catalogue.counts, run.source, LARGEST, (split.train, split.test))
+
+
+@_kept_in(OF_DATA)
+def sampledata(run: Run, data: Data) -> Figure:
+    """Some training photos."""
+    return _photos("train", f"Training photos ({data.catalogue.split.train})", run, data)
+
+
+@_kept_in(OF_DATA)
+def sampledata2(run: Run, data: Data) -> Figure:
+    """Some test photos."""
+    return _photos("test", f"Test photos ({data.catalogue.split.test})", run, data)
+
+
+@_kept_in(OF_DATA)
+def weight(run: Run, data: Data) -> Figure:
+    """How much more a photo of a rare class counts."""
+    config, counts = run.config, data.task.fit_counts
+    power = 0.0 if config.balance == "none" else config.balance_power
+    # In the logits, it is what multiplies the odds of each class, beside the network's own.
+    place = "in the loss" if config.balance in IN_LOSS else "in the softmax"
+    where = place if power else "alike for all: nothing is balanced"
+    formula = f"$w_c = (N / n_c)^{{{power:g}}}$ {where}, scaled to a mean of 1 over the training photos"
+    return figures.class_weights_chart(data.task.classes, counts, class_weights(counts, power), formula, run.source)
+
+
+@_kept_in(OF_RUN)
+def loss(run: Run, data: Data) -> Figure:
+    """Loss and accuracy over the epochs."""
+    return figures.loss_curves(run.history, _title(run, "loss and accuracy"), run.source)
+
+
+@_kept_in(OF_RUN)
+def sample_results(run: Run, data: Data) -> Figure:
+    """Some test photos with what the network says of them."""
+    chosen = choose(run.predictions)
+    return figures.sample_predictions(photos_of(chosen, data), chosen, _title(run, "sample predictions"), run.source)
+
+
+@_kept_in(OF_RUN)
+def per_class(run: Run, data: Data) -> Figure:
+    """The accuracy of every class."""
+    return figures.per_class_accuracy(run.per_class, _title(run, "accuracy per class"), run.source)
+
+
+@_kept_in(OF_RUN)
+def confused(run: Run, data: Data) -> Figure:
+    """Which classes it takes for which."""
+    return figures.confused_pairs(confused_pairs(run.predictions), _title(run, "most confused pairs"), run.source)
+
+
+@_kept_in(OF_RUN)
+def largest_losses(run: Run, data: Data) -> Figure:
+    """The test photos that it was most wrong about."""
+    chosen = evaluation.largest_losses(run.predictions)
+    return figures.largest_losses(photos_of(chosen, data), chosen, _title(run, "largest losses"), run.source)
+
+
+def _photos(part: str, title: str, run: Run, data: Data) -> Figure:
+    chosen = choose(data.table(part))
+    return figures.photo_grid(photos_of(chosen, data), list(chosen["label"]), title, run.source)
+
+
+def _title(run: Run, what: str) -> str:
+    title = TRAININGS[run.config.training].title
+    return f"{title}{' (RANDOM weights)' if run.is_random else ''}: {what}"
 
 
 def open_steps(folder: StrPath, data_path: StrPath, cache: StrPath | None = None) -> list[tuple[Run, Data]]:
-    """The run in a folder, with its data; of two steps both, the first before the second.
+    """The run in a folder, with its data; of an approach in steps all, the first one first.
 
     RunError when none lies there, or it was made on other data.
     """
@@ -44,54 +136,22 @@ def open_steps(folder: StrPath, data_path: StrPath, cache: StrPath | None = None
     data = load_data(data_path, run.config, cache, quiet=True)
     if data.fingerprint != run.about["data"]["fingerprint"]:
         raise RunError(f"{folder} was made on other data ({run.about['data']['name']}) than {data.root.name}")
-    first = run.folder / "top20"
-    return [(open_run(first), data.largest()), (run, data)] if first.is_dir() else [(run, data)]
+    before = [run.folder / training for training in first_steps(run.config.training)]
+    runs = [*(open_run(below) for below in before if below.is_dir()), run]
+    return [(each, data.largest(each.config.largest)) for each in runs]
 
 
 def draw_all(folder: StrPath, data_path: StrPath, cache: StrPath | None = None) -> list[Path]:
-    """Draw every figure of a finished run again (of both its steps, for two-step); returns the files.
+    """Draw every figure of a finished run again (of each step, where there are steps); returns the files.
 
     Raises:
         RunError: when the run isn't finished, or was made on other data.
     """
     folder = as_path(folder)
     for run, data in open_steps(folder, data_path, cache):
-        for name in (*(OF_DATA if run.folder == folder else ()), *OF_RUN):
-            draw(name, run, data)
+        for drawing in (*(OF_DATA.values() if run.folder == folder else ()), *OF_RUN.values()):
+            drawing(run, data)
     return sorted(folder.rglob("figures/*.png"))
-
-
-def _draw(name: str, run: Run, data: Data, source: str) -> Figure:
-    title = TITLE[run.config.training] + (" (RANDOM weights)" if run.is_random else "")
-    if name in ("distribution", "distribution20"):
-        return figures.class_distribution(data.catalogue.counts, source, LARGEST if name.endswith("20") else None)
-    if name == "weight":
-        counts, config = data.task.train_counts, run.config
-        power, words = POWERS[config.class_weights], "in the loss"
-        if config.logit_adjustment and power:
-            words += f" (beside logit adjustment by {config.logit_adjustment:g})"
-        elif config.logit_adjustment:  # what it multiplies the odds of each class by, beside the network's own
-            power, words = config.logit_adjustment, "in the softmax"
-        formula = f"$w_c = (N / n_c)^{{{power:g}}}$ {words}, scaled to a mean of 1 over the training photos"
-        return figures.class_weights_chart(data.task.classes, counts, class_weights(counts, power), formula, source)
-    if name in ("sampledata", "sampledata2"):
-        part = "train" if name == "sampledata" else "test"
-        chosen = choose(data.table(part))
-        words = "Training photos (even years)" if part == "train" else "Test photos (odd years)"
-        return figures.photo_grid(photos_of(chosen, data), list(chosen["articleType"]), words, source)
-    if name == "loss":
-        return figures.loss_curves(run.history, f"{title}: loss and accuracy", source)
-    if name == "per_class":
-        return figures.per_class_accuracy(run.per_class, f"{title}: accuracy per class", source)
-    if name == "confused":
-        return figures.confused_pairs(confused_pairs(run.predictions), f"{title}: most confused pairs", source)
-    if name == "sample_results":
-        chosen = choose(run.predictions)
-        return figures.sample_predictions(photos_of(chosen, data), chosen, f"{title}: sample predictions", source)
-    if name == "largest_losses":
-        chosen = largest_losses(run.predictions)
-        return figures.largest_losses(photos_of(chosen, data), chosen, f"{title}: largest losses", source)
-    raise ValueError(f"no figure is called {name!r}; there are {', '.join(OF_DATA + OF_RUN)}")
 
 
 def choose(table: pd.DataFrame) -> pd.DataFrame:
@@ -102,4 +162,4 @@ def choose(table: pd.DataFrame) -> pd.DataFrame:
 
 def photos_of(table: pd.DataFrame, data: Data) -> np.ndarray:
     """The photos of a table's ids: uint8 [rows, height, width, 3]."""
-    return data.photos.array[pd.Index(data.photos.ids).astype(str).get_indexer(table["id"].astype(str))]
+    return data.photos.array[pd.Index(data.photos.ids).get_indexer(table["id"])]

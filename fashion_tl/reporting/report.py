@@ -18,9 +18,10 @@ from fashion_tl.data.catalogue import FEW_SHOT
 from fashion_tl.data.dataset import Data
 from fashion_tl.errors import RunError
 from fashion_tl.files import StrPath, as_path, replacing
+from fashion_tl.recipes import TRAININGS
 from fashion_tl.reporting import layout
 from fashion_tl.reporting.evaluation import confused_pairs, largest_losses
-from fashion_tl.reporting.gallery import TITLE, choose, open_steps, photos_of
+from fashion_tl.reporting.gallery import choose, open_steps, photos_of
 from fashion_tl.runs import Run, refuse_own_file
 
 PHOTO = (180, 240)  # width × height in pixels that a photo is made to fit; smaller ones stay as they are
@@ -55,7 +56,8 @@ def _gathered(run: Run, data: Data) -> dict[str, Any]:
     predictions, per_class = run.predictions, run.per_class
     return {
         "run": run,
-        "title": TITLE[run.config.training],
+        "split": data.catalogue.split,
+        "title": TRAININGS[run.config.training].title,
         "charts": [_chart(run.history, kind) for kind in LINES],
         "unseen": per_class["test"][per_class["train"] == 0].loc[lambda photos: photos > 0],
         "classes": per_class.to_dict("records"),
@@ -98,7 +100,7 @@ def _with_photos(predictions: pd.DataFrame, data: Data) -> list[dict[str, Any]]:
         photo.thumbnail(PHOTO)
         photo.save(file, "JPEG", quality=80)
         uri = f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
-        is_right = row["top1"] == row["articleType"]
+        is_right = row["top1"] == row["label"]
         shown.append(row | {"photo": uri, "size": photo.size, "name": names[row["id"]], "is_right": is_right})
     return shown
 

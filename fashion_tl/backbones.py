@@ -1,0 +1,65 @@
+"""The table of backbones: torchvision's ResNets, and what differs between them."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fashion_tl.errors import ConfigError, in_a_line
+
+if TYPE_CHECKING:  # torch is imported where a network is built: the command line's help needs none
+    from torch import nn
+    from torchvision.models import WeightsEnum
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network by torchvision's ``name``; ``title`` is what figures call it.
+
+    Its features, the inputs of its last layer ``fc``, have ``width`` values. Its children are conv1, bn1, relu,
+    maxpool, layer1 to layer4, avgpool and fc.
+    """
+
+    name: str
+    title: str
+    width: int = 2048
+
+    def build(self) -> "nn.Module":
+        """The network with random weights, for ImageNet's 1,000 classes."""
+        from torchvision.models import get_model_builder
+
+        return get_model_builder(self.name)(weights=None)
+
+    @property
+    def weights(self) -> "type[WeightsEnum]":
+        """torchvision's weights for it."""
+        from torchvision.models import get_model_weights
+
+        return get_model_weights(self.name)
+
+    @property
+    def weights_names(self) -> tuple[str, ...]:
+        """Their names, without DEFAULT, another name for one of them."""
+        return tuple(member.name for member in self.weights)
+
+
+BACKBONES = {
+    each.name: each
+    for each in (
+        Backbone("resnet18", "ResNet-18", 512),
+        Backbone("resnet34", "ResNet-34", 512),
+        Backbone("resnet50", "ResNet-50"),
+        Backbone("resnet101", "ResNet-101"),
+        Backbone("resnet152", "ResNet-152"),
+        Backbone("resnext50_32x4d", "ResNeXt-50 32×4d"),
+        Backbone("resnext101_32x8d", "ResNeXt-101 32×8d"),
+        Backbone("resnext101_64x4d", "ResNeXt-101 64×4d"),
+        Backbone("wide_resnet50_2", "Wide ResNet-50-2"),
+        Backbone("wide_resnet101_2", "Wide ResNet-101-2"),
+    )
+}
+
+
+def find_backbone(name: str) -> Backbone:
+    """The row of this name; ConfigError where there is none."""
+    if not isinstance(name, str) or name not in BACKBONES:
+        raise ConfigError(f"backbone must be one of {', '.join(BACKBONES)}, not {in_a_line(name)}")
+    return BACKBONES[name]

@@ -1,0 +1,135 @@
+"""The table of approaches, the trainings that they are made of, and the two recipes of each training."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fashion_tl.config import RECIPES, Config
+from fashion_tl.errors import ConfigError
+
+LARGEST = 20  # classes in the first step of two-step
+
+# The published study's own settings, alike for all its trainings. A frozen BatchNorm layer stays still here, though
+# (there its running statistics went on drifting), and a tenth of each class validates, not a fifth of all photos.
+PUBLISHED = {
+    "image_size": (224, 224),
+    "mean": (0.5, 0.5, 0.5),
+    "std": (0.5, 0.5, 0.5),
+    "epochs": 20,
+    "batch_size": 16,
+    "lr": 0.001,
+    "momentum": 0.0,
+    "weight_decay": 0.0,
+    "schedule": "constant",
+    "balance": "weighted mean",
+    "balance_power": 1.0,
+}
+
+# What won on the validation photos, and mixup: results/tuning.md has the trials.
+BALANCED = {
+    "balance": "logits",
+    "balance_power": 0.5,
+    "label_smoothing": 0.1,
+    "flip": True,
+    "flip_test": True,
+}
+FINE_TUNING = BALANCED | {
+    "image_size": (160, 120),
+    "mixup": 0.2,
+    "frozen_batchnorm": True,
+    "epochs": 8,
+    "optimizer": "adamw",
+    "lr": 3e-3,
+    "backbone_lr_ratio": 0.1,
+    "weight_decay": 0.05,
+    "warmup_epochs": 0.5,
+}
+TWO_STEP = FINE_TUNING | {"backbone_lr_ratio": 0.2}
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training: its title, the end of its figures' file names, and the settings of its tuned recipe.
+
+    ``largest`` says how many of the largest classes it is about; 0 stands for all.
+    """
+
+    title: str
+    suffix: str
+    tuned: Mapping[str, Any]
+    largest: int = 0
+
+
+@dataclass(frozen=True)
+class Approach:
+    """An approach: its function, its trainings in order, its notebook.
+
+    ``function`` is ``module:name``, and looked up when the approach runs: the command line's help needs no torch. The
+    last training is the approach's result. Its run lies in the approach's folder, the others in folders below, by
+    their names. ``from_random`` are the settings that a start from random weights needs to get anywhere.
+    """
+
+    title: str
+    function: str
+    trainings: tuple[str, ...]
+    notebook: str
+    from_random: Mapping[str, Any] = field(default_factory=dict)
+
+
+TRAININGS: dict[str, Training] = {
+    "fc_only": Training(
+        "FC only",
+        "fconly",
+        BALANCED | {"image_size": (224, 168), "batch_size": 128, "lr": 1.0, "weight_decay": 1e-5},
+    ),
+    "direct": Training("Direct", "direct", FINE_TUNING),
+    "top20": Training("First of two steps (largest classes)", "20", TWO_STEP, LARGEST),
+    "two_step": Training("Second of two steps (all classes)", "142", TWO_STEP),
+}
+
+# Made for ImageNet's weights, the recipes lead random ones nowhere in the sample's few epochs; these do somewhere.
+SMALL = {"image_size": [80, 60]}
+FROM_NOTHING = SMALL | {"optimizer": "sgd", "lr": 0.005, "backbone_lr_ratio": 1.0, "weight_decay": 1e-4, "mixup": 0.0}
+HERE = "fashion_tl.approaches"
+APPROACHES: dict[str, Approach] = {
+    "fc_only": Approach("FC only", f"{HERE}:fc_only", ("fc_only",), "01_fc_only", SMALL | {"lr": 0.01}),
+    "direct": Approach("Direct", f"{HERE}:direct", ("direct",), "02_direct", FROM_NOTHING),
+    "two_step": Approach("Two steps", f"{HERE}:two_step", ("top20", "two_step"), "03_two_step", FROM_NOTHING),
+}
+
+
+def make_config(training: str, recipe: str = "tuned", **settings: Any) -> Config:
+    """The recipe's settings for one training, with those given (and not None) in their place.
+
+    ConfigError names the training, recipe or setting that can't be.
+    """
+    if training not in TRAININGS:
+        raise ConfigError(f"training must be one of {', '.join(TRAININGS)}, not {training!r}")
+    if recipe not in RECIPES:
+        raise ConfigError(f"recipe must be one of {', '.join(RECIPES)}, not {recipe!r}")
+    row = TRAININGS[training]
+    own = PUBLISHED if recipe == "published" else row.tuned
+    return Config(training, recipe, largest=row.largest).change(**own).change(**settings)
+
+
+def approach_configs(name: str, recipe: str = "tuned", **settings: Any) -> list[Config]:
+    """The settings of each training of an approach; ConfigError as :func:`make_config`.
+
+    ``largest`` goes to the trainings that are about the largest classes, where there are any.
+    """
+    if name not in APPROACHES:
+        raise ConfigError(f"no approach is called {name!r}; there are {', '.join(APPROACHES)}")
+    trainings = APPROACHES[name].trainings
+    some = any(TRAININGS[training].largest for training in trainings)
+    return [
+        make_config(
+            training, recipe, **settings | ({} if TRAININGS[training].largest or not some else {"largest": None})
+        )
+        for training in trainings
+    ]
+
+
+def first_steps(training: str) -> tuple[str, ...]:
+    """The trainings before this one in its approach. Their runs lie in folders of these names, below its own."""
+    rows = (row for row in APPROACHES.values() if row.trainings[-1] == training)
+    return next((row.trainings[:-1] for row in rows), ())

@@ -1,0 +1,84 @@
+"""Which rows train and which test: a rule that is written as a setting."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fashion_tl.errors import ConfigError, in_a_line
+
+PARTS = {
+    **dict.fromkeys(("train", "training", "trainval"), "train"),
+    **dict.fromkeys(("test", "testing"), "test"),
+    **dict.fromkeys(("val", "valid", "validation", "eval", "dev"), "val"),
+}
+EVEN_ODD = "even-odd"
+WAYS = "even-odd, year<=2014, random:0.2 (the share that tests) or column:NAME (which holds train, test, val)"
+
+
+@dataclass(frozen=True)
+class Split:
+    """A rule. ``train`` and ``test`` are words for the two sides, to follow "photos of" and "only in".
+
+    ``needs_year`` and ``column`` say what a row must have. ``is_drawn``: chance decides, not the data.
+    """
+
+    train: str
+    test: str
+    needs_year: bool = False
+    column: str | None = None
+    last_year: int | None = None  # that trains
+    share: float = 0.0  # of each class that tests, drawn
+
+    @property
+    def is_drawn(self) -> bool:
+        return self.share > 0
+
+    @property
+    def rule(self) -> str:
+        return f"{self.train} train, {self.test} test"
+
+    def parts(self, table: pd.DataFrame, seed: int) -> np.ndarray:
+        """``"train"``, ``"val"`` or ``"test"`` for each row: str [rows]; "" where a row's own column says neither.
+
+        Args:
+            table: with the columns ``label``, and ``year`` (whole numbers) or ``column`` where the rule needs them.
+            seed: decides what is drawn.
+        """
+        if self.column:
+            return table[self.column].str.strip().str.lower().map(PARTS).fillna("").to_numpy(dtype=str)
+        if self.is_drawn:
+            return np.where(_drawn(table["label"], self.share, seed), "test", "train")
+        years = table["year"].to_numpy(dtype=np.int64)
+        trains = years % 2 == 0 if self.last_year is None else years <= self.last_year
+        return np.where(trains, "train", "test")
+
+
+# Of photos that lie in folders called so; the folders themselves say which is which.
+FOLDERS = Split("the train folder", "the test folder")
+
+
+def parse_split(text: Any) -> Split:
+    """The rule that a setting's text means; ConfigError with the ways to write one."""
+    given, text = text, text.strip() if isinstance(text, str) else ""
+    if text == EVEN_ODD:
+        return Split("even years", "odd years", needs_year=True)
+    if year := re.fullmatch(r"year\s*<=\s*(\d{4})", text):
+        words = f"years up to {year[1]}", f"years after {year[1]}"
+        return Split(*words, needs_year=True, last_year=int(year[1]))
+    if (share := re.fullmatch(r"random:\s*(0?\.\d+)", text)) and float(share[1]) > 0:
+        tests = float(share[1])
+        return Split(f"a drawn {1 - tests:.0%}", f"the other {tests:.0%}", share=tests)
+    if (column := re.fullmatch(r"column:\s*(\S.*)", text)) is not None:
+        return Split(f"{column[1]} “train”", f"{column[1]} “test”", column=column[1])
+    raise ConfigError(f"split must be {WAYS}, not {in_a_line(given)}")
+
+
+def _drawn(labels: pd.Series, share: float, seed: int) -> np.ndarray:
+    """A share of each class, bool [rows]; of a class with one row, that row trains."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    rank = labels.iloc[order].groupby(labels.iloc[order]).cumcount().sort_index().to_numpy()
+    size = labels.groupby(labels).transform("size").to_numpy()
+    return rank < np.where(size > 1, np.maximum(1, np.round(share * size)), 0)

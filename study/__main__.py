@@ -1,0 +1,183 @@
+"""What makes the numbers on record: trainings, trials, checks, and the tables and charts that are made of them."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from fashion_tl import commandline
+from fashion_tl.data.dataroot import SAMPLE
+from fashion_tl.errors import ConfigError
+from fashion_tl.files import as_path
+from fashion_tl.recipes import APPROACHES
+from study.records import RESULTS
+
+# Each command imports what it needs, so that --help waits for nothing.
+
+
+def train(args: argparse.Namespace) -> None:
+    from study import train
+
+    train.main(args.data, args.weights, args.out, args.results, args.cache, args.only, args.gpu)
+
+
+def tune(args: argparse.Namespace) -> None:
+    from study import tune
+
+    tune.main(args.data, args.weights, args.out, args.results, args.cache, args.only, args.trial)
+
+
+def heads(args: argparse.Namespace) -> None:
+    from study import heads
+
+    heads.main(args.data, args.weights, args.cache, args.results)
+
+
+def flips(args: argparse.Namespace) -> None:
+    from study import flips
+
+    flips.main(args.runs, args.data, args.cache, args.results)
+
+
+def data_check(args: argparse.Namespace) -> None:
+    from study import data_check
+
+    data_check.main(args.data, args.cache, args.results)
+
+
+def record(args: argparse.Namespace) -> None:
+    from study.record import record
+
+    if len(args.runs) > 1 and (args.name or args.base or args.group):
+        raise ConfigError("--name, --base and --group are for a single run")
+    for run in args.runs:
+        print(record(run, args.results, args.name, args.why, args.base, args.group))
+
+
+def check(args: argparse.Namespace) -> None:
+    from study import check
+
+    check.main(args.results, args.data, args.cache, args.pair)
+
+
+def compare(args: argparse.Namespace) -> None:
+    from study import compare
+
+    compare.main(args.results, args.runs)
+
+
+def render(args: argparse.Namespace) -> None:
+    from study import render
+
+    render.main()
+
+
+def speed(args: argparse.Namespace) -> None:
+    from study.bench import speed
+
+    speed.main(args.data, args.results)
+
+
+def company(args: argparse.Namespace) -> None:
+    from study.bench import company
+
+    company.main(args.results)
+
+
+def gpu(args: argparse.Namespace) -> None:
+    from study.bench import gpu
+
+    gpu.main(args.data, args.tiny, args.results)
+
+
+def precision(args: argparse.Namespace) -> None:
+    from study.bench import precision
+
+    precision.main(args.runs, args.data, args.results)
+
+
+def parser() -> argparse.ArgumentParser:
+    main = argparse.ArgumentParser(prog="python -m study", description=__doc__)
+    commands = main.add_subparsers(required=True, metavar="command")
+    add_trainings(commands)
+    add_records(commands)
+    bench = commands.add_parser(
+        "bench", help="How fast it is, beside what.", description="How fast it is, beside what."
+    )
+    add_benches(bench.add_subparsers(required=True, metavar="what"))
+    return main
+
+
+def add(
+    commands: argparse._SubParsersAction, function: Callable, words: str, data: bool = True
+) -> argparse.ArgumentParser:
+    """A command with a function's name that calls it, and writes where it is told."""
+    new = commandline.add_command(commands, function, words, data)
+    new.add_argument("--results", type=as_path, default=RESULTS, help="folder of the records (default: results/)")
+    return new
+
+
+def add_trainings(commands: argparse._SubParsersAction) -> None:
+    new = add(commands, train, "Make every run on record again, or what a GPU has time for.")
+    new.set_defaults(goes_on=commandline.GOES_ON)
+    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument("--out", required=True, help="folder for the runs")
+    new.add_argument("--only", action="append", default=[], metavar="NAME", help="this run alone; repeatable")
+    new.add_argument("--gpu", action="store_true", help="both recipes with three sizes and three seeds each, instead")
+
+    new = add(commands, tune, "Make the tuning's trials, which see no photo of an odd year.")
+    new.set_defaults(goes_on=commandline.GOES_ON)
+    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument("--out", required=True, help="folder for the trials")
+    new.add_argument("--only", action="append", default=[], choices=APPROACHES, help="this approach alone; repeatable")
+    new.add_argument("--trial", action="append", default=[], metavar="NAME", help="this trial alone; repeatable")
+
+    new = add(commands, heads, "FC only over five seeds, five folds and each even year: fc_head.json.")
+    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+
+    new = add(commands, flips, "Score finished runs without mirror images in testing: flips.json.")
+    new.add_argument("runs", nargs="+", help="folders with the names of their records")
+
+    add(commands, data_check, "Count what even and odd years share: data_check.json.")
+
+
+def add_records(commands: argparse._SubParsersAction) -> None:
+    new = add(commands, record, "Put finished runs on record.", data=False)
+    new.add_argument("runs", nargs="+", help="folders of the runs")
+    new.add_argument("--name", help="of the record, for a single run (default: its training's)")
+    new.add_argument("--base", action="append", metavar="NAME", help="a record that it is compared with; repeatable")
+    new.add_argument("--group", metavar="NAME", help="what runs share that differ in the seed alone")
+    new.add_argument("--why", default="on record", help="the test photos were looked at")
+
+    new = add(commands, check, "Compute every metric on record again, from predictions and styles.csv alone.")
+    new.add_argument("--pair", action="store_true", help="and compare the runs photo by photo: paired.json")
+
+    new = add(commands, compare, "Print runs on record side by side.", data=False)
+    new.add_argument("runs", nargs="*", help="names of records (default: all)")
+
+    words = "Make the documents' marked blocks and images/results/ from results/."
+    commandline.add_command(commands, render, words, data=False)
+
+
+def add_benches(commands: argparse._SubParsersAction) -> None:
+    new = add(
+        commands, speed, "Beside the published way and the bare network, on this machine (18 minutes).", data=False
+    )
+    new.add_argument("--data", required=True, help="a .zip in Kaggle's layout")
+
+    add(commands, company, "Only the rows beside other busy programs, in a file of their own.", data=False)
+
+    new = add(commands, gpu, "All that a GPU should be measured on (8 minutes).", data=False)
+    new.add_argument("--data", default=SAMPLE, help="folder or zip (default: the built-in sample)")
+    new.add_argument("--tiny", action="store_true", help="try this program itself; nothing is put on record")
+
+    new = add(commands, precision, "What bf16 changes in the answers of finished runs: precision.json.", data=False)
+    new.add_argument("runs", nargs="+", help="folders of the runs")
+    new.add_argument("--data", required=True, help="folder or zip of the photos and styles.csv")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return commandline.run(parser(), arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""How fast it is, beside the published way and the bare limit, on this machine: ``make bench`` (about 18 minutes).
+
+    python -m study bench speed --data data/fashion-product-images-small.zip
+
+prints one table and writes results/bench/<machine>.json. What a whole training takes is scaled up from a part of
+it, timed until it is steady; a row's note says so. Speed does not depend on weights: all networks are random.
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from fashion_tl.files import as_path
+from fashion_tl.recipes import make_config
+from study.bench import company, timing
+
+
+def main(data_path: str, results: Path) -> None:
+    """Measure, print the table, and keep it."""
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as compiled:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = compiled  # so that compiling starts from nothing
+        measure(as_path(data_path), Path(folder), results / "bench", started)
+
+
+def measure(path: Path, folder: Path, to: Path, started: float) -> None:
+    from fashion_tl.data.dataset import load_data
+    from study.bench import measures  # not before: torch reads where its compiler's cache is
+
+    data = load_data(path, make_config("direct"))
+    files, labels = measures.extract(data, measures.evenly(data.task.train, 256), folder)
+    light = measures.in_its_own_process("files", str(path))
+    rows, decoding = light["rows"], light["decoding"]
+    pieces: list[Callable[[], list[dict]]] = [
+        lambda: [measures.fc_only(data, files[:32], decoding, (224, 224), batches=2)],
+        lambda: [measures.fc_only(data, files, decoding, (80, 60), batches=8)],
+        lambda: measures.fine_tuning(data, files[:64], (80, 60), batch=64, batches=8),
+        lambda: measures.evaluation(data, (80, 60), batch=64, batches=16),
+        lambda: measures.fastai(files, labels, data),
+        lambda: measures.compiling(batches=4),
+        lambda: measures.per_photo(data),
+        lambda: measures.memory(path),
+        company.in_company,
+    ]
+    for piece in pieces:
+        print(f"{(time.perf_counter() - started) / 60:5.1f} min  {rows[-1]['name']}: {rows[-1]['ours']}", flush=True)
+        rows += piece()
+    timing.save(rows, to, data.root.name, len(data.photos.ids), started)

@@ -1,0 +1,28 @@
+"""The marked blocks of the documents: a function each, from the folder of results to Markdown."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from study.blocks import approaches, runs, speed, sureness
+from study.published import TRAININGS
+
+# By the name in the marker `<!-- results: NAME -->`; a training of the study has its story.
+BLOCKS: dict[str, Callable[[Path], str]] = {
+    "table": approaches.table,
+    "merits": approaches.merits,
+    "baselines": approaches.baselines,
+    "shift": approaches.shift,
+    "runs": runs.runs,
+    "seeds": runs.seeds,
+    "flips": runs.flips,
+    "pairs": runs.pairs,
+    "head": sureness.head,
+    "honest": sureness.honest,
+    "looks": runs.looks,
+    "trials": runs.trials,
+    "bench": speed.speed,
+    "bench_notes": speed.speed_notes,
+    "precision": speed.precision,
+    **{name: partial(approaches.story, name) for name in TRAININGS},
+}

@@ -1,0 +1,70 @@
+"""The runs on record and what was tried: all of them, their seeds, pairs, flips, looks and trials."""
+
+from pathlib import Path
+
+from fashion_tl.runs import read_table
+from study.blocks.markdown import markdown, percent, spread
+from study.compare import on_the_same_photos, with_interval
+from study.records import FIGURES, groups, read_measured, read_records
+
+
+def runs(results: Path) -> str:
+    """Every run on record, with what it takes to judge it."""
+    head = ["run", "recipe", "input", "flips", "epochs", "seed", "right", *FIGURES.values()]
+    head += ["learnable: top-1", "top-5", "minutes", "precision", "commit", "machine"]
+    rows, records = [], read_records(results)
+    for name, record in records.items():
+        ours, right = record.about, f"{record.about['correct']:,} of {record.about['n_test']:,}"
+        flips = [part for part, key in (("training", "flip"), ("test", "flip_test")) if ours["config"][key]]
+        row = [f"`{name}`", ours["recipe"], record.size, ", ".join(flips) or "–", ours["epochs"], ours["seed"], right]
+        row += [with_interval(ours, key) for key in (*FIGURES, "top1_learnable", "top5_learnable")]
+        rows.append([*row, f"{ours['minutes']:.0f}", ours["precision"], f"`{ours['commit']}`", ours["machine"]])
+    hours = sum(record.about["minutes"] for record in records.values()) / 60
+    return f"{markdown(head, rows)}\n\nAll together: {hours:.1f} hours."
+
+
+def seeds(results: Path) -> str:
+    """The mean and the spread of runs that differ in nothing but the seed."""
+    rows = []
+    for name, same in groups(read_records(results)).items():
+        if len(same) > 1:
+            shares = ([record.about[key] for record in same] for key in FIGURES)
+            rows.append([f"`{name}`", len(same), *map(spread, shares)])
+    if not rows:
+        return "Not measured yet; `python -m study train … --gpu` does."
+    return markdown(["run", "seeds", *(f"{title}, mean ± standard deviation" for title in FIGURES.values())], rows)
+
+
+def flips(results: Path) -> str:
+    """What averaging over mirror images in testing is worth."""
+    head = ["run", *(f"{title}: with, without" for title in FIGURES.values())]
+    rows = [
+        [f"`{name}`", *(f"{percent(each['with'][key])}, {percent(each['without'][key])}" for key in FIGURES)]
+        for name, each in (read_measured(results, "flips") or {}).items()
+    ]
+    return markdown(head, rows) if rows else "Not measured yet; `python -m study flips RUN … --data …` does."
+
+
+def pairs(results: Path) -> str:
+    """Runs compared on the same photos."""
+    table = on_the_same_photos(results)
+    if table.empty:
+        return "Nothing is compared yet; `python -m study check --data … --pair` does."
+    for name in ("first", "second"):
+        table[name] = "`" + table[name] + "`"
+    return markdown(list(table.columns), table.to_numpy().tolist())
+
+
+def looks(results: Path) -> str:
+    """Every time that a trained network was scored on the odd years."""
+    table = read_table(results / "looks.csv")
+    return markdown(list(table.columns), table.to_numpy().tolist())
+
+
+def trials(results: Path) -> str:
+    """Every tuning trial."""
+    table = read_table(results / "tuning.csv")
+    table.insert(list(table).index("val_macro") + 1, "criterion", table[["val_accuracy", "val_macro"]].mean(axis=1))
+    for name in ("val_accuracy", "margin95", "val_macro", "criterion"):
+        table[name] = table[name].map(percent)
+    return markdown(list(table.columns), table.to_numpy().tolist())

@@ -1,0 +1,43 @@
+"""How fast it is, machine by machine, and what the quicker numbers change."""
+
+import json
+from pathlib import Path
+
+from study.bench.timing import notes, show
+from study.blocks.markdown import percent
+from study.records import TITLES, read_measured
+
+
+def benches(results: Path) -> list[dict]:
+    """What ``python -m study bench`` measured, a machine each."""
+    return [json.loads(file.read_text()) for file in sorted((results / "bench").glob("*.json"))]
+
+
+def speed(results: Path) -> str:
+    """The tables, machine by machine."""
+    parts = []
+    for about in benches(results):
+        versions = ", ".join(f"{name} {about['versions'][name]}" for name in ("torch", "torchvision"))
+        data = f"{about['photos']:,} photos of {about['data']}"
+        parts.append(f"{about['machine']}; {versions}; {data}; commit {about['commit']}:\n\n{show(about['rows'])}")
+    return "\n\n".join(parts)
+
+
+def speed_notes(results: Path) -> str:
+    """How each row of those tables was measured."""
+    return "\n".join(notes(about["rows"]) for about in benches(results))
+
+
+def precision(results: Path) -> str:
+    """What bf16 changes, as ``python -m study bench precision`` measured it."""
+    if (measured := read_measured(results, "precision")) is None:
+        return "Not measured yet; `python -m study bench precision RUN … --data …` does."
+    changes = [
+        f"{TITLES[each['approach']]} at {'×'.join(map(str, each['image_size']))}: {each['correct_bf16']:,} right "
+        f"instead of {each['correct_fp32']:,}, {percent(each['same_answer'])} of the answers the same"
+        for each in measured
+    ]
+    return (
+        "Predicted in bf16 instead of float32, the same trained networks, those on record before the tuning and run "
+        f"whole from photos, differ by little ({'; '.join(changes)})."
+    )

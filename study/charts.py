@@ -1,0 +1,85 @@
+"""Charts of the runs on record, from their files alone: ``images/results/``. They show no product photo."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from fashion_tl.reporting.figures import confused_pairs, loss_curves, per_class_accuracy, save
+from fashion_tl.reporting.layout import BLUE, GREY, INK, ORANGE, RED, log_ticks, new_figure, styled
+from study.compare import BINS
+from study.published import read_published
+from study.records import FIGURES, TITLES, Record, read_records
+
+
+def draw_all(results: Path, images: Path) -> list[Path]:
+    """Draw every chart; returns the files."""
+    files, records = [], read_records(results)
+    shown = [records[name] for name in TITLES if name in records]
+    for record in shown:
+        title, source = TITLES[record.name], record.source
+        charts = {
+            "loss": loss_curves(record.history, f"{title}: loss and accuracy", source),
+            "per_class": per_class_accuracy(record.per_class, f"{title}: accuracy per class", source),
+            "confused": confused_pairs(record.confusions.head(12), f"{title}: most confused pairs", source),
+        }
+        files += [save(figure, images / f"{chart}_{record.name}.png") for chart, figure in charts.items()]
+    if shown:
+        source = shown[0].data
+        files.append(save(merit_chart(shown, read_published(results), source), images / "approaches.png"))
+    whole = [record for record in shown if not record.largest]
+    if whole:
+        files.append(save(photos_chart(whole, whole[0].data), images / "training_photos.png"))
+    return files
+
+
+@styled
+def merit_chart(records: Sequence[Record], published: dict[str, list[dict[str, Any]]], source: str) -> Figure:
+    """Each figure of merit of each result with its 95 % interval, the published ones, and the ceiling.
+
+    ``published`` is as from :func:`read_published`: by the run's name, one dict of figures for each ring to draw.
+    """
+    note = "Dot and line: ours with its 95 % interval over test photos. Rings: published (without flips; for two_step "
+    note += "with them, too). Red line: ceiling"
+    height = 0.3 * len(records) + 0.5
+    figure, add = new_figure(10, height, "The approaches side by side", source, note)
+    for place, (key, title) in enumerate(FIGURES.items()):
+        ax = add(1.55 + 2.1 * place, 0.4, 1.85, height - 0.6)
+        for row, record in enumerate(records):
+            if record.about[key] is not None:
+                ax.plot(record.about["interval95"][key], [row, row], color=BLUE, lw=2)
+                ax.plot(record.about[key], row, "o", color=BLUE, ms=5)
+            rings = [each[key] for each in published.get(record.name, []) if key in each]
+            ax.plot(rings, [row] * len(rings), "o", color=ORANGE, mfc="none", mew=1.6, ms=7)
+            if key.startswith("top"):
+                ax.plot([record.about["ceiling"]] * 2, [row - 0.4, row + 0.4], color=RED, lw=1.5)
+        ax.set(ylim=(len(records) - 0.5, -0.5), yticks=range(len(records)))
+        ax.set_yticklabels([record.name for record in records] if place == 0 else [])
+        ax.set_title(title, loc="left", size=9, color=INK)
+        ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        ax.tick_params(length=0)
+    return figure
+
+
+@styled
+def photos_chart(records: Sequence[Record], source: str) -> Figure:
+    """Accuracy of every class against its number of training photos, and the means by bins, a panel per run."""
+    note = "A dot per class with training and test photos, larger with more test photos. Lines: means over classes"
+    figure, add = new_figure(10, 3.1, "Accuracy against training photos", source, note)
+    wide = 9.2 / len(records)
+    for place, record in enumerate(records):
+        table = record.per_class[(record.per_class["train"] > 0) & (record.per_class["test"] > 0)]
+        ax = add(0.6 + place * wide, 0.45, wide - 0.25, 2.3)
+        ax.scatter(table["train"], table["accuracy"], 6 + table["test"] ** 0.6, color=BLUE, alpha=0.35, lw=0)
+        for low, high in zip(BINS, (*BINS[1:], 3000), strict=True):
+            mean = table.loc[table["train"].between(low, high, inclusive="left"), "accuracy"].mean()
+            ax.plot([low, high], [mean, mean], color=ORANGE, lw=2)
+        ax.set_xscale("log")
+        log_ticks(ax, 0.8, 4000)
+        ax.set(ylim=(-0.03, 1.05), xlabel="training photos, log scale")
+        ax.set_title(record.name, loc="left", size=9, color=INK)
+        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        ax.tick_params(length=0, labelleft=place == 0, labelcolor=GREY)
+    return figure

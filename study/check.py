@@ -1,0 +1,101 @@
+"""Every metric on record, computed again from the predictions and ``styles.csv`` alone."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from fashion_tl.data.catalogue import Catalogue, read_catalogue
+from fashion_tl.data.dataroot import open_root
+from fashion_tl.errors import RunError
+from fashion_tl.reporting.evaluation import confused_pairs, metrics, per_class_table
+from fashion_tl.runs import write_json
+from study.record import COUNTED
+from study.records import Record, groups, pairs, read_measured, read_records
+from study.uncertainty import intervals, paired_difference
+
+METRICS = (
+    *("n_test", "correct", "top1", "top5", "ceiling", "top1_learnable", "top5_learnable"),
+    *("macro", "macro_classes", "few_shot", "few_shot_classes", "interval95"),
+)
+CONFUSED = ["true", "predicted", "count"]
+DRAWN = 0.002  # by which intervals may differ: other versions of numpy may draw otherwise
+
+
+def main(results: Path, data: str, cache: str | None = None, pair: bool = False) -> None:
+    """Check all that is on record; with ``pair``, compare the runs photo by photo, and write ``paired.json``.
+
+    RunError names what differs.
+    """
+    records = read_records(results)
+    groups(records)
+    tables = check(records, data, cache)
+    for name in tables:
+        print(f"{name}: every metric is what its predictions say")
+    compared = paired(records, tables)
+    if pair:
+        write_json(results / "paired.json", compared)
+    elif not close(read_measured(results, "paired") or [], compared, DRAWN):
+        raise RunError(f"{results / 'paired.json'} is not what the predictions say; `check --pair` makes it again")
+
+
+def check(records: dict[str, Record], data: str, cache: str | None = None) -> dict[str, pd.DataFrame]:
+    """Compute every run's metrics and counts again.
+
+    Returns the predictions of each run, with the true class and its training photos. RunError names the file and the
+    metric that differs, or the file that can't be read or holds other photos.
+    """
+    root = open_root(data, cache)
+    return {name: check_record(each, read_catalogue(root, bad_rows(each)), data) for name, each in records.items()}
+
+
+def bad_rows(record: Record) -> str:
+    """What the run did with unreadable rows of ``styles.csv``. RunError where run.json is no record of ours."""
+    missing = [key for key in ("approach", "config", *METRICS) if key not in record.about]
+    if missing or "bad_rows" not in record.about["config"]:
+        what = ", ".join(missing) or "bad_rows in config"
+        raise RunError(f"{record.folder / 'run.json'} lacks {what}; record the run again")
+    return record.about["config"]["bad_rows"]
+
+
+def check_record(record: Record, catalogue: Catalogue, data: str) -> pd.DataFrame:
+    """Check one run; its predictions, with the true class and its training photos. RunError as from :func:`check`."""
+    counts = catalogue.counts[: record.largest or None]
+    tested = catalogue.table.loc[~catalogue.trains, ["id", "year", "label"]]
+    tested = tested[tested["label"].isin(counts["label"])].astype({"id": str})
+    ids = record.predictions["id"]
+    if set(ids) != set(tested["id"]) or ids.duplicated().any():
+        raise RunError(f"{record.folder / 'predictions.csv.gz'} does not hold each test photo of {data} once")
+    table = record.predictions.merge(tested.merge(counts[["label", "train"]]), on="id")
+    again = metrics(table, counts) | {"interval95": intervals(table, counts)}
+    for metric in METRICS:
+        value = record.about[metric]
+        if not close(value, again[metric], DRAWN if metric == "interval95" else 1e-9):
+            raise RunError(f"{record.folder / 'run.json'} says {metric} {value}, its predictions {again[metric]}")
+    counted = {
+        "per_class.csv": (record.per_class, per_class_table(table, counts), COUNTED),
+        "confusions.csv": (record.confusions, confused_pairs(table, len(tested)), CONFUSED),
+    }
+    for file, (kept, made, columns) in counted.items():
+        if not made[columns].equals(kept.reindex(columns=columns)):
+            raise RunError(f"{record.folder / file} is not what its predictions say")
+    return table
+
+
+def close(one: object, other: object, tolerance: float) -> bool:
+    """Whether two numbers, or dicts or lists of them, are the same up to a tolerance."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(close(one[key], other[key], tolerance) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(close, one, other, [tolerance] * len(one)))
+    return one == other if None in (one, other) or isinstance(one, str) else abs(one - other) <= tolerance
+
+
+def paired(records: dict[str, Record], tables: dict[str, pd.DataFrame]) -> list[dict]:
+    """The predictions of each run and of those that it is compared with, photo by photo. RunError for none alike."""
+    compared = []
+    for base, name in pairs(records):
+        try:
+            compared.append({"first": base, "second": name, **paired_difference(tables[base], tables[name])})
+        except ValueError as error:
+            raise RunError(f"{base} and {name} can't be compared: {error}") from error
+    return compared

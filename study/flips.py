@@ -1,0 +1,44 @@
+"""What averaging over mirror images in testing is worth: trained networks scored on the odd years without it.
+
+python -m study flips runs/results/direct_80x60 … --data …     # writes results/flips.json
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fashion_tl.files import as_path
+from fashion_tl.network.inference import forward, pick_device
+from fashion_tl.network.model import load_model
+from fashion_tl.reporting.evaluation import metrics, prediction_table
+from fashion_tl.reporting.gallery import open_steps
+from fashion_tl.runs import open_run, write_json
+from study.record import look
+from study.records import read_record
+
+
+def without_flips(folder: Path, data_path: str, cache: str | None = None) -> dict[str, float | int | None]:
+    """The figures of merit of a finished run's network (of two steps, the second's), each test photo predicted once.
+
+    RunError when the run was made on other data.
+    """
+    run, data = open_steps(folder, data_path, cache)[-1]
+    saved = load_model(run.model_path)
+    model = saved.model.to(pick_device())
+    logits = forward(model, data.batches("test", run.config), run.config.precision).numpy()
+    return metrics(prediction_table(data.table("test"), logits, saved.classes, saved.fit_counts), data.counts)
+
+
+def main(runs: Sequence[str], data: str, cache: str | None, results: Path) -> None:
+    """Score these finished runs again, whose folders have the names of their records; write ``flips.json``.
+
+    RunError where one is not on record, or was made on other data.
+    """
+    folders = [as_path(run) for run in runs]
+    for folder in folders:
+        read_record(results, folder.name)
+    found = {}
+    for folder in folders:
+        run, figures = open_run(folder), without_flips(folder, data, cache)
+        look(folder.name, run.metrics | figures, "without flips in testing", results)
+        found[folder.name] = {"with": {figure: run.metrics[figure] for figure in figures}, "without": figures}
+    write_json(results / "flips.json", found)

@@ -1,0 +1,86 @@
+"""A finished run taken into ``results/runs/NAME/``, and each look at the odd years into ``results/looks.csv``."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from fashion_tl.errors import RunError
+from fashion_tl.reporting.evaluation import TOP_K, confused_pairs
+from fashion_tl.runs import Run, open_run, read_table, write_json, write_table
+from study.records import read_record, recorded
+from study.uncertainty import intervals
+
+COUNTED = ["label", "train", "test", "correct"]
+TOP = [f"top{k}" for k in range(1, TOP_K + 1)]
+
+
+def record(
+    folder: str | os.PathLike,
+    results: Path,
+    name: str | None = None,
+    why: str = "on record",
+    base: Sequence[str] | None = None,
+    group: str | None = None,
+) -> Path:
+    """Take a finished run over: run.json with its metrics, their intervals and its settings; four tables; a look.
+
+    The tables are the history, the counts per class, how often each class was taken for which, and the predictions.
+
+    Args:
+        name: of its folder; by default its training's.
+        why: the odd years were looked at.
+        base: the names of the runs that it is compared with; by default those of the record that it replaces.
+        group: the name that it shares with runs that differ in the seed alone; by default as ``base``, or its own.
+
+    Returns the folder of the record. RunError for a run on the built-in sample, which measures nothing, for one that
+    isn't finished, and for a name that no folder can have.
+    """
+    run = finished(folder)
+    name = name or run.config.training
+    if Path(name).name != name or name.startswith("."):
+        raise RunError(f"{name!r} can't be the name of a record: a folder has it, so leave out slashes and a first dot")
+    before = read_record(results, name) if name in recorded(results) else None
+    if base is None:
+        base = before.base if before else []
+    if group is None:
+        group = before.group if before else name
+    predictions, per_class = run.predictions, run.per_class
+    about = {
+        "interval95": intervals(predictions, per_class),
+        "config": run.config.to_dict(),
+        "data_fingerprint": run.about["data"]["fingerprint"],
+        "weights_sha256_16": run.about["weights"]["fingerprint"],
+        "versions": run.about["versions"],
+    }
+    own = results / "runs" / name
+    own.mkdir(parents=True, exist_ok=True)
+    write_table(own / "history.csv", run.history, "%.6g")
+    write_table(own / "per_class.csv", per_class[COUNTED])
+    write_table(own / "confusions.csv", confused_pairs(predictions, len(predictions)), "%.4g")
+    write_table(own / "predictions.csv.gz", predictions[["id", *TOP, "p1"]].round({"p1": 3}))
+    write_json(own / "run.json", {"base": list(base), "group": group} | run.metrics | about)
+    look(name, run.metrics, why, results)
+    return own
+
+
+def finished(folder: str | os.PathLike) -> Run:
+    """A run that can go on record; RunError for any other."""
+    run = open_run(folder)
+    if run.about["data"]["name"] == "the built-in sample":
+        raise RunError(f"{folder} ran on the built-in sample; results/ holds measurements on real data alone")
+    if not run.is_finished:
+        raise RunError(f"{folder} was interrupted: its same command goes on; only a finished run is a result")
+    return run
+
+
+def look(name: str, metrics: dict, why: str, results: Path) -> None:
+    """Add to ``looks.csv`` that a trained network was scored on the odd years, unless that very look is there."""
+    new = {key: metrics[key] for key in ("commit", "seed", "epochs", "correct")}
+    new = {"run": name, **new, "input": "{}x{}".format(*metrics["image_size"]), "why": why}
+    file = results / "looks.csv"
+    table = read_table(file).astype(str) if file.exists() else pd.DataFrame(columns=list(new))
+    same = ["run", "commit", "seed", "correct"]
+    if not (table[same] == pd.Series({key: str(new[key]) for key in same})).all(axis=1).any():
+        write_table(file, pd.concat([table, pd.DataFrame([new])[list(table.columns)]]))

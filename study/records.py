@@ -1,0 +1,164 @@
+"""What is on record: ``results/runs/`` has a folder per run, the other measurements lie beside it."""
+
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fashion_tl.config import Config
+from fashion_tl.errors import RunError
+from fashion_tl.files import as_path
+from fashion_tl.runs import read_table
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+RESULTS = REPOSITORY / "results"
+# The trainings that tables and charts show, by the names of their records.
+TITLES = {
+    "fc_only": "FC only",
+    "direct": "Direct",
+    "top20": "Two steps: 20 classes",
+    "two_step": "Two steps: all",
+}
+FIGURES = {"top1": "top-1", "top5": "top-5", "macro": "macro", "few_shot": "few-shot"}
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run on record. ``about`` is its run.json; the tables are read when asked for. RunError where one can't be."""
+
+    folder: Path
+    about: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def base(self) -> list[str]:
+        """The names of the runs that it is compared with."""
+        return self.about["base"]
+
+    @property
+    def group(self) -> str:
+        """The name that it shares with the runs that differ from it in the seed alone."""
+        return self.about["group"]
+
+    @property
+    def largest(self) -> int:
+        """Of how many of the largest classes it knows; 0: all."""
+        return Config.from_dict(self.about["config"]).largest
+
+    @property
+    def data(self) -> str:
+        """The data and weights behind it, in one line."""
+        return f"Data: {self.about['data']} · ResNet-50 from {self.about['weights']}"
+
+    @property
+    def source(self) -> str:
+        """:attr:`data`, and how it was trained."""
+        return f"{self.data} · {self.about['recipe']} recipe, {self.size}, {self.about['epochs']} epochs"
+
+    @property
+    def size(self) -> str:
+        """Height and width of the network's input: ``"160×120"``."""
+        return "×".join(map(str, self.about["image_size"]))
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        return self._read("history.csv")
+
+    @cached_property
+    def per_class(self) -> pd.DataFrame:
+        """``label, train, test, correct, accuracy``; without a test photo, the accuracy is NaN."""
+        table = self._read("per_class.csv")
+        return table.assign(accuracy=table["correct"] / table["test"].where(table["test"] > 0))
+
+    @cached_property
+    def confusions(self) -> pd.DataFrame:
+        return self._read("confusions.csv")
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        return self._read("predictions.csv.gz")
+
+    def _read(self, name: str) -> pd.DataFrame:
+        try:
+            return read_table(self.folder / name)
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.folder / name} can't be read ({error}); record the run again") from error
+
+
+def read_record(results: str | os.PathLike, name: str) -> Record:
+    """One run on record; RunError when there is none of this name, or its run.json can't be used."""
+    folder = as_path(results) / "runs" / name
+    if not folder.is_dir():
+        raise RunError(f"{folder}: no run of this name is on record; there are: {', '.join(recorded(results))}")
+    file = folder / "run.json"
+    try:
+        about = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise RunError(f"{file} can't be read ({error}); record the run again") from error
+    for key, kind, words in (("base", list, "a list of names of runs"), ("group", str, "a name")):
+        if not isinstance(about.get(key), kind):
+            raise RunError(f'{file} must have "{key}", {words}')
+    return Record(folder, about)
+
+
+def recorded(results: str | os.PathLike) -> list[str]:
+    """The names of the runs on record: of the folders in ``runs/``, hidden ones aside."""
+    runs = as_path(results) / "runs"
+    return (
+        sorted(each.name for each in runs.iterdir() if each.is_dir() and each.name[0] != ".") if runs.is_dir() else []
+    )
+
+
+def read_records(results: str | os.PathLike) -> dict[str, Record]:
+    """All runs on record, by name. RunError as from :func:`read_record`."""
+    return {name: read_record(results, name) for name in recorded(results)}
+
+
+def read_measured(results: str | os.PathLike, name: str) -> Any:
+    """Another measurement, of the file ``NAME.json``; None where it isn't there yet. RunError when it can't be read."""
+    file = as_path(results) / f"{name}.json"
+    try:
+        return json.loads(file.read_text()) if file.exists() else None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{file} can't be read ({error}); make it again") from error
+
+
+def pairs(records: dict[str, Record]) -> list[tuple[str, str]]:
+    """Each run with each that it is compared with, (base, run): those with a title first.
+
+    RunError when a base isn't on record.
+    """
+    found = []
+    for record in sorted(records.values(), key=lambda record: (record.name not in TITLES, record.name)):
+        for base in record.base:
+            if base not in records:
+                raise RunError(
+                    f'{record.folder / "run.json"} compares it with {base!r} ("base"), which is not on record; '
+                    "record that run too, or remove its name there"
+                )
+            found.append((base, record.name))
+    return found
+
+
+def groups(records: dict[str, Record]) -> dict[str, list[Record]]:
+    """The runs that differ in the seed alone, by the name that they share. RunError when they differ in more."""
+    found: dict[str, list[Record]] = {}
+    for record in records.values():
+        found.setdefault(record.group, []).append(record)
+    for first, *others in found.values():
+        for other in others:
+            changed = [key for key, value in first.about["config"].items() if value != other.about["config"].get(key)]
+            if changed != ["seed"]:
+                what = f"in {', '.join(changed)}" if changed else "in nothing, not even the seed"
+                raise RunError(
+                    f'{first.folder} and {other.folder} have one "group", of runs that differ in the seed alone, '
+                    f"but these differ {what}; give one of them a group of its own"
+                )
+    return found

@@ -1,0 +1,164 @@
+"""Every training that the results name, one after the other; each goes on record when it is finished.
+
+python -m study train --data … --weights … --out runs/results [--only direct]
+
+How long those on record took on two cores stands in results/README.md. A run that was killed goes on after its last
+epoch. ``--gpu`` makes instead what two cores have no time for: every approach by both recipes, with three seeds
+each, at 80×60, 224×168 and the size that won. Their names begin with ``gpu_``: those on record stay.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fashion_tl.approaches import run_approach, start_run, train, train_and_finish, unless_interrupted
+from fashion_tl.data.dataset import load_data
+from fashion_tl.errors import ConfigError
+from fashion_tl.files import as_path
+from fashion_tl.network.model import available_weights, build_network, freeze_all_but_head
+from fashion_tl.recipes import TRAININGS, make_config
+from fashion_tl.runs import Run
+from study.record import record
+
+
+def lp_ft(
+    data_path: str, weights: str, folder: Path, recipe: str = "tuned", cache: str | None = None, **settings
+) -> list[Run]:
+    """Direct, started from the head that FC only learns (Kumar et al., 2022)."""
+    config = make_config("direct", recipe, **settings)
+    weights = available_weights(weights, is_sample=False)
+    head_config = make_config("fc_only", recipe, seed=config.seed, image_size=config.image_size)
+    data = load_data(data_path, config, cache)
+    run = start_run(folder, config, data, weights)
+    head_run = start_run(folder / "head", head_config, data, weights)
+    model = build_network(data.task.num_classes, weights, config)
+    freeze_all_but_head(model)
+    unless_interrupted(train(model, data, head_run))  # which never sees a test photo
+    model.requires_grad_(True)
+    return [train_and_finish(model, data, run)]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """How a run goes on record: its name, the names of those it is compared with, and what its seeds share."""
+
+    name: str
+    base: tuple[str, ...] = ()
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training to put on record: a function of the approaches, its settings, why the odd years are looked at, and
+    an entry for each run that it returns. It has the name of the last of them."""
+
+    train: Callable[..., list[Run]]
+    settings: dict[str, Any]
+    why: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def name(self) -> str:
+        return self.entries[-1].name
+
+
+FC_ONLY, DIRECT, TWO_STEP = (partial(run_approach, name) for name in ("fc_only", "direct", "two_step"))
+PUBLISHED = {"recipe": "published"}
+SMALL = {"image_size": (80, 60)}
+WHOLE, SIZE, BASELINE = "tuned, whole", "baseline: our recipe at 80×60", "baseline: the published recipe"
+
+
+def own_size(training: str) -> dict[str, Any]:
+    """The input size of our recipe, so that with another recipe nothing but the recipe differs."""
+    return {"image_size": TRAININGS[training].tuned["image_size"]}
+
+
+def as_long_as_two_steps() -> int:
+    """Epochs of direct that see as many photos as both steps of two: the 20 largest classes hold 76 % of them."""
+    first, second = (TRAININGS[training].tuned["epochs"] for training in ("top20", "two_step"))
+    return round(0.76 * first + second)
+
+
+PLANS = (
+    Plan(FC_ONLY, {}, WHOLE, (Entry("fc_only"),)),
+    Plan(DIRECT, {}, WHOLE, (Entry("direct", ("fc_only",)),)),
+    Plan(
+        TWO_STEP,
+        {},
+        WHOLE,
+        (Entry("top20"), Entry("two_step", ("fc_only", "direct", "top20", "direct_long"))),
+    ),
+    Plan(FC_ONLY, PUBLISHED | own_size("fc_only"), BASELINE, (Entry("fc_only_published", ("fc_only",)),)),
+    Plan(lp_ft, {}, "baseline: started from FC only's head", (Entry("direct_lp_ft", ("direct",)),)),
+    Plan(
+        DIRECT,
+        {"epochs": as_long_as_two_steps()},
+        "baseline: as many photos as both of two steps",
+        (Entry("direct_long", ("direct",)),),
+    ),
+    Plan(DIRECT, SMALL, SIZE, (Entry("direct_80x60", ("direct",)),)),
+    Plan(TWO_STEP, SMALL, SIZE, (Entry("top20_80x60", ("top20",)), Entry("two_step_80x60", ("two_step",)))),
+    Plan(DIRECT, SMALL | PUBLISHED, BASELINE, (Entry("direct_80x60_published", ("direct_80x60",)),)),
+    Plan(
+        TWO_STEP,
+        SMALL | PUBLISHED,
+        BASELINE,
+        (Entry("top20_80x60_published", ("top20_80x60",)), Entry("two_step_80x60_published", ("two_step_80x60",))),
+    ),
+)
+
+
+def gpu_entry(training: str, size: tuple[int, int], seed: int, recipe: str) -> Entry:
+    """A run by the published recipe is compared with ours of the same size and seed."""
+    suffix = "" if recipe == "tuned" else f"_{recipe}"
+    group = "gpu_{}_{}x{}".format(training, *size)
+    base = () if recipe == "tuned" else (f"{group}_seed{seed}",)
+    return Entry(f"{group}_seed{seed}{suffix}", base, f"{group}{suffix}")
+
+
+GPU_PLANS = tuple(
+    Plan(
+        train,
+        {"recipe": recipe, "image_size": size, "seed": seed},
+        "both recipes, three sizes, three seeds",
+        tuple(gpu_entry(training, size, seed, recipe) for training in trainings),
+    )
+    for train, trainings in (
+        (FC_ONLY, ("fc_only",)),
+        (DIRECT, ("direct",)),
+        (TWO_STEP, ("top20", "two_step")),
+    )
+    for size in sorted({(80, 60), (224, 168), own_size(trainings[-1])["image_size"]})
+    for seed in range(3)
+    for recipe in ("tuned", "published")
+)
+
+
+def main(
+    data: str,
+    weights: str,
+    out: str,
+    results: Path,
+    cache: str | None = None,
+    only: Sequence[str] = (),
+    gpu: bool = False,
+) -> None:
+    """Train what is planned, or what of it has one of these names, and put it on record."""
+    for plan in chosen(only, gpu):
+        print(f"=== {plan.name}", flush=True)
+        runs = plan.train(data, weights, as_path(out) / plan.name, cache=cache, **plan.settings)
+        for run, entry in zip(runs, plan.entries, strict=True):
+            print(record(run.folder, results, entry.name, plan.why, entry.base, entry.group))
+
+
+def chosen(only: Sequence[str], gpu: bool) -> list[Plan]:
+    """The plans of these names, in this order; all for a CPU, or all for a GPU, where there are none."""
+    if not only:
+        return list(GPU_PLANS if gpu else PLANS)
+    named = {plan.name: plan for plan in (*PLANS, *GPU_PLANS)}
+    for name in only:
+        if name not in named:
+            raise ConfigError(f"no training has the name {name!r}; there are: {', '.join(named)}")
+    return [named[name] for name in only]
