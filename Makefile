@@ -40,7 +40,7 @@ bench: $(READY)  ## how fast it is beside the published way and the bare limit (
 	$(BIN)/python -m study bench speed --data "$(DATA)"
 	$(BIN)/python -m study render
 
-results: $(READY)  ## rebuild the documents' tables and images/results from results/ [DATA=....zip checks every metric first]
+results: $(READY)  ## rebuild the tables in the documents and images/results from results/ [DATA=....zip checks every metric first]
 	$(if $(filter-out sample,$(DATA)),$(BIN)/python -m study check --data "$(DATA)")
 	$(BIN)/python -m study render
 	$(BIN)/jupyter nbconvert --log-level=ERROR --execute --inplace --ExecutePreprocessor.record_timing=False \

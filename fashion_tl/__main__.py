@@ -180,7 +180,7 @@ def _commands_of_a_run(command: Callable[..., argparse.ArgumentParser]) -> None:
     new.add_argument("run", help="folder of the run")
     new.add_argument("--to", help="the page's file (default: report.html in the run's folder)")
 
-    new = command(predict, "The five most likely classes of any photos.", data=False)
+    new = command(predict, "The five most likely classes of any photos, computed in float32.", data=False)
     new.add_argument("run", help="folder of the run")
     new.add_argument("photos", nargs="+", help="image files, and folders of them")
     new.add_argument("--to", help="write the answers into this .csv or .json instead of printing them")

@@ -35,13 +35,21 @@ def run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a console that lacks a letter gets an escape for it, not an end
             stream.reconfigure(errors="backslashreplace")
-    args = parser.parse_args(arguments)
-    return exit_code(lambda: args.function(args), f"stopped{getattr(args, 'goes_on', '')}")
+    args = argparse.Namespace(goes_on="")
+
+    def work() -> None:
+        parser.parse_args(arguments, args)
+        args.function(args)
+
+    return exit_code(work, lambda: f"stopped{args.goes_on}")
 
 
-def exit_code(work: Callable[[], int | None], stopped: str) -> int:
-    """Do the work, and say in one line why it ended early: 2 for an error of ours or of the system, 128 and the signal
-    for Ctrl-C and a scheduler's way to end a program. Else what ``work`` returns, or 0."""
+def exit_code(work: Callable[[], int | None], stopped: Callable[[], str]) -> int:
+    """Do the work, and say in one line why it ended early.
+
+    Returns 2 for an error of ours or of the system; 128 plus the signal for Ctrl-C and a scheduler's way to end a
+    program, which is taken as Ctrl-C is, with what ``stopped`` says; else what ``work`` returns, or 0.
+    """
     received = [signal.SIGINT]
     signal.signal(signal.SIGTERM, lambda *of: (received.append(of[0]), signal.default_int_handler(*of)))
     try:
@@ -55,6 +63,6 @@ def exit_code(work: Callable[[], int | None], stopped: str) -> int:
         say(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        say(stopped, file=sys.stderr)
+        say(stopped(), file=sys.stderr)
         return 128 + received[-1]
     return code

@@ -106,7 +106,7 @@ class Config:
         most |= {"label_smoothing": 0.9, "backbone_lr_ratio": 10, "balance_power": 2, "mixup": 10}
         for name, high in most.items():
             number(name, 0, high)
-        for name in ("flip", "flip_test", "frozen_batchnorm"):
+        for name in (field.name for field in fields(self) if isinstance(field.default, bool)):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"{name} must be true or false, not {in_a_line(getattr(self, name))}")
         for name, low in SIZES.items():

@@ -23,13 +23,15 @@ def processors() -> int:
 
 
 def say(*words: object, file: TextIO | None = None) -> None:
-    """``print`` that never fails for a letter: what the console's encoding lacks is escaped."""
+    """``print`` that never fails for a letter, which is escaped where the console's encoding lacks it, and that keeps
+    clear of progress bars: they go on below the words."""
     stream = file or sys.stdout
     if stream is None:  # closed, as of a program without a console
         return
     encoding = getattr(stream, "encoding", None) or "utf-8"
     text = " ".join(map(str, words))
-    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream)
+    shown, bars = text.encode(encoding, "backslashreplace").decode(encoding), sys.modules.get("tqdm")
+    bars.tqdm.write(shown, file=stream) if bars else print(shown, file=stream)
 
 
 def progress(iterable: Any = None, desc: str | None = None, total: int | None = None, **options: Any) -> "tqdm":

@@ -257,4 +257,4 @@ def summary(runs: list[Run], args: argparse.Namespace, gentler: bool) -> None:
 
 if __name__ == "__main__":
     with redirect_stdout(Terminal(sys.stdout)):
-        sys.exit(exit_code(main, f"stopped{GOES_ON} (`make demo` starts anew)"))
+        sys.exit(exit_code(main, lambda: f"stopped{GOES_ON} (`make demo` starts anew)"))

@@ -9,7 +9,7 @@ from fashion_tl.data.dataroot import SAMPLE
 from fashion_tl.errors import ConfigError
 from fashion_tl.files import as_path
 from fashion_tl.recipes import APPROACHES
-from study.records import RESULTS
+from study.places import RESULTS
 
 # Each command imports what it needs, so that --help waits for nothing.
 

@@ -12,17 +12,11 @@ import pandas as pd
 from fashion_tl.config import Config
 from fashion_tl.errors import RunError
 from fashion_tl.files import as_path
+from fashion_tl.recipes import TRAININGS
 from fashion_tl.runs import read_table
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-RESULTS = REPOSITORY / "results"
 # The trainings that tables and charts show, by the names of their records.
-TITLES = {
-    "fc_only": "FC only",
-    "direct": "Direct",
-    "top20": "Two steps: 20 classes",
-    "two_step": "Two steps: all",
-}
+TITLES = {name: training.title for name, training in TRAININGS.items()}
 FIGURES = {"top1": "top-1", "top5": "top-5", "macro": "macro", "few_shot": "few-shot"}
 
 

@@ -11,7 +11,7 @@ from fashion_tl.errors import FashionTLError
 from fashion_tl.files import replacing
 from study.blocks import BLOCKS
 from study.charts import draw_all
-from study.records import REPOSITORY, RESULTS
+from study.places import REPOSITORY, RESULTS
 
 LIKE_A_MARKER = re.compile(r"\s*<!--\s*results\b")
 MARKER = re.compile(r"<!-- results: (\w+) -->")

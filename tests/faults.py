@@ -531,7 +531,7 @@ def interrupted_notebook(root: Path, home: Path, ref: Reference, name: str) -> l
                 if (ended := execute(source)) != "KeyboardInterrupt":
                     lost.append(f"the second training ended with {ended!r}")
                 break
-            if "train_network(" not in source:
+            if "train(model" not in source:
                 ended = execute(source)
             elif (ended := execute(source, r"epoch 1/2: +[1-9]")) != "KeyboardInterrupt":
                 lost.append(f"interrupted in its first epoch, the cell ended with {ended!r}")

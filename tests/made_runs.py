@@ -10,7 +10,8 @@ from fashion_tl.data.dataset import load_data
 from fashion_tl.recipes import make_config
 from fashion_tl.reporting.evaluation import metrics, per_class_table
 from fashion_tl.runs import create_run, write_json, write_table
-from study.records import RESULTS, read_record
+from study.places import RESULTS
+from study.records import read_record
 
 
 def predictions_on_record(name: str = "fc_only") -> tuple[pd.DataFrame, pd.DataFrame]:

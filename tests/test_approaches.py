@@ -124,7 +124,7 @@ def test_weights_that_do_not_fit_are_refused_before_a_run_folder_is_made(sample_
     save_file({"conv1.weight": torch.zeros(1)}, tmp_path / "w.safetensors")
     words = ["run", "direct", "--data", sample_root, "--weights", tmp_path / "w.safetensors", "--out", tmp_path / "run"]
     assert command(*words, *QUICK) == 2
-    assert "w.safetensors does not fit ResNet-50" in capsys.readouterr().err
+    assert "w.safetensors holds no ResNet" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from conftest import jpeg, pattern
 from test_report import Page
-from test_results import compare, make
 
 from fashion_tl.__main__ import main
 from fashion_tl.approaches import run_approach
@@ -19,6 +18,10 @@ from fashion_tl.network.model import load_model
 from fashion_tl.reporting import figures, gallery
 from fashion_tl.reporting.evaluation import confused_pairs, metrics, per_class_table
 from fashion_tl.runs import TEXT, open_run, read_table, write_table
+from study import compare
+from study.check import check
+from study.record import record
+from study.records import RESULTS, read_records
 
 PATH = "Clothing, Shoes & Jewelry > Women > Clothing > Dresses > "
 LONG = "Donaudampfschifffahrt" * 9
@@ -122,9 +125,10 @@ def test_answers_are_printed_whole(made, capsys):
 def test_the_results_of_the_run_can_be_recorded_checked_and_compared(named, tmp_path):
     names, data, run = named
     for name in ("fc_only", "again"):
-        make.record(run.folder, tmp_path, name)
-    assert [*make.check(data, tmp_path)] == ["again", "fc_only"]
-    results = [compare.read_result(tmp_path, name) for name in ("fc_only", "again")]
+        record(run.folder, tmp_path, name)
+    records = read_records(tmp_path)
+    assert [*check(records, data)] == ["again", "fc_only"]
+    results = [*records.values()]
     assert set(results[0].per_class["label"]) == set(names)
     assert set(compare.gained_and_lost(*results)["label"]) == set(names)
 
@@ -146,15 +150,21 @@ def test_a_figure_that_fails_loses_nothing_and_can_be_drawn_later(tmp_path, monk
 
 def test_a_table_comes_back_as_it_was_written(tmp_path):
     values = ["001", "1e5", "NA", "", " ", "True", "inf", "0x1F", "1_000", "nan"]
-    table = pd.DataFrame(dict.fromkeys(TEXT, values)).assign(loss=[np.nan, *range(9)], best=[True, False] * 5, n=7)
+    names = [name for name in TEXT if name != "articleType"]
+    table = pd.DataFrame(dict.fromkeys(names, values)).assign(loss=[np.nan, *range(9)], best=[True, False] * 5, n=7)
     for name in ("table.csv", "table.csv.gz"):
         write_table(tmp_path / name, table)
         pd.testing.assert_frame_equal(read_table(tmp_path / name), table, check_dtype=False)
 
 
+def test_tables_of_older_versions_are_read_whose_labels_had_another_name(tmp_path):
+    write_table(tmp_path / "per_class.csv", pd.DataFrame({"articleType": ["001"], "train": [3]}))
+    assert read_table(tmp_path / "per_class.csv").to_dict("records") == [{"label": "001", "train": 3}]
+
+
 def test_every_column_of_words_in_our_tables_is_known_as_text(made):
     _, run = made
-    files = [*run.folder.glob("*.csv*"), *make.HERE.glob("*.csv*")]
+    files = [*run.folder.glob("*.csv*"), *RESULTS.rglob("*.csv*")]
     assert len(files) > 20
     for file in files:
         table = pd.read_csv(file)

@@ -65,12 +65,13 @@ def test_impossible_values_are_refused_by_name():
 
 
 ANY_NAME = ("training", "label")
-WRONG = ["x", "", 1j, [], {}, {1}, b"x", object(), np.arange(2), pd.DataFrame({"a": [1, 2]}), float("nan"), 10**400, -1]
+X = "x"
+WRONG = [X, "", 1j, [], {}, {1}, b"x", object(), np.arange(2), pd.DataFrame({"a": [1, 2]}), float("nan"), 10**400, -1]
 
 
 def test_a_value_of_a_wrong_type_is_refused_in_one_line_for_every_setting():
     for field in fields(Config):
-        for value in [value for value in WRONG if field.name not in ANY_NAME or value != "x"]:
+        for value in [value for value in WRONG if not (field.name in ANY_NAME and value is X)]:
             with pytest.raises(ConfigError) as caught:
                 Config(**{"training": "direct", field.name: value})
             message = str(caught.value)
@@ -108,12 +109,8 @@ def test_numpys_and_torchs_numbers_become_pythons_so_that_a_checkpoint_can_hold_
 
 
 def test_an_unknown_training_or_recipe_is_refused():
-    for refused in (
-        lambda: make_config("x"),
-        lambda: Config("x"),
-    ):
-        with pytest.raises(ConfigError, match="training must be one of fc_only, direct"):
-            refused()
+    with pytest.raises(ConfigError, match="training must be one of fc_only, direct"):
+        make_config("x")
     for refused in (
         lambda: make_config("direct", "x"),
         lambda: Config("direct", recipe="x"),

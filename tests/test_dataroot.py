@@ -223,6 +223,16 @@ def test_the_word_sample_draws_the_sample_into_the_cache(tmp_path, monkeypatch):
     assert len(read_catalogue(root).table) == 60
 
 
+@pytest.mark.parametrize("refusing", ["mkdir", "exists"])
+def test_a_sample_that_cannot_be_drawn_into_the_cache_says_how_to_name_another(refusing, tmp_path, monkeypatch):
+    def refuse(path, *_, **__):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, refusing, refuse)
+    with pytest.raises(DataError, match=r"sample can't be drawn there .*denied.*--cache or FASHION_TL_CACHE"):
+        open_root("sample", tmp_path / "cache")
+
+
 def test_a_drawn_sample_is_known_as_one_wherever_it_lies(sample_root):
     assert open_root(sample_root).is_sample
 

@@ -227,6 +227,21 @@ def test_weights_are_sorted_by_photos_and_weight_zero_is_marked():
     assert r"$w_c = \sqrt{N / n_c}$" in words(figure)
 
 
+@pytest.mark.parametrize("shape", [(2048, 8), (8, 2048), (500, 1)])
+def test_photos_of_any_shape_make_a_figure_of_bounded_size(shape):
+    photos = np.zeros((18, *shape, 3), np.uint8)
+    figure = figures.photo_grid(photos, ["Shirts"] * 18, "Photos", SOURCE)
+    assert max(figure.get_size_inches()) < 16
+    assert all(min(ax.get_window_extent().size) > 30 for ax in figure.axes)
+
+
+def test_photos_up_to_three_times_as_high_as_wide_keep_their_shape():
+    for shape in ((90, 30), (30, 90), (80, 60)):
+        (ax,) = figures.photo_grid(np.zeros((1, *shape, 3), np.uint8), ["Shirts"], "Photos", SOURCE).axes
+        box = ax.get_window_extent()
+        assert box.height / box.width == pytest.approx(shape[0] / shape[1])
+
+
 @pytest.mark.parametrize("n", [1, 6, 7, 24])
 def test_photo_grid_shows_each_photo_over_its_label(n):
     labels = ["Perfume and Body Mist"] * n

@@ -236,6 +236,19 @@ def test_a_console_of_any_encoding_gets_every_line(encoding, monkeypatch):
     assert stream.buffer.getvalue().decode(encoding).startswith("FC only ")
 
 
+def test_a_line_said_while_a_bar_is_drawn_stands_on_a_line_of_its_own(monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    with machine.progress(total=5, desc="training", mininterval=0) as bar:
+        bar.update(2)
+        machine.say("NOTE: other programs are busy")
+        bar.update(3)
+    drawn = [line.rpartition("\r")[2] for line in terminal.getvalue().split("\n")]
+    assert "NOTE: other programs are busy" in drawn and "training: 100%" in drawn[-2]
+
+
 COMMANDS = """
 import sys
 from fashion_tl.__main__ import main

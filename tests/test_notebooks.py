@@ -84,7 +84,7 @@ def test_the_comparison_is_committed_executed_as_the_result_files_have_it(tmp_pa
 def test_the_comparison_takes_every_figure_from_its_folder():
     """Its text states none, so that another folder of results is described as rightly."""
     for cell in nbformat.read(COMPARE, 4).cells:
-        figures = re.findall(r"\d[\d,.]* ?%", cell.source)
+        figures = re.findall(r"(?<![.\d])\d[\d,.]* ?%", cell.source)
         assert set(figures) <= {"95 %"}, cell.source  # the level of the intervals
 
 

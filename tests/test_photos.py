@@ -280,6 +280,16 @@ def test_a_cache_that_cannot_be_written_is_named(folder, tmp_path):
     assert file.read_text() == "in the way"
 
 
+def test_a_cache_that_cannot_be_read_is_named_with_the_way_to_another(folder, tmp_path, monkeypatch):
+    def refuse(path, *_, **__):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    decode_photos(open_root(folder), IDS, cache=tmp_path)
+    monkeypatch.setattr(photos.np, "load", refuse)
+    with pytest.raises(DataError, match=r"photos-\w+ can't be read \(Permission denied\); .*FASHION_TL_CACHE"):
+        decode_photos(open_root(folder), IDS, cache=tmp_path)
+
+
 @pytest.mark.parametrize("left", [-100, 0])
 def test_a_damaged_array_is_named(folder, tmp_path, left):
     decode_photos(open_root(folder), IDS, cache=tmp_path)

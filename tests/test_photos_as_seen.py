@@ -226,3 +226,31 @@ def test_a_plain_script_without_a_main_guard_ends_and_runs_once(how, many_photos
     )
     assert (done.returncode, done.stdout) == (0, f"photos: {photos.FEW}\n"), done.stderr
     assert "NOTE" not in done.stderr and "Traceback" not in done.stderr
+
+
+INTERRUPTED = """
+import os, signal, sys, threading
+from fashion_tl.data import photos
+from fashion_tl.data.dataroot import open_root
+
+in_processes, handled = photos._in_processes, signal.getsignal(signal.SIGINT)
+
+def in_processes_and_interrupted(*words):
+    threading.Timer(float(sys.argv[-3]), os.killpg, [0, signal.SIGINT]).start()  # as a terminal does, to all of them
+    return in_processes(*words)
+
+photos._in_processes = in_processes_and_interrupted
+root = open_root(sys.argv[-2])
+try:
+    photos.decode_photos(root, list(root.photos), (400, 300), cache=sys.argv[-1], workers=2)
+except KeyboardInterrupt:
+    sys.exit(130 if signal.getsignal(signal.SIGINT) is handled else 1)
+"""
+
+
+@pytest.mark.parametrize("seconds", ["0", "0.1", "0.3"])
+def test_ctrl_c_while_processes_start_ends_them_all_without_a_word(seconds, many_photos, tmp_path):
+    words = [sys.executable, "-c", INTERRUPTED, seconds, many_photos, tmp_path / "cache"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30, start_new_session=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+    assert list((tmp_path / "cache").iterdir()) == []

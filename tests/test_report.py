@@ -206,6 +206,15 @@ def test_random_weights_and_drawings_are_called_so(large, root, tmp_path):
     assert "Random weights: nothing was transferred" in head and "Drawings" not in head
 
 
+def test_it_says_in_which_precision_its_answers_were_computed(root, tmp_path):
+    folder = make_run(tmp_path / "run", root, *predictions(("Tops", "Tops")))
+    numbers = json.loads((folder / "metrics.json").read_text())
+    for precision, is_said in (("bf16", True), ("fp32", False)):
+        (folder / "metrics.json").write_text(json.dumps(numbers | {"precision": precision}))
+        words = " ".join(report(folder, root).texts("section"))
+        assert "predict always computes in float32" in words and ("in bfloat16" in words) is is_said
+
+
 def test_another_name_is_taken_and_its_folder_made(root, tmp_path, capsys):
     folder, file = make_run(tmp_path / "run", root, *predictions(("Tops", "Tops"))), tmp_path / "sent" / "mine.html"
     assert main(["report", str(folder), "--data", str(root), "--to", str(file)]) == 0

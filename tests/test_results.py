@@ -11,15 +11,17 @@ from fashion_tl.approaches import run_approach
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.errors import RunError
 from fashion_tl.reporting.evaluation import TOP_K
-from fashion_tl.runs import read_table
-from study import charts, compare
+from fashion_tl.runs import open_run, read_table
+from study import charts, compare, train
 from study.__main__ import main
 from study.blocks import BLOCKS, approaches, runs
 from study.check import check, paired
+from study.places import REPOSITORY, RESULTS
 from study.published import read_published
 from study.record import record
-from study.records import REPOSITORY, RESULTS, groups, pairs, read_record, read_records, recorded
+from study.records import groups, pairs, read_record, read_records, recorded
 from study.render import MarkerError, documents, render, render_all
+from study.train import Entry, Plan
 
 KEYS = set(
     "base group approach recipe data weights image_size epochs seed n_test correct top1 top5 macro few_shot ceiling "
@@ -97,7 +99,7 @@ def test_a_record_is_complete_and_agrees_with_its_counts_per_class(ours):
     assert set(about) >= KEYS
     files = {"run.json", "history.csv", "per_class.csv", "confusions.csv", "predictions.csv.gz"}
     assert {file.name for file in ours.folder.iterdir()} == files
-    assert list(per_class.columns) == ["articleType", "train", "test", "correct", "accuracy"]
+    assert list(per_class.columns) == ["label", "train", "test", "correct", "accuracy"]
     seen = per_class[(per_class["train"] > 0) & (per_class["test"] > 0)]
     few = seen[seen["train"] <= 50]
     assert per_class["test"].sum() == about["n_test"] and per_class["correct"].sum() == about["correct"]
@@ -213,6 +215,17 @@ def test_a_record_that_is_made_again_stays_compared_with_the_same_runs(recorded_
     record(run, results, "again", base=[], group="some")
     assert read_record(results, "again").base == [] and read_record(results, "again").group == "some"
     record(run, results, "again", base=["fc_only"], group="again")
+
+
+def test_a_planned_training_goes_on_record_as_its_entries_say(recorded_runs, tmp_path, monkeypatch):
+    _, results = recorded_runs
+    entry = Entry("mine_seed1", ("fc_only",), "mine")
+    plan = Plan(lambda *words, **settings: [open_run(results.parent / "run")], {}, "because", (entry,))
+    monkeypatch.setattr(train, "PLANS", (plan,))
+    train.main("data", "weights", tmp_path / "out", tmp_path)
+    kept = read_record(tmp_path, "mine_seed1")
+    assert (kept.base, kept.group, kept.about["seed"]) == (["fc_only"], "mine", 0)
+    assert read_table(tmp_path / "looks.csv")["why"].tolist() == ["because"]
 
 
 @pytest.mark.parametrize("name", ["../direct", "a/b", ".hidden", "."])
@@ -391,7 +404,7 @@ def test_published_counts_per_class_add_up_to_what_the_study_prints():
     study = json.loads((RESULTS / "published.json").read_text())
     counts = read_table(RESULTS / "published_per_class.csv")
     ours = RECORDS["direct"].per_class.query("train > 0 and test > 0").reset_index(drop=True)
-    assert counts[["articleType", "train", "test"]].equals(ours[["articleType", "train", "test"]])
+    assert counts[["label", "train", "test"]].equals(ours[["label", "train", "test"]])
     for name in ("fc_only", "direct", "two_step", "two_step_flips"):
         assert counts[name].sum() == study[name]["notebook"]["correct"] and (counts[name] <= counts["test"]).all()
 

@@ -25,7 +25,7 @@ ORDER = (
 
 # Those of the study, which all stand on the package.
 STUDY_ORDER = (
-    *("records", "uncertainty", "published", "compare", "charts"),
+    *("places", "records", "uncertainty", "published", "compare", "charts"),
     *("bench/timing", "bench/peers", "bench/fastai_peer", "bench/measures", "bench/files", "bench/memory"),
     *("bench/company", "bench/precision", "bench/speed", "bench/gpu"),
     *("blocks/markdown", "blocks/approaches", "blocks/runs", "blocks/sureness", "blocks/speed", "blocks/__init__"),

@@ -17,7 +17,8 @@ from fashion_tl.recipes import make_config
 from fashion_tl.runs import open_run
 from study import data_check, flips, heads, train, tune
 from study.__main__ import main
-from study.records import RESULTS, read_records
+from study.places import RESULTS
+from study.records import read_records
 
 TINY = {"image_size": (32, 32), "epochs": 1, "batch_size": 32, "precision": "fp32"}
 

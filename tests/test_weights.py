@@ -459,3 +459,13 @@ def test_a_run_that_began_with_the_other_weights_of_torchvision_goes_on_with_the
         with pytest.raises(SystemExit):
             main(["run", "direct", "--data", "sample", "--out", str(tmp_path / "old"), *words])
     assert asked == ["IMAGENET1K_V2", "none"]
+
+
+def test_a_folder_for_downloads_that_cannot_be_written_is_named_with_the_way_to_another(hub, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied", str(hub))
+
+    monkeypatch.setattr(ResNet50_Weights, "get_state_dict", refuse)
+    monkeypatch.setattr(weights_module, "_knock", lambda _: None)
+    with pytest.raises(WeightsError, match=r"Permission denied.*set TORCH_HOME to a folder that can be written to"):
+        read_weights(DEFAULT_WEIGHTS)

@@ -32,6 +32,7 @@ SAMPLE = "sample"  # in place of a path: the built-in sample, drawn on first use
 # Why a photo is left out, or a folder.
 OUTSIDE, UNREAD, TOO_DEEP = "link out of the root", "format that isn't read", "folder too far down"
 PLACES = {"input", "kaggle", "content", "drive", "mydrive"}  # where Kaggle and Colab put any data: no name of theirs
+OTHER_CACHE = "name another folder with --cache or FASHION_TL_CACHE"
 HELP = (
     "A data root is a folder or a .zip that holds styles.csv and images/<id>.jpg, or a folder of photos for each class"
 )
@@ -48,9 +49,14 @@ def make_cached(path: Path, what: str, make: Callable[[Path], None]) -> None:
     try:
         make_once(path, make)
     except OSError as error:
-        raise DataError(
-            f"{path.parent}: {what} can't be written ({error}); name another folder with --cache or FASHION_TL_CACHE."
-        ) from error
+        raise DataError(f"{path.parent}: {what} can't be written ({error}); {OTHER_CACHE}.") from error
+
+
+def unreadable(path: Path, error: Exception) -> DataError:
+    """What to raise, with a way out, where a file or folder in the cache can't be read."""
+    if isinstance(error, PermissionError):  # somebody else's
+        return DataError(f"{path} can't be read ({error.strerror}); {OTHER_CACHE}.")
+    return DataError(f"{path} is damaged ({error}); delete it, and it is made again.")
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.lib.format import open_memmap
 from PIL import Image, ImageOps, UnidentifiedImageError, features
 from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION
 
-from fashion_tl.data.dataroot import DataRoot, cache_folder, make_cached
+from fashion_tl.data.dataroot import DataRoot, cache_folder, make_cached, unreadable
 from fashion_tl.data.formats import what_it_is
 from fashion_tl.errors import ConfigError, DataError
 from fashion_tl.files import reserve
@@ -73,7 +74,7 @@ def decode_photos(
         array = np.load(folder / "photos.npy", mmap_mode="c")
         failed = json.loads((folder / "failed.json").read_text())
     except (EOFError, OSError, ValueError) as error:
-        raise DataError(f"{folder} is damaged ({error}); delete it, and it is made again.") from error
+        raise unreadable(folder, error) from error
     return Photos(array, ids[[i not in failed for i in ids]], failed)
 
 
@@ -194,13 +195,41 @@ def _in_processes(workers: int, start: tuple, chunks: list[tuple[int, np.ndarray
     """Decode the chunks in so many processes, each of which begins with ``_Worker.start(*start)``."""
     pool = ProcessPoolExecutor(workers, initializer=_Worker.start, initargs=start)
     try:
-        jobs = [pool.submit(_Worker.run, *chunk) for chunk in chunks]
+        with _interrupts_put_off():
+            jobs = [pool.submit(_Worker.run, *chunk) for chunk in chunks]
         failed = _gather((job.result() for job in jobs), sum(len(ids) for _, ids in chunks))
     except BaseException:
-        pool.shutdown(kill_workers=True)  # else Ctrl-C would wait for all that are to come
+        with _interrupts_put_off():
+            pool.shutdown(kill_workers=True)  # else Ctrl-C would wait for all that are to come
         raise
     pool.shutdown()
     return failed
+
+
+@contextmanager
+def _interrupts_put_off() -> Iterator[None]:
+    """Ctrl-C, or a scheduler's signal to end, takes effect after this, and Ctrl-C never in processes started here.
+
+    A pool that is interrupted while it starts would leave processes behind and wait for them without end, and each
+    process that is interrupted amid its imports would print where. They inherit the mask; Windows has none.
+    """
+    received: list[int] = []
+    in_main = threading.current_thread() is threading.main_thread()  # others get no signals
+    numbers = [number for number in (signal.SIGINT, signal.SIGTERM) if in_main and signal.getsignal(number) is not None]
+    handlers = {number: signal.signal(number, lambda got, _: received.append(got)) for number in numbers}
+    mask = set()
+    if has_mask := hasattr(signal, "pthread_sigmask"):
+        resource_tracker.ensure_running()  # else it would start in here, and lift the mask
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        if has_mask:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in received[:1]:
+            signal.raise_signal(number)
 
 
 def _gather(results: Iterable[dict[str, str]], total: int) -> dict[str, str]:

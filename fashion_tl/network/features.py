@@ -12,10 +12,10 @@ from torch import nn
 
 from fashion_tl.config import Config
 from fashion_tl.data.batches import AUGMENTATIONS, Batches, feature_batches, mirrored, photo_batches
-from fashion_tl.data.dataroot import cache_folder, make_cached
+from fashion_tl.data.dataroot import cache_folder, make_cached, unreadable
 from fashion_tl.data.dataset import Data
 from fashion_tl.distributed import main_first
-from fashion_tl.errors import ConfigError, DataError
+from fashion_tl.errors import ConfigError
 from fashion_tl.files import reserve
 from fashion_tl.network.inference import outputs, resolve_precision
 
@@ -66,8 +66,8 @@ def frozen_features(
     make_cached(file, "the features", lambda new: _compute_into(new, frozen, photos, rows, config))
     try:
         return np.load(file, mmap_mode="c")
-    except (EOFError, ValueError) as error:
-        raise DataError(f"{file} is damaged ({error}); delete it, and it is made again.") from error
+    except (EOFError, OSError, ValueError) as error:
+        raise unreadable(file, error) from error
 
 
 def _key(frozen: nn.Module, shape: tuple[int, ...], digests: Sequence[bytes], config: Config) -> str:

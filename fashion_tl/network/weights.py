@@ -1,5 +1,6 @@
 """Where a network's weights come from: torchvision by name, downloaded once, or a file."""
 
+import errno
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -78,6 +79,8 @@ def _download(member: WeightsEnum) -> dict[str, Any]:
         reason = error.reason if type(error) is URLError else error
         if "hash" in str(reason):
             reason = "what came is another file, or a part of it: its hash is wrong"
+        if isinstance(reason, PermissionError) or getattr(reason, "errno", None) in (errno.EROFS, errno.ENOSPC):
+            reason = f"{reason}; set TORCH_HOME to a folder that can be written to"
         raise WeightsError(f"the weights {name} could not be downloaded ({reason}). {WAYS}") from error
 
 

@@ -39,6 +39,7 @@ from fashion_tl.reporting.layout import (
 )
 
 MAX_PHOTOS = 24
+TALLEST = 3  # as high as wide, or as wide as high, can a photo be shown: a stored_size may be of any shape
 LONGEST = 60  # letters of a name under a photo: three lines or four
 TRAIN = {"marker": "o", "color": BLUE, "ms": 5}
 TEST = {"marker": "o", "color": ORANGE, "mfc": "none", "mew": 1.5}
@@ -123,7 +124,7 @@ def _photos(photos: np.ndarray, captions: list, frames: Sequence[str], *head: st
     rows = 1 if len(photos) <= 6 else 2 if len(photos) <= 12 else 3
     columns = -(-len(photos) // rows)
     wide, gap, line = 1.2, 0.22, 0.145
-    high = wide * photos.shape[1] / photos.shape[2]
+    high = wide * min(max(photos.shape[1] / photos.shape[2], 1 / TALLEST), TALLEST)  # beyond that, it is stretched
     look = {"size": 8, "family": family("".join(text for caption in captions for text, _ in caption))}
     fitted = partial(wrap_into, wide + 0.9 * gap, letters=20, width=ruler(**look))
     captions = [[(fitted(text), color) for text, color in caption] for caption in captions]

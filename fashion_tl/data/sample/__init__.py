@@ -76,10 +76,10 @@ def draw_sample(folder: str | os.PathLike, *, photos: int = 1200, types: int = 3
         raise DataError(f"A sample of {types} types needs at least {2 * LEAST * types} photos, not {photos}.")
     folder = as_path(folder)
     settings = {"sample": True, "photos": photos, "types": types, "seed": seed, "version": VERSION}
-    home = folder.resolve()
-    if _check(folder, settings) and is_made(home):
-        return folder
     try:
+        home = folder.resolve()
+        if _check(folder, settings) and is_made(home):
+            return folder
         home.parent.mkdir(parents=True, exist_ok=True)
         with draft(home) as drawn:
             if not _check(folder, settings):  # else another process has drawn it meanwhile
@@ -87,7 +87,10 @@ def draw_sample(folder: str | os.PathLike, *, photos: int = 1200, types: int = 3
                 (drawn / "sample.json").write_text(json.dumps(settings) + "\n")
                 _swap(drawn, home)
     except OSError as error:
-        raise DataError(f"{folder}: the sample can't be drawn there ({error}); name another folder.") from error
+        raise DataError(
+            f"{folder}: the sample can't be drawn there ({error}); name another folder with --to or, for the word "
+            "`sample`, with --cache or FASHION_TL_CACHE."
+        ) from error
     return folder
 
 
