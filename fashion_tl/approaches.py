@@ -170,7 +170,7 @@ def run_approach(
     folders below.
     """
     configs = approach_configs(name, recipe, **settings)
-    data = load_data(data_path, configs[-1], cache, workers)
+    data = load_data(data_path, configs[-1], cache, workers).largest(configs[-1].largest)
     weights = available_weights(weights, data.root.is_sample, configs[-1].backbone)
     return resolve_name(APPROACHES[name].function)(data, weights, as_path(folder), *configs)
 

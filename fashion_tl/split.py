@@ -15,7 +15,10 @@ PARTS = {
     **dict.fromkeys(("val", "valid", "validation", "eval", "dev"), "val"),
 }
 EVEN_ODD = "even-odd"
-WAYS = "even-odd, year<=2014, random:0.2 (the share that tests) or column:NAME (which holds train, test, val)"
+WAYS = (
+    "even-odd, year<=2014, random:0.2 (the share that tests) "
+    "or column:NAME (which holds train, test, val)"
+)
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,17 @@ class Split:
         column says neither.
 
         Args:
-            table: with the columns ``label``, and ``year`` (whole numbers) or ``column`` where the
+            table: with the columns ``label``, and ``year`` (whole numbers) or ``split_value`` (the column's) where the
             rule needs them. seed: decides what is drawn.
         """
         if self.column:
             return (
-                table[self.column].str.strip().str.lower().map(PARTS).fillna("").to_numpy(dtype=str)
+                table["split_value"]
+                .str.strip()
+                .str.lower()
+                .map(PARTS)
+                .fillna("")
+                .to_numpy(dtype=str)
             )
         if self.is_drawn:
             return np.where(_drawn(table["label"], self.share, seed), "test", "train")
