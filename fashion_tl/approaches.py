@@ -32,8 +32,9 @@ from fashion_tl.network.model import (
 from fashion_tl.network.training import Fitted, fit
 from fashion_tl.network.weights import is_random, weights_name
 from fashion_tl.recipes import APPROACHES, approach_configs, first_steps
+from fashion_tl.reporting.card import model_card
 from fashion_tl.reporting.evaluation import metrics, per_class_table, prediction_table
-from fashion_tl.runs import Run, create_run, file_fingerprint, write_json, write_table
+from fashion_tl.runs import Run, create_run, file_fingerprint, write_json, write_table, write_text
 
 
 @main_first()
@@ -142,12 +143,14 @@ def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[s
     if rank() == 0:
         save_model(run.model_path, model, task.classes, task.fit_counts.tolist(), config)
         write_table(run.folder / "predictions.csv.gz", predictions, float_format="%.6g")
-        write_table(run.folder / "per_class.csv", per_class_table(predictions, data.counts))
+        per_class = per_class_table(predictions, data.counts)
+        write_table(run.folder / "per_class.csv", per_class)
+        card = model_card(run, result, per_class, data.catalogue.split)
+        write_text(run.folder / "model_card.md", card)
         write_json(run.folder / "metrics.json", result)
         if not fitted.interrupted:
-            with draft(
-                run.checkpoint
-            ):  # what a killed process has left of one goes first: without it, all is done
+            # What a killed process has left of one goes first: without it, all is done.
+            with draft(run.checkpoint):
                 pass
             run.checkpoint.unlink(missing_ok=True)
     return result

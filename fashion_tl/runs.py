@@ -40,6 +40,7 @@ OWN_FILES = (
     "model.safetensors",
     "predictions.csv.gz",
     "per_class.csv",
+    "model_card.md",
     "metrics.json",
 )
 _held: dict[
@@ -244,6 +245,10 @@ def refuse_own_file(path: Path) -> None:
     """
     if path.name in OWN_FILES and (path.parent / "run.json").exists():
         raise RunError(f"{path} is a file of the run itself; name another file")
+
+
+def write_text(path: Path, text: str) -> None:
+    _write(path, text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:

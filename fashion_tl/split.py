@@ -50,8 +50,9 @@ class Split:
         column says neither.
 
         Args:
-            table: with the columns ``label``, and ``year`` (whole numbers) or ``split_value`` (the column's) where the
-            rule needs them. seed: decides what is drawn.
+            table: with the columns ``label``, and ``year`` (whole numbers) or ``split_value`` (the
+                column's) where the rule needs them.
+            seed: decides what is drawn.
         """
         if self.column:
             return (

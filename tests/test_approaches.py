@@ -78,6 +78,7 @@ def test_a_run_folder_holds_settings_history_weights_predictions_and_metrics(fc_
         "predictions.csv.gz",
         "per_class.csv",
         "metrics.json",
+        "model_card.md",
     }
     assert files == expected
     run = open_run(fc_only)

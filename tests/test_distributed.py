@@ -265,6 +265,7 @@ def test_only_rank_0_writes_and_prints(together):
         "predictions.csv.gz",
         "per_class.csv",
         "metrics.json",
+        "model_card.md",
     }
 
 

@@ -238,7 +238,7 @@ def test_an_augmentation_is_a_function_and_a_setting_and_fc_only_refuses_it_by_n
     sample_root, tmp_path, monkeypatch
 ):
     seen = []
-    # A setting of this name would be a new field of Config; an old one of truth values stands in for it here.
+    # A new one would be a new field of Config; here an old setting stands in for it.
     monkeypatch.setitem(
         batches.AUGMENTATIONS, "flip_test", lambda photos, rng: seen.append(1) or photos
     )

@@ -46,6 +46,7 @@ ORDER = (
     *("network/features", "network/optimizer", "network/training"),
     *(
         "reporting/evaluation",
+        "reporting/card",
         "reporting/fonts",
         "reporting/layout",
         "reporting/figures",

@@ -91,11 +91,12 @@ def draw_sample(
     replaced.
 
     Args:
-        folder: where to; it must be new, empty, or a sample. photos: rows that can be used: a whole
-        row of 10 fields with a year and a photo. Three faulty rows
-            come on top: one of 11 fields, one without a photo, one without a year.
+        folder: where to; it must be new, empty, or a sample.
+        photos: rows that can be used: a whole row of 10 fields with a year and a photo. Three
+            faulty rows come on top: one of 11 fields, one without a photo, one without a year.
         types: article types, the first of the ranked list; at least 6, since 3 of them live in one
-        kind of year. seed: decides everything else; the same settings give the same bytes.
+            kind of year.
+        seed: decides everything else; the same settings give the same bytes.
 
     Raises:
         DataError: if the folder holds something else, or the numbers are impossible.
