@@ -1,5 +1,9 @@
+<<<<<<< HEAD
 """Execute the three notebooks from the top, on the sample or on other data, and print what they
 reached.
+=======
+"""Execute the notebooks of the approaches from the top, on the sample or on other data, and print what they reached.
+>>>>>>> w-nb
 
     python notebooks/execute.py --out runs/demo
     python notebooks/execute.py --out runs/mine --data ROOT --weights WEIGHTS --epochs 20
@@ -30,11 +34,12 @@ from fashion_tl.data.catalogue import read_catalogue
 from fashion_tl.data.dataroot import SAMPLE, DataRoot, open_root
 from fashion_tl.files import as_path
 from fashion_tl.network.model import available_weights
-from fashion_tl.recipes import TRAININGS, make_config
+from fashion_tl.recipes import APPROACHES, approach_configs, first_steps
 from fashion_tl.reporting.evaluation import headline
 from fashion_tl.runs import Run, default_weights, open_run
 
 HERE = Path(__file__).resolve().parent
+<<<<<<< HEAD
 NOTEBOOKS = {"fc_only": "01_fc_only", "direct": "02_direct", "two_step": "03_two_step"}
 # Made for ImageNet's weights, the recipe leads random ones nowhere in the sample's few epochs; this
 # does somewhere.
@@ -47,6 +52,8 @@ FROM_NOTHING = SMALL | {
     "mixup": 0.0,
 }
 RANDOM = {"fc_only": SMALL | {"lr": 0.01}, "direct": FROM_NOTHING, "two_step": FROM_NOTHING}
+=======
+>>>>>>> w-nb
 
 
 class Terminal:
@@ -78,10 +85,15 @@ class Terminal:
 
 
 def execute(approach: str, out: Path, parameters: dict) -> Path:
+<<<<<<< HEAD
     """Run one notebook in a fresh kernel; its output is shown as it comes. Returns the executed
     copy.
     """
     target = out / f"{NOTEBOOKS[approach]}.ipynb"
+=======
+    """Run one notebook in a fresh kernel; its output is shown as it comes. Returns the executed copy."""
+    target = out / f"{APPROACHES[approach].notebook}.ipynb"
+>>>>>>> w-nb
     notebook = nbformat.read(HERE / target.name, 4)
     notebook.cells = [
         cell for cell in notebook.cells if cell.metadata.get("tags") != ["executed-from"]
@@ -215,6 +227,7 @@ def arguments() -> argparse.Namespace:
         "--epochs", type=int, help="default: the recipe's own; the notebook's own on the sample"
     )
     parser.add_argument("--cache")
+<<<<<<< HEAD
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="any other; repeatable"
     )
@@ -224,6 +237,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--refresh", action="store_true", help="replace the committed notebooks and images/"
     )
+=======
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other; repeatable")
+    parser.add_argument("--only", choices=list(APPROACHES), action="append", help="leave out the other notebooks")
+    parser.add_argument("--refresh", action="store_true", help="replace the committed notebooks and images/")
+>>>>>>> w-nb
     return parser.parse_args()
 
 
@@ -234,21 +252,30 @@ def main() -> int:
         raise SystemExit("--refresh is for the built-in sample alone")
     if is_sample and not args.refresh:
         print("The notebooks run on the built-in sample; DATA=PATH names other data.")
+<<<<<<< HEAD
     settings, root = settings_and_data(args)
     weights = args.weights or default_weights(*(args.out / approach for approach in NOTEBOOKS))
     weights = available_weights(
         weights, root.is_sample
     )  # here, not in each notebook: a download is tried once
+=======
+    settings, root, backbone = checked(args)
+    weights = args.weights or default_weights(*(args.out / approach for approach in APPROACHES))
+    # Here, not in each notebook: a download is tried once.
+    weights = available_weights(weights, root.is_sample, backbone)
+>>>>>>> w-nb
     gentler = weights is None and args.recipe == "tuned"
     given = parameters(args, weights)
     args.out.mkdir(parents=True, exist_ok=True)
     done: dict[Path, list[Run]] = {}
-    for approach in args.only or NOTEBOOKS:
-        print(f"\n=== notebooks/{NOTEBOOKS[approach]}.ipynb", flush=True)
+    for approach in args.only or APPROACHES:
+        row = APPROACHES[approach]
+        print(f"\n=== notebooks/{row.notebook}.ipynb", flush=True)
         try:
-            other = RANDOM[approach] if gentler else {}
-            executed = execute(approach, args.out, given | {"settings": other | settings})
+            own = row.from_random if gentler else {}
+            executed = execute(approach, args.out, given | {"settings": {**own, **settings}})
         except papermill.PapermillExecutionError as error:
+<<<<<<< HEAD
             print(
                 f"error: {NOTEBOOKS[approach]}.ipynb: {error.ename}: {error.evalue}",
                 file=sys.stderr,
@@ -258,26 +285,49 @@ def main() -> int:
         done[executed] = [
             open_run(folder) for folder in folders if (folder / "metrics.json").exists()
         ]
+=======
+            print(f"error: {row.notebook}.ipynb: {error.ename}: {error.evalue}", file=sys.stderr)
+            return 1
+        folders = run_folders(approach, args.out)
+        done[executed] = [open_run(folder) for folder in folders if (folder / "metrics.json").exists()]
+>>>>>>> w-nb
     for executed in done if args.refresh else ():
         refresh(executed, done[executed])
     summary([run for both in done.values() for run in both], args, gentler)
     return 0
 
 
+<<<<<<< HEAD
 def settings_and_data(args: argparse.Namespace) -> tuple[dict, DataRoot]:
     """The settings given and the data root, checked as each notebook will: a mistake ends all
     before one starts.
+=======
+def run_folders(approach: str, out: Path) -> list[Path]:
+    """Where a notebook's runs lie, one for each training of its approach, in order."""
+    folder = out / approach
+    return [*(folder / step for step in first_steps(APPROACHES[approach].trainings[-1])), folder]
+>>>>>>> w-nb
 
-    ``epochs`` is a parameter of its own in the notebooks, and so it becomes ``args.epochs``.
+
+def checked(args: argparse.Namespace) -> tuple[dict, DataRoot, str]:
+    """The settings given, the data root and the backbone, checked as each notebook checks them.
+
+    So a mistake ends the whole program before one notebook starts. ``epochs`` is a parameter of its own in the
+    notebooks: it becomes ``args.epochs``.
     """
     settings = dict(map(parse_setting, args.set))
     args.epochs = settings.pop("epochs", args.epochs)
+<<<<<<< HEAD
     configs = [
         make_config(training, args.recipe, epochs=args.epochs, **settings) for training in TRAININGS
     ]
+=======
+    for approach in APPROACHES:
+        config = approach_configs(approach, args.recipe, epochs=args.epochs, **settings)[-1]
+>>>>>>> w-nb
     root = open_root(args.data, args.cache)
-    read_catalogue(root, configs[0].bad_rows)
-    return settings, root
+    read_catalogue(root, config.bad_rows, config.label, config.split, config.split_seed)
+    return settings, root, config.backbone
 
 
 def parameters(args: argparse.Namespace, weights: str | None) -> dict:
