@@ -13,7 +13,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import jpeg, pattern
 
 import fashion_tl
 from fashion_tl.__main__ import main
@@ -21,8 +20,9 @@ from fashion_tl.approaches import run_approach
 from fashion_tl.config import SETTINGS
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.reporting import gallery
+from tests import REPOSITORY as ROOT
+from tests.conftest import jpeg, pattern
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGES = (
     "README.md",
     "CONTRIBUTING.md",
