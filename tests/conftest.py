@@ -16,16 +16,15 @@ from PIL import Image
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.files import as_path
 from fashion_tl.machine import processors
+from tests import HEADER, REPOSITORY
 
 # Else trainings would take fewer threads while another program is busy, and some tests compare them
 # bit for bit.
 os.environ.setdefault("OMP_NUM_THREADS", str(processors()))
-REPOSITORY = Path(__file__).parents[1]
 REAL_ZIPS = [
     REPOSITORY / "data" / "fashion-product-images-small.zip",
     REPOSITORY.parent / "shared" / "data" / "fashion-product-images-small.zip",
 ]
-HEADER = "id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import HEADER, jpeg, pattern, row_line
 
 from fashion_tl.data.catalogue import (
     Catalogue,
@@ -20,6 +19,8 @@ from fashion_tl.data.catalogue import (
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.errors import DataError
 from fashion_tl.split import parse_split
+from tests import HEADER
+from tests.conftest import jpeg, pattern, row_line
 
 ROWS = [(1, 2012, "Shirts"), (2, 2013, "Heels"), (3, 2014, "Heels"), (4, 2011, "Socks")]
 COMMAS = row_line(5, 2012, "Shirts", name="Red, Round Neck, Slim")  # 12 fields for a header of 10

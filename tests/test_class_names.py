@@ -8,8 +8,6 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import jpeg, pattern
-from test_report import Page
 
 from fashion_tl.__main__ import main
 from fashion_tl.approaches import run_approach
@@ -23,7 +21,10 @@ from fashion_tl.runs import TEXT, open_run, read_table, write_table
 from study import compare
 from study.check import check
 from study.record import record
-from study.records import RESULTS, read_records
+from study.places import RESULTS
+from study.records import read_records
+from tests.conftest import jpeg, pattern
+from tests.test_report import Page
 
 PATH = "Clothing, Shoes & Jewelry > Women > Clothing > Dresses > "
 LONG = "Donaudampfschifffahrt" * 9

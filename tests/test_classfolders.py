@@ -8,7 +8,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import jpeg, pattern
 from PIL.PngImagePlugin import PngInfo
 
 from fashion_tl.__main__ import main
@@ -19,6 +18,7 @@ from fashion_tl.data.dataset import load_data
 from fashion_tl.data.photos import twin_groups
 from fashion_tl.errors import DataError
 from fashion_tl.recipes import make_config
+from tests.conftest import jpeg, pattern
 
 
 def names(*patterns: str, photos: int = 5) -> list[str]:

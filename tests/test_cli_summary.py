@@ -6,9 +6,8 @@ import json
 import subprocess
 import sys
 
-from conftest import row_line
-
 from fashion_tl.__main__ import main
+from tests.conftest import row_line
 
 KEYS = [
     "rows", "malformed", "missing_image", "missing_year", "usable", "classes", "train", "train_classes", "test",

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import jpeg
 
 from fashion_tl.data import sample
 from fashion_tl.data.catalogue import read_catalogue
@@ -18,6 +17,7 @@ from fashion_tl.data.dataroot import cache_folder, open_root
 from fashion_tl.data.listing import ENDINGS
 from fashion_tl.data.photos import FORMATS, decode_photos
 from fashion_tl.errors import DataError
+from tests.conftest import jpeg
 
 ROWS = [(11, 2012, "Shirts"), (12, 2013, "Heels"), (13, 2014, "Heels")]
 

@@ -11,7 +11,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import jpeg, pattern
 
 import fashion_tl
 from fashion_tl.__main__ import main
@@ -19,10 +18,14 @@ from fashion_tl.approaches import run_approach
 from fashion_tl.config import SETTINGS
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.reporting import gallery
+<<<<<<< HEAD
 from study.__main__ import main as study_main
 from study.__main__ import parser as study_parser
+=======
+from tests import REPOSITORY as ROOT
+from tests.conftest import jpeg, pattern
+>>>>>>> w-tst
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGES = (
     "README.md",
     "CONTRIBUTING.md",

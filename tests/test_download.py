@@ -23,9 +23,9 @@ from fashion_tl.__main__ import main
 from fashion_tl.data import download as module
 from fashion_tl.data.download import download
 from fashion_tl.errors import DownloadError
+from tests import REPOSITORY
 
 SMALL = "fashion-product-images-small"
-REPOSITORY = Path(__file__).parents[1]
 
 
 def make_zip(*names: str) -> bytes:

@@ -9,15 +9,12 @@ import re
 import runpy
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_photos import tiff
-from test_photos_as_seen import TRANSPARENT, png
 from torch import nn
 
 from fashion_tl import export
@@ -31,13 +28,16 @@ from fashion_tl.export import EXAMPLE, NEEDS, OLDEST_RUNTIME, export_onnx
 from fashion_tl.network.inference import photo_logits
 from fashion_tl.network.model import SavedModel, load_model
 from fashion_tl.predict import answers
+from tests import REPOSITORY
+from tests.test_photos import tiff
+from tests.test_photos_as_seen import TRANSPARENT, png
 
 WHY = f"to export, and to test what was: {how_to_install('onnx')}"
 onnxruntime = pytest.importorskip("onnxruntime", reason=WHY)
 pytest.importorskip("onnxscript", reason=WHY)
 
 TOLERANCE = 1e-4  # of a probability
-DOCUMENT = Path(__file__).parents[1] / "docs" / "onnx.md"
+DOCUMENT = REPOSITORY / "docs" / "onnx.md"
 
 
 def command(*words):

@@ -4,11 +4,9 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
-from test_training import EVEN, batches, run, same, settings, small_network
 
 from fashion_tl import files, runs
 from fashion_tl.errors import RunError, WriteError
@@ -16,8 +14,9 @@ from fashion_tl.files import draft, lock, make_once, replacing
 from fashion_tl.network import training
 from fashion_tl.recipes import make_config
 from fashion_tl.runs import create_run
+from tests import REPOSITORY
+from tests.test_training import EVEN, batches, run, same, settings, small_network
 
-FAULTS = Path(__file__).with_name("faults.py")
 DATA = {"name": "some", "photos": 6, "fingerprint": "1"}
 WEIGHTS = {"name": "random weights", "fingerprint": None}
 locks = pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks")
@@ -26,7 +25,8 @@ locks = pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks")
 @pytest.fixture(scope="module")
 def rows():
     """The rows of the quick faults by their first column, in a process of their own: they fork."""
-    done = subprocess.run([sys.executable, FAULTS, "quick"], capture_output=True, text=True)
+    words = [sys.executable, "-m", "tests.checks.faults", "quick"]
+    done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     return {
         what: (how_often, lost)

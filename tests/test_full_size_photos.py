@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from PIL.JpegImagePlugin import JpegImageFile
-from scale_photos import FULL, MEAN, MOST, decode_whole, differences, enlarge
 
 from fashion_tl.data.photos import decode
+from tests.checks.scale_photos import FULL, MEAN, MOST, decode_whole, differences, enlarge
 
 
 @pytest.fixture(scope="module")

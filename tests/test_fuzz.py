@@ -2,8 +2,9 @@
 wrong.
 """
 
-import fuzz
 import pytest
+
+from tests.checks import fuzz
 
 COUNTS = {  # those that take longest first
     "weights": 20, "tables": 200, "damaged-tables": 200, "zips": 150, "bombs": 6, "damaged-zips": 200, "entries": 200,
@@ -42,11 +43,11 @@ def test_a_crash_a_hang_a_blow_up_and_a_wrong_answer_are_failures_and_the_next_c
     ways = ("os.abort()", "time.sleep(60)", "bytearray(400 << 20)", "1 / 0", "None")
     script = tmp_path / "bad.py"
     script.write_text(
-        f"import os, sys, time, fuzz\nWAYS = {ways!r}\n"
+        f"import os, sys, time\nfrom tests.checks import fuzz\nWAYS = {ways!r}\n"
         "fuzz.KINDS['bad'] = fuzz.Kind('', lambda _, folder: eval(WAYS[int(folder.name)]) or 'whole', 5, 100, 1, 1)\n"
         "sys.exit(fuzz.main())\n"
     )
-    report = fuzz.run("bad", 0, 0, 5, str(script))
+    report = fuzz.run("bad", 0, 0, 5, [str(script)])
     assert report.outcomes == {"failure": 4, "whole": 1}
     for failure, words in zip(
         report.failures, ("died", "took too long", "MemoryError", "ZeroDivision"), strict=True

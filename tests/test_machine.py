@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import loky.backend.context
 import nbformat
@@ -23,8 +22,7 @@ from fashion_tl.errors import ConfigError
 from fashion_tl.files import as_path
 from fashion_tl.network.inference import pick_device
 from fashion_tl.threads import threads_by_load
-
-ROOT = Path(__file__).resolve().parents[1]
+from tests import REPOSITORY
 
 
 def python(code: str, *words: object, **environment: str | None) -> subprocess.CompletedProcess:
@@ -52,7 +50,7 @@ def test_a_users_own_setting_of_how_threads_wait_stays(own):
 
 
 @pytest.mark.parametrize(
-    "path", sorted((ROOT / "notebooks").glob("0[123]*.ipynb")), ids=lambda path: path.stem
+    "path", sorted((REPOSITORY / "notebooks").glob("0[123]*.ipynb")), ids=lambda path: path.stem
 )
 def test_a_notebook_imports_the_package_before_torch(path):
     first = next(cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "code")

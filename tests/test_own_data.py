@@ -5,12 +5,12 @@ photos.
 from pathlib import Path
 
 import pytest
-from conftest import jpeg, pattern
 
 from fashion_tl.__main__ import main
 from fashion_tl.data.dataset import load_data
 from fashion_tl.recipes import make_config
 from fashion_tl.runs import open_run
+from tests.conftest import jpeg, pattern
 
 SMALL = ["--set", "image_size=32x32", "--set", "precision=fp32", "--set", "lr=0.0001"]
 

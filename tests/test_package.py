@@ -16,22 +16,22 @@ from email import message_from_bytes
 from pathlib import Path
 
 import pytest
-from installing import (
-    EXTRAS,
-    PROJECT,
-    REPOSITORY,
-    bounds,
-    build_wheel,
-    check_output,
-    fresh_environment,
-    tracked,
-)
 from packaging.requirements import Requirement
 
 import fashion_tl
 from fashion_tl import runs
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.errors import how_to_install
+from tests import REPOSITORY
+from tests.checks.installing import (
+    EXTRAS,
+    PROJECT,
+    bounds,
+    build_wheel,
+    check_output,
+    fresh_environment,
+    tracked,
+)
 
 DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn"}  # where the module has another name
 GUIDE = REPOSITORY / "docs" / "kaggle-and-colab.md"

@@ -7,13 +7,13 @@ import struct
 
 import numpy as np
 import pytest
-from conftest import jpeg, pattern
 from PIL import Image
 
 from fashion_tl.data import photos
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.data.photos import decode, decode_photos, photo_digests, twin_groups
 from fashion_tl.errors import DataError
+from tests.conftest import jpeg, pattern
 
 ROWS = [(n, 2012 + n % 2, "Shirts") for n in range(1, 7)]
 IDS = [str(row[0]) for row in ROWS]

@@ -10,12 +10,12 @@ import zlib
 
 import numpy as np
 import pytest
-from conftest import jpeg
 from PIL import Image, features
 
 from fashion_tl.data import photos
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.data.photos import decode, decode_photos
+from tests.conftest import jpeg
 
 SIZE = (80, 60)
 # What each EXIF orientation says was done to the picture before it was stored.

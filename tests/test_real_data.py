@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +15,8 @@ from PIL import Image
 from fashion_tl.data.catalogue import facts, make_task, read_catalogue
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.data.photos import decode_photos, photo_digests, twin_groups
+from tests import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 FACTS = {
     "rows": 44446,
     "malformed": 22,

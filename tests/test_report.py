@@ -10,12 +10,12 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import row_line
-from made_runs import make_run, predictions_on_record
 from PIL import Image
 
 from fashion_tl.__main__ import main
 from fashion_tl.runs import open_run
+from tests.conftest import row_line
+from tests.made_runs import make_run, predictions_on_record
 
 VOID = {"meta", "link", "img", "input", "br"}
 HOSTILE = [

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+from tests import REPOSITORY
+
 PACKAGE, STUDY = REPOSITORY / "fashion_tl", REPOSITORY / "study"
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 45  # lines
 # The rooms, from the ground up. In one room, each file imports only from those before it, too.

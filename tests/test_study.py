@@ -5,10 +5,10 @@ import subprocess
 import sys
 
 import pytest
-from test_shape import STUDY_ORDER
 
 from study import render
 from study.__main__ import main
+from tests.test_shape import STUDY_ORDER
 
 HELP = "import sys; from study.__main__ import parser; parser().format_help(); print('torch' in sys.modules)"
 

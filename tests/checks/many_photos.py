@@ -1,7 +1,7 @@
 """A data root ten times the real one takes a few kB a photo, and not ten times the memory. For
 ``make faults``.
 
-Run as a script, this file is the process that is measured: python tests/many_photos.py ROOT CACHE
+Run as a program, it is the process that is measured: python -m tests.checks.many_photos ROOT CACHE
 """
 
 import json
@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from tests import HEADER, REPOSITORY
 
 FEW, MANY = 44_000, 440_000  # photos of the real data set, and ten times as many
 DISTINCT = 500  # photos; the others are hard links to them
@@ -47,9 +49,7 @@ def _linked_root(home: Path, photos: int) -> Path:
     """A data root of so many photos, of which few are files of their own."""
     (home / "images").mkdir(parents=True)
     rng = np.random.default_rng(0)
-    lines = [
-        "id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName"
-    ]
+    lines = [HEADER]
     for number in range(1, photos + 1):
         file = home / "images" / f"{number}.jpg"
         if number <= DISTINCT:
@@ -66,8 +66,8 @@ def _linked_root(home: Path, photos: int) -> Path:
 
 def _measure(root: Path, cache: Path) -> tuple[int, int]:
     """(most, before it began) bytes of anonymous memory of a process that loads this data root."""
-    words = [sys.executable, __file__, root, cache]
-    done = subprocess.run(words, check=True, capture_output=True, text=True)
+    words = [sys.executable, "-m", "tests.checks.many_photos", root, cache]
+    done = subprocess.run(words, cwd=REPOSITORY, check=True, capture_output=True, text=True)
     return tuple(json.loads(done.stdout.splitlines()[-1]))
 
 

@@ -2,7 +2,7 @@
 JupyterLab.
 
 `make browser` runs these and leaves screenshots in runs/browser/. They need Debian's Chromium, and
-Playwright for Python (tests/requirements.txt); they are skipped where either is missing.
+Playwright for Python (tests/checks/requirements.txt); they are skipped where either is missing.
 """
 
 import os
@@ -17,11 +17,11 @@ from urllib.request import urlopen
 
 import nbformat
 import pytest
-from conftest import REPOSITORY
-from made_runs import make_run, predictions_on_record
-from reliability import write_table
 
 from fashion_tl.reporting.report import write_report
+from tests import REPOSITORY
+from tests.checks.reliability import write_table
+from tests.made_runs import make_run, predictions_on_record
 
 pytestmark = pytest.mark.browser
 
@@ -52,7 +52,7 @@ def chromium():
     if not CHROMIUM.exists():
         pytest.skip(f"no {CHROMIUM}: apt-get install chromium")
     playwright = pytest.importorskip(
-        "playwright.sync_api", reason="pip install -r tests/requirements.txt"
+        "playwright.sync_api", reason="pip install -r tests/checks/requirements.txt"
     )
     SHOTS.mkdir(parents=True, exist_ok=True)
     with playwright.sync_playwright() as started:

@@ -1,8 +1,8 @@
 """Install the package into empty environments, as a user does, and try it there: `make package`.
 
-    python tests/install.py              # both of these; half an hour, and several GB to download
-    python tests/install.py newest       # the newest versions that the bounds in pyproject.toml let
-    in python tests/install.py lowest       # the lowest ones; and all tests with them
+    python -m tests.checks.install         # both of these; half an hour, and several GB to download
+    python -m tests.checks.install newest  # the newest versions that the bounds in pyproject.toml let
+    python -m tests.checks.install lowest  # the lowest ones; and all tests with them
 
 The environments lie in runs/package, and are removed in the end.
 """
@@ -14,7 +14,8 @@ import sys
 import time
 from pathlib import Path
 
-from installing import EXTRAS, REPOSITORY, bounds, build_wheel, check_output
+from tests import REPOSITORY
+from tests.checks.installing import EXTRAS, bounds, build_wheel, check_output
 
 HOME = REPOSITORY / "runs" / "package"
 RUN = "run fc_only --data sample --weights none --out run --epochs 1 --set image_size=32x32"
@@ -65,9 +66,7 @@ def try_commands(programs: Path, home: Path) -> None:
 
 
 def try_tests(programs: Path, home: Path, wheel: Path) -> None:
-    """All tests but the browser's, on the installed package: pytest itself doesn't put the clone on
-    the path.
-    """
+    """All tests but the browser's, with the packages that were installed with the wheel."""
     pip(programs, home, f"{wheel}[dev]")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     subprocess.run(

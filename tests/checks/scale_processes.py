@@ -1,5 +1,5 @@
 """How long an epoch takes by one process and by two, and how far apart they end; run by
-``tests/scale.py``.
+``make scale``.
 """
 
 import os

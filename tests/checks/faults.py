@@ -3,7 +3,7 @@ photos to hold.
 
 For ``make faults``:
 
-    python tests/faults.py [20]
+    python -m tests.checks.faults [20]
 
 kills each approach so often, and does the rest; ``quick`` in place of the number prints a few rows
 as JSON. Whatever happened to a run, the same command must then end with the same files as a run
@@ -48,6 +48,9 @@ from fashion_tl.data.sample import draw_sample
 from fashion_tl.network import features, training
 from fashion_tl.recipes import APPROACHES
 from fashion_tl.reporting import gallery
+from tests import REPOSITORY
+from tests.checks.many_photos import many_photos
+from tests.checks.reliability import write_table
 
 HEAD = ("what was done", "how often", "what was lost")
 SEED = 2010
@@ -641,7 +644,7 @@ def interrupted_notebook(root: Path, home: Path, ref: Reference, name: str) -> l
     from jupyter_client.manager import start_new_kernel
 
     place = Place(root, home / name)
-    file = Path(__file__).resolve().parents[1] / "notebooks" / name
+    file = REPOSITORY / "notebooks" / name
     cells = [cell for cell in nbformat.read(file, 4).cells if cell.cell_type == "code"]
     given = {"data_root": str(root), "weights": "none", "epochs": EPOCHS, "settings": SETTINGS}
     given |= {"out": str(place.out), "cache": str(place.cache)}
@@ -722,9 +725,6 @@ def quick(home: Path) -> list[tuple]:
 
 
 def main() -> int:
-    from many_photos import many_photos
-    from reliability import write_table
-
     if sys.argv[1:] == ["quick"]:
         with tempfile.TemporaryDirectory(prefix="faults-") as folder:
             print(json.dumps(quick(Path(folder))))

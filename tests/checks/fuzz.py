@@ -44,11 +44,13 @@ from fashion_tl.data.listing import LARGEST_FILE
 from fashion_tl.data.photos import decode, decode_photos
 from fashion_tl.errors import DataError, FashionTLError, WeightsError
 from fashion_tl.machine import processors
+from tests import HEADER
+from tests.checks.reliability import write_table
 
 SIZE = (80, 60)
-HEADER = "id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName"
 COLUMNS = tuple(HEADER.split(","))
 SEED = 2010
+PROGRAM = ("-m", "tests.checks.fuzz")  # what the worker processes run
 
 
 @dataclass(frozen=True)
@@ -1150,7 +1152,7 @@ def memory(name: str) -> int:
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
-def run(kind: str, seed: int, first: int, count: int, script: str = __file__) -> Report:
+def run(kind: str, seed: int, first: int, count: int, program: Sequence[str] = PROGRAM) -> Report:
     """Have workers try so many cases; one that dies has failed in its case, and the next takes up
     after it.
     """
@@ -1158,7 +1160,7 @@ def run(kind: str, seed: int, first: int, count: int, script: str = __file__) ->
     while number < last and report.outcomes["failure"] < 20:
         command = [
             sys.executable,
-            script,
+            *program,
             "--kind",
             kind,
             "--seed",
@@ -1273,8 +1275,6 @@ def main() -> int:
     print(*failures, sep="\n")
     print(f"{len(failures)} failures; seed {args.seed}; {time.perf_counter() - start:.0f} s")
     if not (args.kind or args.count or args.first):
-        from reliability import write_table
-
         write_table("fuzz", HEAD, rows(reports))
     return bool(failures)
 

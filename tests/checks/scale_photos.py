@@ -1,10 +1,9 @@
 """Photos of full size (1440×1080, height×width): how quickly and in what memory they are decoded,
 and how well.
 
-``photo_rows`` measures it for `make scale`. Run as a script, this file is the worker that is
-measured:
+``photo_rows`` measures it for `make scale`. Run as a program, it is the worker that is measured:
 
-    python tests/scale_photos.py ROOT CACHE HEIGHT WIDTH {reduced,whole}
+    python -m tests.checks.scale_photos ROOT CACHE HEIGHT WIDTH {reduced,whole}
 """
 
 import io
@@ -22,17 +21,15 @@ from PIL.JpegImagePlugin import JpegImageFile
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.data.photos import decode, decode_photos
 from fashion_tl.data.sample import draw_sample
+from tests import REPOSITORY
 
-FULL, STORED = (
-    (1440, 1080),
-    (224, 168),
-)  # of Kaggle's photos, and what README.md advises to store of them
-FASTER, PEAK, MEAN, MOST = (
-    1.5,
-    100,
-    1.0,
-    6,
-)  # bounds: times; MB; levels of 255, on average and of 99.9 % of the values
+WORKER = (sys.executable, "-m", "tests.checks.scale_photos")
+FULL = (1440, 1080)  # of Kaggle's photos
+STORED = (224, 168)  # what the documents advise to store of them
+# The bounds.
+FASTER = 1.5  # times
+PEAK = 100  # MB
+MEAN, MOST = 1.0, 6  # levels of 255: on average, and of 99.9 % of the values
 
 
 def enlarge(photo: Path, grain: np.ndarray) -> bytes:
@@ -88,8 +85,9 @@ def measure(root: Path, way: str) -> dict[str, float]:
     them all.
     """
     with tempfile.TemporaryDirectory() as cache:
-        words = [sys.executable, __file__, str(root), cache, *map(str, STORED), way]
-        return json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+        words = [*WORKER, str(root), cache, *map(str, STORED), way]
+        done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+        return json.loads(done.stdout)
 
 
 def photo_rows(folder: Path, photos: int = 240, rounds: int = 3) -> list[tuple[str, str, str, str]]:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from fashion_tl.files import replacing
 from fashion_tl.runs import commit, machine
+from tests import REPOSITORY
 
-PAGE = Path(__file__).resolve().parents[1] / "results" / "reliability.md"
+PAGE = REPOSITORY / "results" / "reliability.md"
 
 
 def write_table(
