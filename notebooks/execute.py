@@ -1,16 +1,10 @@
-<<<<<<< HEAD
-"""Execute the three notebooks from the top, on the sample or on other data, and print what they
-reached.
-=======
 """Execute the notebooks of the approaches from the top, on the sample or on other data, and print what they reached.
->>>>>>> w-nb
 
     python notebooks/execute.py --out runs/demo
     python notebooks/execute.py --out runs/mine --data ROOT --weights WEIGHTS --epochs 20
 
-Executed copies, run folders and figures lie under --out. Only --refresh (``make demo``) touches the
-committed notebooks and ``images/``, and only with the built-in sample in them: photos of a real run
-stay out of git.
+Executed copies, run folders and figures lie under --out. Only --refresh (``make demo``) touches the committed
+notebooks and ``images/``, and only with the built-in sample in them: photos of a real run stay out of git.
 """
 
 import argparse
@@ -39,27 +33,10 @@ from fashion_tl.reporting.evaluation import headline
 from fashion_tl.runs import Run, default_weights, open_run
 
 HERE = Path(__file__).resolve().parent
-<<<<<<< HEAD
-NOTEBOOKS = {"fc_only": "01_fc_only", "direct": "02_direct", "two_step": "03_two_step"}
-# Made for ImageNet's weights, the recipe leads random ones nowhere in the sample's few epochs; this
-# does somewhere.
-SMALL = {"image_size": [80, 60]}  # papermill makes a string of a tuple
-FROM_NOTHING = SMALL | {
-    "optimizer": "sgd",
-    "lr": 0.005,
-    "backbone_lr_ratio": 1.0,
-    "weight_decay": 1e-4,
-    "mixup": 0.0,
-}
-RANDOM = {"fc_only": SMALL | {"lr": 0.01}, "direct": FROM_NOTHING, "two_step": FROM_NOTHING}
-=======
->>>>>>> w-nb
 
 
 class Terminal:
-    """A stream on which a line that begins with NOTE appears once, though each notebook says it;
-    for any letter.
-    """
+    """A stream on which a line that begins with NOTE appears once, though each notebook says it; for any letter."""
 
     def __init__(self, stream: TextIO) -> None:
         if isinstance(stream, io.TextIOWrapper):
@@ -85,15 +62,8 @@ class Terminal:
 
 
 def execute(approach: str, out: Path, parameters: dict) -> Path:
-<<<<<<< HEAD
-    """Run one notebook in a fresh kernel; its output is shown as it comes. Returns the executed
-    copy.
-    """
-    target = out / f"{NOTEBOOKS[approach]}.ipynb"
-=======
     """Run one notebook in a fresh kernel; its output is shown as it comes. Returns the executed copy."""
     target = out / f"{APPROACHES[approach].notebook}.ipynb"
->>>>>>> w-nb
     notebook = nbformat.read(HERE / target.name, 4)
     notebook.cells = [
         cell for cell in notebook.cells if cell.metadata.get("tags") != ["executed-from"]
@@ -117,9 +87,7 @@ def execute(approach: str, out: Path, parameters: dict) -> Path:
 
 
 def tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """One output per stream, as a terminal would show it in the end: a progress bar draws itself
-    over and over.
-    """
+    """One output per stream, as a terminal would show it in the end: a progress bar draws itself over and over."""
     kept, streams = [], {}
     for output in outputs:
         if output.output_type != "stream":
@@ -136,9 +104,7 @@ def tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def relative(path: Path) -> str:
-    """A path as the notebooks see it, without the machine's folders where it lies in this
-    repository.
-    """
+    """A path as the notebooks see it, without the machine's folders where it lies in this repository."""
     path = path.resolve()
     inside = path.is_relative_to(HERE.parent)
     return f"../{path.relative_to(HERE.parent).as_posix()}" if inside else str(path)
@@ -155,8 +121,7 @@ def refresh(executed: Path, runs: list[Run]) -> None:
 
 
 def committed_form(notebook: NotebookNode, weights: str) -> NotebookNode:
-    """Without this machine's folders, the parameters of this execution and papermill's notes;
-    counted from 1.
+    """Without this machine's folders, the parameters of this execution and papermill's notes; counted from 1.
 
     A line in the place of those parameters says which weights it was executed from.
     """
@@ -227,21 +192,15 @@ def arguments() -> argparse.Namespace:
         "--epochs", type=int, help="default: the recipe's own; the notebook's own on the sample"
     )
     parser.add_argument("--cache")
-<<<<<<< HEAD
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="any other; repeatable"
     )
     parser.add_argument(
-        "--only", choices=list(NOTEBOOKS), action="append", help="leave out the other notebooks"
+        "--only", choices=list(APPROACHES), action="append", help="leave out the other notebooks"
     )
     parser.add_argument(
         "--refresh", action="store_true", help="replace the committed notebooks and images/"
     )
-=======
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other; repeatable")
-    parser.add_argument("--only", choices=list(APPROACHES), action="append", help="leave out the other notebooks")
-    parser.add_argument("--refresh", action="store_true", help="replace the committed notebooks and images/")
->>>>>>> w-nb
     return parser.parse_args()
 
 
@@ -252,18 +211,10 @@ def main() -> int:
         raise SystemExit("--refresh is for the built-in sample alone")
     if is_sample and not args.refresh:
         print("The notebooks run on the built-in sample; DATA=PATH names other data.")
-<<<<<<< HEAD
-    settings, root = settings_and_data(args)
-    weights = args.weights or default_weights(*(args.out / approach for approach in NOTEBOOKS))
-    weights = available_weights(
-        weights, root.is_sample
-    )  # here, not in each notebook: a download is tried once
-=======
     settings, root, backbone = checked(args)
     weights = args.weights or default_weights(*(args.out / approach for approach in APPROACHES))
     # Here, not in each notebook: a download is tried once.
     weights = available_weights(weights, root.is_sample, backbone)
->>>>>>> w-nb
     gentler = weights is None and args.recipe == "tuned"
     given = parameters(args, weights)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -275,38 +226,22 @@ def main() -> int:
             own = row.from_random if gentler else {}
             executed = execute(approach, args.out, given | {"settings": {**own, **settings}})
         except papermill.PapermillExecutionError as error:
-<<<<<<< HEAD
-            print(
-                f"error: {NOTEBOOKS[approach]}.ipynb: {error.ename}: {error.evalue}",
-                file=sys.stderr,
-            )
-            return 1
-        folders = [args.out / approach / "top20", args.out / approach]
-        done[executed] = [
-            open_run(folder) for folder in folders if (folder / "metrics.json").exists()
-        ]
-=======
             print(f"error: {row.notebook}.ipynb: {error.ename}: {error.evalue}", file=sys.stderr)
             return 1
         folders = run_folders(approach, args.out)
-        done[executed] = [open_run(folder) for folder in folders if (folder / "metrics.json").exists()]
->>>>>>> w-nb
+        done[executed] = [
+            open_run(folder) for folder in folders if (folder / "metrics.json").exists()
+        ]
     for executed in done if args.refresh else ():
         refresh(executed, done[executed])
     summary([run for both in done.values() for run in both], args, gentler)
     return 0
 
 
-<<<<<<< HEAD
-def settings_and_data(args: argparse.Namespace) -> tuple[dict, DataRoot]:
-    """The settings given and the data root, checked as each notebook will: a mistake ends all
-    before one starts.
-=======
 def run_folders(approach: str, out: Path) -> list[Path]:
     """Where a notebook's runs lie, one for each training of its approach, in order."""
     folder = out / approach
     return [*(folder / step for step in first_steps(APPROACHES[approach].trainings[-1])), folder]
->>>>>>> w-nb
 
 
 def checked(args: argparse.Namespace) -> tuple[dict, DataRoot, str]:
@@ -317,14 +252,8 @@ def checked(args: argparse.Namespace) -> tuple[dict, DataRoot, str]:
     """
     settings = dict(map(parse_setting, args.set))
     args.epochs = settings.pop("epochs", args.epochs)
-<<<<<<< HEAD
-    configs = [
-        make_config(training, args.recipe, epochs=args.epochs, **settings) for training in TRAININGS
-    ]
-=======
     for approach in APPROACHES:
         config = approach_configs(approach, args.recipe, epochs=args.epochs, **settings)[-1]
->>>>>>> w-nb
     root = open_root(args.data, args.cache)
     read_catalogue(root, config.bad_rows, config.label, config.split, config.split_seed)
     return settings, root, config.backbone
@@ -363,4 +292,4 @@ def summary(runs: list[Run], args: argparse.Namespace, gentler: bool) -> None:
 
 if __name__ == "__main__":
     with redirect_stdout(Terminal(sys.stdout)):
-        sys.exit(exit_code(main, lambda: f"stopped{GOES_ON} (`make demo` starts anew)"))
+        sys.exit(exit_code(main, f"stopped{GOES_ON} (`make demo` starts anew)"))

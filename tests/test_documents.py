@@ -18,13 +18,10 @@ from fashion_tl.approaches import run_approach
 from fashion_tl.config import SETTINGS
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.reporting import gallery
-<<<<<<< HEAD
 from study.__main__ import main as study_main
 from study.__main__ import parser as study_parser
-=======
 from tests import REPOSITORY as ROOT
 from tests.conftest import jpeg, pattern
->>>>>>> w-tst
 
 PAGES = (
     "README.md",

@@ -91,19 +91,11 @@ def draw_sample(
     A folder that already holds this very sample stays as it is. Another sample is replaced.
 
     Args:
-<<<<<<< HEAD
-        folder: where to; it must be new, empty, or a sample.
-        photos: rows that can be used: a whole row of 10 fields with a year and a photo. Three
-            faulty rows come on top: one of 11 fields, one without a photo, one without a year.
-        types: article types, the first of the ranked list; at least 6, since 3 of them live in one
-            kind of year.
-=======
         folder: where to draw it; the folder must be new, empty, or a sample.
         photos: the number of usable rows: 10 fields each, with a year and a photo. Three faulty
             rows are added: one has 11 fields, one has no photo, one has no year.
         types: the number of article types, taken from the start of the ranked list; at least 6,
             because 3 of them exist in one kind of year only.
->>>>>>> w-pkg
         seed: decides everything else; the same settings give the same bytes.
 
     Raises:
