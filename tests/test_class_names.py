@@ -20,8 +20,8 @@ from fashion_tl.reporting.evaluation import confused_pairs, metrics, per_class_t
 from fashion_tl.runs import TEXT, open_run, read_table, write_table
 from study import compare
 from study.check import check
-from study.record import record
 from study.places import RESULTS
+from study.record import record
 from study.records import read_records
 from tests.conftest import jpeg, pattern
 from tests.test_report import Page
