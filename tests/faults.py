@@ -527,11 +527,11 @@ def interrupted_notebook(root: Path, home: Path, ref: Reference, name: str) -> l
 
     try:
         for source in sources:
-            if "unless_interrupted(" in source and "import" not in source:
+            if re.search(r"^unless_interrupted\(", source, re.MULTILINE):
                 if (ended := execute(source)) != "KeyboardInterrupt":
                     lost.append(f"the second training ended with {ended!r}")
                 break
-            if "train_network(" not in source:
+            if " = train(" not in source:
                 ended = execute(source)
             elif (ended := execute(source, r"epoch 1/2: +[1-9]")) != "KeyboardInterrupt":
                 lost.append(f"interrupted in its first epoch, the cell ended with {ended!r}")

@@ -5,6 +5,7 @@ Python (tests/requirements.txt); they are skipped where either is missing.
 """
 
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -263,7 +264,8 @@ def wait_for(url: str, server: subprocess.Popen, log: Path, seconds: int = 120) 
 def test_jupyterlab_runs_the_first_notebook_cell_by_cell_and_shows_its_figures(chromium, lab, sample_root, done):
     file, address, token = lab
     cells = nbformat.read(file, 4).cells
-    figures = sum("draw(" in cell.source for cell in cells if cell.cell_type == "code")
+    shows = re.compile(r"^(gallery\.\w+|plt\.figure)\(", re.MULTILINE)
+    figures = sum(len(shows.findall(cell.source)) for cell in cells if cell.cell_type == "code")
     context = chromium.new_context(viewport={"width": 1400, "height": 1000})
     page = context.new_page()
     heard = Heard(page, own=(address, address.replace("http", "ws"), "data:", "blob:"))
