@@ -21,9 +21,10 @@ demo: $(READY)  ## draw the sample, execute the three notebooks on it, refresh i
 	rm -rf runs/demo
 	$(BIN)/python notebooks/execute.py --out runs/demo --refresh $(if $(WEIGHTS),--weights "$(WEIGHTS)")
 
-test: $(READY)  ## ruff, then pytest
+test: $(READY)  ## ruff, mypy, then pytest
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
 lab: $(READY)  ## open JupyterLab on notebooks/ [LAB="--allow-root --no-browser"]
@@ -39,27 +40,27 @@ bench: $(READY)  ## how fast it is beside the published way and the bare limit (
 	$(BIN)/python -m study bench speed --data "$(DATA)"
 	$(BIN)/python -m study render
 
-results: $(READY)  ## rebuild the documents' tables and images/results from results/ [DATA=....zip checks every metric first]
+results: $(READY)  ## rebuild the tables in the documents and images/results from results/ [DATA=....zip checks every metric first]
 	$(if $(filter-out sample,$(DATA)),$(BIN)/python -m study check --data "$(DATA)")
 	$(BIN)/python -m study render
 	$(BIN)/jupyter nbconvert --log-level=ERROR --execute --inplace --ExecutePreprocessor.record_timing=False \
 	  notebooks/04_compare.ipynb
 
 faults: $(READY)  ## kill, stop, starve runs, start them twice, ten times the photos: nothing is lost; table in results/reliability.md [KILLS=20]
-	$(BIN)/python tests/faults.py $(or $(KILLS),20)
+	$(BIN)/python -m tests.checks.faults $(or $(KILLS),20)
 
 fuzz: $(READY)  ## 10,000 strange tables and photos, zips and weights; same table file
-	$(BIN)/python tests/fuzz.py
+	$(BIN)/python -m tests.checks.fuzz
 
 scale: $(READY)  ## large photos, several processes: memory and speed; same table file [WEIGHTS=...]
-	$(BIN)/python tests/scale.py $(if $(WEIGHTS),--weights "$(WEIGHTS)")
+	$(BIN)/python -m tests.checks.scale $(if $(WEIGHTS),--weights "$(WEIGHTS)")
 
 browser: $(READY)  ## the report and a notebook in a real Chromium; screenshots in runs/browser/
-	$(BIN)/python -m pip install --disable-pip-version-check -q -r tests/requirements.txt
-	$(BIN)/python -m pytest -m browser tests/test_browser.py
+	$(BIN)/python -m pip install --disable-pip-version-check -q -r tests/checks/requirements.txt
+	$(BIN)/python -m pytest -m browser tests/checks/test_browser.py
 
 package: $(READY)  ## install it into empty environments, of the lowest and the newest versions, and try it there (half an hour)
-	$(BIN)/python tests/install.py
+	$(BIN)/python -m tests.checks.install
 
 clean:  ## remove .venv and runs/demo (your other runs and your data stay)
 	rm -rf .venv runs/demo

@@ -1,4 +1,6 @@
-"""Transfer learning on Fashion Product Images, one command each for what the notebooks and their readers need."""
+"""Transfer learning on Fashion Product Images, one command each for what the notebooks and their
+readers need.
+"""
 
 import argparse
 import json
@@ -30,7 +32,9 @@ def summary(args: argparse.Namespace) -> None:
     from fashion_tl.data.catalogue import facts, read_catalogue
     from fashion_tl.data.dataroot import open_root
 
-    catalogue = read_catalogue(open_root(args.data, args.cache), args.bad_rows, args.label, args.split)
+    catalogue = read_catalogue(
+        open_root(args.data, args.cache), args.bad_rows, args.label, args.split
+    )
     numbers = facts(catalogue)
     if args.json:
         print(json.dumps(numbers, indent=2))
@@ -45,10 +49,17 @@ def _print_account(catalogue: "Catalogue", numbers: dict[str, int | float]) -> N
     for note in catalogue.notes:
         say(note)
     for name, value in numbers.items():
-        print(f"  {name:<20}{value:>12.2%}" if isinstance(value, float) else f"  {name:<20}{value:>12,}")
+        print(
+            f"  {name:<20}{value:>12.2%}"
+            if isinstance(value, float)
+            else f"  {name:<20}{value:>12,}"
+        )
     if len(catalogue.counts):
         largest = catalogue.counts[:LARGEST_SHOWN].itertuples(index=False, name=None)
-        say("largest classes (train + test): " + ", ".join(f"{name} {n:,} + {m:,}" for name, n, m in largest))
+        say(
+            "largest classes (train + test): "
+            + ", ".join(f"{name} {n:,} + {m:,}" for name, n, m in largest)
+        )
     if len(catalogue.left_out):
         say("left out, by line of styles.csv:" if catalogue.left_out["line"].any() else "left out:")
     for line in catalogue.named():
@@ -78,7 +89,9 @@ def run(args: argparse.Namespace) -> None:
     out = as_path(args.out)
     weights = args.weights or default_weights(out)
     with processes(pick_device()):
-        settings = {name: getattr(args, name) for name in OPTIONS} | dict(map(parse_setting, args.set))
+        settings = {name: getattr(args, name) for name in OPTIONS} | dict(
+            map(parse_setting, args.set)
+        )
         own = {"recipe": args.recipe, "cache": args.cache, "workers": args.workers}
         runs = run_approach(args.approach, args.data, weights, out, **own, **settings)
         if rank() > 0:
@@ -121,7 +134,9 @@ def export(args: argparse.Namespace) -> None:
 def parser() -> argparse.ArgumentParser:
     # The console command's file is called fashion-tl; started with -m, the file is __main__.py.
     is_script = os.path.splitext(os.path.basename(sys.argv[0]))[0] == "fashion-tl"
-    main = argparse.ArgumentParser(prog="fashion-tl" if is_script else "python -m fashion_tl", description=__doc__)
+    main = argparse.ArgumentParser(
+        prog="fashion-tl" if is_script else "python -m fashion_tl", description=__doc__
+    )
     main.add_argument("--version", action="version", version=f"fashion_tl {__version__}")
     commands = main.add_subparsers(required=True, metavar="command")
 
@@ -145,14 +160,26 @@ def _commands_of_data(command: Callable[..., argparse.ArgumentParser]) -> None:
     new.add_argument("--seed", type=int, default=2010)
 
     new = command(download, "Fetch the data set from Kaggle.", data=False)
-    new.add_argument("--small", action="store_true", help="the photos of 80×60 (600 MB) instead of the full-size ones")
+    new.add_argument(
+        "--small",
+        action="store_true",
+        help="the photos of 80×60 (600 MB) instead of the full-size ones",
+    )
     new.add_argument("--to", required=True, help="folder to put the zip into")
 
 
 def _label_and_split(new: argparse.ArgumentParser) -> None:
-    new.add_argument("--label", default="articleType", help="the column that names the classes (default: %(default)s)")
+    new.add_argument(
+        "--label",
+        default="articleType",
+        help="the column that names the classes (default: %(default)s)",
+    )
     ways = "even-odd, year<=2014, random:0.2 or column:NAME"
-    new.add_argument("--split", default=EVEN_ODD, help=f"what trains and what tests: {ways} (default: %(default)s)")
+    new.add_argument(
+        "--split",
+        default=EVEN_ODD,
+        help=f"what trains and what tests: {ways} (default: %(default)s)",
+    )
 
 
 def _command_of_training(command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -160,7 +187,8 @@ def _command_of_training(command: Callable[..., argparse.ArgumentParser]) -> Non
     new.set_defaults(goes_on=commandline.GOES_ON)
     new.add_argument("approach", choices=APPROACHES)
     new.add_argument(
-        "--weights", help=f"torchvision's (default: {DEFAULT_WEIGHTS}), a file of such a network, or `none`"
+        "--weights",
+        help=f"torchvision's (default: {DEFAULT_WEIGHTS}), a file of such a network, or `none`",
     )
     new.add_argument("--out", required=True, help="folder of the run")
     _label_and_split(new)
@@ -168,8 +196,12 @@ def _command_of_training(command: Callable[..., argparse.ArgumentParser]) -> Non
     new.add_argument("--recipe", choices=RECIPES, default="tuned", help="default: %(default)s")
     new.add_argument("--epochs", type=int, help="default: the recipe's")
     new.add_argument("--seed", type=int, help="default: 0")
-    new.add_argument("--workers", type=int, help="processes that decode photos (default: one for each processor)")
-    new.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other; repeatable")
+    new.add_argument(
+        "--workers", type=int, help="processes that decode photos (default: one for each processor)"
+    )
+    new.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="any other; repeatable"
+    )
 
 
 def _commands_of_a_run(command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -180,14 +212,20 @@ def _commands_of_a_run(command: Callable[..., argparse.ArgumentParser]) -> None:
     new.add_argument("run", help="folder of the run")
     new.add_argument("--to", help="the page's file (default: report.html in the run's folder)")
 
-    new = command(predict, "The five most likely classes of any photos.", data=False)
+    new = command(
+        predict, "The five most likely classes of any photos, computed in float32.", data=False
+    )
     new.add_argument("run", help="folder of the run")
     new.add_argument("photos", nargs="+", help="image files, and folders of them")
-    new.add_argument("--to", help="write the answers into this .csv or .json instead of printing them")
+    new.add_argument(
+        "--to", help="write the answers into this .csv or .json instead of printing them"
+    )
 
     new = command(export, "Write a model for use without this package.", data=False)
     new.add_argument("run", help="folder of the run")
-    new.add_argument("--onnx", action="store_true", required=True, help="as ONNX, the one format there is")
+    new.add_argument(
+        "--onnx", action="store_true", required=True, help="as ONNX, the one format there is"
+    )
     new.add_argument("--to", help="file to write (default: model.onnx in the run's folder)")
 
 

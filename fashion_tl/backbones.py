@@ -14,8 +14,8 @@ if TYPE_CHECKING:  # torch is imported where a network is built: the command lin
 class Backbone:
     """A network by torchvision's ``name``; ``title`` is what figures call it.
 
-    Its features, the inputs of its last layer ``fc``, have ``width`` values. Its children are conv1, bn1, relu,
-    maxpool, layer1 to layer4, avgpool and fc.
+    Its features, the inputs of its last layer ``fc``, have ``width`` values. Its children are
+    conv1, bn1, relu, maxpool, layer1 to layer4, avgpool and fc.
     """
 
     name: str

@@ -11,9 +11,10 @@ from fashion_tl.split import EVEN_ODD, parse_split
 
 IN_LOSS = ("loss", "weighted mean")  # where `balance` weighs classes in the loss
 RECIPES = ("tuned", "published")
-# The published study used V1. V2 classifies ImageNet better, but its training (label smoothing, mixup, a long schedule)
-# is known to make frozen features transfer worse: Kornblith et al., "Why Do Better Loss Functions Lead to Less
-# Transferable Features?", NeurIPS 2021, arXiv 2010.16402; pytorch/vision issue 8382. We could measure neither.
+# The published study used V1. V2 classifies ImageNet better, but its training (label smoothing,
+# mixup, a long schedule) is known to make frozen features transfer worse: Kornblith et al., "Why Do
+# Better Loss Functions Lead to Less Transferable Features?", NeurIPS 2021, arXiv 2010.16402;
+# pytorch/vision issue 8382. We could measure neither.
 DEFAULT_WEIGHTS = "IMAGENET1K_V1"
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -43,7 +44,9 @@ class Config:
     bad_rows: str = "skip"
     val_fraction: float = 0.1
     train_fraction: float = 1.0  # of the photos that are left: trials can do with fewer
-    split_seed: int = 0  # apart from `seed`, so that runs with other seeds share one validation part
+    split_seed: int = (
+        0  # apart from `seed`, so that runs with other seeds share one validation part
+    )
     stored_size: tuple[int, int] = (80, 60)
     # the network, and what it sees
     backbone: str = "resnet50"
@@ -64,9 +67,10 @@ class Config:
     weight_decay: float = 1e-4
     schedule: str = "cosine"
     warmup_epochs: float = 0.0
-    # Where rare classes count for more: in the loss, each photo's times its class's weight, averaged over photos;
-    # the same, but divided by the sum of the weights ("weighted mean", as PyTorch's CrossEntropyLoss does); or in the
-    # logits (Menon et al., 2021). A class's weight is (all photos / its photos) to the power `balance_power`.
+    # Where rare classes count for more: in the loss, each photo's times its class's weight,
+    # averaged over photos; the same, but divided by the sum of the weights ("weighted mean", as
+    # PyTorch's CrossEntropyLoss does); or in the logits (Menon et al., 2021). A class's weight is
+    # (all photos / its photos) to the power `balance_power`.
     balance: str = "loss"
     balance_power: float = 0.5
     label_smoothing: float = 0.0
@@ -75,7 +79,9 @@ class Config:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            object.__setattr__(self, field.name, _plain(_size(value) if field.name in SIZES else value))
+            object.__setattr__(
+                self, field.name, _plain(_size(value) if field.name in SIZES else value)
+            )
         self._check()
 
     def _check(self) -> None:
@@ -83,12 +89,16 @@ class Config:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
                 word = "a whole number" if kind is int else "a number"
-                raise ConfigError(f"{name} must be {word} from {low} to {high}, not {in_a_line(value)}")
+                raise ConfigError(
+                    f"{name} must be {word} from {low} to {high}, not {in_a_line(value)}"
+                )
 
         for name, allowed in CHOICES.items():
             value = getattr(self, name)
             if not isinstance(value, str) or value not in allowed:
-                raise ConfigError(f"{name} must be one of {', '.join(allowed)}, not {in_a_line(value)}")
+                raise ConfigError(
+                    f"{name} must be one of {', '.join(allowed)}, not {in_a_line(value)}"
+                )
         find_backbone(self.backbone)
         for name in ("training", "label"):
             value = getattr(self, name)
@@ -102,13 +112,20 @@ class Config:
         number("batch_size", 1, 65_536, int)
         number("lr", 1e-9, 1000)
         number("train_fraction", 0.01, 1)
-        most = {"val_fraction": 0.5, "momentum": 0.9999, "weight_decay": 10, "warmup_epochs": self.epochs}
+        most = {
+            "val_fraction": 0.5,
+            "momentum": 0.9999,
+            "weight_decay": 10,
+            "warmup_epochs": self.epochs,
+        }
         most |= {"label_smoothing": 0.9, "backbone_lr_ratio": 10, "balance_power": 2, "mixup": 10}
         for name, high in most.items():
             number(name, 0, high)
-        for name in ("flip", "flip_test", "frozen_batchnorm"):
+        for name in (field.name for field in fields(self) if isinstance(field.default, bool)):
             if not isinstance(getattr(self, name), bool):
-                raise ConfigError(f"{name} must be true or false, not {in_a_line(getattr(self, name))}")
+                raise ConfigError(
+                    f"{name} must be true or false, not {in_a_line(getattr(self, name))}"
+                )
         for name, low in SIZES.items():
             size = getattr(self, name)
             ok = isinstance(size, tuple) and len(size) == 2 and all(type(s) is int for s in size)
@@ -117,30 +134,52 @@ class Config:
                 raise ConfigError(f"{name} must be {words}, not {in_a_line(size)}")
         for name in ("mean", "std"):
             value = getattr(self, name)
-            ok = isinstance(value, tuple) and len(value) == 3 and all(type(v) in (int, float) for v in value)
-            if not ok or not all(-10 <= v <= 10 for v in value) or (name == "std" and min(value) <= 0):
+            ok = (
+                isinstance(value, tuple)
+                and len(value) == 3
+                and all(type(v) in (int, float) for v in value)
+            )
+            if (
+                not ok
+                or not all(-10 <= v <= 10 for v in value)
+                or (name == "std" and min(value) <= 0)
+            ):
                 limits = "above 0, up to 10" if name == "std" else "from -10 to 10"
                 words = f"three numbers {limits}, for red, green and blue from 0 to 1, as [0.5, 0.5, 0.5]"
                 raise ConfigError(f"{name} must be {words}, not {in_a_line(value)}")
 
     def change(self, **settings: Any) -> "Config":
-        """A copy with other settings; None leaves one as it is. ConfigError for a name or value that can't be."""
+        """A copy with other settings; None leaves one as it is. ConfigError for a name or value
+        that can't be.
+        """
         known = [field.name for field in fields(self)]
         for name in settings:
             if name not in known:
                 raise ConfigError(f"no setting is called {name!r}; there are {', '.join(known)}")
-        return replace(self, **{name: value for name, value in settings.items() if value is not None})
+        return replace(
+            self, **{name: value for name, value in settings.items() if value is not None}
+        )
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> "Config":
-        """What :meth:`to_dict` made, also in versions that named some settings otherwise. ConfigError, TypeError."""
+        """What :meth:`to_dict` made, also in versions that named some settings otherwise.
+        ConfigError, TypeError.
+        """
         settings = dict(settings)
         if "class_weights" in settings:
             power = {"total/count": 1.0, "sqrt": 0.5, "none": 0.0}[settings.pop("class_weights")]
             mean, tau = settings.pop("loss_reduction"), settings.pop("logit_adjustment")
             if power and tau:
-                raise ConfigError("class weights and logit adjustment at once: an older version made this")
-            kind = "logits" if tau else ("weighted mean" if mean == "weighted" else "loss") if power else "none"
+                raise ConfigError(
+                    "class weights and logit adjustment at once: an older version made this"
+                )
+            kind = (
+                "logits"
+                if tau
+                else ("weighted mean" if mean == "weighted" else "loss")
+                if power
+                else "none"
+            )
             settings |= {"balance": kind, "balance_power": tau or power}
             settings |= {"largest": 20} if settings.get("training") == "top20" else {}
         return cls(**settings)
@@ -181,7 +220,9 @@ def _size(value: Any) -> Any:
 
 
 def _value(text: str) -> Any:
-    """A number, a truth value or a list as JSON or Python writes it, its brackets optional; else the text itself."""
+    """A number, a truth value or a list as JSON or Python writes it, its brackets optional; else
+    the text itself.
+    """
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     try:

@@ -1,4 +1,6 @@
-"""Several processes, started by torchrun, that train as one: who does what, and what all of them must know."""
+"""Several processes, started by torchrun, that train as one: who does what, and what all of them
+must know.
+"""
 
 import os
 import signal
@@ -27,10 +29,11 @@ def world_size() -> int:
 
 @contextmanager
 def processes(device: torch.device) -> Iterator[None]:
-    """What runs inside is one of torchrun's processes, each with a GPU of its own, or on the CPU; else nothing changes.
+    """What runs inside is one of torchrun's processes, each with a GPU of its own, or on the CPU;
+    else nothing changes.
 
-    When one of them fails all end, and only the first to fail says why (each does, where the machine that counts them
-    has ended). RunError where another has ended.
+    When one of them fails all end, and only the first to fail says why (each does, where the
+    machine that counts them has ended). RunError where another has ended.
     """
     if not dist.is_torchelastic_launched():
         yield
@@ -39,11 +42,19 @@ def processes(device: torch.device) -> Iterator[None]:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     store, place, size = next(dist.rendezvous("env://"))
-    # The end of a process is noticed at once; this long the others wait for one that decodes photos for all.
-    dist.init_process_group(backend, store=store, rank=place, world_size=size, timeout=timedelta(hours=3))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # torchrun's, when another has ended: as Ctrl-C
+    # The end of a process is noticed at once; this long the others wait for one that decodes photos
+    # for all.
+    dist.init_process_group(
+        backend, store=store, rank=place, world_size=size, timeout=timedelta(hours=3)
+    )
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # torchrun's, when another has ended: as Ctrl-C
     try:
-        with redirect_stdout(StringIO() if place else sys.stdout), redirect_stderr(StringIO() if place else sys.stderr):
+        with (
+            redirect_stdout(StringIO() if place else sys.stdout),
+            redirect_stderr(StringIO() if place else sys.stderr),
+        ):
             yield
     except (Exception, KeyboardInterrupt) as error:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what follows is to be printed whole
@@ -53,7 +64,9 @@ def processes(device: torch.device) -> Iterator[None]:
             words = f"stopped, or another process ended{cause}"
             error = RunError(f"{words}: the same command goes on after the last whole epoch")
         first = True
-        with suppress(dist.DistError):  # where the machine that counted them has ended, each says so
+        with suppress(
+            dist.DistError
+        ):  # where the machine that counted them has ended, each says so
             first = store.add("failed", 1) == 1
         if device.type == "cpu":  # gloo's threads would abort a process that ends with them
             dist.destroy_process_group()
@@ -71,7 +84,8 @@ def everyone(own: Any) -> list[Any]:
 
 @contextmanager
 def main_first() -> Iterator[None]:
-    """Rank 0 does it first, then one process of each other machine, then the rest: what is kept in files is made once.
+    """Rank 0 does it first, then one process of each other machine, then the rest: what is kept in
+    files is made once.
 
     A process that fails in it must not go on: the others would wait.
     """
@@ -82,9 +96,11 @@ def main_first() -> Iterator[None]:
 
 
 def share(n: int) -> tuple[slice, slice]:
-    """This process's part of ``n`` samples: those to run through the network, and which of these are its own.
+    """This process's part of ``n`` samples: those to run through the network, and which of these
+    are its own.
 
-    Every sample is one process's own. Two are run at least, where there are so many, that BatchNorm can learn.
+    Every sample is one process's own. Two are run at least, where there are so many, that BatchNorm
+    can learn.
     """
     start, stop = (n * (rank() + i) // world_size() for i in (0, 1))
     run = slice(max(0, min(start, stop - 2)), max(stop, min(n, start + 2)))

@@ -1,4 +1,6 @@
-"""What can go wrong for a user. Each message names the file, the row or the setting, and says what to do."""
+"""What can go wrong for a user. Each message names the file, the row or the setting, and says what
+to do.
+"""
 
 
 def how_to_install(extra: str) -> str:
@@ -27,7 +29,8 @@ class RunError(FashionTLError):
 
 
 class WriteError(FashionTLError):
-    """A file can't be written: the disk is full, the folder read-only, or something is in the way."""
+    """A file can't be written: the disk is full, the folder read-only, or something is in the
+    way."""
 
 
 class ExportError(FashionTLError):

@@ -1,4 +1,6 @@
-"""This machine: how many processors this process may use, and text and progress that any console can show."""
+"""This machine: how many processors this process may use, and text and progress that any console
+can show.
+"""
 
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
@@ -12,9 +14,11 @@ if TYPE_CHECKING:
 
 
 def processors() -> int:
-    """How many processors this process may use: those of the machine, of its affinity, or of a container's quota.
+    """How many processors this process may use: those of the machine, of its affinity, or of a
+    container's quota.
 
-    ``LOKY_MAX_CPU_COUNT`` lowers it, and so does it the threads of torch. ConfigError where that is no number.
+    ``LOKY_MAX_CPU_COUNT`` lowers it, and so does it the threads of torch. ConfigError where that is
+    no number.
     """
     try:
         return cpu_count()
@@ -23,17 +27,27 @@ def processors() -> int:
 
 
 def say(*words: object, file: TextIO | None = None) -> None:
-    """``print`` that never fails for a letter: what the console's encoding lacks is escaped."""
+    """``print`` that never fails for a letter, which is escaped where the console's encoding lacks
+    it, and that keeps clear of progress bars: they go on below the words.
+    """
     stream = file or sys.stdout
     if stream is None:  # closed, as of a program without a console
         return
     encoding = getattr(stream, "encoding", None) or "utf-8"
     text = " ".join(map(str, words))
-    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream)
+    shown, bars = (
+        text.encode(encoding, "backslashreplace").decode(encoding),
+        sys.modules.get("tqdm"),
+    )
+    bars.tqdm.write(shown, file=stream) if bars else print(shown, file=stream)
 
 
-def progress(iterable: Any = None, desc: str | None = None, total: int | None = None, **options: Any) -> "tqdm":
-    """A progress bar in a terminal or a notebook; none in a log file, which it would fill with half-drawn bars."""
+def progress(
+    iterable: Any = None, desc: str | None = None, total: int | None = None, **options: Any
+) -> "tqdm":
+    """A progress bar in a terminal or a notebook; none in a log file, which it would fill with
+    half-drawn bars.
+    """
     from tqdm import tqdm  # not at the top: most commands show none
 
     ipython = sys.modules.get("IPython")

@@ -1,4 +1,6 @@
-"""The most likely classes of any photos, however many: found in folders, decoded a batch ahead, a row for each."""
+"""The most likely classes of any photos, however many: found in folders, decoded a batch ahead, a
+row for each.
+"""
 
 import errno
 import os
@@ -29,11 +31,13 @@ BATCH = 64  # photos at a time, or as few as the training took: more are no quic
 
 
 def find_photos(paths: Sequence[str | os.PathLike]) -> list[Path]:
-    """The files among ``paths``, and in place of each folder the image files below it, sorted by path, none hidden.
+    """The files among ``paths``, and in place of each folder the image files below it, sorted by
+    path, none hidden.
 
-    Links are followed. An image file has the ending of one, or begins like a photo that can be decoded; the first few
-    of all other files are named on stderr. A folder that can't be listed stands among the photos, and :func:`answers`
-    says why. DataError names a folder without any image files.
+    Links are followed. An image file has the ending of one, or begins like a photo that can be
+    decoded; the first few of all other files are named on stderr. A folder that can't be listed
+    stands among the photos, and :func:`answers` says why. DataError names a folder without any
+    image files.
     """
     photos = []
     for path in map(as_path, paths):
@@ -53,8 +57,8 @@ def find_photos(paths: Sequence[str | os.PathLike]) -> list[Path]:
 def _below(folder: Path) -> Iterator[Path]:
     """All files below a folder, none hidden, and each folder there that can't be listed.
 
-    Links to folders come after everything that lies below without them; each real folder comes once, so that links in
-    a circle end.
+    Links to folders come after everything that lies below without them; each real folder comes
+    once, so that links in a circle end.
     """
     seen: set[tuple] = set()
     tops = [os.fspath(folder)]
@@ -64,7 +68,9 @@ def _below(folder: Path) -> Iterator[Path]:
             here = waiting.pop()
             try:
                 own = _identity(here)
-                entries = {entry.name: entry for entry in os.scandir(here)} if own not in seen else {}
+                entries = (
+                    {entry.name: entry for entry in os.scandir(here)} if own not in seen else {}
+                )
             except OSError:
                 yield Path(here)
                 continue
@@ -111,21 +117,26 @@ def _decoded(photo: Path, size: tuple[int, int]) -> np.ndarray:
     if os.path.isdir(photo):
         os.scandir(photo).close()  # says why it can't be listed
     elif ending in RAW_ENDINGS:
-        raise DataError(f"{ending[1:].upper()}, a camera's raw format, isn't read; convert it to JPEG")
+        raise DataError(
+            f"{ending[1:].upper()}, a camera's raw format, isn't read; convert it to JPEG"
+        )
     content = read_file(photo.parent, photo.name)
     try:
         return decode(content, size)
     except DataError as error:
         if ending in UNREAD_ENDINGS and not what_it_is(content):
-            raise DataError(f"{ending[1:].upper()} isn't read; convert it to JPEG or PNG") from error
+            raise DataError(
+                f"{ending[1:].upper()} isn't read; convert it to JPEG or PNG"
+            ) from error
         raise
 
 
 def answers(saved: SavedModel, photos: Sequence[str | os.PathLike]) -> Iterator[dict[str, Any]]:
-    """For each photo in turn ``photo, top1 … top5, p1 … p5, error``; all but the first are None, or the last is.
+    """For each photo in turn ``photo, top1 … top5, p1 … p5, error``; all but the first are None, or
+    the last is.
 
-    In float32, as ever; at most two batches of decoded photos are in memory. RunError where the network answers
-    with values that aren't finite numbers.
+    In float32, as ever; at most two batches of decoded photos are in memory. RunError where the
+    network answers with values that aren't finite numbers.
     """
     config, device, photos = saved.config, pick_device(), [as_path(photo) for photo in photos]
     model, n = folded(saved.model.to(device)), min(BATCH, config.batch_size)
@@ -141,24 +152,35 @@ def answers(saved: SavedModel, photos: Sequence[str | os.PathLike]) -> Iterator[
         for start in range(0, len(photos), n):
             decoded, errors = zip(*ahead, strict=True)
             ahead = pool.map(read, photos[start + n : start + 2 * n])
-            logits = photo_logits(model, torch.from_numpy(np.stack(decoded)).to(device), config).cpu().numpy()
+            logits = (
+                photo_logits(model, torch.from_numpy(np.stack(decoded)).to(device), config)
+                .cpu()
+                .numpy()
+            )
             shares = class_probabilities(logits, saved.fit_counts, saved.path or "the model")
             table = top_classes(shares, saved.classes).to_dict("records")
             for photo, row, error in zip(photos[start : start + n], table, errors, strict=True):
-                name = os.fsencode(photo).decode(errors="backslashreplace")  # any bytes: it must be fit to print
+                name = os.fsencode(photo).decode(
+                    errors="backslashreplace"
+                )  # any bytes: it must be fit to print
                 yield {"photo": name, **(dict.fromkeys(row) if error else row), "error": error}
 
 
-def predict(saved: SavedModel, paths: Sequence[str | os.PathLike], to: str | os.PathLike | None = None) -> None:
-    """Print the answers for photos and folders of photos; or write them, whole or not at all, ``to`` a .csv or .json.
+def predict(
+    saved: SavedModel, paths: Sequence[str | os.PathLike], to: str | os.PathLike | None = None
+) -> None:
+    """Print the answers for photos and folders of photos; or write them, whole or not at all,
+    ``to`` a .csv or .json.
 
-    A photo that can't be read is named on stderr, and in the file, with the reason. In the end DataError says how
-    many there were; one before any work says that ``to`` can't be written.
+    A photo that can't be read is named on stderr, and in the file, with the reason. In the end
+    DataError says how many there were; one before any work says that ``to`` can't be written.
     """
     to = as_path(to) if to else None
     ending = to.suffix.lower() if to else None
     if to and (ending not in (".csv", ".json") or to.is_dir() or not os.access(to.parent, os.W_OK)):
-        raise DataError(f"{to}: answers are written into a .csv or .json file, in a folder that can be written to")
+        raise DataError(
+            f"{to}: answers are written into a .csv or .json file, in a folder that can be written to"
+        )
     if to:
         refuse_own_file(to)
     rows, photos = [], find_photos(paths)
@@ -169,9 +191,15 @@ def predict(saved: SavedModel, paths: Sequence[str | os.PathLike], to: str | os.
             say(f"{row['photo']}: {row['error']}", file=sys.stderr)
         elif not to:
             best = [(row[f"p{k}"], row[f"top{k}"]) for k in range(1, TOP_K + 1)]
-            say("\n".join([row["photo"], *(f"  {share:>6.1%}  {name}" for share, name in best if name)]))
+            say(
+                "\n".join(
+                    [row["photo"], *(f"  {share:>6.1%}  {name}" for share, name in best if name)]
+                )
+            )
     if to:
-        write_json(to, rows) if ending == ".json" else write_table(to, pd.DataFrame(rows), float_format="%.6g")
+        write_json(to, rows) if ending == ".json" else write_table(
+            to, pd.DataFrame(rows), float_format="%.6g"
+        )
         say(to)
     if failed := sum(row["error"] is not None for row in rows):
         raise DataError(f"{failed} of {len(photos)} photos could not be read")

@@ -1,4 +1,6 @@
-"""The table of approaches, the trainings that they are made of, and the two recipes of each training."""
+"""The table of approaches, the trainings that they are made of, and the two recipes of each
+training.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,8 +11,9 @@ from fashion_tl.errors import ConfigError
 
 LARGEST = 20  # classes in the first step of two-step
 
-# The published study's own settings, alike for all its trainings. A frozen BatchNorm layer stays still here, though
-# (there its running statistics went on drifting), and a tenth of each class validates, not a fifth of all photos.
+# The published study's own settings, alike for all its trainings. A frozen BatchNorm layer stays
+# still here, though (there its running statistics went on drifting), and a tenth of each class
+# validates, not a fifth of all photos.
 PUBLISHED = {
     "image_size": (224, 224),
     "mean": (0.5, 0.5, 0.5),
@@ -49,7 +52,8 @@ TWO_STEP = FINE_TUNING | {"backbone_lr_ratio": 0.2}
 
 @dataclass(frozen=True)
 class Training:
-    """A training: its title, the end of its figures' file names, and the settings of its tuned recipe.
+    """A training: its title, the end of its figures' file names, and the settings of its tuned
+    recipe.
 
     ``largest`` says how many of the largest classes it is about; 0 stands for all.
     """
@@ -64,9 +68,10 @@ class Training:
 class Approach:
     """An approach: its function, its trainings in order, its notebook.
 
-    ``function`` is ``module:name``, and looked up when the approach runs: the command line's help needs no torch. The
-    last training is the approach's result. Its run lies in the approach's folder, the others in folders below, by
-    their names. ``from_random`` are the settings that a start from random weights needs to get anywhere.
+    ``function`` is ``module:name``, and looked up when the approach runs: the command line's help
+    needs no torch. The last training is the approach's result. Its run lies in the approach's
+    folder, the others in folders below, by their names. ``from_random`` are the settings that a
+    start from random weights needs to get anywhere.
     """
 
     title: str
@@ -87,14 +92,25 @@ TRAININGS: dict[str, Training] = {
     "two_step": Training("Second of two steps (all classes)", "142", TWO_STEP),
 }
 
-# Made for ImageNet's weights, the recipes lead random ones nowhere in the sample's few epochs; these do somewhere.
+# Made for ImageNet's weights, the recipes lead random ones nowhere in the sample's few epochs;
+# these do somewhere.
 SMALL = {"image_size": [80, 60]}
-FROM_NOTHING = SMALL | {"optimizer": "sgd", "lr": 0.005, "backbone_lr_ratio": 1.0, "weight_decay": 1e-4, "mixup": 0.0}
+FROM_NOTHING = SMALL | {
+    "optimizer": "sgd",
+    "lr": 0.005,
+    "backbone_lr_ratio": 1.0,
+    "weight_decay": 1e-4,
+    "mixup": 0.0,
+}
 HERE = "fashion_tl.approaches"
 APPROACHES: dict[str, Approach] = {
-    "fc_only": Approach("FC only", f"{HERE}:fc_only", ("fc_only",), "01_fc_only", SMALL | {"lr": 0.01}),
+    "fc_only": Approach(
+        "FC only", f"{HERE}:fc_only", ("fc_only",), "01_fc_only", SMALL | {"lr": 0.01}
+    ),
     "direct": Approach("Direct", f"{HERE}:direct", ("direct",), "02_direct", FROM_NOTHING),
-    "two_step": Approach("Two steps", f"{HERE}:two_step", ("top20", "two_step"), "03_two_step", FROM_NOTHING),
+    "two_step": Approach(
+        "Two steps", f"{HERE}:two_step", ("top20", "two_step"), "03_two_step", FROM_NOTHING
+    ),
 }
 
 
@@ -123,13 +139,17 @@ def approach_configs(name: str, recipe: str = "tuned", **settings: Any) -> list[
     some = any(TRAININGS[training].largest for training in trainings)
     return [
         make_config(
-            training, recipe, **settings | ({} if TRAININGS[training].largest or not some else {"largest": None})
+            training,
+            recipe,
+            **settings | ({} if TRAININGS[training].largest or not some else {"largest": None}),
         )
         for training in trainings
     ]
 
 
 def first_steps(training: str) -> tuple[str, ...]:
-    """The trainings before this one in its approach. Their runs lie in folders of these names, below its own."""
+    """The trainings before this one in its approach. Their runs lie in folders of these names,
+    below its own.
+    """
     rows = (row for row in APPROACHES.values() if row.trainings[-1] == training)
     return next((row.trainings[:-1] for row in rows), ())

@@ -1,4 +1,6 @@
-"""A run folder: settings, history, weights, predictions and metrics of one training, each written whole."""
+"""A run folder: settings, history, weights, predictions and metrics of one training, each written
+whole.
+"""
 
 import gzip
 import hashlib
@@ -38,15 +40,20 @@ OWN_FILES = (
     "model.safetensors",
     "predictions.csv.gz",
     "per_class.csv",
+    "model_card.md",
     "metrics.json",
 )
-_held: dict[tuple[int, int], int | None] = {}  # locks of the runs this process is at, by run.json's device and inode
+_held: dict[
+    tuple[int, int], int | None
+] = {}  # locks of the runs this process is at, by run.json's device and inode
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training's folder. ``about`` holds its ``config``, ``data``, ``weights``, ``machine``, ``versions`` and
-    ``commit``; everything else is read from the folder's files when asked for. RunError where one is missing."""
+    """One training's folder. ``about`` holds its ``config``, ``data``, ``weights``, ``machine``,
+    ``versions`` and ``commit``; everything else is read from the folder's files when asked for.
+    RunError where one is missing.
+    """
 
     folder: Path
     about: dict[str, Any]
@@ -56,15 +63,21 @@ class Run:
         try:
             return Config.from_dict(self.about["config"])
         except (TypeError, ConfigError) as error:
-            raise RunError(f"{self.folder} was made by another version of this package ({error})") from error
+            raise RunError(
+                f"{self.folder} was made by another version of this package ({error})"
+            ) from error
 
     @property
     def source(self) -> str:
-        """The data, weights and recipe behind a figure, in one line. Other seeds and epochs don't change a recipe."""
+        """The data, weights and recipe behind a figure, in one line. Other seeds and epochs don't
+        change a recipe.
+        """
         data, weights = self.about["data"], self.about["weights"]["name"]
         photos = f"{data['name']}, {data['photos']:,} photos"
         config, own = self.config, {"seed": self.config.seed, "epochs": self.config.epochs}
-        changed = "" if config == make_config(config.training, config.recipe, **own) else ", changed"
+        changed = (
+            "" if config == make_config(config.training, config.recipe, **own) else ", changed"
+        )
         network = find_backbone(config.backbone).title
         return f"Data: {photos} · {network} from {weights} · {config.recipe} recipe{changed}"
 
@@ -72,7 +85,9 @@ class Run:
     def is_random(self) -> bool:
         """Whether it started from no weights: nothing was transferred."""
         weights = self.about["weights"]
-        return weights.get("is_random", weights["name"] == "random weights")  # older runs have the name alone
+        return weights.get(
+            "is_random", weights["name"] == "random weights"
+        )  # older runs have the name alone
 
     @property
     def is_sample(self) -> bool:
@@ -82,7 +97,9 @@ class Run:
 
     @property
     def identity(self) -> dict[str, dict[str, Any]]:
-        """What makes it the run that it is: its settings, data and weights, as this version names them."""
+        """What makes it the run that it is: its settings, data and weights, as this version names
+        them.
+        """
         data = self.about["data"] | {"is_sample": self.is_sample}
         return {
             "config": self.config.to_dict(),
@@ -118,13 +135,18 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        return self._read("metrics.json", lambda path: json.loads(path.read_bytes(), parse_constant=lambda _: None))
+        return self._read(
+            "metrics.json",
+            lambda path: json.loads(path.read_bytes(), parse_constant=lambda _: None),
+        )
 
     def _read(self, name: str, reader: Callable[[Path], Any]) -> Any:
         try:
             return reader(self.folder / name)
         except (OSError, ValueError) as error:
-            raise RunError(f"{self.folder}: {name} can't be read ({error}); is the run finished?") from error
+            raise RunError(
+                f"{self.folder}: {name} can't be read ({error}); is the run finished?"
+            ) from error
 
 
 def open_run(folder: str | os.PathLike) -> Run:
@@ -137,11 +159,15 @@ def open_run(folder: str | os.PathLike) -> Run:
     except (OSError, ValueError) as error:
         below = ", ".join(sorted(path.parent.name for path in folder.glob("*/run.json")))
         hint = f"; runs lie in it: {below}" if below else ""
-        raise RunError(f"{folder} is no run folder: run.json can't be read ({error}){hint}") from error
+        raise RunError(
+            f"{folder} is no run folder: run.json can't be read ({error}){hint}"
+        ) from error
 
 
 def default_weights(*folders: str | os.PathLike) -> str:
-    """DEFAULT_WEIGHTS; but torchvision's other ones where a run in one of these folders began with them, to go on."""
+    """DEFAULT_WEIGHTS; but torchvision's other ones where a run in one of these folders began with
+    them, to go on.
+    """
     for folder in folders:
         with suppress(RunError, KeyError, TypeError):
             name = open_run(as_path(folder)).about["weights"]["name"]
@@ -150,16 +176,21 @@ def default_weights(*folders: str | os.PathLike) -> str:
     return DEFAULT_WEIGHTS
 
 
-def create_run(folder: str | os.PathLike, config: Config, data: dict[str, Any], weights: dict[str, Any]) -> Run:
+def create_run(
+    folder: str | os.PathLike, config: Config, data: dict[str, Any], weights: dict[str, Any]
+) -> Run:
     """Make a run folder, or take up the one that lies there if it is of the very same run.
 
-    ``data`` has ``name``, ``photos`` (their number), ``fingerprint`` and ``is_sample``; ``weights`` have ``name``,
-    ``fingerprint`` and ``is_random``. An unfinished run is this process's own from then on. RunError when another
-    process is at it, when another run lies there (nothing is changed), or the folder can't be written.
+    ``data`` has ``name``, ``photos`` (their number), ``fingerprint`` and ``is_sample``; ``weights``
+    have ``name``, ``fingerprint`` and ``is_random``. An unfinished run is this process's own from
+    then on. RunError when another process is at it, when another run lies there (nothing is
+    changed), or the folder can't be written.
     """
     folder, about = as_path(folder), {"config": config.to_dict(), "data": data, "weights": weights}
     try:
-        if rank() == 0 and not is_made(folder / "run.json"):  # the others must find what the first one made
+        if rank() == 0 and not is_made(
+            folder / "run.json"
+        ):  # the others must find what the first one made
             folder.mkdir(parents=True, exist_ok=True)
             others = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
             if others and "run.json" not in others:
@@ -167,13 +198,18 @@ def create_run(folder: str | os.PathLike, config: Config, data: dict[str, Any], 
             versions = {"python": platform.python_version(), "fashion_tl": __version__}
             versions |= {name: version(name) for name in PACKAGES}
             here = {"machine": machine(), "versions": versions, "commit": commit()}
-            make_once(folder / "run.json", lambda new: new.write_text(json.dumps(about | here, indent=2) + "\n"))
+            make_once(
+                folder / "run.json",
+                lambda new: new.write_text(json.dumps(about | here, indent=2) + "\n"),
+            )
         run = open_run(folder)
         there, changed = run.identity, []
         for part in about:
             for name, new in about[part].items():
                 if (old := there[part].get(name)) != new:
-                    changed.append(f"{name if part == 'config' else f'{part} {name}'} ({old!r}, now {new!r})")
+                    changed.append(
+                        f"{name if part == 'config' else f'{part} {name}'} ({old!r}, now {new!r})"
+                    )
         if changed:
             raise RunError(
                 f"{folder} holds a run with other settings: {'; '.join(changed)}. "
@@ -187,7 +223,8 @@ def create_run(folder: str | os.PathLike, config: Config, data: dict[str, Any], 
 
 
 def _hold(folder: Path) -> None:
-    """Keep other processes from a run as long as this one lives, which may start it again, as a notebook does.
+    """Keep other processes from a run as long as this one lives, which may start it again, as a
+    notebook does.
 
     RunError when another has it. Where there are no locks, nobody is kept from it.
     """
@@ -203,9 +240,15 @@ def _hold(folder: Path) -> None:
 
 
 def refuse_own_file(path: Path) -> None:
-    """RunError for a file that a run itself keeps: an answer or a page written there would destroy the run."""
+    """RunError for a file that a run itself keeps: an answer or a page written there would destroy
+    the run.
+    """
     if path.name in OWN_FILES and (path.parent / "run.json").exists():
         raise RunError(f"{path} is a file of the run itself; name another file")
+
+
+def write_text(path: Path, text: str) -> None:
+    _write(path, text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -219,11 +262,17 @@ def write_table(path: Path, table: pd.DataFrame, float_format: str | None = None
 
 
 def read_table(path: str | os.PathLike) -> pd.DataFrame:
-    """What :func:`write_table` wrote. Every table of ours is read here: its columns of ``TEXT`` come back as the text
-    they were, and what is empty in the others as NaN. OSError or ValueError where it can't be read."""
+    """What :func:`write_table` wrote. Every table of ours is read here: its columns of ``TEXT``
+    come back as the text they were, and what is empty in the others as NaN. OSError or ValueError
+    where it can't be read.
+    """
     empty = {name: [""] for name in pd.read_csv(path, nrows=0) if name not in TEXT}
-    table = pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=empty)
-    return table.rename(columns={"articleType": "label"})  # so older versions called it, whatever the label was
+    table = pd.read_csv(
+        path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=empty
+    )
+    return table.rename(
+        columns={"articleType": "label"}
+    )  # so older versions called it, whatever the label was
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -244,25 +293,33 @@ def machine() -> str:
     name = platform.processor() or platform.machine()
     with suppress(OSError, StopIteration):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        name = next(
+            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
+        )
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     return f"{name}, {processors()} cores{gpu}"
 
 
 def commit() -> str | None:
-    """The commit of the code, with ``+`` when files that git tracks differ from it; None outside our own checkout.
+    """The commit of the code, with ``+`` when files that git tracks differ from it; None outside
+    our own checkout.
 
-    An installed package often lies in a repository that isn't ours: that of the project whose environment it's in.
+    An installed package often lies in a repository that isn't ours: that of the project whose
+    environment it's in.
     """
     here = Path(__file__).parent
 
     def git(*words: str) -> str:
-        return subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", *words], cwd=here, capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     try:
         if not here.parent.samefile(git("rev-parse", "--show-toplevel")):
             return None
-        git("ls-files", "--error-unmatch", "--", "__init__.py")  # fails where this code isn't in the repository
+        git(
+            "ls-files", "--error-unmatch", "--", "__init__.py"
+        )  # fails where this code isn't in the repository
         changed = git("status", "--porcelain", "--untracked-files=no", "--", here.as_posix())
         return git("rev-parse", "--short=10", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):

@@ -15,14 +15,19 @@ PARTS = {
     **dict.fromkeys(("val", "valid", "validation", "eval", "dev"), "val"),
 }
 EVEN_ODD = "even-odd"
-WAYS = "even-odd, year<=2014, random:0.2 (the share that tests) or column:NAME (which holds train, test, val)"
+WAYS = (
+    "even-odd, year<=2014, random:0.2 (the share that tests) "
+    "or column:NAME (which holds train, test, val)"
+)
 
 
 @dataclass(frozen=True)
 class Split:
-    """A rule. ``train`` and ``test`` are words for the two sides, to follow "photos of" and "only in".
+    """A rule. ``train`` and ``test`` are words for the two sides, to follow "photos of" and "only
+    in".
 
-    ``needs_year`` and ``column`` say what a row must have. ``is_drawn``: chance decides, not the data.
+    ``needs_year`` and ``column`` say what a row must have. ``is_drawn``: chance decides, not the
+    data.
     """
 
     train: str
@@ -41,14 +46,23 @@ class Split:
         return f"{self.train} train, {self.test} test"
 
     def parts(self, table: pd.DataFrame, seed: int) -> np.ndarray:
-        """``"train"``, ``"val"`` or ``"test"`` for each row: str [rows]; "" where a row's own column says neither.
+        """``"train"``, ``"val"`` or ``"test"`` for each row: str [rows]; "" where a row's own
+        column says neither.
 
         Args:
-            table: with the columns ``label``, and ``year`` (whole numbers) or ``column`` where the rule needs them.
+            table: with the columns ``label``, and ``year`` (whole numbers) or ``split_value`` (the
+                column's) where the rule needs them.
             seed: decides what is drawn.
         """
         if self.column:
-            return table[self.column].str.strip().str.lower().map(PARTS).fillna("").to_numpy(dtype=str)
+            return (
+                table["split_value"]
+                .str.strip()
+                .str.lower()
+                .map(PARTS)
+                .fillna("")
+                .to_numpy(dtype=str)
+            )
         if self.is_drawn:
             return np.where(_drawn(table["label"], self.share, seed), "test", "train")
         years = table["year"].to_numpy(dtype=np.int64)

@@ -16,17 +16,24 @@ CLEAR = 0.6  # of a processor: by so much must those that are free differ from t
 
 @contextmanager
 def threads_by_load(device: torch.device | None) -> Iterator[Callable[[], None]]:
-    """A function to call at each step of long work on the CPU: it gives torch as many threads as serve.
+    """A function to call at each step of long work on the CPU: it gives torch as many threads as
+    serve.
 
     On another device, or without one, it does nothing.
 
-    All threads wait for the slowest after every layer, so beside a busy program one thread too many halves the speed
-    of all. The right number is that of the processors which this process has or nobody uses. On an idle machine that
-    is all of them, and the number never changes; where it does, sums round in another way, and a note says so.
-    ``OMP_NUM_THREADS``, the user's own choice, stays.
+    All threads wait for the slowest after every layer, so beside a busy program one thread too many
+    halves the speed of all. The right number is that of the processors which this process has or
+    nobody uses. On an idle machine that is all of them, and the number never changes; where it
+    does, sums round in another way, and a note says so. ``OMP_NUM_THREADS``, the user's own choice,
+    stays.
     """
     most = torch.get_num_threads()
-    if device != torch.device("cpu") or most == 1 or "OMP_NUM_THREADS" in os.environ or not _own_and_idle():
+    if (
+        device != torch.device("cpu")
+        or most == 1
+        or "OMP_NUM_THREADS" in os.environ
+        or not _own_and_idle()
+    ):
         yield lambda: None
         return
     looked = time.monotonic(), _own_and_idle()
@@ -51,7 +58,8 @@ def threads_by_load(device: torch.device | None) -> Iterator[Callable[[], None]]
 
 
 def _own_and_idle() -> float | None:
-    """Seconds that this process has computed, and that the processors it may use have been idle, both since they began.
+    """Seconds that this process has computed, and that the processors it may use have been idle,
+    both since they began.
 
     None where the system doesn't say how long they have been idle.
     """
@@ -59,7 +67,11 @@ def _own_and_idle() -> float | None:
         processors = psutil.cpu_times(percpu=True)
     except (OSError, psutil.Error):
         return None
-    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(processors))
+    allowed = (
+        os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(processors))
+    )
     own = [processors[number] for number in allowed if number < len(processors)]
-    idle = sum(times.idle + getattr(times, "iowait", 0.0) for times in own)  # a process that waits for a disk is idle
+    idle = sum(
+        times.idle + getattr(times, "iowait", 0.0) for times in own
+    )  # a process that waits for a disk is idle
     return time.process_time() + idle if idle else None

@@ -1,10 +1,11 @@
-"""Execute the notebooks of the approaches from the top, on the sample or on other data, and print what they reached.
+"""Execute the approaches' notebooks, on the sample or on other data, and print what they reached.
 
     python notebooks/execute.py --out runs/demo
     python notebooks/execute.py --out runs/mine --data ROOT --weights WEIGHTS --epochs 20
 
-Executed copies, run folders and figures lie under --out. Only --refresh (``make demo``) touches the committed
-notebooks and ``images/``, and only with the built-in sample in them: photos of a real run stay out of git.
+Executed copies, run folders and figures lie under --out. Only --refresh (``make demo``) touches the
+committed notebooks and ``images/``, and only with the built-in sample in them: photos of a real run
+stay out of git.
 """
 
 import argparse
@@ -36,7 +37,9 @@ HERE = Path(__file__).resolve().parent
 
 
 class Terminal:
-    """A stream on which a line that begins with NOTE appears once, though each notebook says it; for any letter."""
+    """A stream for any letter, on which a line that begins with NOTE appears once, though each
+    notebook says it.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         if isinstance(stream, io.TextIOWrapper):
@@ -62,12 +65,12 @@ class Terminal:
 
 
 def execute(approach: str, out: Path, parameters: dict) -> Path:
-    """Run one notebook in a fresh kernel; its output is shown as it comes. Returns the executed copy."""
+    """Run one notebook in a fresh kernel, show its output as it comes, return the executed copy."""
     target = out / f"{APPROACHES[approach].notebook}.ipynb"
     notebook = nbformat.read(HERE / target.name, 4)
-    notebook.cells = [
+    notebook.cells = [  # without what an earlier execution said of its weights
         cell for cell in notebook.cells if cell.metadata.get("tags") != ["executed-from"]
-    ]  # an earlier one
+    ]
     papermill.execute_notebook(
         notebook,
         target,
@@ -87,7 +90,9 @@ def execute(approach: str, out: Path, parameters: dict) -> Path:
 
 
 def tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """One output per stream, as a terminal would show it in the end: a progress bar draws itself over and over."""
+    """One output per stream, as a terminal shows it in the end: progress bars draw themselves over
+    and over.
+    """
     kept, streams = [], {}
     for output in outputs:
         if output.output_type != "stream":
@@ -104,7 +109,7 @@ def tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def relative(path: Path) -> str:
-    """A path as the notebooks see it, without the machine's folders where it lies in this repository."""
+    """A path as the notebooks see it; one in this repository without the machine's folders."""
     path = path.resolve()
     inside = path.is_relative_to(HERE.parent)
     return f"../{path.relative_to(HERE.parent).as_posix()}" if inside else str(path)
@@ -121,7 +126,8 @@ def refresh(executed: Path, runs: list[Run]) -> None:
 
 
 def committed_form(notebook: NotebookNode, weights: str) -> NotebookNode:
-    """Without this machine's folders, the parameters of this execution and papermill's notes; counted from 1.
+    """Without this machine's folders, this execution's parameters and papermill's notes; its cells
+    are counted from 1.
 
     A line in the place of those parameters says which weights it was executed from.
     """
@@ -135,7 +141,9 @@ def committed_form(notebook: NotebookNode, weights: str) -> NotebookNode:
             continue
         if "injected-parameters" in tags:
             said = f"*The output below was made from `{weights}`.*"
-            cell = nbformat.v4.new_markdown_cell(said, id="executed-from", metadata={"tags": ["executed-from"]})
+            cell = nbformat.v4.new_markdown_cell(
+                said, id="executed-from", metadata={"tags": ["executed-from"]}
+            )
         elif tags:
             cell.metadata["tags"] = tags
         if cell.cell_type == "code":
@@ -152,31 +160,53 @@ def without_folders(output: NotebookNode, count: int) -> NotebookNode:
     if "execution_count" in output:
         output.execution_count = count
     if "text" in output:
-        for private in sorted({str(HERE.parent), str(Path.home()), torch.hub.get_dir()} - {"/"}, key=len, reverse=True):
+        for private in sorted(
+            {str(HERE.parent), str(Path.home()), torch.hub.get_dir()} - {"/"}, key=len, reverse=True
+        ):
             output.text = output.text.replace(private, "…")
     return output
 
 
 def table(runs: list[Run]) -> pd.DataFrame:
     """What each approach reached, beside the ceiling."""
-    shown = {"top1": "top-1", "top5": "top-5", "macro": "macro", "ceiling": "ceiling", "minutes": "minutes"}
-    return pd.concat(headline(run.metrics) for run in runs)[[*shown]].rename(columns=shown).rename_axis("approach")
+    shown = {
+        "top1": "top-1",
+        "top5": "top-5",
+        "macro": "macro",
+        "ceiling": "ceiling",
+        "minutes": "minutes",
+    }
+    return (
+        pd.concat(headline(run.metrics) for run in runs)[[*shown]]
+        .rename(columns=shown)
+        .rename_axis("approach")
+    )
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=as_path, required=True, help="folder for executed notebooks and runs")
+    parser.add_argument(
+        "--out", type=as_path, required=True, help="folder for executed notebooks and runs"
+    )
     parser.add_argument("--data", default=SAMPLE, help="default: the built-in sample")
     parser.add_argument(
         "--weights",
-        help=f"default: {DEFAULT_WEIGHTS}, downloaded once; on the sample, random ones where that fails",
+        help=f"default: {DEFAULT_WEIGHTS}, downloaded once; if that fails on the sample, random ones",
     )
     parser.add_argument("--recipe", default="tuned")
-    parser.add_argument("--epochs", type=int, help="default: the recipe's own; the notebook's own on the sample")
+    parser.add_argument(
+        "--epochs", type=int, help="default: the recipe's own; the notebook's own on the sample"
+    )
     parser.add_argument("--cache")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other; repeatable")
-    parser.add_argument("--only", choices=list(APPROACHES), action="append", help="leave out the other notebooks")
-    parser.add_argument("--refresh", action="store_true", help="replace the committed notebooks and images/")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="any other; repeatable"
+    )
+    parser.add_argument(
+        "--only", choices=list(APPROACHES), action="append", help="leave out the other notebooks"
+    )
+    parser.add_argument(
+        "--refresh", action="store_true", help="replace the committed notebooks and images/"
+    )
     return parser.parse_args()
 
 
@@ -205,7 +235,9 @@ def main() -> int:
             print(f"error: {row.notebook}.ipynb: {error.ename}: {error.evalue}", file=sys.stderr)
             return 1
         folders = run_folders(approach, args.out)
-        done[executed] = [open_run(folder) for folder in folders if (folder / "metrics.json").exists()]
+        done[executed] = [
+            open_run(folder) for folder in folders if (folder / "metrics.json").exists()
+        ]
     for executed in done if args.refresh else ():
         refresh(executed, done[executed])
     summary([run for both in done.values() for run in both], args, gentler)
@@ -221,8 +253,8 @@ def run_folders(approach: str, out: Path) -> list[Path]:
 def checked(args: argparse.Namespace) -> tuple[dict, DataRoot, str]:
     """The settings given, the data root and the backbone, checked as each notebook checks them.
 
-    So a mistake ends the whole program before one notebook starts. ``epochs`` is a parameter of its own in the
-    notebooks: it becomes ``args.epochs``.
+    So a mistake ends the whole program before one notebook starts. ``epochs`` is a parameter of its
+    own in the notebooks: it becomes ``args.epochs``.
     """
     settings = dict(map(parse_setting, args.set))
     args.epochs = settings.pop("epochs", args.epochs)
@@ -249,15 +281,20 @@ def summary(runs: list[Run], args: argparse.Namespace, gentler: bool) -> None:
     """Print what came out and where it is."""
     print(f"\n{table(runs).reset_index().to_string(index=False)}\n")
     print(f"run folders:        {', '.join(str(run.folder) for run in runs)}")
-    print(f"executed notebooks: {args.out}/*.ipynb\nfigures:            {args.out}/**/figures/*.png")
+    print(
+        f"executed notebooks: {args.out}/*.ipynb\nfigures:            {args.out}/**/figures/*.png"
+    )
     if any(run.is_random for run in runs):
         own = ", with gentler settings than the recipe's" if gentler else ""
         print(
-            f"NOTE: these runs started from RANDOM weights{own}: nothing was transferred. {DEFAULT_WEIGHTS} is "
-            "downloaded where there is a network; WEIGHTS=FILE takes a file."
+            f"NOTE: these runs started from RANDOM weights{own}: nothing was transferred. "
+            f"{DEFAULT_WEIGHTS} is downloaded where there is a network; WEIGHTS=FILE takes a file."
         )
     if args.refresh:
-        print("images/ and notebooks/ now hold these; `git restore images notebooks` brings the committed ones back")
+        print(
+            "images/ and notebooks/ now hold these; "
+            "`git restore images notebooks` brings the committed ones back"
+        )
 
 
 if __name__ == "__main__":

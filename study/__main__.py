@@ -1,4 +1,6 @@
-"""What makes the numbers on record: trainings, trials, checks, and the tables and charts that are made of them."""
+"""What makes the numbers on record: trainings, trials, checks, and the tables and charts that are
+made of them.
+"""
 
 import argparse
 import sys
@@ -9,7 +11,7 @@ from fashion_tl.data.dataroot import SAMPLE
 from fashion_tl.errors import ConfigError
 from fashion_tl.files import as_path
 from fashion_tl.recipes import APPROACHES
-from study.records import RESULTS
+from study.places import RESULTS
 
 # Each command imports what it needs, so that --help waits for nothing.
 
@@ -112,7 +114,9 @@ def add(
 ) -> argparse.ArgumentParser:
     """A command with a function's name that calls it, and writes where it is told."""
     new = commandline.add_command(commands, function, words, data)
-    new.add_argument("--results", type=as_path, default=RESULTS, help="folder of the records (default: results/)")
+    new.add_argument(
+        "--results", type=as_path, default=RESULTS, help="folder of the records (default: results/)"
+    )
     return new
 
 
@@ -121,17 +125,33 @@ def add_trainings(commands: argparse._SubParsersAction) -> None:
     new.set_defaults(goes_on=commandline.GOES_ON)
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
     new.add_argument("--out", required=True, help="folder for the runs")
-    new.add_argument("--only", action="append", default=[], metavar="NAME", help="this run alone; repeatable")
-    new.add_argument("--gpu", action="store_true", help="both recipes with three sizes and three seeds each, instead")
+    new.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="this run alone; repeatable"
+    )
+    new.add_argument(
+        "--gpu",
+        action="store_true",
+        help="both recipes with three sizes and three seeds each, instead",
+    )
 
     new = add(commands, tune, "Make the tuning's trials, which see no photo of an odd year.")
     new.set_defaults(goes_on=commandline.GOES_ON)
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
     new.add_argument("--out", required=True, help="folder for the trials")
-    new.add_argument("--only", action="append", default=[], choices=APPROACHES, help="this approach alone; repeatable")
-    new.add_argument("--trial", action="append", default=[], metavar="NAME", help="this trial alone; repeatable")
+    new.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        choices=APPROACHES,
+        help="this approach alone; repeatable",
+    )
+    new.add_argument(
+        "--trial", action="append", default=[], metavar="NAME", help="this trial alone; repeatable"
+    )
 
-    new = add(commands, heads, "FC only over five seeds, five folds and each even year: fc_head.json.")
+    new = add(
+        commands, heads, "FC only over five seeds, five folds and each even year: fc_head.json."
+    )
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
 
     new = add(commands, flips, "Score finished runs without mirror images in testing: flips.json.")
@@ -144,12 +164,25 @@ def add_records(commands: argparse._SubParsersAction) -> None:
     new = add(commands, record, "Put finished runs on record.", data=False)
     new.add_argument("runs", nargs="+", help="folders of the runs")
     new.add_argument("--name", help="of the record, for a single run (default: its training's)")
-    new.add_argument("--base", action="append", metavar="NAME", help="a record that it is compared with; repeatable")
-    new.add_argument("--group", metavar="NAME", help="what runs share that differ in the seed alone")
+    new.add_argument(
+        "--base",
+        action="append",
+        metavar="NAME",
+        help="a record that it is compared with; repeatable",
+    )
+    new.add_argument(
+        "--group", metavar="NAME", help="what runs share that differ in the seed alone"
+    )
     new.add_argument("--why", default="on record", help="the test photos were looked at")
 
-    new = add(commands, check, "Compute every metric on record again, from predictions and styles.csv alone.")
-    new.add_argument("--pair", action="store_true", help="and compare the runs photo by photo: paired.json")
+    new = add(
+        commands,
+        check,
+        "Compute every metric on record again, from predictions and styles.csv alone.",
+    )
+    new.add_argument(
+        "--pair", action="store_true", help="and compare the runs photo by photo: paired.json"
+    )
 
     new = add(commands, compare, "Print runs on record side by side.", data=False)
     new.add_argument("runs", nargs="*", help="names of records (default: all)")
@@ -160,17 +193,32 @@ def add_records(commands: argparse._SubParsersAction) -> None:
 
 def add_benches(commands: argparse._SubParsersAction) -> None:
     new = add(
-        commands, speed, "Beside the published way and the bare network, on this machine (18 minutes).", data=False
+        commands,
+        speed,
+        "Beside the published way and the bare network, on this machine (18 minutes).",
+        data=False,
     )
     new.add_argument("--data", required=True, help="a .zip in Kaggle's layout")
 
-    add(commands, company, "Only the rows beside other busy programs, in a file of their own.", data=False)
+    add(
+        commands,
+        company,
+        "Only the rows beside other busy programs, in a file of their own.",
+        data=False,
+    )
 
     new = add(commands, gpu, "All that a GPU should be measured on (8 minutes).", data=False)
     new.add_argument("--data", default=SAMPLE, help="folder or zip (default: the built-in sample)")
-    new.add_argument("--tiny", action="store_true", help="try this program itself; nothing is put on record")
+    new.add_argument(
+        "--tiny", action="store_true", help="try this program itself; nothing is put on record"
+    )
 
-    new = add(commands, precision, "What bf16 changes in the answers of finished runs: precision.json.", data=False)
+    new = add(
+        commands,
+        precision,
+        "What bf16 changes in the answers of finished runs: precision.json.",
+        data=False,
+    )
     new.add_argument("runs", nargs="+", help="folders of the runs")
     new.add_argument("--data", required=True, help="folder or zip of the photos and styles.csv")
 

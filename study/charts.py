@@ -1,4 +1,6 @@
-"""Charts of the runs on record, from their files alone: ``images/results/``. They show no product photo."""
+"""Charts of the runs on record, from their files alone: ``images/results/``. They show no product
+photo.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,13 +24,21 @@ def draw_all(results: Path, images: Path) -> list[Path]:
         title, source = TITLES[record.name], record.source
         charts = {
             "loss": loss_curves(record.history, f"{title}: loss and accuracy", source),
-            "per_class": per_class_accuracy(record.per_class, f"{title}: accuracy per class", source),
-            "confused": confused_pairs(record.confusions.head(12), f"{title}: most confused pairs", source),
+            "per_class": per_class_accuracy(
+                record.per_class, f"{title}: accuracy per class", source
+            ),
+            "confused": confused_pairs(
+                record.confusions.head(12), f"{title}: most confused pairs", source
+            ),
         }
-        files += [save(figure, images / f"{chart}_{record.name}.png") for chart, figure in charts.items()]
+        files += [
+            save(figure, images / f"{chart}_{record.name}.png") for chart, figure in charts.items()
+        ]
     if shown:
         source = shown[0].data
-        files.append(save(merit_chart(shown, read_published(results), source), images / "approaches.png"))
+        files.append(
+            save(merit_chart(shown, read_published(results), source), images / "approaches.png")
+        )
     whole = [record for record in shown if not record.largest]
     if whole:
         files.append(save(photos_chart(whole, whole[0].data), images / "training_photos.png"))
@@ -36,10 +46,14 @@ def draw_all(results: Path, images: Path) -> list[Path]:
 
 
 @styled
-def merit_chart(records: Sequence[Record], published: dict[str, list[dict[str, Any]]], source: str) -> Figure:
-    """Each figure of merit of each result with its 95 % interval, the published ones, and the ceiling.
+def merit_chart(
+    records: Sequence[Record], published: dict[str, list[dict[str, Any]]], source: str
+) -> Figure:
+    """Each figure of merit of each result with its 95 % interval, the published ones, and the
+    ceiling.
 
-    ``published`` is as from :func:`read_published`: by the run's name, one dict of figures for each ring to draw.
+    ``published`` is as from :func:`read_published`: by the run's name, one dict of figures for each
+    ring to draw.
     """
     note = "Dot and line: ours with its 95 % interval over test photos. Rings: published (without flips; for two_step "
     note += "with them, too). Red line: ceiling"
@@ -65,14 +79,23 @@ def merit_chart(records: Sequence[Record], published: dict[str, list[dict[str, A
 
 @styled
 def photos_chart(records: Sequence[Record], source: str) -> Figure:
-    """Accuracy of every class against its number of training photos, and the means by bins, a panel per run."""
+    """Accuracy of every class against its number of training photos, and the means by bins, a panel
+    per run.
+    """
     note = "A dot per class with training and test photos, larger with more test photos. Lines: means over classes"
     figure, add = new_figure(10, 3.1, "Accuracy against training photos", source, note)
     wide = 9.2 / len(records)
     for place, record in enumerate(records):
         table = record.per_class[(record.per_class["train"] > 0) & (record.per_class["test"] > 0)]
         ax = add(0.6 + place * wide, 0.45, wide - 0.25, 2.3)
-        ax.scatter(table["train"], table["accuracy"], 6 + table["test"] ** 0.6, color=BLUE, alpha=0.35, lw=0)
+        ax.scatter(
+            table["train"],
+            table["accuracy"],
+            6 + table["test"] ** 0.6,
+            color=BLUE,
+            alpha=0.35,
+            lw=0,
+        )
         for low, high in zip(BINS, (*BINS[1:], 3000), strict=True):
             mean = table.loc[table["train"].between(low, high, inclusive="left"), "accuracy"].mean()
             ax.plot([low, high], [mean, mean], color=ORANGE, lw=2)

@@ -22,7 +22,8 @@ DRAWN = 0.002  # by which intervals may differ: other versions of numpy may draw
 
 
 def main(results: Path, data: str, cache: str | None = None, pair: bool = False) -> None:
-    """Check all that is on record; with ``pair``, compare the runs photo by photo, and write ``paired.json``.
+    """Check all that is on record; with ``pair``, compare the runs photo by photo, and write
+    ``paired.json``.
 
     RunError names what differs.
     """
@@ -35,21 +36,30 @@ def main(results: Path, data: str, cache: str | None = None, pair: bool = False)
     if pair:
         write_json(results / "paired.json", compared)
     elif not close(read_measured(results, "paired") or [], compared, DRAWN):
-        raise RunError(f"{results / 'paired.json'} is not what the predictions say; `check --pair` makes it again")
+        raise RunError(
+            f"{results / 'paired.json'} is not what the predictions say; `check --pair` makes it again"
+        )
 
 
-def check(records: dict[str, Record], data: str, cache: str | None = None) -> dict[str, pd.DataFrame]:
+def check(
+    records: dict[str, Record], data: str, cache: str | None = None
+) -> dict[str, pd.DataFrame]:
     """Compute every run's metrics and counts again.
 
-    Returns the predictions of each run, with the true class and its training photos. RunError names the file and the
-    metric that differs, or the file that can't be read or holds other photos.
+    Returns the predictions of each run, with the true class and its training photos. RunError names
+    the file and the metric that differs, or the file that can't be read or holds other photos.
     """
     root = open_root(data, cache)
-    return {name: check_record(each, read_catalogue(root, bad_rows(each)), data) for name, each in records.items()}
+    return {
+        name: check_record(each, read_catalogue(root, bad_rows(each)), data)
+        for name, each in records.items()
+    }
 
 
 def bad_rows(record: Record) -> str:
-    """What the run did with unreadable rows of ``styles.csv``. RunError where run.json is no record of ours."""
+    """What the run did with unreadable rows of ``styles.csv``. RunError where run.json is no record
+    of ours.
+    """
     missing = [key for key in ("approach", "config", *METRICS) if key not in record.about]
     if missing or "bad_rows" not in record.about["config"]:
         what = ", ".join(missing) or "bad_rows in config"
@@ -58,19 +68,25 @@ def bad_rows(record: Record) -> str:
 
 
 def check_record(record: Record, catalogue: Catalogue, data: str) -> pd.DataFrame:
-    """Check one run; its predictions, with the true class and its training photos. RunError as from :func:`check`."""
+    """Check one run; its predictions, with the true class and its training photos. RunError as from
+    :func:`check`.
+    """
     counts = catalogue.counts[: record.largest or None]
     tested = catalogue.table.loc[~catalogue.trains, ["id", "year", "label"]]
     tested = tested[tested["label"].isin(counts["label"])].astype({"id": str})
     ids = record.predictions["id"]
     if set(ids) != set(tested["id"]) or ids.duplicated().any():
-        raise RunError(f"{record.folder / 'predictions.csv.gz'} does not hold each test photo of {data} once")
+        raise RunError(
+            f"{record.folder / 'predictions.csv.gz'} does not hold each test photo of {data} once"
+        )
     table = record.predictions.merge(tested.merge(counts[["label", "train"]]), on="id")
     again = metrics(table, counts) | {"interval95": intervals(table, counts)}
     for metric in METRICS:
         value = record.about[metric]
         if not close(value, again[metric], DRAWN if metric == "interval95" else 1e-9):
-            raise RunError(f"{record.folder / 'run.json'} says {metric} {value}, its predictions {again[metric]}")
+            raise RunError(
+                f"{record.folder / 'run.json'} says {metric} {value}, its predictions {again[metric]}"
+            )
     counted = {
         "per_class.csv": (record.per_class, per_class_table(table, counts), COUNTED),
         "confusions.csv": (record.confusions, confused_pairs(table, len(tested)), CONFUSED),
@@ -84,18 +100,28 @@ def check_record(record: Record, catalogue: Catalogue, data: str) -> pd.DataFram
 def close(one: object, other: object, tolerance: float) -> bool:
     """Whether two numbers, or dicts or lists of them, are the same up to a tolerance."""
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(close(one[key], other[key], tolerance) for key in one)
+        return one.keys() == other.keys() and all(
+            close(one[key], other[key], tolerance) for key in one
+        )
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(close, one, other, [tolerance] * len(one)))
-    return one == other if None in (one, other) or isinstance(one, str) else abs(one - other) <= tolerance
+    return (
+        one == other
+        if None in (one, other) or isinstance(one, str)
+        else abs(one - other) <= tolerance
+    )
 
 
 def paired(records: dict[str, Record], tables: dict[str, pd.DataFrame]) -> list[dict]:
-    """The predictions of each run and of those that it is compared with, photo by photo. RunError for none alike."""
+    """The predictions of each run and of those that it is compared with, photo by photo. RunError
+    for none alike.
+    """
     compared = []
     for base, name in pairs(records):
         try:
-            compared.append({"first": base, "second": name, **paired_difference(tables[base], tables[name])})
+            compared.append(
+                {"first": base, "second": name, **paired_difference(tables[base], tables[name])}
+            )
         except ValueError as error:
             raise RunError(f"{base} and {name} can't be compared: {error}") from error
     return compared

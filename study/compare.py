@@ -1,4 +1,6 @@
-"""Runs on record side by side: tables made from ``results/`` alone. No photo and no network is needed."""
+"""Runs on record side by side: tables made from ``results/`` alone. No photo and no network is
+needed.
+"""
 
 import os
 from collections.abc import Sequence
@@ -23,11 +25,15 @@ def main(results: os.PathLike, names: Sequence[str]) -> None:
 
 
 def side_by_side(records: Sequence[Record]) -> pd.DataFrame:
-    """A row per run: right answers, the ceiling, and each figure of merit with its 95 % interval."""
+    """A row per run: right answers, the ceiling, and each figure of merit with its 95 %
+    interval."""
     rows = {}
     for record in records:
         about = record.about
-        row = {"right": f"{about['correct']:,} of {about['n_test']:,}", "ceiling": f"{about['ceiling']:.2%}"}
+        row = {
+            "right": f"{about['correct']:,} of {about['n_test']:,}",
+            "ceiling": f"{about['ceiling']:.2%}",
+        }
         for key, title in FIGURES.items():
             row[title] = with_interval(about, key)
         rows[record.name] = row
@@ -42,13 +48,21 @@ def with_interval(about: dict[str, Any], key: str) -> str:
     return f"{100 * about[key]:.1f} % ({100 * low:.1f}–{100 * high:.1f})"
 
 
-def on_the_same_photos(results: str | os.PathLike, names: Sequence[str] | None = None) -> pd.DataFrame:
-    """Runs compared photo by photo, those among ``names`` if these are given: photos that one alone got right, and the
-    second's figures minus the first's, in points, with 95 % intervals. Empty where nothing is compared yet."""
+def on_the_same_photos(
+    results: str | os.PathLike, names: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Runs compared photo by photo, those among ``names`` if these are given: photos that one alone
+    got right, and the second's figures minus the first's, in points, with 95 % intervals. Empty
+    where nothing is compared yet.
+    """
     rows = []
     for each in read_measured(results, "paired") or []:
         if names is None or {each["first"], each["second"]} <= set(names):
-            row = {"first": each["first"], "second": each["second"], "photos": f"{each['photos']:,}"}
+            row = {
+                "first": each["first"],
+                "second": each["second"],
+                "photos": f"{each['photos']:,}",
+            }
             row |= {f"only {one} right": f"{each[f'only_{one}']:,}" for one in ("first", "second")}
             for key, title in FIGURES.items():
                 if key != "top5":
@@ -64,7 +78,9 @@ def points(compared: dict[str, Any]) -> str:
 
 
 def by_training_photos(records: Sequence[Record]) -> pd.DataFrame:
-    """Mean accuracy per class, for classes with so many training photos: a row per bin, a column per run."""
+    """Mean accuracy per class, for classes with so many training photos: a row per bin, a column
+    per run.
+    """
     rows = []
     for low, high in zip(BINS, (*BINS[1:], np.inf), strict=True):
         words = f"{low:,} or more" if high == np.inf else f"{low:,} to {int(high) - 1:,}"
@@ -79,7 +95,9 @@ def by_training_photos(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def to_the_ceiling(records: Sequence[Record]) -> pd.DataFrame:
-    """Where the test photos went, as shares of all: right, second to fifth guess, further down, impossible."""
+    """Where the test photos went, as shares of all: right, second to fifth guess, further down,
+    impossible.
+    """
     rows = {}
     for record in records:
         about = record.about
@@ -93,9 +111,15 @@ def to_the_ceiling(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def gained_and_lost(first: Record, second: Record) -> pd.DataFrame:
-    """Per class that both have: right answers of each, and the second's accuracy minus the first's, best first."""
-    table = first.per_class.merge(second.per_class[["label", "correct"]], on="label", suffixes=("_1", "_2"))
+    """Per class that both have: right answers of each, and the second's accuracy minus the first's,
+    best first.
+    """
+    table = first.per_class.merge(
+        second.per_class[["label", "correct"]], on="label", suffixes=("_1", "_2")
+    )
     table = table[(table["train"] > 0) & (table["test"] > 0)]
-    table = table.rename(columns={"correct_1": first.name, "correct_2": second.name}).drop(columns="accuracy")
+    table = table.rename(columns={"correct_1": first.name, "correct_2": second.name}).drop(
+        columns="accuracy"
+    )
     table["difference"] = (table[second.name] - table[first.name]) / table["test"]
     return table.sort_values("difference", ascending=False, kind="stable", ignore_index=True)

@@ -1,4 +1,5 @@
-"""Is the test honest? Photos that even and odd years share, labels that disagree on them, and classes that shift.
+"""Is the test honest? Photos that even and odd years share, labels that disagree on them, and
+classes that shift.
 
 python -m study data-check --data …     # writes results/data_check.json; half a minute
 """
@@ -25,12 +26,19 @@ CHUNK = 2048
 
 def small(array: np.ndarray) -> torch.Tensor:
     """Every photo shrunk to a vector: float32 [photos, 900]."""
-    parts = [torch.from_numpy(array[i : i + CHUNK]).permute(0, 3, 1, 2).float() for i in range(0, len(array), CHUNK)]
+    parts = [
+        torch.from_numpy(array[i : i + CHUNK]).permute(0, 3, 1, 2).float()
+        for i in range(0, len(array), CHUNK)
+    ]
     return torch.cat([F.interpolate(part, SMALL, mode="area").flatten(1) for part in parts])
 
 
-def near_pairs(first: torch.Tensor, second: torch.Tensor, limit: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs (i, j) of rows whose root mean square difference is below ``limit``, and that difference."""
+def near_pairs(
+    first: torch.Tensor, second: torch.Tensor, limit: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs (i, j) of rows whose root mean square difference is below ``limit``, and that
+    difference.
+    """
     found, norms = [], (second**2).sum(1)
     for start in range(0, len(first), CHUNK):
         part = first[start : start + CHUNK]
@@ -38,33 +46,48 @@ def near_pairs(first: torch.Tensor, second: torch.Tensor, limit: float) -> tuple
         # Generously: the difference of large squares is not exact, and rounds otherwise on another processor.
         i, j = torch.nonzero(squares < (2 * limit) ** 2 * first.shape[1], as_tuple=True)
         exact = ((part[i] - second[j]) ** 2).mean(1).sqrt()
-        found.append(torch.stack([i.double() + start, j.double(), exact.double()])[:, exact < limit])
+        found.append(
+            torch.stack([i.double() + start, j.double(), exact.double()])[:, exact < limit]
+        )
     i, j, difference = torch.cat(found, 1).numpy()
     return i.astype(int), j.astype(int), difference
 
 
 def shared(data: Data, even: np.ndarray) -> dict[str, dict[str, int]]:
-    """Exact and near duplicates, between the years and within the even and the odd ones, and how often their labels
-    disagree. ``photos`` between the years are those of odd years."""
+    """Exact and near duplicates, between the years and within the even and the odd ones, and how
+    often their labels disagree. ``photos`` between the years are those of odd years.
+    """
     labels, groups, odd = data.task.labels, twin_groups(data.digests), data.task.test
     vectors = small(data.photos.array)
-    result, pairs = {}, {"even and odd years": (even, odd), "even years": (even, even), "odd years": (odd, odd)}
+    result, pairs = (
+        {},
+        {"even and odd years": (even, odd), "even years": (even, even), "odd years": (odd, odd)},
+    )
     for words, (first, second) in pairs.items():
         i, j, difference = near_pairs(vectors[first], vectors[second], NEAR[-1])
         a, b = first[i], second[j]
         if first is second:  # each pair once, and none of a photo with itself
             a, b, difference = a[a < b], b[a < b], difference[a < b]
         exact = groups[a] == groups[b]
-        for kind, chosen in (("exact", exact), *((f"below {n}", ~exact & (difference < n)) for n in NEAR)):
+        for kind, chosen in (
+            ("exact", exact),
+            *((f"below {n}", ~exact & (difference < n)) for n in NEAR),
+        ):
             photos = np.union1d(a[chosen], b[chosen]) if first is second else np.unique(b[chosen])
             disagree = int((labels[a[chosen]] != labels[b[chosen]]).sum())
-            counted = {"pairs": int(chosen.sum()), "photos": len(photos), "labels_disagree": disagree}
+            counted = {
+                "pairs": int(chosen.sum()),
+                "photos": len(photos),
+                "labels_disagree": disagree,
+            }
             result[f"{words}, {kind}"] = counted
     return result
 
 
 def noise(data: Data, even: np.ndarray) -> list[dict]:
-    """The pairs of classes that exact twins bear, where they differ: within the years, and between them."""
+    """The pairs of classes that exact twins bear, where they differ: within the years, and between
+    them.
+    """
     table = pd.DataFrame({"group": twin_groups(data.digests), "label": data.task.labels})
     table = table.assign(row=table.index, years=np.where(table.index.isin(even), "even", "odd"))
     twins = table.merge(table, on="group", suffixes=("_1", "_2"))
@@ -78,7 +101,9 @@ def noise(data: Data, even: np.ndarray) -> list[dict]:
 
 
 def as_stored(data: Data) -> dict[str, int]:
-    """How many of the used photos are stored otherwise than people see them: on their side, or partly transparent."""
+    """How many of the used photos are stored otherwise than people see them: on their side, or
+    partly transparent.
+    """
     counts = {"photos": 0, "on_their_side": 0, "transparent": 0}
     with data.root.open_files() as read:
         for number in data.photos.ids:

@@ -1,4 +1,5 @@
-"""What averaging over mirror images in testing is worth: trained networks scored on the odd years without it.
+"""What averaging over mirror images in testing is worth: trained networks scored on the odd years
+without it.
 
 python -m study flips runs/results/direct_80x60 … --data …     # writes results/flips.json
 """
@@ -16,8 +17,11 @@ from study.record import look
 from study.records import read_record
 
 
-def without_flips(folder: Path, data_path: str, cache: str | None = None) -> dict[str, float | int | None]:
-    """The figures of merit of a finished run's network (of two steps, the second's), each test photo predicted once.
+def without_flips(
+    folder: Path, data_path: str, cache: str | None = None
+) -> dict[str, float | int | None]:
+    """The figures of merit of a finished run's network (of two steps, the second's), each test
+    photo predicted once.
 
     RunError when the run was made on other data.
     """
@@ -25,11 +29,14 @@ def without_flips(folder: Path, data_path: str, cache: str | None = None) -> dic
     saved = load_model(run.model_path)
     model = saved.model.to(pick_device())
     logits = forward(model, data.batches("test", run.config), run.config.precision).numpy()
-    return metrics(prediction_table(data.table("test"), logits, saved.classes, saved.fit_counts), data.counts)
+    return metrics(
+        prediction_table(data.table("test"), logits, saved.classes, saved.fit_counts), data.counts
+    )
 
 
 def main(runs: Sequence[str], data: str, cache: str | None, results: Path) -> None:
-    """Score these finished runs again, whose folders have the names of their records; write ``flips.json``.
+    """Score these finished runs again, whose folders have the names of their records; write
+    ``flips.json``.
 
     RunError where one is not on record, or was made on other data.
     """
@@ -40,5 +47,8 @@ def main(runs: Sequence[str], data: str, cache: str | None, results: Path) -> No
     for folder in folders:
         run, figures = open_run(folder), without_flips(folder, data, cache)
         look(folder.name, run.metrics | figures, "without flips in testing", results)
-        found[folder.name] = {"with": {figure: run.metrics[figure] for figure in figures}, "without": figures}
+        found[folder.name] = {
+            "with": {figure: run.metrics[figure] for figure in figures},
+            "without": figures,
+        }
     write_json(results / "flips.json", found)

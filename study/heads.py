@@ -1,6 +1,8 @@
-"""How sure are FC only's figures? Five seeds, five folds of the even years, and each even year held out in turn.
+"""How sure are FC only's figures? Five seeds, five folds of the even years, and each even year held
+out in turn.
 
-python -m study heads --data … --weights …     # writes results/fc_head.json; some minutes, most of it features
+python -m study heads --data … --weights …     # writes results/fc_head.json; some minutes, most of
+it features
 """
 
 from dataclasses import replace
@@ -14,7 +16,12 @@ from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.data.photos import twin_groups
 from fashion_tl.network.features import part_features
 from fashion_tl.network.inference import forward, pick_device
-from fashion_tl.network.model import available_weights, build_network, freeze_all_but_head, split_frozen
+from fashion_tl.network.model import (
+    available_weights,
+    build_network,
+    freeze_all_but_head,
+    split_frozen,
+)
 from fashion_tl.network.training import fit
 from fashion_tl.network.weights import weights_name
 from fashion_tl.recipes import make_config
@@ -23,19 +30,37 @@ from fashion_tl.runs import commit, machine, write_json
 from study.record import look
 
 FEWEST = 100  # photos of a year that is worth holding out
-FIGURES = ("n_test", "ceiling", "correct", "top1", "top1_learnable", "top5", "macro", "macro_classes", "few_shot")
+FIGURES = (
+    "n_test",
+    "ceiling",
+    "correct",
+    "top1",
+    "top1_learnable",
+    "top5",
+    "macro",
+    "macro_classes",
+    "few_shot",
+)
 
 
 def trained(weights: str, data: Data, on: str, seed: int = 0) -> dict[str, float]:
-    """The tuned recipe's head, scored once on the ``"test"`` photos or, trained to the last epoch, on ``"val"``."""
+    """The tuned recipe's head, scored once on the ``"test"`` photos or, trained to the last epoch,
+    on ``"val"``.
+    """
     config = make_config("fc_only", seed=seed)
     model = build_network(data.task.num_classes, weights, config).to(pick_device())
     freeze_all_but_head(model)
     frozen, head = split_frozen(model)
     train, val = part_features(data, frozen, config, "train", "val")
-    scored = part_features(data, frozen, config.change(flip=config.flip_test), "test")[0] if on == "test" else val
+    scored = (
+        part_features(data, frozen, config.change(flip=config.flip_test), "test")[0]
+        if on == "test"
+        else val
+    )
     if on == "val":
-        val = replace(val, rows=val.rows[:0], labels=val.labels[:0])  # to choose an epoch on it would flatter
+        val = replace(
+            val, rows=val.rows[:0], labels=val.labels[:0]
+        )  # to choose an epoch on it would flatter
     fit(head, train, val, config, data.class_weights(config))
     logits = forward(head, scored, config.precision, None, flip=config.flip_test).numpy()
     counts = data.task.fit_counts
@@ -51,7 +76,11 @@ def main(data_path: str, weights: str, cache: str | None, results: Path) -> None
     data = load_data(data_path, config, cache)
     seeds = [{"seed": seed} | trained(weights, data, "test", seed) for seed in range(5)]
     for each in seeds:
-        about = each | {"epochs": config.epochs, "image_size": config.image_size, "commit": commit()}
+        about = each | {
+            "epochs": config.epochs,
+            "image_size": config.image_size,
+            "commit": commit(),
+        }
         look("fc_only_head", about, "the spread over five seeds", results)
     about = {"data": data.root.name, "weights": weights_name(weights), "config": config.to_dict()}
     about |= {"torch": torch.__version__, "machine": machine(), "commit": commit()}
@@ -60,7 +89,9 @@ def main(data_path: str, weights: str, cache: str | None, results: Path) -> None
 
 
 def held_out(weights: str, data: Data) -> tuple[list[dict], list[dict]]:
-    """The head trained without one fold of the even years, and without one of those years, and scored on that."""
+    """The head trained without one fold of the even years, and without one of those years, and
+    scored on that.
+    """
     even = np.sort(np.concatenate([data.task.train, data.task.val]))
     labels, years = data.task.labels[even], data.catalogue.table["year"].to_numpy()[even]
 
@@ -72,4 +103,6 @@ def held_out(weights: str, data: Data) -> tuple[list[dict], list[dict]]:
     split = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(even, labels, twins)
     folds = [{"fold": fold} | without(even[rows]) for fold, (_, rows) in enumerate(split, 1)]
     named, photos = np.unique(years, return_counts=True)
-    return folds, [{"year": int(year)} | without(even[years == year]) for year in named[photos >= FEWEST]]
+    return folds, [
+        {"year": int(year)} | without(even[years == year]) for year in named[photos >= FEWEST]
+    ]

@@ -22,21 +22,28 @@ TRAININGS = {
 
 
 def read_study(results: str | os.PathLike) -> dict[str, Any]:
-    """``published.json``: what the study states, training by training. RunError when it isn't there."""
+    """``published.json``: what the study states, training by training. RunError when it isn't
+    there.
+    """
     study = read_measured(results, "published")
     if study is None:
-        raise RunError(f"{as_path(results) / 'published.json'} is missing; it is part of the repository")
+        raise RunError(
+            f"{as_path(results) / 'published.json'} is missing; it is part of the repository"
+        )
     return study
 
 
 def read_published(results: str | os.PathLike) -> dict[str, list[dict[str, Any]]]:
-    """The published figures of merit, fractions, by our names: for two steps without flips and with them.
+    """The published figures of merit, fractions, by our names: for two steps without flips and with
+    them.
 
-    Top-1 is the best that the study states, the rest is what its notebooks print. ``margin95`` holds what chance in
-    the test photos does to each, as far as the counts are known.
+    Top-1 is the best that the study states, the rest is what its notebooks print. ``margin95``
+    holds what chance in the test photos does to each, as far as the counts are known.
     """
     study = read_study(results)
-    per_class = read_table(as_path(results) / "published_per_class.csv")  # of the classes that can be learned
+    per_class = read_table(
+        as_path(results) / "published_per_class.csv"
+    )  # of the classes that can be learned
     few = per_class["train"] <= FEW_SHOT
 
     def figures(name: str) -> dict[str, Any]:

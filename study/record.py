@@ -1,4 +1,6 @@
-"""A finished run taken into ``results/runs/NAME/``, and each look at the odd years into ``results/looks.csv``."""
+"""A finished run taken into ``results/runs/NAME/``, and each look at the odd years into
+``results/looks.csv``.
+"""
 
 import os
 from collections.abc import Sequence
@@ -24,23 +26,29 @@ def record(
     base: Sequence[str] | None = None,
     group: str | None = None,
 ) -> Path:
-    """Take a finished run over: run.json with its metrics, their intervals and its settings; four tables; a look.
+    """Take a finished run over: run.json with its metrics, their intervals and its settings; four
+    tables; a look.
 
-    The tables are the history, the counts per class, how often each class was taken for which, and the predictions.
+    The tables are the history, the counts per class, how often each class was taken for which, and
+    the predictions.
 
     Args:
         name: of its folder; by default its training's.
         why: the odd years were looked at.
-        base: the names of the runs that it is compared with; by default those of the record that it replaces.
-        group: the name that it shares with runs that differ in the seed alone; by default as ``base``, or its own.
+        base: the names of the runs that it is compared with; by default those of the record that
+            it replaces.
+        group: the name that it shares with runs that differ in the seed alone; by default as
+            ``base``, or its own.
 
-    Returns the folder of the record. RunError for a run on the built-in sample, which measures nothing, for one that
-    isn't finished, and for a name that no folder can have.
+    Returns the folder of the record. RunError for a run on the built-in sample, which measures
+    nothing, for one that isn't finished, and for a name that no folder can have.
     """
     run = finished(folder)
     name = name or run.config.training
     if Path(name).name != name or name.startswith("."):
-        raise RunError(f"{name!r} can't be the name of a record: a folder has it, so leave out slashes and a first dot")
+        raise RunError(
+            f"{name!r} can't be the name of a record: a folder has it, so leave out slashes and a first dot"
+        )
     before = read_record(results, name) if name in recorded(results) else None
     if base is None:
         base = before.base if before else []
@@ -68,15 +76,21 @@ def record(
 def finished(folder: str | os.PathLike) -> Run:
     """A run that can go on record; RunError for any other."""
     run = open_run(folder)
-    if run.about["data"]["name"] == "the built-in sample":
-        raise RunError(f"{folder} ran on the built-in sample; results/ holds measurements on real data alone")
+    if run.is_sample:
+        raise RunError(
+            f"{folder} ran on the built-in sample; results/ holds measurements on real data alone"
+        )
     if not run.is_finished:
-        raise RunError(f"{folder} was interrupted: its same command goes on; only a finished run is a result")
+        raise RunError(
+            f"{folder} was interrupted: its same command goes on; only a finished run is a result"
+        )
     return run
 
 
 def look(name: str, metrics: dict, why: str, results: Path) -> None:
-    """Add to ``looks.csv`` that a trained network was scored on the odd years, unless that very look is there."""
+    """Add to ``looks.csv`` that a trained network was scored on the odd years, unless that very
+    look is there.
+    """
     new = {key: metrics[key] for key in ("commit", "seed", "epochs", "correct")}
     new = {"run": name, **new, "input": "{}x{}".format(*metrics["image_size"]), "why": why}
     file = results / "looks.csv"

@@ -1,4 +1,5 @@
-"""What is on record: ``results/runs/`` has a folder per run, the other measurements lie beside it."""
+"""What is on record: ``results/runs/`` has a folder per run, the other measurements lie beside
+it."""
 
 import json
 import os
@@ -12,23 +13,19 @@ import pandas as pd
 from fashion_tl.config import Config
 from fashion_tl.errors import RunError
 from fashion_tl.files import as_path
+from fashion_tl.recipes import TRAININGS
 from fashion_tl.runs import read_table
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-RESULTS = REPOSITORY / "results"
 # The trainings that tables and charts show, by the names of their records.
-TITLES = {
-    "fc_only": "FC only",
-    "direct": "Direct",
-    "top20": "Two steps: 20 classes",
-    "two_step": "Two steps: all",
-}
+TITLES = {name: training.title for name, training in TRAININGS.items()}
 FIGURES = {"top1": "top-1", "top5": "top-5", "macro": "macro", "few_shot": "few-shot"}
 
 
 @dataclass(frozen=True)
 class Record:
-    """One run on record. ``about`` is its run.json; the tables are read when asked for. RunError where one can't be."""
+    """One run on record. ``about`` is its run.json; the tables are read when asked for. RunError
+    where one can't be.
+    """
 
     folder: Path
     about: dict[str, Any]
@@ -89,14 +86,19 @@ class Record:
         try:
             return read_table(self.folder / name)
         except (OSError, ValueError) as error:
-            raise RunError(f"{self.folder / name} can't be read ({error}); record the run again") from error
+            raise RunError(
+                f"{self.folder / name} can't be read ({error}); record the run again"
+            ) from error
 
 
 def read_record(results: str | os.PathLike, name: str) -> Record:
-    """One run on record; RunError when there is none of this name, or its run.json can't be used."""
+    """One run on record; RunError when there is none of this name, or its run.json can't be
+    used."""
     folder = as_path(results) / "runs" / name
     if not folder.is_dir():
-        raise RunError(f"{folder}: no run of this name is on record; there are: {', '.join(recorded(results))}")
+        raise RunError(
+            f"{folder}: no run of this name is on record; there are: {', '.join(recorded(results))}"
+        )
     file = folder / "run.json"
     try:
         about = json.loads(file.read_text())
@@ -112,7 +114,9 @@ def recorded(results: str | os.PathLike) -> list[str]:
     """The names of the runs on record: of the folders in ``runs/``, hidden ones aside."""
     runs = as_path(results) / "runs"
     return (
-        sorted(each.name for each in runs.iterdir() if each.is_dir() and each.name[0] != ".") if runs.is_dir() else []
+        sorted(each.name for each in runs.iterdir() if each.is_dir() and each.name[0] != ".")
+        if runs.is_dir()
+        else []
     )
 
 
@@ -122,7 +126,9 @@ def read_records(results: str | os.PathLike) -> dict[str, Record]:
 
 
 def read_measured(results: str | os.PathLike, name: str) -> Any:
-    """Another measurement, of the file ``NAME.json``; None where it isn't there yet. RunError when it can't be read."""
+    """Another measurement, of the file ``NAME.json``; None where it isn't there yet. RunError when
+    it can't be read.
+    """
     file = as_path(results) / f"{name}.json"
     try:
         return json.loads(file.read_text()) if file.exists() else None
@@ -136,7 +142,9 @@ def pairs(records: dict[str, Record]) -> list[tuple[str, str]]:
     RunError when a base isn't on record.
     """
     found = []
-    for record in sorted(records.values(), key=lambda record: (record.name not in TITLES, record.name)):
+    for record in sorted(
+        records.values(), key=lambda record: (record.name not in TITLES, record.name)
+    ):
         for base in record.base:
             if base not in records:
                 raise RunError(
@@ -148,13 +156,19 @@ def pairs(records: dict[str, Record]) -> list[tuple[str, str]]:
 
 
 def groups(records: dict[str, Record]) -> dict[str, list[Record]]:
-    """The runs that differ in the seed alone, by the name that they share. RunError when they differ in more."""
+    """The runs that differ in the seed alone, by the name that they share. RunError when they
+    differ in more.
+    """
     found: dict[str, list[Record]] = {}
     for record in records.values():
         found.setdefault(record.group, []).append(record)
     for first, *others in found.values():
         for other in others:
-            changed = [key for key, value in first.about["config"].items() if value != other.about["config"].get(key)]
+            changed = [
+                key
+                for key, value in first.about["config"].items()
+                if value != other.about["config"].get(key)
+            ]
             if changed != ["seed"]:
                 what = f"in {', '.join(changed)}" if changed else "in nothing, not even the seed"
                 raise RunError(

@@ -1,6 +1,8 @@
-"""The documents' marked blocks, made from ``results/``: what stands between a marker and the ``<!-- end -->`` after it.
+"""The documents' marked blocks, made from ``results/``: what stands between a marker and the ``<!--
+end -->`` after it.
 
-A marker is a line of its own, ``<!-- results: NAME -->``; ``study/blocks`` has the function of this name.
+A marker is a line of its own, ``<!-- results: NAME -->``; ``study/blocks`` has the function of this
+name.
 """
 
 import re
@@ -11,7 +13,7 @@ from fashion_tl.errors import FashionTLError
 from fashion_tl.files import replacing
 from study.blocks import BLOCKS
 from study.charts import draw_all
-from study.records import REPOSITORY, RESULTS
+from study.places import REPOSITORY, RESULTS
 
 LIKE_A_MARKER = re.compile(r"\s*<!--\s*results\b")
 MARKER = re.compile(r"<!-- results: (\w+) -->")
@@ -24,7 +26,9 @@ class MarkerError(FashionTLError):
 
 
 def main() -> None:
-    """Make every block of every document anew, and the charts; nothing is written unless all can be made."""
+    """Make every block of every document anew, and the charts; nothing is written unless all can be
+    made.
+    """
     for file, text in render_all(documents(REPOSITORY), BLOCKS, RESULTS).items():
         if text != file.read_text(encoding="utf-8"):
             with replacing(file) as temporary:
@@ -34,13 +38,18 @@ def main() -> None:
 
 def documents(repository: Path) -> list[Path]:
     """Where markers may stand: the README, and every document in ``docs/`` and ``results/``."""
-    return [repository / "README.md", *sorted(repository.glob("docs/*.md")), *sorted(repository.glob("results/*.md"))]
+    return [
+        repository / "README.md",
+        *sorted(repository.glob("docs/*.md")),
+        *sorted(repository.glob("results/*.md")),
+    ]
 
 
 def render_all(files: list[Path], blocks: Blocks, results: Path) -> dict[Path, str]:
     """The text of each document, its blocks made anew.
 
-    MarkerError for a marker that no function makes, and for a function whose marker stands in no document.
+    MarkerError for a marker that no function makes, and for a function whose marker stands in no
+    document.
     """
     texts, found = {}, set()
     for file in files:
@@ -61,7 +70,9 @@ def names(text: str) -> list[str]:
 
 
 def render(text: str, blocks: Blocks, results: Path, document: str) -> str:
-    """A text with every block made anew. MarkerError names the document, the line and the marker that is wrong."""
+    """A text with every block made anew. MarkerError names the document, the line and the marker
+    that is wrong.
+    """
     lines, opened = [], None  # where the marker of the block stands that we are in
     for number, line in enumerate(text.split("\n"), 1):
         place = f"{document}, line {number}: {line.strip()}"
@@ -70,9 +81,13 @@ def render(text: str, blocks: Blocks, results: Path, document: str) -> str:
                 raise MarkerError(f"{opened} has no {END} before the next marker")
             found = MARKER.fullmatch(line)
             if not found:
-                raise MarkerError(f"{place} is no marker; write <!-- results: NAME --> as the whole line")
+                raise MarkerError(
+                    f"{place} is no marker; write <!-- results: NAME --> as the whole line"
+                )
             if found[1] not in blocks:
-                raise MarkerError(f"{place}: no function makes this block; there are: {', '.join(sorted(blocks))}")
+                raise MarkerError(
+                    f"{place}: no function makes this block; there are: {', '.join(sorted(blocks))}"
+                )
             lines += [line, blocks[found[1]](results)]
             opened = place
         elif line == END:

@@ -1,10 +1,12 @@
-"""Every training that the results name, one after the other; each goes on record when it is finished.
+"""Every training that the results name, one after the other; each goes on record when it is
+finished.
 
 python -m study train --data … --weights … --out runs/results [--only direct]
 
-How long those on record took on two cores stands in results/README.md. A run that was killed goes on after its last
-epoch. ``--gpu`` makes instead what two cores have no time for: every approach by both recipes, with three seeds
-each, at 80×60, 224×168 and the size that won. Their names begin with ``gpu_``: those on record stay.
+How long those on record took on two cores stands in results/README.md. A run that was killed goes
+on after its last epoch. ``--gpu`` makes instead what two cores have no time for: every approach by
+both recipes, with three seeds each, at 80×60, 224×168 and the size that won. Their names begin with
+``gpu_``: those on record stay.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fashion_tl.approaches import run_approach, start_run, train, train_and_finish, unless_interrupted
+from fashion_tl.approaches import (
+    run_approach,
+    start_run,
+    train,
+    train_and_finish,
+    unless_interrupted,
+)
 from fashion_tl.data.dataset import load_data
 from fashion_tl.errors import ConfigError
 from fashion_tl.files import as_path
@@ -24,7 +32,12 @@ from study.record import record
 
 
 def lp_ft(
-    data_path: str, weights: str, folder: Path, recipe: str = "tuned", cache: str | None = None, **settings
+    data_path: str,
+    weights: str,
+    folder: Path,
+    recipe: str = "tuned",
+    cache: str | None = None,
+    **settings,
 ) -> list[Run]:
     """Direct, started from the head that FC only learns (Kumar et al., 2022)."""
     config = make_config("direct", recipe, **settings)
@@ -42,7 +55,9 @@ def lp_ft(
 
 @dataclass(frozen=True)
 class Entry:
-    """How a run goes on record: its name, the names of those it is compared with, and what its seeds share."""
+    """How a run goes on record: its name, the names of those it is compared with, and what its
+    seeds share.
+    """
 
     name: str
     base: tuple[str, ...] = ()
@@ -51,8 +66,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class Plan:
-    """A training to put on record: a function of the approaches, its settings, why the odd years are looked at, and
-    an entry for each run that it returns. It has the name of the last of them."""
+    """A training to put on record: a function of the approaches, its settings, why the odd years
+    are looked at, and an entry for each run that it returns. It has the name of the last of them.
+    """
 
     train: Callable[..., list[Run]]
     settings: dict[str, Any]
@@ -64,10 +80,16 @@ class Plan:
         return self.entries[-1].name
 
 
-FC_ONLY, DIRECT, TWO_STEP = (partial(run_approach, name) for name in ("fc_only", "direct", "two_step"))
+FC_ONLY, DIRECT, TWO_STEP = (
+    partial(run_approach, name) for name in ("fc_only", "direct", "two_step")
+)
 PUBLISHED = {"recipe": "published"}
 SMALL = {"image_size": (80, 60)}
-WHOLE, SIZE, BASELINE = "tuned, whole", "baseline: our recipe at 80×60", "baseline: the published recipe"
+WHOLE, SIZE, BASELINE = (
+    "tuned, whole",
+    "baseline: our recipe at 80×60",
+    "baseline: the published recipe",
+)
 
 
 def own_size(training: str) -> dict[str, Any]:
@@ -76,7 +98,9 @@ def own_size(training: str) -> dict[str, Any]:
 
 
 def as_long_as_two_steps() -> int:
-    """Epochs of direct that see as many photos as both steps of two: the 20 largest classes hold 76 % of them."""
+    """Epochs of direct that see as many photos as both steps of two: the 20 largest classes hold 76
+    % of them.
+    """
     first, second = (TRAININGS[training].tuned["epochs"] for training in ("top20", "two_step"))
     return round(0.76 * first + second)
 
@@ -90,7 +114,12 @@ PLANS = (
         WHOLE,
         (Entry("top20"), Entry("two_step", ("fc_only", "direct", "top20", "direct_long"))),
     ),
-    Plan(FC_ONLY, PUBLISHED | own_size("fc_only"), BASELINE, (Entry("fc_only_published", ("fc_only",)),)),
+    Plan(
+        FC_ONLY,
+        PUBLISHED | own_size("fc_only"),
+        BASELINE,
+        (Entry("fc_only_published", ("fc_only",)),),
+    ),
     Plan(lp_ft, {}, "baseline: started from FC only's head", (Entry("direct_lp_ft", ("direct",)),)),
     Plan(
         DIRECT,
@@ -99,13 +128,23 @@ PLANS = (
         (Entry("direct_long", ("direct",)),),
     ),
     Plan(DIRECT, SMALL, SIZE, (Entry("direct_80x60", ("direct",)),)),
-    Plan(TWO_STEP, SMALL, SIZE, (Entry("top20_80x60", ("top20",)), Entry("two_step_80x60", ("two_step",)))),
-    Plan(DIRECT, SMALL | PUBLISHED, BASELINE, (Entry("direct_80x60_published", ("direct_80x60",)),)),
+    Plan(
+        TWO_STEP,
+        SMALL,
+        SIZE,
+        (Entry("top20_80x60", ("top20",)), Entry("two_step_80x60", ("two_step",))),
+    ),
+    Plan(
+        DIRECT, SMALL | PUBLISHED, BASELINE, (Entry("direct_80x60_published", ("direct_80x60",)),)
+    ),
     Plan(
         TWO_STEP,
         SMALL | PUBLISHED,
         BASELINE,
-        (Entry("top20_80x60_published", ("top20_80x60",)), Entry("two_step_80x60_published", ("two_step_80x60",))),
+        (
+            Entry("top20_80x60_published", ("top20_80x60",)),
+            Entry("two_step_80x60_published", ("two_step_80x60",)),
+        ),
     ),
 )
 
@@ -154,7 +193,9 @@ def main(
 
 
 def chosen(only: Sequence[str], gpu: bool) -> list[Plan]:
-    """The plans of these names, in this order; all for a CPU, or all for a GPU, where there are none."""
+    """The plans of these names, in this order; all for a CPU, or all for a GPU, where there are
+    none.
+    """
     if not only:
         return list(GPU_PLANS if gpu else PLANS)
     named = {plan.name: plan for plan in (*PLANS, *GPU_PLANS)}

@@ -1,12 +1,14 @@
 """Tuning: every trial is judged on the validation photos of the even years alone.
 
-Networks learn from a fixed quarter of the training photos; heads alone, which cost next to nothing, from all of them.
+Networks learn from a fixed quarter of the training photos; heads alone, which cost next to nothing,
+from all of them.
 
-python -m study tune --data … --weights … --out runs/tuning   # all trials; those already made are only read
-python -m study render                                          # writes results/tuning.md from results/tuning.csv
+python -m study tune --data … --weights … --out runs/tuning   # all trials; those already made are
+only read python -m study render                                          # writes results/tuning.md
+from results/tuning.csv
 
-No trial ever sees a photo of an odd year. The trials in tuning.csv with "zoom" in their names can't be made again from
-here: it has left the code, and the commit beside them has it.
+No trial ever sees a photo of an odd year. The trials in tuning.csv with "zoom" in their names can't
+be made again from here: it has left the code, and the commit beside them has it.
 """
 
 from collections.abc import Sequence
@@ -31,7 +33,13 @@ from fashion_tl.recipes import APPROACHES, TRAININGS, first_steps
 from fashion_tl.runs import Run, open_run, read_table, write_table
 
 QUARTER = {"train_fraction": 0.25}
-BASIS = {"optimizer": "adamw", "lr": 3e-3, "backbone_lr_ratio": 0.1, "weight_decay": 0.05, "warmup_epochs": 0.5}
+BASIS = {
+    "optimizer": "adamw",
+    "lr": 3e-3,
+    "backbone_lr_ratio": 0.1,
+    "weight_decay": 0.05,
+    "warmup_epochs": 0.5,
+}
 BASIS |= {"frozen_batchnorm": True, "image_size": (80, 60), "batch_size": 64, "flip": True}
 SMOOTHED = {"label_smoothing": 0.1}
 ADJUSTED = {"balance": "logits", "balance_power": 0.5}
@@ -54,8 +62,8 @@ LONG = {
     "these and label smoothing, long": {"mixup": 0.2, **SMOOTHED, **ADJUSTED},
 }
 HEAD = {"image_size": (224, 168), "batch_size": 128, "flip": True, "lr": 1.0, "epochs": 20}
-# What each trial changes, by approach. Each sees as many photos as the others of its approach, the long ones three
-# times as many.
+# What each trial changes, by approach. Each sees as many photos as the others of its approach, the
+# long ones three times as many.
 TRIALS = {
     "fc_only": {
         "lr 1": HEAD,
@@ -72,18 +80,25 @@ TRIALS = {
         "these and weight decay 1e-5": HEAD | ADJUSTED | SMOOTHED | {"weight_decay": 1e-5},
         "these and lr 0.3": HEAD | ADJUSTED | SMOOTHED | {"weight_decay": 1e-5, "lr": 0.3},
         "these and lr 3": HEAD | ADJUSTED | SMOOTHED | {"weight_decay": 1e-5, "lr": 3.0},
-        "these and logit adjustment 1": HEAD | ADJUSTED | SMOOTHED | {"weight_decay": 1e-5, "balance_power": 1.0},
+        "these and logit adjustment 1": HEAD
+        | ADJUSTED
+        | SMOOTHED
+        | {"weight_decay": 1e-5, "balance_power": 1.0},
         "these and weight decay 1e-6": HEAD | ADJUSTED | SMOOTHED | {"weight_decay": 1e-6},
     },
     "direct": {name: QUARTER | settings | {"epochs": 4} for name, settings in FINE_TUNING.items()}
     | {name: QUARTER | BASIS | settings | {"epochs": 12} for name, settings in LONG.items()},
-    "two_step": {name: QUARTER | settings | {"epochs": 2} for name, settings in FINE_TUNING.items()}  # in each step
+    "two_step": {
+        name: QUARTER | settings | {"epochs": 2} for name, settings in FINE_TUNING.items()
+    }  # in each step
     | {name: QUARTER | BASIS | settings | {"epochs": 6} for name, settings in LONG.items()},
 }
 
 
 def trial(approach: str, settings: dict[str, Any], data: Data, weights: str, folder: Path) -> Run:
-    """Train as the approach does, and test nothing. What was trained already, with these settings, is only read."""
+    """Train as the approach does, and test nothing. What was trained already, with these settings,
+    is only read.
+    """
     available_weights(weights, is_sample=False)
     trainings = APPROACHES[approach].trainings
     parts = {training: data.largest(TRAININGS[training].largest) for training in trainings}
@@ -147,19 +162,27 @@ def main(
     chosen = {approach: chosen_trials(approach, trials) for approach in only or TRIALS}
     for approach, named in chosen.items():
         if named:
-            data = load_data(data_path, Config(approach).change(**next(iter(named.values()))), cache)
+            data = load_data(
+                data_path, Config(approach).change(**next(iter(named.values()))), cache
+            )
         for name, settings in named.items():
-            run = trial(approach, settings, data, weights, as_path(out) / approach / name.replace(" ", "_"))
+            run = trial(
+                approach, settings, data, weights, as_path(out) / approach / name.replace(" ", "_")
+            )
             keep(row(approach, name, run, data), results)
 
 
 def chosen_trials(approach: str, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """An approach's trials of these names, or all. ConfigError for a name that no trial has, of whatever approach."""
+    """An approach's trials of these names, or all. ConfigError for a name that no trial has, of
+    whatever approach.
+    """
     known = {name for trials in TRIALS.values() for name in trials}
     for name in names:
         if name not in known:
             raise ConfigError(f"there is no trial {name!r}; there are: {', '.join(sorted(known))}")
-    return {name: settings for name, settings in TRIALS[approach].items() if name in (names or known)}
+    return {
+        name: settings for name, settings in TRIALS[approach].items() if name in (names or known)
+    }
 
 
 def keep(new: dict[str, Any], results: Path) -> None:

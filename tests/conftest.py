@@ -1,4 +1,6 @@
-"""What the tests share: a cache of their own, the drawn sample, the real data where it is, and tiny data roots."""
+"""What the tests share: a cache of their own, the drawn sample, the real data where it is, and tiny
+data roots.
+"""
 
 import io
 import os
@@ -14,20 +16,22 @@ from PIL import Image
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.files import as_path
 from fashion_tl.machine import processors
+from tests import HEADER, REPOSITORY
 
-# Else trainings would take fewer threads while another program is busy, and some tests compare them bit for bit.
+# Else trainings would take fewer threads while another program is busy, and some tests compare them
+# bit for bit.
 os.environ.setdefault("OMP_NUM_THREADS", str(processors()))
-REPOSITORY = Path(__file__).parents[1]
 REAL_ZIPS = [
     REPOSITORY / "data" / "fashion-product-images-small.zip",
     REPOSITORY.parent / "shared" / "data" / "fashion-product-images-small.zip",
 ]
-HEADER = "id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName"
 
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory) -> Path:
-    """``FASHION_TL_CACHE`` for the whole session, deleted afterwards: the user's own caches are never touched."""
+    """``FASHION_TL_CACHE`` for the whole session, deleted afterwards: the user's own caches are
+    never touched.
+    """
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FASHION_TL_CACHE", str(folder))
@@ -50,14 +54,28 @@ def wide_root(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_run(sample_root, tmp_path_factory):
-    """A finished run of FC only on the sample, at 32x32 in float32, averaged over mirror images; not to be changed."""
+    """A finished run of FC only on the sample, at 32x32 in float32, averaged over mirror images;
+    not to be changed.
+    """
     from fashion_tl.approaches import run_approach  # not before: most tests need no torch
 
-    settings = {"epochs": 2, "image_size": (32, 32), "batch_size": 32, "precision": "fp32", "flip_test": True}
-    # A small learning rate, since a random network's features are large: with sure answers all would be alike.
-    return run_approach("fc_only", sample_root, "none", tmp_path_factory.mktemp("runs") / "tiny", lr=1e-4, **settings)[
-        0
-    ]
+    settings = {
+        "epochs": 2,
+        "image_size": (32, 32),
+        "batch_size": 32,
+        "precision": "fp32",
+        "flip_test": True,
+    }
+    # A small learning rate, since a random network's features are large: with sure answers all
+    # would be alike.
+    return run_approach(
+        "fc_only",
+        sample_root,
+        "none",
+        tmp_path_factory.mktemp("runs") / "tiny",
+        lr=1e-4,
+        **settings,
+    )[0]
 
 
 @pytest.fixture(scope="session")
@@ -67,17 +85,22 @@ def real_zip() -> Path:
     for path in [as_path(named)] if named else REAL_ZIPS:
         if path.exists():
             return path
-    pytest.skip(f"no real data: {named or REAL_ZIPS[0]} doesn't exist (FASHION_TL_DATA names another place)")
+    pytest.skip(
+        f"no real data: {named or REAL_ZIPS[0]} doesn't exist (FASHION_TL_DATA names another place)"
+    )
 
 
 @pytest.fixture
 def make_root(tmp_path) -> Callable[..., Path]:
-    """``make_root(rows, photos=None, header=HEADER, at="root") -> Path``: a tiny data root, as a folder.
+    """``make_root(rows, photos=None, header=HEADER, at="root") -> Path``: a tiny data root, as a
+    folder.
 
     Args:
-        rows: ``(id, year, articleType)`` each, or a whole line as text; or all of styles.csv as one text or
+        rows: ``(id, year, articleType)`` each, or a whole line as text; or all of styles.csv as one
+        text or
             bytes, header included, written exactly as given.
-        photos: id → what to put there: bytes (as they are), a Pillow image, or a colour (r, g, b). By default
+        photos: id → what to put there: bytes (as they are), a Pillow image, or a colour (r, g, b).
+        By default
             each row has a photo of its own, 80x60 pixels of a random pattern.
         header: the first line.
         at: the folder's name under ``tmp_path``; ``"root/fashion"`` puts the data one folder down.
@@ -100,7 +123,9 @@ def make_root(tmp_path) -> Callable[..., Path]:
             ids = (line.split(b",")[0].strip() for line in content.splitlines()[1:])
             photos = {int(i): pattern(int(i)) for i in ids if i.isdigit()}
         for number, photo in photos.items():
-            (home / "images" / f"{number}.jpg").write_bytes(photo if isinstance(photo, bytes) else jpeg(photo))
+            (home / "images" / f"{number}.jpg").write_bytes(
+                photo if isinstance(photo, bytes) else jpeg(photo)
+            )
         return home
 
     return make
@@ -108,7 +133,9 @@ def make_root(tmp_path) -> Callable[..., Path]:
 
 @pytest.fixture
 def zip_root(tmp_path) -> Callable[..., Path]:
-    """``zip_root(folder, prefix="", name="root.zip") -> Path``: the folder's files as a zip, under a prefix."""
+    """``zip_root(folder, prefix="", name="root.zip") -> Path``: the folder's files as a zip, under
+    a prefix.
+    """
 
     def pack(folder: Path, prefix: str = "", name: str = "root.zip") -> Path:
         with zipfile.ZipFile(tmp_path / name, "w") as archive:
@@ -140,12 +167,17 @@ def jpeg(photo: Image.Image | tuple[int, int, int]) -> bytes:
 
 @pytest.fixture
 def files_under() -> Callable[[Path], dict[str, tuple]]:
-    """``files_under(folder)``: everything in it, with time and content, to compare before and after."""
+    """``files_under(folder)``: everything in it, with time and content, to compare before and
+    after.
+    """
 
     def snapshot(folder: Path) -> dict[str, tuple]:
         paths = sorted(folder.rglob("*"))
         return {
-            str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else None)
+            str(path.relative_to(folder)): (
+                path.stat().st_mtime_ns,
+                path.read_bytes() if path.is_file() else None,
+            )
             for path in paths
         }
 

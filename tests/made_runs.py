@@ -10,23 +10,37 @@ from fashion_tl.data.dataset import load_data
 from fashion_tl.recipes import make_config
 from fashion_tl.reporting.evaluation import metrics, per_class_table
 from fashion_tl.runs import create_run, write_json, write_table
-from study.records import RESULTS, read_record
+from study.places import RESULTS
+from study.records import read_record
 
 
 def predictions_on_record(name: str = "fc_only") -> tuple[pd.DataFrame, pd.DataFrame]:
-    """As many right and wrong as a run on the real data had, class by class (142 classes, 20,634 photos), and the
-    photos of each class; ids count from 0, and probabilities and losses are drawn."""
+    """As many right and wrong as a run on the real data had, class by class (142 classes, 20,634
+    photos), and the photos of each class; ids count from 0, and probabilities and losses are drawn.
+    """
     record = read_record(RESULTS, name)
     counts, wrong = record.per_class, record.confusions
-    true = [*np.repeat(counts["label"], counts["correct"]), *np.repeat(wrong["true"], wrong["count"])]
-    guess = [*np.repeat(counts["label"], counts["correct"]), *np.repeat(wrong["predicted"], wrong["count"])]
+    true = [
+        *np.repeat(counts["label"], counts["correct"]),
+        *np.repeat(wrong["true"], wrong["count"]),
+    ]
+    guess = [
+        *np.repeat(counts["label"], counts["correct"]),
+        *np.repeat(wrong["predicted"], wrong["count"]),
+    ]
     rng = np.random.default_rng(0)
     order, p1 = rng.permutation(len(true)), rng.uniform(0.2, 1, len(true))
-    table = pd.DataFrame({"label": true, "top1": guess, "p1": p1}).iloc[order].reset_index(drop=True)
-    losses = np.where(table["top1"] == table["label"], -np.log(table["p1"]), 2 + rng.exponential(1, len(table)))
+    table = (
+        pd.DataFrame({"label": true, "top1": guess, "p1": p1}).iloc[order].reset_index(drop=True)
+    )
+    losses = np.where(
+        table["top1"] == table["label"], -np.log(table["p1"]), 2 + rng.exponential(1, len(table))
+    )
     table = table.assign(id=range(len(table)), year=2011, loss=losses)
     seen = counts["label"][counts["train"] > 0]
-    return table.assign(loss=table["loss"].where(table["label"].isin(seen))), counts[["label", "train"]]
+    return table.assign(loss=table["loss"].where(table["label"].isin(seen))), counts[
+        ["label", "train"]
+    ]
 
 
 def make_run(
@@ -37,20 +51,28 @@ def make_run(
     training: str = "fc_only",
     **settings: Any,
 ) -> Path:
-    """A finished run on the data ``root`` with these predictions, whose photos are those of the data in turn.
+    """A finished run on the data ``root`` with these predictions, whose photos are those of the
+    data in turn.
 
-    ``predictions`` need ``label, top1, p1, loss``; ``counts`` gives ``label, train``. Losses and accuracies
-    of its 4 epochs are made up; without a validation part they are those of training alone.
+    ``predictions`` need ``label, top1, p1, loss``; ``counts`` gives ``label, train``. Losses and
+    accuracies of its 4 epochs are made up; without a validation part they are those of training
+    alone.
     """
     config = make_config(training, **{"epochs": 4, **settings})
     data = load_data(root, config)
     photos = np.resize(data.table("test")["id"].to_numpy(), len(predictions))
     predictions = predictions.assign(id=photos, **{f"top{k}": "" for k in range(2, 6)})
     about = {"name": data.root.name, "photos": len(predictions), "fingerprint": data.fingerprint}
-    run = create_run(folder, config, about, {"name": "resnet50.safetensors", "fingerprint": "0123456789abcdef"})
+    run = create_run(
+        folder, config, about, {"name": "resnet50.safetensors", "fingerprint": "0123456789abcdef"}
+    )
     epoch = np.arange(1, config.epochs + 1)
-    history = pd.DataFrame({"epoch": epoch, "train_loss": 2 / epoch, "train_accuracy": 1 - 0.5 / epoch})
-    history = history.assign(val_loss=3 / epoch, val_accuracy=1 - 0.6 / epoch, val_cross_entropy=2.5 / epoch)
+    history = pd.DataFrame(
+        {"epoch": epoch, "train_loss": 2 / epoch, "train_accuracy": 1 - 0.5 / epoch}
+    )
+    history = history.assign(
+        val_loss=3 / epoch, val_accuracy=1 - 0.6 / epoch, val_cross_entropy=2.5 / epoch
+    )
     if not config.val_fraction:
         history[["val_loss", "val_accuracy", "val_cross_entropy"]] = np.nan
     write_table(folder / "history.csv", history.assign(best=epoch == 3))

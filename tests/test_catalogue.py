@@ -1,16 +1,26 @@
-"""What is read from styles.csv, what is left out and why, who trains and who tests, and what a class weighs."""
+"""What is read from styles.csv, what is left out and why, who trains and who tests, and what a
+class weighs.
+"""
 
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import HEADER, jpeg, pattern, row_line
 
-from fashion_tl.data.catalogue import Catalogue, ceiling, class_weights, facts, make_task, read_catalogue
+from fashion_tl.data.catalogue import (
+    Catalogue,
+    ceiling,
+    class_weights,
+    facts,
+    make_task,
+    read_catalogue,
+)
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.errors import DataError
 from fashion_tl.split import parse_split
+from tests import HEADER
+from tests.conftest import jpeg, pattern, row_line
 
 ROWS = [(1, 2012, "Shirts"), (2, 2013, "Heels"), (3, 2014, "Heels"), (4, 2011, "Socks")]
 COMMAS = row_line(5, 2012, "Shirts", name="Red, Round Neck, Slim")  # 12 fields for a header of 10
@@ -20,10 +30,14 @@ def made_of(**classes: tuple[int, int]) -> Catalogue:
     """A catalogue with so many photos of each class in even and in odd years."""
     kinds = [kind for kind, (even, odd) in classes.items() for _ in range(even + odd)]
     years = [year for even, odd in classes.values() for year in [2012] * even + [2013] * odd]
-    table = pd.DataFrame({"id": [str(n + 1) for n in range(len(kinds))], "year": years, "label": kinds})
+    table = pd.DataFrame(
+        {"id": [str(n + 1) for n in range(len(kinds))], "year": years, "label": kinds}
+    )
     split = parse_split("even-odd")
     table["part"] = split.parts(table, seed=0)
-    return Catalogue("data", len(table), 0, table, pd.DataFrame(columns=["line", "id", "reason"]), split=split)
+    return Catalogue(
+        "data", len(table), 0, table, pd.DataFrame(columns=["line", "id", "reason"]), split=split
+    )
 
 
 def alone(catalogue: Catalogue) -> np.ndarray:
@@ -50,7 +64,12 @@ def test_whole_rows_are_kept_in_the_files_order(make_root):
     catalogue = read_catalogue(open_root(make_root(ROWS)))
     columns = (catalogue.table[name] for name in ("id", "year", "label"))
     assert list(zip(*columns, strict=True)) == [(str(number), *others) for number, *others in ROWS]
-    assert catalogue.table["productDisplayName"].tolist() == ["Name 1", "Name 2", "Name 3", "Name 4"]
+    assert catalogue.table["productDisplayName"].tolist() == [
+        "Name 1",
+        "Name 2",
+        "Name 3",
+        "Name 4",
+    ]
     assert catalogue.table["line"].tolist() == [2, 3, 4, 5]
     assert (catalogue.rows, catalogue.malformed, len(catalogue.left_out)) == (4, 0, 0)
 
@@ -84,9 +103,18 @@ def test_rows_with_too_few_fields_cannot_be_recovered(make_root):
 
 
 def test_whatever_a_row_lacks_is_counted_and_named(make_root):
-    rows = [*ROWS, (6, "", "Heels"), (7, 2012, "Heels"), (8, 2012, ""), (9, "soon", "Heels"), (1, 2012, "Heels")]
+    rows = [
+        *ROWS,
+        (6, "", "Heels"),
+        (7, 2012, "Heels"),
+        (8, 2012, ""),
+        (9, "soon", "Heels"),
+        (1, 2012, "Heels"),
+    ]
     photos = {number: (number, 0, 0) for number in (1, 2, 3, 4, 6, 8, 9)}
-    catalogue = read_catalogue(open_root(make_root([*rows, "x,", COMMAS.replace("5,", "?,", 1)], photos)), "recover")
+    catalogue = read_catalogue(
+        open_root(make_root([*rows, "x,", COMMAS.replace("5,", "?,", 1)], photos)), "recover"
+    )
     assert catalogue.table["id"].tolist() == ["1", "2", "3", "4"]
     left_out = list(catalogue.left_out.itertuples(index=False, name=None))
     assert left_out == [
@@ -103,8 +131,15 @@ def test_whatever_a_row_lacks_is_counted_and_named(make_root):
 
 
 def test_years_may_be_written_as_fractions_of_nothing(make_root):
-    rows = [(1, "2012.0", "Shirts"), (2, " 2013 ", "Heels"), (3, "2012.5", "Heels"), (4, "nan", "Heels")]
-    catalogue = read_catalogue(open_root(make_root([*rows, (5, "-2012", "Heels"), (6, "inf", "Heels")])))
+    rows = [
+        (1, "2012.0", "Shirts"),
+        (2, " 2013 ", "Heels"),
+        (3, "2012.5", "Heels"),
+        (4, "nan", "Heels"),
+    ]
+    catalogue = read_catalogue(
+        open_root(make_root([*rows, (5, "-2012", "Heels"), (6, "inf", "Heels")]))
+    )
     assert catalogue.table["year"].tolist() == [2012, 2013]
     assert reasons(catalogue) == {"bad year": 4}
 
@@ -119,7 +154,9 @@ def test_a_byte_order_mark_and_windows_line_ends_change_nothing(make_root):
         ("no-last-newline", plain.rstrip()),
         ("blank-last-lines", plain + "\n\r\n"),
     ):
-        pd.testing.assert_frame_equal(read_catalogue(open_root(make_root(text, at=at))).table, expected.table)
+        pd.testing.assert_frame_equal(
+            read_catalogue(open_root(make_root(text, at=at))).table, expected.table
+        )
 
 
 def test_a_table_in_latin_1_is_read(make_root):
@@ -136,7 +173,9 @@ def test_a_byte_order_mark_before_latin_1_is_no_part_of_the_header(make_root):
 
 def test_a_byte_that_is_no_utf_8_spoils_no_other_row(make_root):
     lines = [HEADER, row_line(1, 2012, "Café Tops"), row_line(2, 2013, "Heels")]
-    content = "\n".join(lines).encode() + b"\xff\n" + row_line(3, 2014, "Café Tops").encode("latin-1")
+    content = (
+        "\n".join(lines).encode() + b"\xff\n" + row_line(3, 2014, "Café Tops").encode("latin-1")
+    )
     assert read_catalogue(open_root(make_root(content))).table["label"].tolist() == [
         "Café Tops", "Heels", "Café Tops",
     ]  # fmt: skip
@@ -145,16 +184,28 @@ def test_a_byte_that_is_no_utf_8_spoils_no_other_row(make_root):
 def test_a_label_with_control_characters_is_left_out(make_root):
     rows = [*ROWS, (5, 2012, "Shi\0rts"), (6, 2012, "\x1b[31mShirts")]
     catalogue = read_catalogue(open_root(make_root(rows)))
-    assert catalogue.classes == ("Heels", "Shirts", "Socks") and reasons(catalogue) == {"bad articleType": 2}
+    assert catalogue.classes == ("Heels", "Shirts", "Socks") and reasons(catalogue) == {
+        "bad articleType": 2
+    }
 
 
 def test_bytes_of_nothing_where_they_do_no_harm_do_none(make_root):
     text = "\n".join([HEADER, *(row_line(*row).replace("Navy", "Na\0vy") for row in ROWS)])
-    assert read_catalogue(open_root(make_root(text + "\n" + "\0" * 4096))).table["id"].tolist() == ["1", "2", "3", "4"]
+    assert read_catalogue(open_root(make_root(text + "\n" + "\0" * 4096))).table["id"].tolist() == [
+        "1",
+        "2",
+        "3",
+        "4",
+    ]
 
 
 def test_years_are_written_in_plain_digits(make_root):
-    rows = [(1, "2_012", "Shirts"), (2, "２０１２", "Heels"), (3, "2e3", "Heels"), (4, "2012.00", "Socks")]
+    rows = [
+        (1, "2_012", "Shirts"),
+        (2, "２０１２", "Heels"),
+        (3, "2e3", "Heels"),
+        (4, "2012.00", "Socks"),
+    ]
     catalogue = read_catalogue(open_root(make_root(rows)))
     assert catalogue.table["year"].tolist() == [2012] and reasons(catalogue) == {"bad year": 3}
 
@@ -177,9 +228,14 @@ def test_a_date_counts_as_its_year_and_the_program_says_so(make_root, written):
      "42491", "20160501", "2016-05-01 or so", "0016", "nan", "summer 2016", "2016-5/1"],
 )  # fmt: skip
 def test_a_year_that_is_not_plain_has_a_reason_of_its_own_and_is_shown(make_root, written):
-    catalogue = read_catalogue(open_root(make_root([*ROWS, (5, written, "Heels"), (6, " ", "Heels")])))
+    catalogue = read_catalogue(
+        open_root(make_root([*ROWS, (5, written, "Heels"), (6, " ", "Heels")]))
+    )
     assert reasons(catalogue) == {"bad year": 1, "missing year": 1}
-    assert f"bad year (1): 6 (id 5); line 6 has {written!r}, not a year such as 2016" in catalogue.named()
+    assert (
+        f"bad year (1): 6 (id 5); line 6 has {written!r}, not a year such as 2016"
+        in catalogue.named()
+    )
     assert f"bad year: 1 (line 6 has {written!r}, not a year such as 2016)" in catalogue.tally
 
 
@@ -189,7 +245,11 @@ def test_labels_that_look_the_same_are_one_class(make_root):
     rows = [(number, 2012, kind) for number, kind in enumerate(ways, 1)]
     photos = {number: (number, 0, 0) for number in range(1, len(ways) + 1)}
     catalogue = read_catalogue(open_root(make_root(rows, photos)))
-    assert catalogue.classes == ("Café Tops",) and len(catalogue.table) == len(ways) and catalogue.notes == ()
+    assert (
+        catalogue.classes == ("Café Tops",)
+        and len(catalogue.table) == len(ways)
+        and catalogue.notes == ()
+    )
 
 
 def test_labels_that_differ_in_capitals_are_two_classes_and_are_named_once(make_root):
@@ -207,7 +267,9 @@ def test_a_label_that_cannot_be_used_is_shown(make_root):
 
 def test_the_first_malformed_row_is_shown_with_its_width_and_the_headers(make_root):
     catalogue = read_catalogue(open_root(make_root([*ROWS, COMMAS, "6,2012"])))
-    assert catalogue.named() == ["malformed (2): 6 (id 5), 7 (id 6); line 6 has 12 fields, the header 10"]
+    assert catalogue.named() == [
+        "malformed (2): 6 (id 5), 7 (id 6); line 6 has 12 fields, the header 10"
+    ]
     assert catalogue.tally == "4 of 6 rows are used; left out: malformed: 2"
 
 
@@ -229,20 +291,34 @@ def files_of(folder, *names: str):
      ("-7", "-7.jpg"), ("7.jpg", "7.jpg.jpg"), ("7.jpg", "7.png")],
 )  # fmt: skip
 def test_an_id_is_the_name_of_a_photo_in_any_of_the_ways_it_is_written(make_root, written, file):
-    folder = files_of(make_root(f"id,year,articleType\n{written},2012,Shirts\n", photos={}), file, "8.jpg")
+    folder = files_of(
+        make_root(f"id,year,articleType\n{written},2012,Shirts\n", photos={}), file, "8.jpg"
+    )
     table = read_catalogue(open_root(folder)).table
-    assert table["id"].tolist() == [file.rpartition(".")[0]] and table["label"].tolist() == ["Shirts"]
+    assert table["id"].tolist() == [file.rpartition(".")[0]] and table["label"].tolist() == [
+        "Shirts"
+    ]
 
 
 def test_a_number_with_zeros_and_one_without_are_two_photos_where_both_are_there(make_root):
-    rows = [("1", 2012, "A"), ("001", 2012, "B"), ("0001", 2012, "C"), ("1.0", 2012, "D"), ("2", 2012, "E")]
-    catalogue = read_catalogue(open_root(files_of(make_root(rows, photos={}), "1.jpg", "001.jpg", "02.jpg")))
+    rows = [
+        ("1", 2012, "A"),
+        ("001", 2012, "B"),
+        ("0001", 2012, "C"),
+        ("1.0", 2012, "D"),
+        ("2", 2012, "E"),
+    ]
+    catalogue = read_catalogue(
+        open_root(files_of(make_root(rows, photos={}), "1.jpg", "001.jpg", "02.jpg"))
+    )
     assert dict(zip(catalogue.table["id"], catalogue.table["label"], strict=True)) == {
         "1": "A",
         "001": "B",
         "02": "E",
     }
-    assert catalogue.left_out["id"].tolist() == ["0001", "1.0"] and reasons(catalogue) == {"missing image": 2}
+    assert catalogue.left_out["id"].tolist() == ["0001", "1.0"] and reasons(catalogue) == {
+        "missing image": 2
+    }
 
 
 def test_two_rows_of_one_photo_are_duplicates_however_they_are_written(make_root):
@@ -259,7 +335,9 @@ def test_an_id_with_its_ending_names_one_of_two_files(make_root):
 
 def test_capitals_count_where_two_photos_or_two_rows_differ_in_them_alone(make_root):
     rows = [("sku-1", 2012, "A"), ("SKU-2", 2012, "B"), ("sku-2", 2013, "C"), ("Sku-3", 2013, "D")]
-    folder = files_of(make_root(rows, photos={}), "SKU-1.jpg", "sku-2.jpg", "SKU-3.jpg", "sku-3.jpg")
+    folder = files_of(
+        make_root(rows, photos={}), "SKU-1.jpg", "sku-2.jpg", "SKU-3.jpg", "sku-3.jpg"
+    )
     catalogue = read_catalogue(open_root(folder))
     assert catalogue.table[["id", "label"]].to_numpy().tolist() == [["SKU-1", "A"], ["sku-2", "C"]]
     assert reasons(catalogue) == {"missing image": 2}
@@ -269,7 +347,10 @@ def test_a_table_whose_ids_name_no_photo_is_refused_once_with_an_example_of_each
     rows = [(f"SKU-{number}", 2012, "Shirts") for number in range(24)]
     folder = files_of(make_root(rows, photos={}), "shirt_0.jpg", "shirt_1.jpg")
     said = refusal(folder)
-    assert "only 0 of 24 ids name a photo. An id is, for example, 'SKU-0', a photo's file 'shirt_0.jpg'" in said
+    assert (
+        "only 0 of 24 ids name a photo. An id is, for example, 'SKU-0', a photo's file 'shirt_0.jpg'"
+        in said
+    )
     rows[0] = ("shirt_0", 2012, "Shirts")  # that one is found by chance changes nothing
     (folder / "styles.csv").write_text("\n".join([HEADER, *(row_line(*row) for row in rows)]))
     assert "only 1 of 24 ids name a photo" in refusal(folder)
@@ -277,34 +358,49 @@ def test_a_table_whose_ids_name_no_photo_is_refused_once_with_an_example_of_each
 
 def test_a_table_of_far_more_rows_than_there_are_photos_is_read(make_root):
     rows = [(number, 2012, "Shirts") for number in range(1, 500)]
-    catalogue = read_catalogue(open_root(make_root(rows, photos={n: (n, 0, 0) for n in range(1, 11)})))
+    catalogue = read_catalogue(
+        open_root(make_root(rows, photos={n: (n, 0, 0) for n in range(1, 11)}))
+    )
     assert len(catalogue.table) == 10 and reasons(catalogue) == {"missing image": 489}
 
 
 def test_a_folder_of_photos_that_are_none_is_named(make_root):
     folder = make_root(ROWS, photos={})
     (folder / "images" / "1.txt").write_text("x")
-    assert "there is no photo in images/ beside it, no file whose name ends in one of .jpg" in refusal(folder)
+    assert (
+        "there is no photo in images/ beside it, no file whose name ends in one of .jpg"
+        in refusal(folder)
+    )
 
 
 def test_a_tally_counts_the_rows_left_out_by_reason(make_root):
-    catalogue = read_catalogue(open_root(make_root([*ROWS, COMMAS, (6, "", "Heels"), (7, "", "Heels")])))
+    catalogue = read_catalogue(
+        open_root(make_root([*ROWS, COMMAS, (6, "", "Heels"), (7, "", "Heels")]))
+    )
     assert catalogue.tally == "4 of 7 rows are used; left out: missing year: 2, malformed: 1"
     assert read_catalogue(open_root(make_root(ROWS, at="whole"))).tally == "4 of 4 rows are used"
 
 
 def test_twenty_rows_are_named_for_each_reason_and_the_others_counted(make_root):
-    rows = [*ROWS, *((number, "", "Heels") for number in range(10, 1234)), ("x\x1b[31m", 2012, "Heels")]
+    rows = [
+        *ROWS,
+        *((number, "", "Heels") for number in range(10, 1234)),
+        ("x\x1b[31m", 2012, "Heels"),
+    ]
     named = read_catalogue(open_root(make_root(rows))).named()
     assert named[0].startswith("missing year (1,224): 6 (id 10), 7 (id 11), ")
     assert named[0].endswith(", 25 (id 29) and 1,204 more")
-    assert named[1] == r"missing image (1): 1230 (id 'x\x1b[31m')"  # nothing that a terminal would obey
+    assert (
+        named[1] == r"missing image (1): 1230 (id 'x\x1b[31m')"
+    )  # nothing that a terminal would obey
 
 
 def test_a_table_of_a_spreadsheet_with_a_comma_for_a_point_is_read(make_root):
     text = "id;year;articleType\n1,0;2012,0;Shirts\n2,0;2013,0;Heels\n3,0;2012,5;Heels\n"
     catalogue = read_catalogue(open_root(make_root(text, photos={n: (n, 0, 0) for n in (1, 2, 3)})))
-    assert catalogue.table["year"].tolist() == [2012, 2013] and reasons(catalogue) == {"bad year": 1}
+    assert catalogue.table["year"].tolist() == [2012, 2013] and reasons(catalogue) == {
+        "bad year": 1
+    }
 
 
 def test_a_description_with_line_breaks_is_read_whole(make_root):
@@ -316,7 +412,12 @@ def test_a_description_with_line_breaks_is_read_whole(make_root):
 
 
 def test_ids_that_are_paths_lead_nowhere(make_root):
-    rows = [*ROWS, ("../1", 2012, "Shirts"), ("/etc/passwd", 2012, "Shirts"), ("..\\1", 2012, "Shirts")]
+    rows = [
+        *ROWS,
+        ("../1", 2012, "Shirts"),
+        ("/etc/passwd", 2012, "Shirts"),
+        ("..\\1", 2012, "Shirts"),
+    ]
     catalogue = read_catalogue(open_root(make_root(rows)))
     assert catalogue.left_out["id"].tolist() == ["../1", "/etc/passwd", "..\\1"]
     assert reasons(catalogue) == {"missing image": 3}
@@ -338,21 +439,27 @@ def test_a_malformed_row_is_named_by_its_id_wherever_that_stands(make_root):
 
 
 def test_columns_may_come_in_any_order_and_only_three_are_needed(make_root):
-    catalogue = read_catalogue(open_root(make_root("articleType,year,id\nShirts,2012,7\n", photos={7: (0, 0, 0)})))
+    catalogue = read_catalogue(
+        open_root(make_root("articleType,year,id\nShirts,2012,7\n", photos={7: (0, 0, 0)}))
+    )
     assert catalogue.table[["id", "year", "label"]].to_numpy().tolist() == [["7", 2012, "Shirts"]]
 
 
 def test_an_opened_quote_that_is_never_closed_does_not_swallow_the_rest(make_root):
     opened = row_line(5, 2012, "Shirts").replace("Name", '"Name')
     root = open_root(
-        make_root([ROWS[0], opened, *ROWS[1:]], photos={number: pattern(number) for number in range(1, 6)})
+        make_root(
+            [ROWS[0], opened, *ROWS[1:]], photos={number: pattern(number) for number in range(1, 6)}
+        )
     )
     catalogue = read_catalogue(root)
     assert {"1", "2", "3", "4"} <= set(catalogue.table["id"])
 
 
 def test_photos_found_undecodable_later_join_the_others_left_out(make_root):
-    catalogue = read_catalogue(open_root(make_root([*ROWS, COMMAS]))).without({"2": "undecodable image"})
+    catalogue = read_catalogue(open_root(make_root([*ROWS, COMMAS]))).without(
+        {"2": "undecodable image"}
+    )
     assert catalogue.table["id"].tolist() == ["1", "3", "4"]
     assert catalogue.table.index.tolist() == [0, 1, 2]
     assert reasons(catalogue) == {"malformed": 1, "undecodable image": 1}
@@ -369,7 +476,9 @@ def test_a_table_without_a_needed_column_is_refused(make_root):
     for name in ("articleType", "year", "id"):
         message = refusal(make_root(ROWS, header=HEADER.replace(name, "other"), at=name))
         assert f"no column '{name}'" in message
-    assert "more than one column 'year'" in refusal(make_root(ROWS, header=HEADER.replace("season", "year")))
+    assert "more than one column 'year'" in refusal(
+        make_root(ROWS, header=HEADER.replace("season", "year"))
+    )
 
 
 def test_a_table_that_is_no_table_is_refused(make_root):
@@ -411,7 +520,12 @@ def test_photos_drawn_to_test_train_where_a_twin_of_theirs_does():
 def test_the_label_space_covers_all_usable_rows_most_photos_first():
     catalogue = made_of(Socks=(1, 1), Heels=(0, 3), Shirts=(4, 4), Belts=(2, 0))
     assert catalogue.classes == ("Shirts", "Heels", "Belts", "Socks")  # ties by name
-    assert catalogue.counts.to_numpy().tolist() == [["Shirts", 4, 4], ["Heels", 0, 3], ["Belts", 2, 0], ["Socks", 1, 1]]
+    assert catalogue.counts.to_numpy().tolist() == [
+        ["Shirts", 4, 4],
+        ["Heels", 0, 3],
+        ["Belts", 2, 0],
+        ["Socks", 1, 1],
+    ]
 
 
 def test_facts_count_classes_that_are_never_trained_on():
@@ -452,13 +566,17 @@ def test_even_years_train_and_odd_years_test():
     task = make_task(catalogue, alone(catalogue))
     years = catalogue.table["year"].to_numpy()
     assert (years[task.test] == 2013).all() and len(task.test) == 40
-    assert (years[np.union1d(task.train, task.val)] == 2012).all() and len(task.train) + len(task.val) == 60
+    assert (years[np.union1d(task.train, task.val)] == 2012).all() and len(task.train) + len(
+        task.val
+    ) == 60
     assert not set(task.train) & set(task.val)
     assert [catalogue.classes[label] for label in task.labels] == catalogue.table["label"].tolist()
 
 
 def test_each_class_gives_its_share_to_validation_and_small_ones_nothing():
-    catalogue = made_of(Shirts=(200, 1), Heels=(50, 1), Socks=(6, 1), Belts=(5, 1), Caps=(4, 1), Ties=(1, 1))
+    catalogue = made_of(
+        Shirts=(200, 1), Heels=(50, 1), Socks=(6, 1), Belts=(5, 1), Caps=(4, 1), Ties=(1, 1)
+    )
     task = make_task(catalogue, alone(catalogue), val_fraction=0.1)
     assert np.bincount(task.labels[task.val], minlength=6).tolist() == [20, 5, 1, 1, 0, 0]
     assert task.fit_counts.tolist() == [180, 45, 5, 4, 4, 1]
@@ -476,7 +594,9 @@ def test_a_seed_decides_the_split():
 
 def test_exact_twins_stay_on_one_side():
     catalogue = made_of(Shirts=(60, 5), Heels=(40, 5), Ties=(3, 0))
-    twins = np.arange(len(catalogue.table)) // 2  # pairs; one of Shirts' last even and first odd, one across classes
+    twins = (
+        np.arange(len(catalogue.table)) // 2
+    )  # pairs; one of Shirts' last even and first odd, one across classes
     twins[catalogue.table["label"] == "Ties"] = twins[:3]  # and some in a class that trains whole
     for seed in range(20):
         task = make_task(catalogue, twins, val_fraction=0.2, seed=seed)

@@ -1,4 +1,6 @@
-"""Class names are text, whatever they look like, however long they are and in whatever script they are written."""
+"""Class names are text, whatever they look like, however long they are and in whatever script they
+are written.
+"""
 
 import csv
 import json
@@ -6,9 +8,6 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import jpeg, pattern
-from test_report import Page
-from test_results import compare, make
 
 from fashion_tl.__main__ import main
 from fashion_tl.approaches import run_approach
@@ -19,12 +18,47 @@ from fashion_tl.network.model import load_model
 from fashion_tl.reporting import figures, gallery
 from fashion_tl.reporting.evaluation import confused_pairs, metrics, per_class_table
 from fashion_tl.runs import TEXT, open_run, read_table, write_table
+from study import compare
+from study.check import check
+from study.places import RESULTS
+from study.record import record
+from study.records import read_records
+from tests.conftest import jpeg, pattern
+from tests.test_report import Page
 
 PATH = "Clothing, Shoes & Jewelry > Women > Clothing > Dresses > "
 LONG = "Donaudampfschifffahrt" * 9
 NAMES = [
-    *("001", "1", "1.0", "1e5", "inf", "-0", "True", "False", "NA", "nan", "None", "null", "2012-01-01", "12:30"),
-    *("=1+1", "_x", "#", "$x$", "a$b$c", "\\", r"\$\foo$", 'in "quotes"', "<b>x</b>", "&amp;", "{{ 7 * 7 }}", "% s"),
+    *(
+        "001",
+        "1",
+        "1.0",
+        "1e5",
+        "inf",
+        "-0",
+        "True",
+        "False",
+        "NA",
+        "nan",
+        "None",
+        "null",
+        "2012-01-01",
+        "12:30",
+    ),
+    *(
+        "=1+1",
+        "_x",
+        "#",
+        "$x$",
+        "a$b$c",
+        "\\",
+        r"\$\foo$",
+        'in "quotes"',
+        "<b>x</b>",
+        "&amp;",
+        "{{ 7 * 7 }}",
+        "% s",
+    ),
     *("W" * 200, f"{LONG}1", f"{LONG}2", f"{PATH}Casual", f"{PATH}Formal"),
     *("衬衫", "シューズ", "साड़ी", "حقيبة", "تيشيرت", "שמלה", "Юбка", "👗 Dress", "신발"),
     *("shirt", "Shirt", "Café", "a b"),
@@ -59,7 +93,9 @@ def made(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def numbers(tmp_path_factory):
-    """The same of classes that are called like numbers, all of them: here pandas would see a column of numbers."""
+    """The same of classes that are called like numbers, all of them: here pandas would see a column
+    of numbers.
+    """
     return trained(NUMBERS, tmp_path_factory.mktemp("numbers"))
 
 
@@ -75,7 +111,11 @@ def test_names_are_the_same_text_in_the_network_and_in_every_table_of_the_run(na
     assert set(run.per_class["label"]) == set(run.predictions["label"]) == set(names)
     for k in range(1, 6):
         assert set(run.predictions[f"top{k}"]) <= {*names, ""}
-    assert all(type(value) is str for column in ("id", "label", "top5") for value in run.predictions[column])
+    assert all(
+        type(value) is str
+        for column in ("id", "label", "top5")
+        for value in run.predictions[column]
+    )
 
 
 def test_what_is_read_back_says_what_was_measured(named):
@@ -90,14 +130,18 @@ def test_what_is_read_back_says_what_was_measured(named):
 def test_every_figure_is_drawn(named):
     _, data, run = named
     assert main(["figures", str(run.folder), "--data", data]) == 0
-    assert len(list((run.folder / "figures").iterdir())) == len(gallery.OF_DATA) + len(gallery.OF_RUN)
+    assert len(list((run.folder / "figures").iterdir())) == len(gallery.OF_DATA) + len(
+        gallery.OF_RUN
+    )
 
 
 def test_the_report_has_every_name_whole_and_as_text(named):
     names, data, run = named
     assert main(["report", str(run.folder), "--data", data]) == 0
     page = Page((run.folder / "report.html").read_text(encoding="utf-8"))
-    assert [text for tag, _, text in page.elements if tag == "bdi"][-len(names) :] == list(run.per_class["label"])
+    assert [text for tag, _, text in page.elements if tag == "bdi"][-len(names) :] == list(
+        run.per_class["label"]
+    )
     assert len(page.attributes("script")) == 1
 
 
@@ -106,7 +150,11 @@ def test_answers_are_the_same_names(named, ending, tmp_path):
     names, data, run = named
     file = tmp_path / f"answers.{ending}"
     assert main(["predict", str(run.folder), f"{data}/images", "--to", str(file)]) == 0
-    rows = read_table(file).to_dict("records") if ending == "csv" else json.loads(file.read_text(encoding="utf-8"))
+    rows = (
+        read_table(file).to_dict("records")
+        if ending == "csv"
+        else json.loads(file.read_text(encoding="utf-8"))
+    )
     assert len(rows) == 3 * len(names) and {row["top1"] for row in rows} <= set(names)
     own = {f"{data}/images/{row.id}.jpg": row.top1 for row in run.predictions.itertuples()}
     assert {row["photo"]: row["top1"] for row in rows if row["photo"] in own} == own
@@ -122,9 +170,10 @@ def test_answers_are_printed_whole(made, capsys):
 def test_the_results_of_the_run_can_be_recorded_checked_and_compared(named, tmp_path):
     names, data, run = named
     for name in ("fc_only", "again"):
-        make.record(run.folder, tmp_path, name)
-    assert [*make.check(data, tmp_path)] == ["again", "fc_only"]
-    results = [compare.read_result(tmp_path, name) for name in ("fc_only", "again")]
+        record(run.folder, tmp_path, name)
+    records = read_records(tmp_path)
+    assert [*check(records, data)] == ["again", "fc_only"]
+    results = [*records.values()]
     assert set(results[0].per_class["label"]) == set(names)
     assert set(compare.gained_and_lost(*results)["label"]) == set(names)
 
@@ -137,7 +186,18 @@ def test_a_figure_that_fails_loses_nothing_and_can_be_drawn_later(tmp_path, monk
 
     with monkeypatch.context() as patch:
         patch.setattr(figures, "save", fail)
-        words = ["run", "fc_only", "--weights", "none", "--data", data, "--out", str(tmp_path / "run"), "--epochs", "1"]
+        words = [
+            "run",
+            "fc_only",
+            "--weights",
+            "none",
+            "--data",
+            data,
+            "--out",
+            str(tmp_path / "run"),
+            "--epochs",
+            "1",
+        ]
         assert main([*words, "--set", "image_size=32x32"]) == 2
     assert "the disk is full" in capsys.readouterr().err
     assert open_run(tmp_path / "run").is_finished
@@ -146,15 +206,25 @@ def test_a_figure_that_fails_loses_nothing_and_can_be_drawn_later(tmp_path, monk
 
 def test_a_table_comes_back_as_it_was_written(tmp_path):
     values = ["001", "1e5", "NA", "", " ", "True", "inf", "0x1F", "1_000", "nan"]
-    table = pd.DataFrame(dict.fromkeys(TEXT, values)).assign(loss=[np.nan, *range(9)], best=[True, False] * 5, n=7)
+    names = [name for name in TEXT if name != "articleType"]
+    table = pd.DataFrame(dict.fromkeys(names, values)).assign(
+        loss=[np.nan, *range(9)], best=[True, False] * 5, n=7
+    )
     for name in ("table.csv", "table.csv.gz"):
         write_table(tmp_path / name, table)
         pd.testing.assert_frame_equal(read_table(tmp_path / name), table, check_dtype=False)
 
 
+def test_tables_of_older_versions_are_read_whose_labels_had_another_name(tmp_path):
+    write_table(tmp_path / "per_class.csv", pd.DataFrame({"articleType": ["001"], "train": [3]}))
+    assert read_table(tmp_path / "per_class.csv").to_dict("records") == [
+        {"label": "001", "train": 3}
+    ]
+
+
 def test_every_column_of_words_in_our_tables_is_known_as_text(made):
     _, run = made
-    files = [*run.folder.glob("*.csv*"), *make.HERE.glob("*.csv*")]
+    files = [*run.folder.glob("*.csv*"), *RESULTS.rglob("*.csv*")]
     assert len(files) > 20
     for file in files:
         table = pd.read_csv(file)

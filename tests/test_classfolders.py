@@ -8,7 +8,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import jpeg, pattern
 from PIL.PngImagePlugin import PngInfo
 
 from fashion_tl.__main__ import main
@@ -19,6 +18,7 @@ from fashion_tl.data.dataset import load_data
 from fashion_tl.data.photos import twin_groups
 from fashion_tl.errors import DataError
 from fashion_tl.recipes import make_config
+from tests.conftest import jpeg, pattern
 
 
 def names(*patterns: str, photos: int = 5) -> list[str]:
@@ -50,7 +50,10 @@ def parts(files: list[str]) -> dict[str, tuple[set[str], set[str]]]:
 
 
 TWO = ["train/Shirts/{}.jpg", "train/Shoes/{}.jpg", "test/Shirts/{}.jpg", "test/Shoes/{}.jpg"]
-SHIRTS_AND_SHOES = {"Shirts": ({"train/Shirts"}, {"test/Shirts"}), "Shoes": ({"train/Shoes"}, {"test/Shoes"})}
+SHIRTS_AND_SHOES = {
+    "Shirts": ({"train/Shirts"}, {"test/Shirts"}),
+    "Shoes": ({"train/Shoes"}, {"test/Shoes"}),
+}
 
 
 def test_train_trains_and_test_tests():
@@ -59,12 +62,17 @@ def test_train_trains_and_test_tests():
 
 def test_the_folder_and_its_zip_are_one_data_root(tmp_path, zip_root, capsys):
     folder = put(tmp_path / "root", names(*TWO, photos=3))
-    tables = [read_catalogue(open_root(path)) for path in (folder, zip_root(folder), zip_root(folder, "a/b/", "b.zip"))]
+    tables = [
+        read_catalogue(open_root(path))
+        for path in (folder, zip_root(folder), zip_root(folder, "a/b/", "b.zip"))
+    ]
     for catalogue in tables:
         assert catalogue.table.equals(tables[0].table)
         assert catalogue.table["id"].tolist()[:2] == ["test/Shirts/0", "test/Shirts/1"]
         assert (catalogue.rows, facts(catalogue)["train"], facts(catalogue)["test"]) == (12, 6, 6)
-        assert (catalogue.table[["productDisplayName", "masterCategory", "subCategory"]] == "").all(axis=None)
+        assert (catalogue.table[["productDisplayName", "masterCategory", "subCategory"]] == "").all(
+            axis=None
+        )
     assert main(["summary", "--data", str(folder)]) == 0
     said = capsys.readouterr().out
     assert "the class of a photo is the folder that it lies in (2 classes: Shirts, Shoes)." in said
@@ -78,8 +86,12 @@ def test_the_folder_and_its_zip_are_one_data_root(tmp_path, zip_root, capsys):
      ("seg_train/seg_train", "seg_test/seg_test"), ("train/images", "test/images"), ("photos-train", "photos-val")],
 )  # fmt: skip
 def test_the_parts_go_by_many_names(train, test):
-    files = names(*(f"{part}/{kind}/{{}}.jpg" for part in (train, test) for kind in ("Shirts", "Shoes")))
-    assert parts(files) == {kind: ({f"{train}/{kind}"}, {f"{test}/{kind}"}) for kind in ("Shirts", "Shoes")}
+    files = names(
+        *(f"{part}/{kind}/{{}}.jpg" for part in (train, test) for kind in ("Shirts", "Shoes"))
+    )
+    assert parts(files) == {
+        kind: ({f"{train}/{kind}"}, {f"{test}/{kind}"}) for kind in ("Shirts", "Shoes")
+    }
 
 
 def test_val_trains_where_there_is_a_test():
@@ -97,7 +109,10 @@ def test_single_folders_around_everything_are_skipped_and_deeper_ones_belong_to_
 def test_without_folders_that_name_parts_a_fifth_of_each_class_tests_and_always_the_same():
     files = names("Shirts/{}.jpg", photos=100) + names("Shoes/{}.jpg", photos=3) + ["Ties/0.jpg"]
     found = find_classes(files)
-    assert Counter(kind for part, kind in found.labelled.values() if part == "test") == {"Shirts": 20, "Shoes": 1}
+    assert Counter(kind for part, kind in found.labelled.values() if part == "test") == {
+        "Shirts": 20,
+        "Shoes": 1,
+    }
     assert "20% of each class do (21 photos, always the same)" in found.notes[1]
     assert find_classes(files[::-1]).labelled == found.labelled
     moved = find_classes([f"wrapped/{name}" for name in files]).labelled
@@ -112,8 +127,12 @@ def test_only_train_with_classes_is_divided_too():
     assert Counter(part for part, _ in found.labelled.values()) == {"train": 8, "test": 2}
 
 
-@pytest.mark.parametrize("test", ["test/{}.jpg", "test/unknown/{}.jpg", "test/test/{}.jpg", "test/images/{}.jpg"])
-def test_photos_of_a_competition_whose_classes_nobody_tells_are_left_out_and_the_way_on_is_said(test):
+@pytest.mark.parametrize(
+    "test", ["test/{}.jpg", "test/unknown/{}.jpg", "test/test/{}.jpg", "test/images/{}.jpg"]
+)
+def test_photos_of_a_competition_whose_classes_nobody_tells_are_left_out_and_the_way_on_is_said(
+    test,
+):
     found = find_classes(names("train/Shirts/{}.jpg", "train/Shoes/{}.jpg", test))
     assert found.left_out == dict.fromkeys(names(test), "no class folder")
     assert found.notes[1] == (
@@ -123,12 +142,19 @@ def test_photos_of_a_competition_whose_classes_nobody_tells_are_left_out_and_the
 
 
 def test_where_test_has_no_classes_val_tests():
-    found = find_classes(names("train/Shirts/{}.jpg", "train/Shoes/{}.jpg", "val/Shirts/{}.jpg", "test/{}.jpg"))
-    assert found.labelled["val/Shirts/0.jpg"] == ("test", "Shirts") and "those in val/ test" in found.notes[2]
+    found = find_classes(
+        names("train/Shirts/{}.jpg", "train/Shoes/{}.jpg", "val/Shirts/{}.jpg", "test/{}.jpg")
+    )
+    assert (
+        found.labelled["val/Shirts/0.jpg"] == ("test", "Shirts")
+        and "those in val/ test" in found.notes[2]
+    )
 
 
 def test_photos_beside_the_class_folders_are_left_out_and_counted(tmp_path):
-    folder = put(tmp_path / "root", [*names("Shirts/{}.jpg", "Shoes/{}.jpg"), "cover.jpg", "logo.png"])
+    folder = put(
+        tmp_path / "root", [*names("Shirts/{}.jpg", "Shoes/{}.jpg"), "cover.jpg", "logo.png"]
+    )
     catalogue = read_catalogue(open_root(folder))
     assert catalogue.named() == ["no class folder (2): cover.jpg, logo.png"]
     assert catalogue.tally == "10 of 12 rows are used; left out: no class folder: 2"
@@ -154,14 +180,24 @@ def test_a_class_may_be_in_one_part_alone(tmp_path):
     folder = put(tmp_path / "root", names(*TWO, "test/Hats/{}.jpg", "train/Ties/{}.jpg"))
     catalogue = read_catalogue(open_root(folder))
     numbers = facts(catalogue)
-    assert (numbers["unseen_classes"], numbers["classes"]) == (1, 4) and numbers["ceiling_top1"] == 10 / 15
+    assert (numbers["unseen_classes"], numbers["classes"]) == (1, 4) and numbers[
+        "ceiling_top1"
+    ] == 10 / 15
     task = make_task(catalogue, catalogue.table.index.to_numpy())
     assert len(task.test) == 15
 
 
 def test_photos_with_one_name_and_different_endings_have_different_ids(tmp_path):
-    folder = put(tmp_path / "root", ["A/1.jpg", "A/1.png", "A/2.JPEG", "B/1.webp", "B/.hidden.jpg", "B/Thumbs.db"])
-    assert read_catalogue(open_root(folder)).table["id"].tolist() == ["A/1", "A/1.png", "A/2", "B/1"]
+    folder = put(
+        tmp_path / "root",
+        ["A/1.jpg", "A/1.png", "A/2.JPEG", "B/1.webp", "B/.hidden.jpg", "B/Thumbs.db"],
+    )
+    assert read_catalogue(open_root(folder)).table["id"].tolist() == [
+        "A/1",
+        "A/1.png",
+        "A/2",
+        "B/1",
+    ]
 
 
 def test_hidden_folders_and_those_that_systems_make_are_no_classes(tmp_path):
@@ -177,7 +213,9 @@ def test_classes_are_in_any_script_and_may_look_like_numbers(tmp_path, zip_root)
         assert set(read_catalogue(open_root(path)).classes) == {"007", "Été", "シャツ", "NA"}
 
 
-def test_a_photo_that_is_a_link_out_of_the_root_is_left_out_and_a_folder_that_is_a_link_is_followed(tmp_path):
+def test_a_photo_that_is_a_link_out_of_the_root_is_left_out_and_a_folder_that_is_a_link_is_followed(
+    tmp_path,
+):
     folder = put(tmp_path / "root", names("A/{}.jpg", "B/{}.jpg"))
     put(tmp_path / "elsewhere", names("{}.jpg"))
     (folder / "A" / "9.jpg").symlink_to(tmp_path / "elsewhere" / "0.jpg")
@@ -200,7 +238,9 @@ def test_photos_without_two_classes_are_refused_with_the_way_out(tmp_path, zip_r
             DataError, match=r"no styles\.csv in it.*nor folders of photos for two or more classes"
         ) as error:
             open_root(path)
-        assert str(path) in str(error.value) and "folder of photos for each class" in str(error.value)
+        assert str(path) in str(error.value) and "folder of photos for each class" in str(
+            error.value
+        )
 
 
 def test_a_zip_of_folders_too_deep_for_any_class_takes_no_memory(tmp_path):
@@ -218,23 +258,42 @@ def test_a_table_wins_over_class_folders(make_root):
 
 
 def test_each_class_may_have_its_own_train_and_test():
-    names = [f"{kind}/{part}/{n}.jpg" for kind in ("Shirts", "Shoes") for part in ("train", "test") for n in (1, 2)]
+    names = [
+        f"{kind}/{part}/{n}.jpg"
+        for kind in ("Shirts", "Shoes")
+        for part in ("train", "test")
+        for n in (1, 2)
+    ]
     found = find_classes(names)
     assert found.labelled["Shirts/train/1.jpg"] == ("train", "Shirts")
     assert found.labelled["Shoes/test/2.jpg"] == ("test", "Shoes")
     assert sum(part == "test" for part, _ in found.labelled.values()) == 4
-    assert "the train/ of each class train" in found.notes[-1] and "the test/ of each class test" in found.notes[-1]
+    assert (
+        "the train/ of each class train" in found.notes[-1]
+        and "the test/ of each class test" in found.notes[-1]
+    )
 
 
 def test_one_picture_beside_the_data_makes_no_class_of_the_folder_around_it():
-    names = ["docs/logo.png", *(f"images/{kind}/{n}.jpg" for kind in ("Shirts", "Shoes") for n in range(4))]
+    names = [
+        "docs/logo.png",
+        *(f"images/{kind}/{n}.jpg" for kind in ("Shirts", "Shoes") for n in range(4)),
+    ]
     found = find_classes(names)
-    assert {kind for _, kind in found.labelled.values()} == {"Shirts", "Shoes"} and found.inner == "images/"
+    assert {kind for _, kind in found.labelled.values()} == {
+        "Shirts",
+        "Shoes",
+    } and found.inner == "images/"
     assert list(found.left_out) == ["docs/logo.png"]
 
 
 def test_a_class_folder_that_holds_train_and_test_beside_others_is_refused():
-    names = [f"{root}/{part}/{kind}/1.jpg" for root in ("one", "two") for part in ("train", "test") for kind in "ab"]
+    names = [
+        f"{root}/{part}/{kind}/1.jpg"
+        for root in ("one", "two")
+        for part in ("train", "test")
+        for kind in "ab"
+    ]
     with pytest.raises(DataError, match=r"one/ holds test/ and train/, and beside it lie other"):
         find_classes(names)
 
@@ -258,7 +317,10 @@ def test_two_links_that_lead_to_one_another_count_each_photo_once(tmp_path):
 
 def test_folders_that_look_the_same_are_one_class_and_lose_no_photo(tmp_path):
     whole, apart = unicodedata.normalize("NFC", "Été"), unicodedata.normalize("NFD", "Été")
-    folder = put(tmp_path / "root", names(f"{whole}/{{}}.jpg", f"{apart}/{{}}.jpg", "a  b/{}.jpg", "a\u00a0b/{}.jpg"))
+    folder = put(
+        tmp_path / "root",
+        names(f"{whole}/{{}}.jpg", f"{apart}/{{}}.jpg", "a  b/{}.jpg", "a\u00a0b/{}.jpg"),
+    )
     catalogue = read_catalogue(open_root(folder))
     assert catalogue.counts["label"].tolist() == ["a b", whole] and catalogue.rows == 20
     assert (catalogue.table["label"].value_counts() == 10).all() and catalogue.table["id"].is_unique
@@ -277,12 +339,18 @@ def test_folders_nested_hundreds_deep_are_left_out_and_named(tmp_path):
     finally:
         os.close(below)
     catalogue = read_catalogue(open_root(folder))
-    assert len(catalogue.table) == 10 and catalogue.left_out["reason"].tolist() == ["folder too far down"]
+    assert len(catalogue.table) == 10 and catalogue.left_out["reason"].tolist() == [
+        "folder too far down"
+    ]
     assert catalogue.left_out["id"].tolist() == ["B/" + "d/" * 49]
 
 
 def test_each_folder_is_listed_no_more_than_twice(tmp_path, monkeypatch):
-    folder, scandir, seen = put(tmp_path / "root", names("A/{}.jpg", "B/{}.jpg")), os.scandir, Counter()
+    folder, scandir, seen = (
+        put(tmp_path / "root", names("A/{}.jpg", "B/{}.jpg")),
+        os.scandir,
+        Counter(),
+    )
     monkeypatch.setattr(os, "scandir", lambda path: (seen.update([str(path)]), scandir(path))[1])
     open_root(folder)
     assert max(seen.values()) == 2  # once for a table, once for photos
@@ -297,4 +365,7 @@ def test_the_same_photo_under_two_names_is_on_one_side_of_a_drawn_split(tmp_path
     data = load_data(tmp_path / "root", make_config("direct"), tmp_path / "cache")
     groups = data.catalogue.table.groupby(twin_groups(data.digests))["part"].nunique()
     assert len(groups) == 20 and (groups == 1).all() and len(data.task.test) > 0
-    assert "drawn to test that are pixel for pixel the same as one that trains" in capsys.readouterr().out
+    assert (
+        "drawn to test that are pixel for pixel the same as one that trains"
+        in capsys.readouterr().out
+    )

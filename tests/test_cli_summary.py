@@ -1,19 +1,26 @@
-"""``python -m fashion_tl summary``: the numbers, the account of what was left out, and errors in one line."""
+"""``python -m fashion_tl summary``: the numbers, the account of what was left out, and errors in
+one line.
+"""
 
 import json
 import subprocess
 import sys
 
-from conftest import row_line
-
 from fashion_tl.__main__ import main
+from tests.conftest import row_line
 
 KEYS = [
     "rows", "malformed", "missing_image", "missing_year", "usable", "classes", "train", "train_classes", "test",
     "test_classes", "top20_train", "top20_test", "unseen_classes", "unseen_test_rows", "ceiling_top1",
     "ceiling_top1_top20",
 ]  # fmt: skip
-ROWS = [(1, 2012, "Shirts"), (2, 2013, "Heels"), (3, 2014, "Shirts"), (4, "", "Heels"), (5, 2014, "Heels")]
+ROWS = [
+    (1, 2012, "Shirts"),
+    (2, 2013, "Heels"),
+    (3, 2014, "Shirts"),
+    (4, "", "Heels"),
+    (5, 2014, "Heels"),
+]
 COMMAS = row_line(6, 2012, "Heels", name="Red, Round Neck")
 
 
@@ -54,7 +61,9 @@ def test_data_that_no_run_can_use_end_in_an_error_behind_the_account(make_root, 
     for arguments in ([folder], [folder, "--json"]):
         code, out, err = summary(capsys, *arguments)
         assert code == 2 and "usable" in out
-        assert err.startswith("error: root: there is nothing to test on, no photo of odd years. The split: even years")
+        assert err.startswith(
+            "error: root: there is nothing to test on, no photo of odd years. The split: even years"
+        )
 
 
 def test_a_folder_and_its_zip_have_one_summary(sample_root, zip_root, capsys):
@@ -72,7 +81,9 @@ def test_a_root_that_cannot_be_used_ends_in_one_line_and_exit_code_2(make_root, 
         text,
         make_root("", photos={}, at="empty"),
         make_root("id,year\n1,2012\n", at="lacking"),
-        make_root("id,year,articleType" + "x" * 200_000 + "\n1,2012,Shirts\n", photos={}, at="huge"),
+        make_root(
+            "id,year,articleType" + "x" * 200_000 + "\n1,2012,Shirts\n", photos={}, at="huge"
+        ),
     ):
         code, out, err = summary(capsys, path, "--json")
         assert (code, out) == (2, "")
@@ -80,7 +91,9 @@ def test_a_root_that_cannot_be_used_ends_in_one_line_and_exit_code_2(make_root, 
 
 
 def python(*arguments) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)], capture_output=True, text=True, timeout=120
+    )
 
 
 def test_the_command_itself_ends_without_a_traceback(tmp_path):

@@ -65,23 +65,60 @@ def test_impossible_values_are_refused_by_name():
 
 
 ANY_NAME = ("training", "label")
-WRONG = ["x", "", 1j, [], {}, {1}, b"x", object(), np.arange(2), pd.DataFrame({"a": [1, 2]}), float("nan"), 10**400, -1]
+X = "x"
+WRONG = [
+    X,
+    "",
+    1j,
+    [],
+    {},
+    {1},
+    b"x",
+    object(),
+    np.arange(2),
+    pd.DataFrame({"a": [1, 2]}),
+    float("nan"),
+    10**400,
+    -1,
+]
 
 
 def test_a_value_of_a_wrong_type_is_refused_in_one_line_for_every_setting():
     for field in fields(Config):
-        for value in [value for value in WRONG if field.name not in ANY_NAME or value != "x"]:
+        for value in [value for value in WRONG if not (field.name in ANY_NAME and value is X)]:
             with pytest.raises(ConfigError) as caught:
                 Config(**{"training": "direct", field.name: value})
             message = str(caught.value)
-            assert message.startswith(f"{field.name} must be ") and "\n" not in message and len(message) < 250
+            assert (
+                message.startswith(f"{field.name} must be ")
+                and "\n" not in message
+                and len(message) < 250
+            )
 
 
 def test_a_wrong_value_on_a_command_line_is_refused_in_one_line_for_every_setting():
     for name in set(SETTINGS) - {*ANY_NAME}:
-        for text in ("", "x", "null", "None", "nan", "1e999", "[1", "(((", "{}", "[[1]]", "a\nb", "9" * 500, "-1"):
+        for text in (
+            "",
+            "x",
+            "null",
+            "None",
+            "nan",
+            "1e999",
+            "[1",
+            "(((",
+            "{}",
+            "[[1]]",
+            "a\nb",
+            "9" * 500,
+            "-1",
+        ):
             message = refusal(**dict([parse_setting(f"{name}={text}")]))
-            assert message.startswith(f"{name} must be ") and "\n" not in message and len(message) < 250
+            assert (
+                message.startswith(f"{name} must be ")
+                and "\n" not in message
+                and len(message) < 250
+            )
 
 
 def test_a_refusal_shows_a_value_that_is_right():
@@ -99,8 +136,19 @@ def test_a_size_may_be_written_as_on_a_command_line():
 
 def test_numpys_and_torchs_numbers_become_pythons_so_that_a_checkpoint_can_hold_them(tmp_path):
     """As in a sweep: for lr in numpy.logspace(-4, -1, 4)."""
-    given = {"epochs": np.int64(3), "lr": np.float64(0.5), "momentum": np.float32(0.5), "flip": np.bool_(True)}
-    config = make_config("direct", **given, mean=np.full(3, 0.5), std=torch.full((3,), 0.5), schedule=np.str_("cosine"))
+    given = {
+        "epochs": np.int64(3),
+        "lr": np.float64(0.5),
+        "momentum": np.float32(0.5),
+        "flip": np.bool_(True),
+    }
+    config = make_config(
+        "direct",
+        **given,
+        mean=np.full(3, 0.5),
+        std=torch.full((3,), 0.5),
+        schedule=np.str_("cosine"),
+    )
     for value in config.to_dict().values():
         assert type(value) in (int, float, bool, str, list)
     torch.save(config.to_dict(), tmp_path / "settings.pt")
@@ -108,12 +156,8 @@ def test_numpys_and_torchs_numbers_become_pythons_so_that_a_checkpoint_can_hold_
 
 
 def test_an_unknown_training_or_recipe_is_refused():
-    for refused in (
-        lambda: make_config("x"),
-        lambda: Config("x"),
-    ):
-        with pytest.raises(ConfigError, match="training must be one of fc_only, direct"):
-            refused()
+    with pytest.raises(ConfigError, match="training must be one of fc_only, direct"):
+        make_config("x")
     for refused in (
         lambda: make_config("direct", "x"),
         lambda: Config("direct", recipe="x"),
@@ -156,7 +200,10 @@ def test_settings_are_read_from_a_command_line():
     for text in ("[0.5, 0.5, 0.5]", "(.5, .5, .5)", "0.5,0.5,0.5"):
         assert parse_setting(f"mean={text}") == ("mean", [0.5, 0.5, 0.5])
     assert parse_setting(" image_size = 128 × 96 ") == ("image_size", [128, 96])
-    assert make_config("direct", **dict([parse_setting("image_size=128x96")])).image_size == (128, 96)
+    assert make_config("direct", **dict([parse_setting("image_size=128x96")])).image_size == (
+        128,
+        96,
+    )
     with pytest.raises(ConfigError, match="name=value, not 'lr'"):
         parse_setting("lr")
 
@@ -171,6 +218,10 @@ def test_settings_of_a_command_line_that_cannot_be_are_refused_in_one_line(tmp_p
         ("training=top20", "training"),
         ("folder=elsewhere", "folder"),
     ):
-        code = main(["run", "direct", "--data", "nowhere", "--out", str(tmp_path / "run"), "--set", setting])
+        code = main(
+            ["run", "direct", "--data", "nowhere", "--out", str(tmp_path / "run"), "--set", setting]
+        )
         error = capsys.readouterr().err
-        assert code == 2 and error.startswith("error: ") and words in error and error.count("\n") == 1
+        assert (
+            code == 2 and error.startswith("error: ") and words in error and error.count("\n") == 1
+        )

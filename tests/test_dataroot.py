@@ -1,4 +1,6 @@
-"""A data root is found wherever it lies, never written to, and refused in plain words when it is none."""
+"""A data root is found wherever it lies, never written to, and refused in plain words when it is
+none.
+"""
 
 import os
 import shutil
@@ -8,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import jpeg
 
 from fashion_tl.data import sample
 from fashion_tl.data.catalogue import read_catalogue
@@ -16,6 +17,7 @@ from fashion_tl.data.dataroot import cache_folder, open_root
 from fashion_tl.data.listing import ENDINGS
 from fashion_tl.data.photos import FORMATS, decode_photos
 from fashion_tl.errors import DataError
+from tests.conftest import jpeg
 
 ROWS = [(11, 2012, "Shirts"), (12, 2013, "Heels"), (13, 2014, "Heels")]
 
@@ -70,7 +72,9 @@ def test_a_zip_is_the_same_as_the_folder_in_it(make_root, zip_root):
     assert ids(packed) == ["11", "12", "13"]
 
 
-def test_the_data_may_lie_up_to_five_folders_down_as_kaggle_mounts_them(make_root, zip_root, tmp_path):
+def test_the_data_may_lie_up_to_five_folders_down_as_kaggle_mounts_them(
+    make_root, zip_root, tmp_path
+):
     top = make_root(ROWS, at="top/datasets/owner/name/fashion-dataset/fashion-dataset").parents[4]
     for above in (top, top / "datasets", top / "datasets" / "owner"):
         assert ids(above) == ids(zip_root(above)) == ["11", "12", "13"]
@@ -82,7 +86,9 @@ def test_six_folders_down_is_too_deep(make_root, zip_root):
     assert "no styles.csv" in refusal(zip_root(top))
 
 
-@pytest.mark.parametrize("beside", [{}, {"images/notes.txt": b"x"}], ids=["no images/", "no photo in images/"])
+@pytest.mark.parametrize(
+    "beside", [{}, {"images/notes.txt": b"x"}], ids=["no images/", "no photo in images/"]
+)
 def test_a_table_alone_above_a_whole_copy_does_not_win(make_root, zip_root, beside):
     top = make_root(ROWS, at="top/a/fashion").parents[1]
     put(top, {"styles.csv": b"id,year,articleType\n99,2012,Watches\n", **beside})
@@ -90,12 +96,16 @@ def test_a_table_alone_above_a_whole_copy_does_not_win(make_root, zip_root, besi
 
 
 def test_a_table_without_photos_beside_it_is_named_where_there_is_no_whole_copy(tmp_path, zip_root):
-    top = put(tmp_path / "top", {"a/styles.csv": b"id,year,articleType\n1,2012,Shirts\n", "b/1.jpg": b"x"})
+    top = put(
+        tmp_path / "top", {"a/styles.csv": b"id,year,articleType\n1,2012,Shirts\n", "b/1.jpg": b"x"}
+    )
     for path in (top, zip_root(top)):
         assert "a/styles.csv is there, but no folder images/ beside it" in refusal(path)
 
 
-def test_of_several_data_sets_side_by_side_the_first_by_name_is_read_and_the_program_says_so(make_root, zip_root):
+def test_of_several_data_sets_side_by_side_the_first_by_name_is_read_and_the_program_says_so(
+    make_root, zip_root
+):
     make_root([(99, 2012, "Watches")], at="input/watches")
     top = make_root(ROWS, at="input/fashion").parent
     for path in (top, zip_root(top)):
@@ -128,7 +138,8 @@ def test_folders_that_are_somebody_elses_are_passed_over(make_root, monkeypatch)
 
 
 def test_of_two_copies_the_shallower_is_read(make_root, zip_root):
-    # As in Kaggle's own archive. Here the deeper copy is first in the alphabet, and says something else.
+    # As in Kaggle's own archive. Here the deeper copy is first in the alphabet, and says something
+    # else.
     make_root([(99, 2012, "Watches")], at="top/a/deeper")
     top = make_root(ROWS, at="top/fashion").parent
     assert ids(top) == ids(zip_root(top)) == ["11", "12", "13"]
@@ -136,10 +147,27 @@ def test_of_two_copies_the_shallower_is_read(make_root, zip_root):
 
 def test_photos_are_told_by_their_endings_in_any_capitals(make_root, zip_root):
     folder = make_root(ROWS)
-    names = [f"{n}{ending}" for n, ending in enumerate(ENDINGS, 100)] + ["20.JPG", "21.Jpeg", "22.TIFF", "thumb.jpg"]
+    names = [f"{n}{ending}" for n, ending in enumerate(ENDINGS, 100)] + [
+        "20.JPG",
+        "21.Jpeg",
+        "22.TIFF",
+        "thumb.jpg",
+    ]
     put(folder / "images", dict.fromkeys(names, b"x"))
-    put(folder / "images", dict.fromkeys(["30.jpg.txt", "31", "Thumbs.db", "._20.JPG", ".jpg", "below/32.jpg"], b"x"))
-    expected = {"11", "12", "13", "20", "21", "22", "thumb", *(str(100 + n) for n in range(len(ENDINGS)))}
+    put(
+        folder / "images",
+        dict.fromkeys(["30.jpg.txt", "31", "Thumbs.db", "._20.JPG", ".jpg", "below/32.jpg"], b"x"),
+    )
+    expected = {
+        "11",
+        "12",
+        "13",
+        "20",
+        "21",
+        "22",
+        "thumb",
+        *(str(100 + n) for n in range(len(ENDINGS))),
+    }
     assert set(open_root(folder).photos) == set(open_root(zip_root(folder)).photos) == expected
 
 
@@ -151,10 +179,15 @@ def test_every_format_that_is_read_has_its_endings():
     assert usual - {".pfm"} <= set(ENDINGS)  # those are floating-point numbers
 
 
-def test_of_two_photos_of_one_name_the_jpg_is_taken_and_the_other_by_its_whole_name(make_root, zip_root):
+def test_of_two_photos_of_one_name_the_jpg_is_taken_and_the_other_by_its_whole_name(
+    make_root, zip_root
+):
     folder = make_root(ROWS, photos={})
     put(
-        folder / "images", dict.fromkeys(["11.png", "11.jpg", "11.JPEG", "12.webp", "12.png", "13.JPG", "13.jpg"], b"x")
+        folder / "images",
+        dict.fromkeys(
+            ["11.png", "11.jpg", "11.JPEG", "12.webp", "12.png", "13.JPG", "13.jpg"], b"x"
+        ),
     )
     for path in (folder, zip_root(folder)):
         photos = {own: photo.name for own, photo in open_root(path).photos.items()}
@@ -166,7 +199,11 @@ def test_of_two_photos_of_one_name_the_jpg_is_taken_and_the_other_by_its_whole_n
 
 def test_a_zip_written_on_windows_is_read(make_root, tmp_path):
     folder = make_root(ROWS)
-    names = {f"fashion\\{p.relative_to(folder)}".replace("/", "\\"): p for p in folder.rglob("*") if p.is_file()}
+    names = {
+        f"fashion\\{p.relative_to(folder)}".replace("/", "\\"): p
+        for p in folder.rglob("*")
+        if p.is_file()
+    }
     with zipfile.ZipFile(tmp_path / "windows.zip", "w") as archive:
         archive.writestr("fashion\\images\\", b"")
         for name, path in names.items():
@@ -180,24 +217,41 @@ def test_what_macos_adds_to_a_zip_is_nobodys_photo(make_root, tmp_path, zip_root
     folder = make_root(ROWS)
     for path in [*folder.rglob("*")]:
         if path.is_file():
-            put(folder, {f"__MACOSX/{path.relative_to(folder).parent}/._{path.name}": b"\0\5\x16\7"})
+            put(
+                folder, {f"__MACOSX/{path.relative_to(folder).parent}/._{path.name}": b"\0\5\x16\7"}
+            )
     put(folder, {"images/._11.jpg": b"x", "images/.DS_Store": b"x"})
-    assert sorted(open_root(zip_root(folder)).photos) == sorted(open_root(folder).photos) == ["11", "12", "13"]
+    assert (
+        sorted(open_root(zip_root(folder)).photos)
+        == sorted(open_root(folder).photos)
+        == ["11", "12", "13"]
+    )
 
 
-def test_names_that_macos_writes_apart_and_in_zips_without_saying_how_are_read(make_root, tmp_path, zip_root):
-    folder = make_root("id,year,articleType\nÉté 1,2012,Shirts\n2,2013,Heels\n", photos={2: (3, 2, 1)})
+def test_names_that_macos_writes_apart_and_in_zips_without_saying_how_are_read(
+    make_root, tmp_path, zip_root
+):
+    folder = make_root(
+        "id,year,articleType\nÉté 1,2012,Shirts\n2,2013,Heels\n", photos={2: (3, 2, 1)}
+    )
     name = unicodedata.normalize("NFD", "images/Été 1.jpg")
     put(folder, {name: jpeg((1, 2, 3))})
     plain = "x" * len(name.encode())  # what zipfile takes for ASCII, and so doesn't say to be UTF-8
     with zipfile.ZipFile(tmp_path / "mac.zip", "w") as archive:
-        for own, inside in (("styles.csv", "styles.csv"), (name, plain), ("images/2.jpg", "images/2.jpg")):
+        for own, inside in (
+            ("styles.csv", "styles.csv"),
+            (name, plain),
+            ("images/2.jpg", "images/2.jpg"),
+        ):
             archive.write(folder / own, inside)
     content = (tmp_path / "mac.zip").read_bytes()
     (tmp_path / "mac.zip").write_bytes(content.replace(plain.encode(), name.encode()))
     for path in (folder, zip_root(folder), tmp_path / "mac.zip"):
         assert ids(path) == ["Été 1", "2"]
-        assert decode_photos(open_root(path), ["Été 1", "2"], cache=tmp_path / path.name[:3]).failed == {}
+        assert (
+            decode_photos(open_root(path), ["Été 1", "2"], cache=tmp_path / path.name[:3]).failed
+            == {}
+        )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names are bytes on Linux alone")
@@ -211,7 +265,10 @@ def test_a_name_that_is_no_utf_8_is_read_as_tables_are(make_root, tmp_path):
 
 def test_another_table_that_lies_there_is_named_with_the_way_out(tmp_path):
     folder = put(tmp_path / "root", {"styles.xlsx": b"PK", "images/1.jpg": b"x"})
-    assert "If styles.xlsx is the table, save it as CSV, as styles.csv, with images/ beside it" in refusal(folder)
+    assert (
+        "If styles.xlsx is the table, save it as CSV, as styles.csv, with images/ beside it"
+        in refusal(folder)
+    )
 
 
 def test_the_word_sample_draws_the_sample_into_the_cache(tmp_path, monkeypatch):
@@ -223,11 +280,27 @@ def test_the_word_sample_draws_the_sample_into_the_cache(tmp_path, monkeypatch):
     assert len(read_catalogue(root).table) == 60
 
 
+@pytest.mark.parametrize("refusing", ["mkdir", "exists"])
+def test_a_sample_that_cannot_be_drawn_into_the_cache_says_how_to_name_another(
+    refusing, tmp_path, monkeypatch
+):
+    def refuse(path, *_, **__):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, refusing, refuse)
+    with pytest.raises(
+        DataError, match=r"sample can't be drawn there .*denied.*--cache or FASHION_TL_CACHE"
+    ):
+        open_root("sample", tmp_path / "cache")
+
+
 def test_a_drawn_sample_is_known_as_one_wherever_it_lies(sample_root):
     assert open_root(sample_root).is_sample
 
 
-def test_the_cache_is_the_one_given_else_the_environments_else_the_users(monkeypatch, tmp_path, cache):
+def test_the_cache_is_the_one_given_else_the_environments_else_the_users(
+    monkeypatch, tmp_path, cache
+):
     assert cache_folder(tmp_path) == tmp_path
     assert cache_folder() == cache
     monkeypatch.delenv("FASHION_TL_CACHE")
@@ -245,7 +318,9 @@ def test_reading_and_decoding_write_to_the_cache_alone(make_root, zip_root, file
     for path in (folder, packed):
         root = open_root(path)
         decode_photos(root, read_catalogue(root).table["id"], cache=tmp_path / "cache")
-    after = {name: state for name, state in files_under(tmp_path).items() if not name.startswith("cache")}
+    after = {
+        name: state for name, state in files_under(tmp_path).items() if not name.startswith("cache")
+    }
     assert after == before
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
@@ -282,10 +357,20 @@ def test_half_a_zip_is_not_a_zip(make_root, zip_root):
     assert "not a zip" in refusal(packed)
 
 
-def test_a_zip_that_names_a_file_outside_itself_is_refused_and_nothing_is_written(tmp_path, files_under):
+def test_a_zip_that_names_a_file_outside_itself_is_refused_and_nothing_is_written(
+    tmp_path, files_under
+):
     table = ("styles.csv", "id,year,articleType\n1,2012,Shirts\n")
     (tmp_path / "inner").mkdir()
-    outside = ("../evil.jpg", "images/../../evil.jpg", "/abs", "C:\\x", "C:/x", "\\\\host\\x", "..\\evil.jpg")
+    outside = (
+        "../evil.jpg",
+        "images/../../evil.jpg",
+        "/abs",
+        "C:\\x",
+        "C:/x",
+        "\\\\host\\x",
+        "..\\evil.jpg",
+    )
     for number, name in enumerate(outside):
         packed = zip_naming(tmp_path / "inner" / f"{number}.zip", table, (name, "evil"))
         before = files_under(tmp_path)
@@ -311,7 +396,9 @@ def test_a_zip_that_has_gone_since_it_was_opened_is_named(make_root, zip_root):
 
 
 def test_a_photo_that_is_a_dangling_link_is_a_missing_image(make_root):
-    folder = make_root([*ROWS, (14, 2012, "Heels")], photos={11: (1, 2, 3), 12: (4, 5, 6), 13: (7, 8, 9)})
+    folder = make_root(
+        [*ROWS, (14, 2012, "Heels")], photos={11: (1, 2, 3), 12: (4, 5, 6), 13: (7, 8, 9)}
+    )
     (folder / "images" / "14.jpg").symlink_to(folder / "nowhere.jpg")
     catalogue = read_catalogue(open_root(folder))
     assert len(catalogue.table) == 3 and catalogue.left_out["reason"].tolist() == ["missing image"]
@@ -326,7 +413,9 @@ def test_a_photo_that_is_a_link_out_of_the_root_is_named_and_left_out(make_root,
     assert read_catalogue(root).left_out.to_numpy().tolist() == [[5, "14", "link out of the root"]]
 
 
-def test_links_within_the_root_hard_links_and_folders_that_are_links_are_followed(make_root, tmp_path):
+def test_links_within_the_root_hard_links_and_folders_that_are_links_are_followed(
+    make_root, tmp_path
+):
     folder = make_root(ROWS, photos={11: (1, 2, 3)})
     (folder / "images" / "12.jpg").symlink_to("11.jpg")
     os.link(folder / "images" / "11.jpg", folder / "images" / "13.jpg")
@@ -339,7 +428,8 @@ def test_links_within_the_root_hard_links_and_folders_that_are_links_are_followe
 
 def test_pipes_folders_and_devices_in_a_photos_place_are_missing_images(make_root):
     folder = make_root(
-        [*ROWS, *((n, 2012, "Heels") for n in (14, 15, 16))], photos={n: (n, 2, 3) for n in (11, 12, 13)}
+        [*ROWS, *((n, 2012, "Heels") for n in (14, 15, 16))],
+        photos={n: (n, 2, 3) for n in (11, 12, 13)},
     )
     os.mkfifo(folder / "images" / "14.jpg")
     (folder / "images" / "15.jpg").mkdir()
@@ -373,7 +463,9 @@ def test_members_packed_in_a_way_that_unpacks_without_bound_are_named(make_root,
         for number in (11, 12, 13):
             kind = packing if number == 12 else zipfile.ZIP_DEFLATED
             archive.write(folder / "images" / f"{number}.jpg", f"images/{number}.jpg", kind)
-    failed = decode_photos(open_root(tmp_path / "packed.zip"), ["11", "12", "13"], cache=tmp_path / "cache").failed
+    failed = decode_photos(
+        open_root(tmp_path / "packed.zip"), ["11", "12", "13"], cache=tmp_path / "cache"
+    ).failed
     assert list(failed) == ["12"] and "images/12.jpg can't be read: it is packed" in failed["12"]
 
 
@@ -385,14 +477,20 @@ def test_a_link_in_a_zip_is_not_followed(make_root, tmp_path):
         archive.write(folder / "styles.csv", "styles.csv")
         archive.write(folder / "images" / "11.jpg", "images/11.jpg")
         archive.writestr(link, str(folder / "images" / "12.jpg"))
-    assert list(decode_photos(open_root(tmp_path / "linked.zip"), ["11", "12"], cache=tmp_path / "cache").failed) == [
-        "12"
-    ]
+    assert list(
+        decode_photos(
+            open_root(tmp_path / "linked.zip"), ["11", "12"], cache=tmp_path / "cache"
+        ).failed
+    ) == ["12"]
 
 
 def test_of_two_members_with_one_name_the_last_counts(tmp_path):
     table = "id,year,articleType\n{},2012,Shirts\n"
-    members = [("images/1.jpg", "x"), ("images/2.jpg", "x"), *(("styles.csv", table.format(n)) for n in (1, 2))]
+    members = [
+        ("images/1.jpg", "x"),
+        ("images/2.jpg", "x"),
+        *(("styles.csv", table.format(n)) for n in (1, 2)),
+    ]
     with pytest.warns(UserWarning, match="Duplicate name"):
         packed = zip_naming(tmp_path / "doubled.zip", *members)
     assert ids(packed) == ["2"]
@@ -417,7 +515,10 @@ def test_a_cache_that_cannot_be_written_is_named_when_the_sample_is_drawn(tmp_pa
 
 def test_the_table_itself_stands_for_its_folder(make_root, monkeypatch):
     folder = make_root(ROWS)
-    assert ids(folder / "styles.csv") == ["11", "12", "13"] and open_root(folder / "styles.csv").name == "root"
+    assert (
+        ids(folder / "styles.csv") == ["11", "12", "13"]
+        and open_root(folder / "styles.csv").name == "root"
+    )
     monkeypatch.chdir(folder)
     assert ids("styles.csv") == ["11", "12", "13"] and open_root("styles.csv").name == "root"
 
@@ -432,11 +533,15 @@ def test_a_table_that_is_handed_in_is_never_another_one(make_root, tmp_path):
 
 def test_the_folder_of_photos_alone_leads_to_the_folder_around_it(make_root):
     folder = make_root(ROWS)
-    assert f"styles.csv lies beside it: name the folder {folder} instead" in refusal(folder / "images")
+    assert f"styles.csv lies beside it: name the folder {folder} instead" in refusal(
+        folder / "images"
+    )
 
 
 def test_photos_one_folder_too_far_down_are_named_with_the_way_out(make_root, zip_root):
-    folder = put(make_root(ROWS, photos={}), {"images/images/11.jpg": b"x", "images/more/12.jpg": b"x"})
+    folder = put(
+        make_root(ROWS, photos={}), {"images/images/11.jpg": b"x", "images/more/12.jpg": b"x"}
+    )
     for path in (folder, zip_root(folder)):
         said = refusal(path)
         assert "images/ holds no photo itself, only folders such as images/, more/" in said
@@ -460,26 +565,41 @@ def test_a_file_of_another_kind_is_called_by_its_name_with_the_way_out(tmp_path,
 def test_an_archive_in_a_folder_or_a_zip_is_named_with_the_way_out(tmp_path, name):
     folder = put(tmp_path / "folder", {name: b"x"})
     assert f"It holds {name}: unpack that, and name its folder" in refusal(folder)
-    assert "It holds in.zip: unpack that" in refusal(zip_naming(tmp_path / "zip.zip", ("in.zip", "x")))
+    assert "It holds in.zip: unpack that" in refusal(
+        zip_naming(tmp_path / "zip.zip", ("in.zip", "x"))
+    )
 
 
 def test_a_zip_with_a_password_says_so(make_root, zip_root):
     packed = zip_root(make_root(ROWS))
     content = packed.read_bytes()
-    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # the flag that says so, of each member
+    for mark, place in (
+        (b"PK\x03\x04", 6),
+        (b"PK\x01\x02", 8),
+    ):  # the flag that says so, of each member
         parts = content.split(mark)
         content = mark.join(
-            [parts[0], *(p[: place - 4] + bytes([p[place - 4] | 1]) + p[place - 3 :] for p in parts[1:])]
+            [
+                parts[0],
+                *(p[: place - 4] + bytes([p[place - 4] | 1]) + p[place - 3 :] for p in parts[1:]),
+            ]
         )
     packed.write_bytes(content)
-    assert "a password protects it; unpack it with that, and name the folder instead" in refusal(packed)
+    assert "a password protects it; unpack it with that, and name the folder instead" in refusal(
+        packed
+    )
 
 
 @pytest.mark.parametrize(
-    "encoding, name", [("cp1252", "Größe"), ("cp437", "Größe"), ("cp932", "シャツ"), ("cp932", "日本")]
+    "encoding, name",
+    [("cp1252", "Größe"), ("cp437", "Größe"), ("cp932", "シャツ"), ("cp932", "日本")],
 )
-def test_names_in_a_zip_that_does_not_state_their_encoding_are_read(make_root, tmp_path, encoding, name):
-    folder = make_root(f"id,year,articleType\n{name},2012,Shirts\n2,2013,Heels\n", photos={2: (3, 2, 1)})
+def test_names_in_a_zip_that_does_not_state_their_encoding_are_read(
+    make_root, tmp_path, encoding, name
+):
+    folder = make_root(
+        f"id,year,articleType\n{name},2012,Shirts\n2,2013,Heels\n", photos={2: (3, 2, 1)}
+    )
     raw = f"images/{name}.jpg".encode(encoding)
     with zipfile.ZipFile(tmp_path / "old.zip", "w") as archive:
         archive.write(folder / "styles.csv", "styles.csv")
@@ -488,13 +608,22 @@ def test_names_in_a_zip_that_does_not_state_their_encoding_are_read(make_root, t
     content = (tmp_path / "old.zip").read_bytes()
     (tmp_path / "old.zip").write_bytes(content.replace(b"x" * len(raw), raw))
     assert ids(tmp_path / "old.zip") == [name, "2"]
-    assert decode_photos(open_root(tmp_path / "old.zip"), [name, "2"], cache=tmp_path / "cache").failed == {}
+    assert (
+        decode_photos(open_root(tmp_path / "old.zip"), [name, "2"], cache=tmp_path / "cache").failed
+        == {}
+    )
 
 
-@pytest.mark.parametrize("below", ["fashion-small", "datasets/owner/fashion-small", "fashion-small/input"])
+@pytest.mark.parametrize(
+    "below", ["fashion-small", "datasets/owner/fashion-small", "fashion-small/input"]
+)
 def test_data_where_kaggle_mounts_them_go_by_their_own_name(make_root, tmp_path, below):
     make_root(ROWS, at=f"kaggle/input/{below}")
-    assert open_root(tmp_path / "kaggle" / "input").name == open_root(tmp_path / "kaggle").name == "fashion-small"
+    assert (
+        open_root(tmp_path / "kaggle" / "input").name
+        == open_root(tmp_path / "kaggle").name
+        == "fashion-small"
+    )
 
 
 def test_class_folders_where_kaggle_mounts_them_go_by_their_own_name(tmp_path):

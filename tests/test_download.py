@@ -1,7 +1,8 @@
 """Kaggle's own client against a server on loopback; nothing here can reach another address.
 
-With ``KAGGLE_API_ENVIRONMENT=LOCALHOST`` the client talks plain HTTP to port 80 of localhost, which an
-ordinary user can't open. So ``http_proxy`` names the test's server, on a free port, and gets those requests.
+With ``KAGGLE_API_ENVIRONMENT=LOCALHOST`` the client talks plain HTTP to port 80 of localhost, which
+an ordinary user can't open. So ``http_proxy`` names the test's server, on a free port, and gets
+those requests.
 """
 
 import errno
@@ -22,9 +23,9 @@ from fashion_tl.__main__ import main
 from fashion_tl.data import download as module
 from fashion_tl.data.download import download
 from fashion_tl.errors import DownloadError
+from tests import REPOSITORY
 
 SMALL = "fashion-product-images-small"
-REPOSITORY = Path(__file__).parents[1]
 
 
 def make_zip(*names: str) -> bytes:
@@ -36,7 +37,9 @@ def make_zip(*names: str) -> bytes:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Kaggle as the client sees it: a POST that leads to the file's address elsewhere, and that file."""
+    """Kaggle as the client sees it: a POST that leads to the file's address elsewhere, and that
+    file.
+    """
 
     timeout = 5
 
@@ -102,7 +105,9 @@ def settings(tmp_path, monkeypatch):
         monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "LOCALHOST")
     use_proxy(monkeypatch, 9)  # nobody listens there
-    monkeypatch.setattr(time, "sleep", lambda seconds: None)  # the client's pauses before it tries again
+    monkeypatch.setattr(
+        time, "sleep", lambda seconds: None
+    )  # the client's pauses before it tries again
     forget_kaggle()
     yield monkeypatch
     forget_kaggle()
@@ -118,7 +123,9 @@ def kaggle(settings):
     use_proxy(settings, server.server_port)
     settings.setenv("KAGGLE_USERNAME", "somebody")
     settings.setenv("KAGGLE_KEY", "0" * 32)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+    )
     thread.start()
     yield server
     server.over.set()
@@ -133,13 +140,17 @@ def to(tmp_path):
     return tmp_path / "work" / "data"
 
 
-@pytest.mark.parametrize(("small", "name"), [(True, SMALL), (False, "fashion-product-images-dataset")])
+@pytest.mark.parametrize(
+    ("small", "name"), [(True, SMALL), (False, "fashion-product-images-dataset")]
+)
 def test_good_download_ends_as_the_zip(kaggle, to, capsys, small, name):
     path = download(to, small=small)
     assert path == to / f"{name}.zip"
     assert path.read_bytes() == kaggle.file
     assert list(to.iterdir()) == [path]
-    assert kaggle.asked == [("DownloadDataset", {"ownerSlug": "paramaggarwal", "datasetSlug": name})]
+    assert kaggle.asked == [
+        ("DownloadDataset", {"ownerSlug": "paramaggarwal", "datasetSlug": name})
+    ]
     out, err = capsys.readouterr()
     assert out == ""
     assert "100%" in err  # the progress bar
@@ -186,14 +197,18 @@ def test_refusals_leave_nothing(kaggle, to, status, words):
 def test_refused_access_token(kaggle, to, settings):
     settings.setenv("KAGGLE_API_TOKEN", "KGAT_expired")
     kaggle.status = 401
-    with pytest.raises(DownloadError, match=r"refused the token \(401\).*https://www.kaggle.com/settings"):
+    with pytest.raises(
+        DownloadError, match=r"refused the token \(401\).*https://www.kaggle.com/settings"
+    ):
         download(to)
     assert {name for name, _ in kaggle.asked} == {"IntrospectToken"}
 
 
 def test_cut_download_goes_on_where_it_stopped(kaggle, to):
     kaggle.cuts = 1
-    kaggle.file = bytes(3 << 20) + kaggle.file  # it writes by the MiB; a zip may have bytes in front
+    kaggle.file = (
+        bytes(3 << 20) + kaggle.file
+    )  # it writes by the MiB; a zip may have bytes in front
     assert download(to, small=True).read_bytes() == kaggle.file
     assert kaggle.starts == [0, 1 << 20]
 
@@ -216,7 +231,13 @@ def test_good_download_is_a_data_root_as_it_is(kaggle, to, sample_root, zip_root
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(401, "token"), (403, "signed in"), (404, "no such data set"), (429, "wait a few"), (500, "try again later")],
+    [
+        (401, "token"),
+        (403, "signed in"),
+        (404, "no such data set"),
+        (429, "wait a few"),
+        (500, "try again later"),
+    ],
 )
 def test_refusals_of_the_file_itself_leave_nothing(kaggle, to, status, words):
     kaggle.storage = status
@@ -229,7 +250,11 @@ def test_refusal_ends_the_command_in_one_line(kaggle, to, capsys):
     kaggle.status = 404
     assert main(["download", "--to", str(to)]) == 2
     out, err = capsys.readouterr()
-    assert out == "" and err.startswith("error: Kaggle has no such data set (404)") and err.count("\n") == 1
+    assert (
+        out == ""
+        and err.startswith("error: Kaggle has no such data set (404)")
+        and err.count("\n") == 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -392,7 +417,13 @@ def test_no_token_in_a_fresh_interpreter(settings, to):
         check=True,
     )
     message, closed = done.stdout.splitlines()
-    for words in ("no Kaggle token", "Generate New Token", "access_token", "KAGGLE_API_TOKEN", "kaggle.json"):
+    for words in (
+        "no Kaggle token",
+        "Generate New Token",
+        "access_token",
+        "KAGGLE_API_TOKEN",
+        "kaggle.json",
+    ):
         assert words in message
     assert (closed, done.stderr) == ("False", "")
     assert not to.parent.exists()

@@ -49,7 +49,9 @@ def test_a_class_without_training_photos_is_never_predicted():
 
 
 def test_a_class_that_can_be_predicted_is_never_left_out_however_unlikely():
-    top = top_classes(class_probabilities(np.array([[0.0, 5000.0, 0.0, 0.0, 0.0]]), [1] * 5), CLASSES).iloc[0]
+    top = top_classes(
+        class_probabilities(np.array([[0.0, 5000.0, 0.0, 0.0, 0.0]]), [1] * 5), CLASSES
+    ).iloc[0]
     assert top["top1"] == "Tops" and top["top5"] != ""
 
 
@@ -122,14 +124,19 @@ def test_intervals_lie_around_the_figures_and_narrow_with_more_photos(prediction
         assert 0 <= low <= point[name] <= high <= 1, name
     assert around["few_shot"] == [1, 1]  # one class, whose only photo is right
     many = intervals(pd.concat([predictions] * 100), COUNTS)
-    assert many["top1"][1] - many["top1"][0] == pytest.approx((around["top1"][1] - around["top1"][0]) / 10, rel=0.25)
-    width = 2 * 1.96 * np.sqrt(5 / 8 * 3 / 8 / 800)  # of a share of 800 photos, as the normal distribution has it
+    assert many["top1"][1] - many["top1"][0] == pytest.approx(
+        (around["top1"][1] - around["top1"][0]) / 10, rel=0.25
+    )
+    width = (
+        2 * 1.96 * np.sqrt(5 / 8 * 3 / 8 / 800)
+    )  # of a share of 800 photos, as the normal distribution has it
     assert many["top1"][1] - many["top1"][0] == pytest.approx(width, rel=0.1)
     assert around == intervals(predictions, COUNTS)
 
 
 def test_intervals_of_macro_keep_every_class_as_large_as_it_is(predictions):
-    """Drawn from all photos alike, a class of one photo would be missing from a third of the draws."""
+    """Drawn from all photos alike, a class of one photo would be missing from a third of the
+    draws."""
     sure = predictions.assign(top1=predictions["label"])
     assert intervals(sure, COUNTS)["macro"] == [1, 1]
 
@@ -140,8 +147,13 @@ def test_a_paired_difference_counts_what_one_alone_got_right(predictions):
     result = paired_difference(predictions, better)
     assert (result["photos"], result["only_first"], result["only_second"]) == (8, 1, 2)
     assert result["top1"]["difference"] == 1 / 8
-    assert result["macro"]["difference"] == pytest.approx((1 / 4 + 1 / 2 - 1) / 3)  # Shirts, Tops, Belts
-    assert result["few_shot"] == {"difference": -1, "interval": [-1, -1]}  # Belts alone, of one photo
+    assert result["macro"]["difference"] == pytest.approx(
+        (1 / 4 + 1 / 2 - 1) / 3
+    )  # Shirts, Tops, Belts
+    assert result["few_shot"] == {
+        "difference": -1,
+        "interval": [-1, -1],
+    }  # Belts alone, of one photo
     for figure in ("top1", "macro"):
         low, high = result[figure]["interval"]
         assert low < result[figure]["difference"] < high
@@ -152,17 +164,23 @@ def test_a_paired_difference_counts_what_one_alone_got_right(predictions):
 
 def test_the_margin_of_one_share_and_of_a_mean_of_shares():
     assert margin95(40, 100) == pytest.approx(1.96 * np.sqrt(0.4 * 0.6 / 100))
-    assert margin95(np.array([40, 40]), np.array([100, 100])) == pytest.approx(margin95(40, 100) / np.sqrt(2))
+    assert margin95(np.array([40, 40]), np.array([100, 100])) == pytest.approx(
+        margin95(40, 100) / np.sqrt(2)
+    )
 
 
 def test_tables_without_a_common_photo_are_not_compared(predictions):
     with pytest.raises(ValueError, match="no photo in common"):
-        paired_difference(predictions.merge(COUNTS), predictions.merge(COUNTS).assign(id=predictions["id"] + 100))
+        paired_difference(
+            predictions.merge(COUNTS), predictions.merge(COUNTS).assign(id=predictions["id"] + 100)
+        )
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_logits_that_are_no_numbers_are_an_error_that_names_the_run(value):
     logits = np.zeros((2, 5), np.float32)
     logits[1, next(place for place, count in enumerate(TRAIN) if count)] = value
-    with pytest.raises(RunError, match=r"runs/mine: the network's answers are not finite numbers.*lower lr"):
+    with pytest.raises(
+        RunError, match=r"runs/mine: the network's answers are not finite numbers.*lower lr"
+    ):
         class_probabilities(logits, TRAIN, "runs/mine")

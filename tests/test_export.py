@@ -1,4 +1,6 @@
-"""A run exported to ONNX: one file that holds all it takes, and gives the answers that PyTorch gives."""
+"""A run exported to ONNX: one file that holds all it takes, and gives the answers that PyTorch
+gives.
+"""
 
 import functools
 import io
@@ -7,15 +9,12 @@ import re
 import runpy
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_photos import tiff
-from test_photos_as_seen import TRANSPARENT, png
 from torch import nn
 
 from fashion_tl import export
@@ -29,13 +28,16 @@ from fashion_tl.export import EXAMPLE, NEEDS, OLDEST_RUNTIME, export_onnx
 from fashion_tl.network.inference import photo_logits
 from fashion_tl.network.model import SavedModel, load_model
 from fashion_tl.predict import answers
+from tests import REPOSITORY
+from tests.test_photos import tiff
+from tests.test_photos_as_seen import TRANSPARENT, png
 
 WHY = f"to export, and to test what was: {how_to_install('onnx')}"
 onnxruntime = pytest.importorskip("onnxruntime", reason=WHY)
 pytest.importorskip("onnxscript", reason=WHY)
 
 TOLERANCE = 1e-4  # of a probability
-DOCUMENT = Path(__file__).parents[1] / "docs" / "onnx.md"
+DOCUMENT = REPOSITORY / "docs" / "onnx.md"
 
 
 def command(*words):
@@ -64,7 +66,9 @@ def shares(exported, test_photos):
 def small_model(**sizes):
     """A saved model of one convolution, for sizes to be tried."""
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(3), nn.Flatten(1), nn.Linear(36, 3))
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(3), nn.Flatten(1), nn.Linear(36, 3)
+    )
     config = Config("direct", flip_test=True, **sizes)
     return SavedModel(model, ("Shirts", "Belts", "Ties"), (5, 0, 5), config)
 
@@ -83,10 +87,15 @@ def test_its_answers_on_the_test_photos_are_those_of_the_run(tiny_run, shares):
     own, classes = tiny_run.predictions, np.array(load_model(tiny_run.model_path).classes)
     assert len(own) == len(shares) > 100
     assert (classes[shares.argmax(1)] == own["top1"]).all()
-    assert np.abs(np.sort(shares)[:, :-6:-1] - own[[f"p{k}" for k in range(1, 6)]].to_numpy()).max() < TOLERANCE
+    assert (
+        np.abs(np.sort(shares)[:, :-6:-1] - own[[f"p{k}" for k in range(1, 6)]].to_numpy()).max()
+        < TOLERANCE
+    )
 
 
-def test_its_probabilities_are_those_of_pytorch_for_a_batch_of_any_size(tiny_run, exported, test_photos):
+def test_its_probabilities_are_those_of_pytorch_for_a_batch_of_any_size(
+    tiny_run, exported, test_photos
+):
     expected = of_pytorch(load_model(tiny_run.model_path), test_photos[:7])
     for n in (1, 2, 7):
         (shares,) = exported.run(None, {"photos": test_photos[:n]})
@@ -105,7 +114,10 @@ def test_the_file_says_what_it_takes_and_holds_classes_sizes_and_settings(tiny_r
     assert (photos.name, photos.type, photos.shape[1:]) == ("photos", "tensor(uint8)", [80, 60, 3])
     assert (shares.name, shares.type, shares.shape[1:]) == ("probabilities", "tensor(float)", [8])
     assert isinstance(photos.shape[0], str)  # any
-    about = {name: json.loads(value) for name, value in exported.get_modelmeta().custom_metadata_map.items()}
+    about = {
+        name: json.loads(value)
+        for name, value in exported.get_modelmeta().custom_metadata_map.items()
+    }
     assert about["classes"] == list(load_model(tiny_run.model_path).classes)
     assert (about["stored_size"], about["image_size"]) == ([80, 60], [32, 32])
     assert Config(**about["config"]) == tiny_run.config
@@ -117,8 +129,13 @@ def test_the_file_says_what_it_takes_and_holds_classes_sizes_and_settings(tiny_r
     [((40, 30), (64, 48)), ((40, 32), (40, 32)), ((80, 60), (53, 37)), ((40, 60), (64, 32))],
     ids=["enlarged", "as they are", "shrunk", "both"],
 )
-def test_photos_are_resized_as_in_training_which_an_export_leaves_as_it_was(tmp_path, stored_size, image_size):
-    saved, photos = small_model(stored_size=stored_size, image_size=image_size), photos_of(stored_size)
+def test_photos_are_resized_as_in_training_which_an_export_leaves_as_it_was(
+    tmp_path, stored_size, image_size
+):
+    saved, photos = (
+        small_model(stored_size=stored_size, image_size=image_size),
+        photos_of(stored_size),
+    )
     expected = of_pytorch(saved, photos)
     batches._constant.cache_clear()  # as in a fresh process, where an export may be what comes first
     session = onnxruntime.InferenceSession(export_onnx(saved, tmp_path / "model.onnx"))
@@ -140,7 +157,9 @@ def test_it_goes_where_it_is_told_to_go(tiny_run, tmp_path, monkeypatch, capsys)
 
 
 @pytest.mark.parametrize("package", ["onnxscript", "onnx"])
-def test_without_the_packages_for_it_the_error_says_what_to_install(tiny_run, tmp_path, monkeypatch, capsys, package):
+def test_without_the_packages_for_it_the_error_says_what_to_install(
+    tiny_run, tmp_path, monkeypatch, capsys, package
+):
     for name in [name for name in sys.modules if name.split(".")[0] == "onnxscript"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
@@ -155,7 +174,9 @@ def test_what_torch_can_not_export_is_an_error_that_names_the_sizes(tmp_path, mo
         raise RuntimeError("no ONNX function for aten._upsample_bilinear2d_aa")
 
     monkeypatch.setattr(torch.onnx, "export", refuse)
-    with pytest.raises(ExportError, match=r"stored_size.*\(80, 60\).*image_size.*\(53, 37\).*no ONNX function"):
+    with pytest.raises(
+        ExportError, match=r"stored_size.*\(80, 60\).*image_size.*\(53, 37\).*no ONNX function"
+    ):
         export_onnx(small_model(stored_size=(80, 60), image_size=(53, 37)), tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []
 
@@ -187,7 +208,9 @@ def product(width, height, mode="RGB"):
     picture = Image.fromarray(np.where(shape[..., None], colour * 255, 255).astype(np.uint8))
     if mode in ("RGBA", "LA", "PA"):
         picture.putalpha(Image.fromarray((shape * 255).astype(np.uint8)))
-        picture = Image.composite(picture, Image.new("RGBA", picture.size), picture.getchannel("A"))  # on hidden black
+        picture = Image.composite(
+            picture, Image.new("RGBA", picture.size), picture.getchannel("A")
+        )  # on hidden black
     if mode == "PA":
         return picture.quantize(64)
     if mode == "I;16":
@@ -202,7 +225,15 @@ def photos_that_people_have(folder):
         exif = Image.Exif()
         exif[0x0112] = number
         product(900, 1200).save(folder / f"turned {number}.jpg", quality=90, exif=exif)
-    for width, height in [(60, 80), (61, 83), (333, 77), (1203, 901), (2000, 300), (120, 1999), (7, 5)]:
+    for width, height in [
+        (60, 80),
+        (61, 83),
+        (333, 77),
+        (1203, 901),
+        (2000, 300),
+        (120, 1999),
+        (7, 5),
+    ]:
         product(width, height).save(folder / f"{width}x{height}.jpg", quality=95)
         product(width, height).save(folder / f"{width}x{height}.png")
     for mode in ("RGBA", "LA", "PA", "L", "I;16", "1", "P"):
@@ -213,11 +244,15 @@ def photos_that_people_have(folder):
     product(900, 1200, "L").save(folder / "grey.jpg")
     product(900, 1200, "RGBA").save(folder / "cut out.webp")
     product(900, 1200, "I;16").save(folder / "scan.tif")
-    product(900, 1200, "RGBA").save(folder / "moving.gif", save_all=True, append_images=[product(900, 1200)])
+    product(900, 1200, "RGBA").save(
+        folder / "moving.gif", save_all=True, append_images=[product(900, 1200)]
+    )
     (folder / "white is zero.tif").write_bytes(tiff(bytes(range(240)) * 40, 16, 0))
     (folder / "12 bits.tif").write_bytes(tiff(bytes(range(240)) * 30, 12, 1))
     for kind, (bits, colours, pixel, transparent) in TRANSPARENT.items():
-        pixels = (pixel + bytes(len(pixel))) * (60 * 80 * (3 if colours else 1) * bits // 16 // len(pixel))
+        pixels = (pixel + bytes(len(pixel))) * (
+            60 * 80 * (3 if colours else 1) * bits // 16 // len(pixel)
+        )
         (folder / f"transparent {kind}.png").write_bytes(png(bits, colours, pixels, transparent))
     hole = product(900, 1200, "I;16")
     hole.save(folder / "grey with a hole.png", transparency=0)
@@ -230,7 +265,9 @@ def photos_that_people_have(folder):
 
 
 def lines_of_the_document():
-    (first, *_) = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    (first, *_) = re.findall(
+        r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL
+    )
     return first
 
 
@@ -245,7 +282,9 @@ assert not any(name.startswith(("fashion_tl", "torch")) for name in sys.modules)
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
-def test_the_lines_of_the_document_give_the_answers_of_predict_for_photos_as_people_have_them(tmp_path):
+def test_the_lines_of_the_document_give_the_answers_of_predict_for_photos_as_people_have_them(
+    tmp_path,
+):
     saved = small_model(stored_size=(80, 60), image_size=(64, 48))
     saved.model[0].weight.data *= 3  # so that small changes of a photo change the answer
     saved.model[-1].weight.data *= 5
@@ -253,17 +292,23 @@ def test_the_lines_of_the_document_give_the_answers_of_predict_for_photos_as_peo
     export_onnx(saved, tmp_path / "model.onnx")
     (tmp_path / "lines.py").write_text(lines_of_the_document(), encoding="utf-8")
     words = [sys.executable, "-I", "-c", RUN_THE_LINES]
-    printed = subprocess.run(words, cwd=tmp_path, capture_output=True, encoding="utf-8", check=True).stdout.splitlines()
+    printed = subprocess.run(
+        words, cwd=tmp_path, capture_output=True, encoding="utf-8", check=True
+    ).stdout.splitlines()
     shares = json.loads((tmp_path / "probabilities.json").read_text())
     assert len(printed) == len(photos) == len(shares) > 30
     rows = list(answers(saved, photos))
     for photo, row, line in zip(photos, rows, printed, strict=True):
-        assert row["error"] is None and line == f"photos/{photo.name}: {row['top1']} ({row['p1']:.1%})"
+        assert (
+            row["error"] is None and line == f"photos/{photo.name}: {row['top1']} ({row['p1']:.1%})"
+        )
         for place in (1, 2):
             share = shares[photo.name][saved.classes.index(row[f"top{place}"])]
             assert abs(share - row[f"p{place}"]) < TOLERANCE, photo.name
     naive = [np.asarray(Image.open(photo).convert("RGB").resize((60, 80))) for photo in photos]
-    off = np.abs(of_pytorch(saved, np.stack(naive)) - [shares[photo.name] for photo in photos]).max(1)
+    off = np.abs(of_pytorch(saved, np.stack(naive)) - [shares[photo.name] for photo in photos]).max(
+        1
+    )
     assert (off > 0.01).mean() > 0.5 and off.max() > 0.3  # so a careless way is seen here
 
 
@@ -273,29 +318,42 @@ def test_the_document_and_the_file_hold_the_same_lines(exported):
     assert json.loads(exported.get_modelmeta().custom_metadata_map["example"]) == lines
 
 
-def test_one_oldest_onnxruntime_is_named_everywhere_and_it_reads_what_is_written(exported, tiny_run):
+def test_one_oldest_onnxruntime_is_named_everywhere_and_it_reads_what_is_written(
+    exported, tiny_run
+):
     import onnx
 
     oldest = ".".join(map(str, OLDEST_RUNTIME))
     assert f"onnxruntime {oldest} or newer" in NEEDS
-    assert f"< {OLDEST_RUNTIME}:" in lines_of_the_document() and f"**{oldest} or newer**" in DOCUMENT.read_text("utf-8")
+    assert (
+        f"< {OLDEST_RUNTIME}:" in lines_of_the_document()
+        and f"**{oldest} or newer**" in DOCUMENT.read_text("utf-8")
+    )
     model = onnx.load(tiny_run.folder / "model.onnx", load_external_data=False)
-    assert model.ir_version <= 10 and [opset.version <= 21 for opset in model.opset_import] == [True]  # 1.18's
+    assert model.ir_version <= 10 and [opset.version <= 21 for opset in model.opset_import] == [
+        True
+    ]  # 1.18's
 
 
 @pytest.mark.parametrize("version", ["1.17.3", "1.8.0", "0.9"])
 def test_an_onnxruntime_that_is_too_old_is_refused_in_plain_words(tmp_path, monkeypatch, version):
     monkeypatch.setitem(sys.modules, "onnxruntime", SimpleNamespace(__version__=version))
-    with pytest.raises(SystemExit, match=rf"model.onnx needs onnxruntime 1.18 or newer, and this is {version}"):
+    with pytest.raises(
+        SystemExit, match=rf"model.onnx needs onnxruntime 1.18 or newer, and this is {version}"
+    ):
         runpy.run_path(str(EXAMPLE))
-    with pytest.raises(ExportError, match=rf"onnxruntime {version} can't read .* pip install 'onnxruntime>=1.18'"):
+    with pytest.raises(
+        ExportError, match=rf"onnxruntime {version} can't read .* pip install 'onnxruntime>=1.18'"
+    ):
         export_onnx(small_model(), tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_without_onnxruntime_the_file_is_written_all_the_same(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    assert export_onnx(small_model(stored_size=(40, 32), image_size=(40, 32)), tmp_path / "model.onnx").is_file()
+    assert export_onnx(
+        small_model(stored_size=(40, 32), image_size=(40, 32)), tmp_path / "model.onnx"
+    ).is_file()
 
 
 @pytest.mark.parametrize("fault", ["other answers", "no answers"])

@@ -4,11 +4,9 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
-from test_training import EVEN, batches, run, same, settings, small_network
 
 from fashion_tl import files, runs
 from fashion_tl.errors import RunError, WriteError
@@ -16,8 +14,9 @@ from fashion_tl.files import draft, lock, make_once, replacing
 from fashion_tl.network import training
 from fashion_tl.recipes import make_config
 from fashion_tl.runs import create_run
+from tests import REPOSITORY
+from tests.test_training import EVEN, batches, run, same, settings, small_network
 
-FAULTS = Path(__file__).with_name("faults.py")
 DATA = {"name": "some", "photos": 6, "fingerprint": "1"}
 WEIGHTS = {"name": "random weights", "fingerprint": None}
 locks = pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks")
@@ -26,9 +25,13 @@ locks = pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks")
 @pytest.fixture(scope="module")
 def rows():
     """The rows of the quick faults by their first column, in a process of their own: they fork."""
-    done = subprocess.run([sys.executable, FAULTS, "quick"], capture_output=True, text=True)
+    words = [sys.executable, "-m", "tests.checks.faults", "quick"]
+    done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    return {what: (how_often, lost) for what, how_often, lost in json.loads(done.stdout.splitlines()[-1])}
+    return {
+        what: (how_often, lost)
+        for what, how_often, lost in json.loads(done.stdout.splitlines()[-1])
+    }
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="it forks")
@@ -101,7 +104,10 @@ def test_where_there_are_no_locks_each_process_writes_in_a_folder_of_its_own(tmp
 def test_a_file_that_cannot_be_written_is_named_and_what_was_there_is_kept(tmp_path):
     file = tmp_path / "file"
     file.write_text("before")
-    with pytest.raises(WriteError, match=r"file can't be written \(no room\)"), replacing(file) as temporary:
+    with (
+        pytest.raises(WriteError, match=r"file can't be written \(no room\)"),
+        replacing(file) as temporary,
+    ):
         temporary.write_text("half")
         raise OSError("no room")
     assert names(tmp_path) == ["file"] and file.read_text() == "before"
@@ -114,7 +120,9 @@ def test_the_same_process_may_start_its_run_again_as_a_notebook_does(tmp_path):
 
 
 @locks
-def test_a_run_that_another_process_is_at_is_refused_and_free_when_that_has_ended(tmp_path, monkeypatch):
+def test_a_run_that_another_process_is_at_is_refused_and_free_when_that_has_ended(
+    tmp_path, monkeypatch
+):
     create_run(tmp_path / "run", make_config("direct"), DATA, WEIGHTS)
     monkeypatch.setattr(runs, "_held", {})  # as another process sees it
     with pytest.raises(RunError, match="run: another process is at this run"):
@@ -123,13 +131,19 @@ def test_a_run_that_another_process_is_at_is_refused_and_free_when_that_has_ende
     for handle in runs._held.values():  # as the kernel does when that process ends
         os.close(handle)
     runs._held.clear()
-    assert create_run(tmp_path / "run", make_config("direct"), DATA, WEIGHTS).config == make_config("direct")
+    assert create_run(tmp_path / "run", make_config("direct"), DATA, WEIGHTS).config == make_config(
+        "direct"
+    )
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, WriteError])
 @pytest.mark.parametrize("where", ["train_epoch", "_save_checkpoint"])
-def test_stopped_before_its_first_checkpoint_the_same_call_starts_from_where_it_did(where, error, monkeypatch):
-    """A notebook's cell that is run again must not go on from a network that has learned an epoch, or half of one."""
+def test_stopped_before_its_first_checkpoint_the_same_call_starts_from_where_it_did(
+    where, error, monkeypatch
+):
+    """A notebook's cell that is run again must not go on from a network that has learned an epoch,
+    or half of one.
+    """
     config, model = settings(epochs=2), small_network()
     history, trained = run(config)
     function = getattr(training, where)
@@ -144,7 +158,9 @@ def test_stopped_before_its_first_checkpoint_the_same_call_starts_from_where_it_
             training.fit(model, batches(config), batches(config, 20, 1), config, EVEN)
     assert same(model.state_dict(), small_network().state_dict())
     again, weights = run(config, model=model)
-    assert same(weights, trained) and torch.equal(*(torch.tensor(h["train_loss"]) for h in (history, again)))
+    assert same(weights, trained) and torch.equal(
+        *(torch.tensor(h["train_loss"]) for h in (history, again))
+    )
 
 
 def test_ctrl_c_amid_a_librarys_writing_stays_ctrl_c_and_leaves_what_was_there(tmp_path):
@@ -160,7 +176,10 @@ def test_ctrl_c_amid_a_librarys_writing_stays_ctrl_c_and_leaves_what_was_there(t
         temporary.write_text("half")
         with Library():
             raise KeyboardInterrupt
-    assert names(tmp_path) == ["checkpoint.pt"] and (tmp_path / "checkpoint.pt").read_text() == "earlier"
+    assert (
+        names(tmp_path) == ["checkpoint.pt"]
+        and (tmp_path / "checkpoint.pt").read_text() == "earlier"
+    )
 
 
 def test_what_a_process_left_that_was_killed_when_all_was_made_is_cleaned_up(tmp_path):

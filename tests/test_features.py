@@ -1,4 +1,6 @@
-"""Frozen parts run once, and quick ways of running: the same results, in float32, to the tolerances stated."""
+"""Frozen parts run once, and quick ways of running: the same results, in float32, to the tolerances
+stated.
+"""
 
 import shutil
 
@@ -31,7 +33,14 @@ COLUMNS = ["train_loss", "train_accuracy", "val_loss", "val_accuracy", "val_cros
 
 
 def settings(**changes):
-    defaults = {"epochs": 3, "batch_size": 8, "lr": 0.001, "image_size": (32, 32), "precision": "fp32", "flip": False}
+    defaults = {
+        "epochs": 3,
+        "batch_size": 8,
+        "lr": 0.001,
+        "image_size": (32, 32),
+        "precision": "fp32",
+        "flip": False,
+    }
     return Config("fc_only", **(defaults | changes))
 
 
@@ -46,7 +55,9 @@ TRAIN, VAL = np.arange(20), np.arange(20, 30)
 
 def network(photos, freeze=freeze_all_but_head):
     model = build_network(CLASSES, None, Config("direct"))
-    update_bn(photo_batches(photos, TRAIN, LABELS[TRAIN], settings()).in_order(torch.device("cpu")), model)
+    update_bn(
+        photo_batches(photos, TRAIN, LABELS[TRAIN], settings()).in_order(torch.device("cpu")), model
+    )
     freeze(model)
     return model
 
@@ -65,7 +76,12 @@ def cached(photos, tmp_path):
     def features(model, photos=photos, **changes):
         frozen, _ = split_frozen(model)
         return frozen_features(
-            frozen, photos, np.arange(len(photos)), photo_digests(photos), settings(**changes), tmp_path
+            frozen,
+            photos,
+            np.arange(len(photos)),
+            photo_digests(photos),
+            settings(**changes),
+            tmp_path,
         )
 
     return features
@@ -78,7 +94,10 @@ def test_a_head_on_cached_features_learns_as_through_the_frozen_backbone(photos,
     history = fit(whole, *parts(photos, config), config, EVEN).history
     features, head = cached(part), split_frozen(part)[1]
     quick = fit(
-        head, *(feature_batches(features, rows, LABELS[rows], config) for rows in (TRAIN, VAL)), config, EVEN
+        head,
+        *(feature_batches(features, rows, LABELS[rows], config) for rows in (TRAIN, VAL)),
+        config,
+        EVEN,
     ).history
     np.testing.assert_allclose(quick[COLUMNS], history[COLUMNS], rtol=1e-4)
     val = parts(photos, config)[1]
@@ -93,11 +112,19 @@ def test_the_rest_learns_from_what_the_frozen_first_children_leave_as_in_the_who
     frozen, learning = split_frozen(part)
     assert len(frozen) == 5
     quick = fit(
-        learning, *(through(frozen, batches, "fp32") for batches in parts(photos, config)), config, EVEN
+        learning,
+        *(through(frozen, batches, "fp32") for batches in parts(photos, config)),
+        config,
+        EVEN,
     ).history
     np.testing.assert_allclose(quick[COLUMNS], history[COLUMNS], rtol=1e-3)
-    for name, tensor in part.state_dict().items():  # the network itself has learned, but for its first children
-        assert torch.equal(tensor, before[name]) == (name.split(".")[0] in ("conv1", "bn1", "layer1")), name
+    for (
+        name,
+        tensor,
+    ) in part.state_dict().items():  # the network itself has learned, but for its first children
+        assert torch.equal(tensor, before[name]) == (
+            name.split(".")[0] in ("conv1", "bn1", "layer1")
+        ), name
         if tensor.is_floating_point():
             torch.testing.assert_close(tensor, whole.state_dict()[name], rtol=1e-3, atol=1e-4)
 
@@ -108,7 +135,8 @@ def test_a_network_with_its_batchnorms_folded_gives_the_same_logits(photos, mode
     assert not [m for m in quick.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     with torch.inference_mode():
         logits, others = model.eval()(inputs), quick(inputs)
-    # The variances that a random network takes from 20 photos are close to 0 here and there, and magnify rounding.
+    # The variances that a random network takes from 20 photos are close to 0 here and there, and
+    # magnify rounding.
     assert (others - logits).abs().max() < 1e-3 * logits.abs().max()
 
 
@@ -120,7 +148,10 @@ def test_a_convolution_learns_the_same_as_a_matrix_product(kernel, stride, heigh
     plain = torch.nn.Conv2d(6, 10, kernel, stride, kernel // 2)
     ours = Conv(6, 10, kernel, stride, kernel // 2)
     ours.load_state_dict(plain.state_dict())
-    inputs = [torch.randn(2, 6, height, 7, generator=torch.Generator().manual_seed(1)).requires_grad_() for _ in "ab"]
+    inputs = [
+        torch.randn(2, 6, height, 7, generator=torch.Generator().manual_seed(1)).requires_grad_()
+        for _ in "ab"
+    ]
     one, other = plain(inputs[0]), ours(inputs[1])
     small = other.shape[2] * other.shape[3] <= Conv.SMALL
     assert ("Convolution" in other.grad_fn.name()) == (kernel == 3 and not small)
@@ -138,7 +169,8 @@ def test_features_are_computed_once_and_then_read(cached, model, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "change", ["weights", "statistics", "size", "normalisation", "precision", "flip", "photo", "order"]
+    "change",
+    ["weights", "statistics", "size", "normalisation", "precision", "flip", "photo", "order"],
 )
 def test_a_stale_cache_is_never_used(change, cached, model, photos, tmp_path):
     before = np.array(cached(model))
@@ -152,13 +184,19 @@ def test_a_stale_cache_is_never_used(change, cached, model, photos, tmp_path):
         others[7, 3, 3] ^= 255
         after = cached(model, others if change == "photo" else photos[::-1].copy())
     else:
-        changes = {"size": {"image_size": (40, 32)}, "normalisation": {"mean": (0.5, 0.5, 0.5)}, "flip": {"flip": True}}
+        changes = {
+            "size": {"image_size": (40, 32)},
+            "normalisation": {"mean": (0.5, 0.5, 0.5)},
+            "flip": {"flip": True},
+        }
         after = cached(model, **changes.get(change, {"precision": "bf16"}))
     assert len(list(tmp_path.iterdir())) == 2
     assert not np.array_equal(before, after)
 
 
-def test_an_interrupted_cache_leaves_nothing_and_the_next_one_is_whole(cached, model, tmp_path, monkeypatch):
+def test_an_interrupted_cache_leaves_nothing_and_the_next_one_is_whole(
+    cached, model, tmp_path, monkeypatch
+):
     def stops(*args, **options):
         yield torch.zeros(8, 2048)
         raise KeyboardInterrupt
@@ -179,7 +217,9 @@ def test_with_flips_each_photo_has_two_views_and_training_draws_one_of_them(cach
     cpu = torch.device("cpu")
     plain = torch.cat([inputs for inputs, _ in batches.in_order(cpu)])
     assert torch.equal(plain, torch.from_numpy(both[TRAIN, 0]))
-    drawn = torch.cat([batches.prepare(inputs) for inputs, _ in batches.shuffled(0, 0, cpu)]).numpy()
+    drawn = torch.cat(
+        [batches.prepare(inputs) for inputs, _ in batches.shuffled(0, 0, cpu)]
+    ).numpy()
     kinds = [(drawn[:, None] == both[None, :, view]).all(2).any(1).sum() for view in (0, 1)]
     assert sum(kinds) == 20 and min(kinds) > 3
 
@@ -194,12 +234,18 @@ def test_a_cache_folder_that_cannot_be_written_is_named(photos, model, tmp_path)
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match=r"file: the features can't be written"):
         digests = photo_digests(photos[TRAIN])
-        frozen_features(split_frozen(model)[0], photos, TRAIN, digests, settings(), tmp_path / "file")
+        frozen_features(
+            split_frozen(model)[0], photos, TRAIN, digests, settings(), tmp_path / "file"
+        )
 
 
 def test_compiled_or_where_it_cannot_be_the_outputs_are_the_same(photos, monkeypatch, capsys):
-    small = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8), torch.nn.ReLU(), torch.nn.Flatten())
-    batches = photo_batches(photos, TRAIN, LABELS[TRAIN], settings())  # 8, 8 and 4: the last is not compiled
+    small = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8), torch.nn.ReLU(), torch.nn.Flatten()
+    )
+    batches = photo_batches(
+        photos, TRAIN, LABELS[TRAIN], settings()
+    )  # 8, 8 and 4: the last is not compiled
     plain = forward(small, batches, "fp32")
     monkeypatch.setattr(inference, "COMPILE_FROM", 0)
     if shutil.which("g++") or shutil.which("clang++"):

@@ -20,18 +20,32 @@ NAMES = ["Shirts", "Perfume and Body Mist", "Heels"]
 COUNTS = pd.DataFrame({"label": NAMES, "train": [900, 7, 0], "test": [400, 0, 3]})
 PHOTOS = np.random.default_rng(0).integers(0, 256, (3, 80, 60, 3), dtype=np.uint8)
 PREDICTIONS = pd.DataFrame(
-    {"label": NAMES, "top1": ["Shirts", "Heels", "Heels"], "p1": [0.9, 0.61, 0.4], "loss": [0.1, 4.2, 0.9]}
+    {
+        "label": NAMES,
+        "top1": ["Shirts", "Heels", "Heels"],
+        "p1": [0.9, 0.61, 0.4],
+        "loss": [0.1, 4.2, 0.9],
+    }
 )
 PER_CLASS = COUNTS.assign(correct=[300, 0, 0], accuracy=[0.75, np.nan, 0.0])
 PAIRS = pd.DataFrame(
-    {"true": ["Heels", "Shirts"], "predicted": ["Flats", "Tops"], "count": [3, 9], "share": [0.5, 0.1]}
+    {
+        "true": ["Heels", "Shirts"],
+        "predicted": ["Flats", "Tops"],
+        "count": [3, 9],
+        "share": [0.5, 0.1],
+    }
 )
 
 
 def history(epochs: int = 4, best: int = 3, val: bool = True) -> pd.DataFrame:
     epoch = np.arange(1, epochs + 1)
-    table = pd.DataFrame({"epoch": epoch, "train_loss": 2 / epoch, "train_accuracy": 1 - 0.5 / epoch})
-    table = table.assign(val_loss=3 / epoch, val_accuracy=1 - 0.6 / epoch, val_cross_entropy=2.5 / epoch)
+    table = pd.DataFrame(
+        {"epoch": epoch, "train_loss": 2 / epoch, "train_accuracy": 1 - 0.5 / epoch}
+    )
+    table = table.assign(
+        val_loss=3 / epoch, val_accuracy=1 - 0.6 / epoch, val_cross_entropy=2.5 / epoch
+    )
     if not val:
         table[["val_loss", "val_accuracy", "val_cross_entropy"]] = np.nan
     return table.assign(best=epoch == best)
@@ -41,17 +55,23 @@ def classes(n: int) -> pd.DataFrame:
     """A long tail: the last class has no training photo, the one before it no test photo."""
     train = [*(4000 // (place + 1) for place in range(n - 1)), 0]
     test = [*(2000 // (place + 2) + 1 for place in range(n - 2)), 0, 1]
-    return pd.DataFrame({"label": [f"Class number {i}" for i in range(n)], "train": train, "test": test})
+    return pd.DataFrame(
+        {"label": [f"Class number {i}" for i in range(n)], "train": train, "test": test}
+    )
 
 
 DRAWN = {
     "class_distribution": lambda: figures.class_distribution(COUNTS, SOURCE),
-    "class_weights_chart": lambda: figures.class_weights_chart(NAMES, [900, 7, 0], [0.9, 7.5, 0], "$w_c = 1$", SOURCE),
+    "class_weights_chart": lambda: figures.class_weights_chart(
+        NAMES, [900, 7, 0], [0.9, 7.5, 0], "$w_c = 1$", SOURCE
+    ),
     "photo_grid": lambda: figures.photo_grid(PHOTOS, NAMES, "Photos", SOURCE),
     "loss_curves": lambda: figures.loss_curves(history(), "Loss", SOURCE),
     "sample_predictions": lambda: figures.sample_predictions(PHOTOS, PREDICTIONS, "Some", SOURCE),
     "largest_losses": lambda: figures.largest_losses(PHOTOS, PREDICTIONS, "Worst", SOURCE),
-    "largest_losses, none": lambda: figures.largest_losses(PHOTOS[:0], PREDICTIONS.head(0), "Worst", SOURCE),
+    "largest_losses, none": lambda: figures.largest_losses(
+        PHOTOS[:0], PREDICTIONS.head(0), "Worst", SOURCE
+    ),
     "per_class_accuracy": lambda: figures.per_class_accuracy(PER_CLASS, "Accuracy", SOURCE),
     "confused_pairs": lambda: figures.confused_pairs(PAIRS, "Mistakes", SOURCE),
     "confused_pairs, none": lambda: figures.confused_pairs(PAIRS.head(0), "Mistakes", SOURCE),
@@ -86,20 +106,29 @@ def test_source_stands_at_the_bottom_and_nothing_is_outside_the_figure(name):
     below = [ax.get_tightbbox().y0 for ax in figure.axes] or [figure.bbox.y1]
     assert 0 < source.y0 < source.y1 < min(below)
     drawn = figure.get_tightbbox()
-    assert drawn.x0 >= 0 and drawn.x1 <= figure.get_figwidth() and drawn.y1 <= figure.get_figheight()
+    assert (
+        drawn.x0 >= 0 and drawn.x1 <= figure.get_figwidth() and drawn.y1 <= figure.get_figheight()
+    )
 
 
 def test_dollars_in_a_class_name_are_dollars_and_no_formula():
-    figure = figures.class_distribution(COUNTS.assign(label=[r"a$\foo$b", "US$5 to US$10", "Heels"]), SOURCE)
+    figure = figures.class_distribution(
+        COUNTS.assign(label=[r"a$\foo$b", "US$5 to US$10", "Heels"]), SOURCE
+    )
     figure.draw_without_rendering()  # would raise for a formula that can't be parsed
     labels = [label for ax in figure.axes for label in ax.get_yticklabels()]
-    assert [label.get_text().replace(r"\$", "$") for label in labels] == [r"a$\foo$b", "US$5 to US$10", "Heels"]
+    assert [label.get_text().replace(r"\$", "$") for label in labels] == [
+        r"a$\foo$b",
+        "US$5 to US$10",
+        "Heels",
+    ]
     assert not any(cbook.is_math_text(label.get_text()) for label in labels)
 
 
 LONG = {
     "category paths": [
-        f"Clothing, Shoes & Jewelry > Women > Clothing > {end}" for end in ("Dresses", "Tops", "Skirts")
+        f"Clothing, Shoes & Jewelry > Women > Clothing > {end}"
+        for end in ("Dresses", "Tops", "Skirts")
     ],
     "one long among short ones": ["Shirts", "x" * 200, "Tops"],
     "200 that differ at the end": [f"{'Donaudampfschiff' * 12}{n:04}" for n in range(200)],
@@ -113,12 +142,21 @@ LONG = {
 @pytest.mark.parametrize("names", LONG.values(), ids=LONG)
 def test_long_names_are_shortened_told_apart_and_leave_half_of_each_panel_to_the_marks(names):
     table = pd.DataFrame({"label": names, "train": 900, "test": 10})
-    pairs = pd.DataFrame({"true": names[:12], "predicted": names[-12:][::-1], "count": 3, "share": 0.5})
-    drawn = [figures.class_distribution(table, SOURCE), figures.confused_pairs(pairs, "Mistakes", SOURCE)]
+    pairs = pd.DataFrame(
+        {"true": names[:12], "predicted": names[-12:][::-1], "count": 3, "share": 0.5}
+    )
+    drawn = [
+        figures.class_distribution(table, SOURCE),
+        figures.confused_pairs(pairs, "Mistakes", SOURCE),
+    ]
     for figure, rows in zip(drawn, (len(names), min(12, len(names))), strict=True):
         assert len(set(row_names(figure))) == len(row_names(figure)) == rows
         whole = figure.get_tightbbox()
-        assert whole.x0 >= 0 and whole.x1 <= figure.get_figwidth() and max(figure.get_size_inches()) <= 15
+        assert (
+            whole.x0 >= 0
+            and whole.x1 <= figure.get_figwidth()
+            and max(figure.get_size_inches()) <= 15
+        )
         for ax in figure.axes:
             labels = max(label.get_window_extent().width for label in ax.get_yticklabels())
             assert labels <= 0.45 * figure.bbox.width / len(figure.axes)
@@ -136,12 +174,21 @@ def test_long_names_under_photos_are_shortened_and_stay_under_their_own_photo(na
         words = [[text.get_window_extent() for text in ax.texts] for ax in figure.axes]
         assert not any(a.overlaps(b) for one, two in pairwise(words) for a in one for b in two)
         whole = figure.get_tightbbox()
-        assert whole.x0 >= 0 and whole.x1 <= figure.get_figwidth() and max(figure.get_size_inches()) <= 15
+        assert (
+            whole.x0 >= 0
+            and whole.x1 <= figure.get_figwidth()
+            and max(figure.get_size_inches()) <= 15
+        )
 
 
 def test_a_shortened_name_keeps_its_beginning_and_what_tells_it_from_the_others():
     path = "Clothing, Shoes & Jewelry > Women > Clothing > "
-    names = ["Shirts", f"{path}Dresses > Casual", f"{path}Tops > Casual", f"{path}Dresses, long {'and longer ' * 9}"]
+    names = [
+        "Shirts",
+        f"{path}Dresses > Casual",
+        f"{path}Tops > Casual",
+        f"{path}Dresses, long {'and longer ' * 9}",
+    ]
     assert shorten(names, len, 30) == {
         "Shirts": "Shirts",
         names[1]: "Clothing,…g > Dresses > Casual",
@@ -170,7 +217,12 @@ def test_an_arrow_points_from_the_true_class_also_between_names_written_from_rig
         f"{mark}Shirts{mark} → {mark}حقيبة",
         f"{mark}حقيبة{mark} → {mark}שמלה",
     ]
-    assert row_names(figures.class_distribution(COUNTS.assign(label=["حقيبة", "שמלה", "a"]), SOURCE))[0] == "حقيبة"
+    assert (
+        row_names(figures.class_distribution(COUNTS.assign(label=["حقيبة", "שמלה", "a"]), SOURCE))[
+            0
+        ]
+        == "حقيبة"
+    )
 
 
 @pytest.mark.parametrize("n", [6, 60, 142])
@@ -182,12 +234,16 @@ def test_every_class_has_its_row_and_rows_do_not_overlap(n):
     weights = np.where(table["train"] > 0, 50 / (table["train"] + 1), 0)
     drawn = [
         figures.class_distribution(table, SOURCE),
-        figures.class_weights_chart(list(table["label"]), table["train"].to_numpy(), weights, "$w$", SOURCE),
+        figures.class_weights_chart(
+            list(table["label"]), table["train"].to_numpy(), weights, "$w$", SOURCE
+        ),
         figures.per_class_accuracy(accuracy, "Accuracy", SOURCE),
     ]
     for figure in drawn:
         panels = [ax.get_yticklabels() for ax in figure.axes]
-        assert sorted(label.get_text() for labels in panels for label in labels) == sorted(table["label"])
+        assert sorted(label.get_text() for labels in panels for label in labels) == sorted(
+            table["label"]
+        )
         for labels in panels:
             boxes = [label.get_window_extent() for label in labels]
             assert all(upper.y0 >= lower.y1 - 1 for upper, lower in pairwise(boxes))
@@ -195,9 +251,13 @@ def test_every_class_has_its_row_and_rows_do_not_overlap(n):
 
 
 def test_long_source_and_title_are_wrapped():
-    figure = figures.photo_grid(PHOTOS, NAMES, "A title of many words " * 9, "a source of many words " * 20)
+    figure = figures.photo_grid(
+        PHOTOS, NAMES, "A title of many words " * 9, "a source of many words " * 20
+    )
     drawn = figure.get_tightbbox()
-    assert drawn.x1 <= figure.get_figwidth() and drawn.y0 >= 0 and drawn.y1 <= figure.get_figheight()
+    assert (
+        drawn.x1 <= figure.get_figwidth() and drawn.y0 >= 0 and drawn.y1 <= figure.get_figheight()
+    )
 
 
 def test_distribution_marks_classes_without_training_or_test_photo():
@@ -227,6 +287,23 @@ def test_weights_are_sorted_by_photos_and_weight_zero_is_marked():
     assert r"$w_c = \sqrt{N / n_c}$" in words(figure)
 
 
+@pytest.mark.parametrize("shape", [(2048, 8), (8, 2048), (500, 1)])
+def test_photos_of_any_shape_make_a_figure_of_bounded_size(shape):
+    photos = np.zeros((18, *shape, 3), np.uint8)
+    figure = figures.photo_grid(photos, ["Shirts"] * 18, "Photos", SOURCE)
+    assert max(figure.get_size_inches()) < 16
+    assert all(min(ax.get_window_extent().size) > 30 for ax in figure.axes)
+
+
+def test_photos_up_to_three_times_as_high_as_wide_keep_their_shape():
+    for shape in ((90, 30), (30, 90), (80, 60)):
+        (ax,) = figures.photo_grid(
+            np.zeros((1, *shape, 3), np.uint8), ["Shirts"], "Photos", SOURCE
+        ).axes
+        box = ax.get_window_extent()
+        assert box.height / box.width == pytest.approx(shape[0] / shape[1])
+
+
 @pytest.mark.parametrize("n", [1, 6, 7, 24])
 def test_photo_grid_shows_each_photo_over_its_label(n):
     labels = ["Perfume and Body Mist"] * n
@@ -237,7 +314,9 @@ def test_photo_grid_shows_each_photo_over_its_label(n):
         box = ax.get_window_extent()
         assert box.height / box.width == pytest.approx(80 / 60)  # not stretched
     boxes = [ax.texts[0].get_window_extent() for ax in figure.axes]
-    assert sum(one.overlaps(other) for one in boxes for other in boxes) == n  # each only with itself
+    assert (
+        sum(one.overlaps(other) for one in boxes for other in boxes) == n
+    )  # each only with itself
 
 
 def test_predictions_are_told_apart_by_mark_and_colour():
@@ -245,7 +324,8 @@ def test_predictions_are_told_apart_by_mark_and_colour():
     right, wrong, _ = figure.axes
     assert [text.get_text() for text in right.texts] == ["✓ Shirts 90%"]
     assert (
-        " ".join(text.get_text() for text in wrong.texts).replace("\n", " ") == "✗ Heels 61% is Perfume and Body Mist"
+        " ".join(text.get_text() for text in wrong.texts).replace("\n", " ")
+        == "✗ Heels 61% is Perfume and Body Mist"
     )
     assert (right.texts[0].get_color(), wrong.texts[0].get_color()) == ("#009E73", "#D55E00")
     assert right.spines["left"].get_edgecolor() != wrong.spines["left"].get_edgecolor()
@@ -279,12 +359,17 @@ def test_loss_curves_of_one_epoch_and_without_validation():
     assert [tick for tick in figure.axes[0].get_xticks() if 0.5 < tick < 1.5] == [1]
     figure = figures.loss_curves(history(val=False), "Loss", SOURCE)
     assert "validation" not in words(figure)
-    assert points(figure, "*") == [(3, pytest.approx(2 / 3)), (3, pytest.approx(100 * (1 - 0.5 / 3)))]
+    assert points(figure, "*") == [
+        (3, pytest.approx(2 / 3)),
+        (3, pytest.approx(100 * (1 - 0.5 / 3))),
+    ]
 
 
 def test_accuracy_tells_learnable_few_shot_unlearned_and_unmeasured_classes_apart():
     names = ["Many", "Few", "Best", "Unlearned", "Unmeasured", "Neither"]
-    table = pd.DataFrame({"label": names, "train": [51, 50, 99, 0, 8, 0], "test": [4, 10, 2, 3, 0, 0]})
+    table = pd.DataFrame(
+        {"label": names, "train": [51, 50, 99, 0, 8, 0], "test": [4, 10, 2, 3, 0, 0]}
+    )
     table = table.assign(correct=[2, 1, 2, 0, 0, 0], accuracy=[0.5, 0.1, 1, 0, np.nan, np.nan])
     figure = figures.per_class_accuracy(table, "Accuracy", SOURCE)
     assert row_names(figure) == ["Best", "Many", "Few", "Unlearned", "Unmeasured", "Neither"]
@@ -293,7 +378,9 @@ def test_accuracy_tells_learnable_few_shot_unlearned_and_unmeasured_classes_apar
     assert [bool(bar.get_hatch()) for bar in bars] == [False, False, True]
     assert [row for _, row in points(figure, "x")] == [3, 5]
     assert [row for _, row in points(figure, "+")] == [4, 5]
-    assert "2/4" in words(figure) and "Mean of the 3 classes with training and test photos: 53.3%" in words(figure)
+    assert "2/4" in words(
+        figure
+    ) and "Mean of the 3 classes with training and test photos: 53.3%" in words(figure)
 
 
 def test_confused_pairs_are_sorted_with_count_and_share():
@@ -305,7 +392,9 @@ def test_confused_pairs_are_sorted_with_count_and_share():
 
 def test_nothing_to_show_is_said_in_words():
     assert "No photo was taken for one of another class" in words(DRAWN["confused_pairs, none"]())
-    assert "No test photo is of a class that can be learned" in words(DRAWN["largest_losses, none"]())
+    assert "No test photo is of a class that can be learned" in words(
+        DRAWN["largest_losses, none"]()
+    )
     unlearned = figures.per_class_accuracy(PER_CLASS.assign(train=0), "Accuracy", SOURCE)
     assert "Mean of the 0 classes with training and test photos: –." in words(unlearned)
 
@@ -313,20 +402,38 @@ def test_nothing_to_show_is_said_in_words():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: figures.class_distribution(COUNTS.drop(columns="test"), SOURCE), "counts lacks the column test"),
+        (
+            lambda: figures.class_distribution(COUNTS.drop(columns="test"), SOURCE),
+            "counts lacks the column test",
+        ),
         (lambda: figures.class_distribution(COUNTS.head(0), SOURCE), "counts has no rows"),
         (lambda: figures.class_distribution(COUNTS, SOURCE, top=0), "top is 0"),
-        (lambda: figures.class_weights_chart(NAMES, [1, 2], [1, 1], "", SOURCE), "3 classes, 2 counts"),
+        (
+            lambda: figures.class_weights_chart(NAMES, [1, 2], [1, 1], "", SOURCE),
+            "3 classes, 2 counts",
+        ),
         (lambda: figures.class_weights_chart([], [], [], "", SOURCE), "0 classes"),
         (lambda: figures.photo_grid(PHOTOS, NAMES[:2], "", SOURCE), "3 photos and words for 2"),
         (lambda: figures.photo_grid(PHOTOS[:0], [], "", SOURCE), "0 photos"),
-        (lambda: figures.photo_grid(np.repeat(PHOTOS, 9, axis=0), ["a"] * 27, "", SOURCE), "1 to 24"),
+        (
+            lambda: figures.photo_grid(np.repeat(PHOTOS, 9, axis=0), ["a"] * 27, "", SOURCE),
+            "1 to 24",
+        ),
         (lambda: figures.photo_grid(PHOTOS / 255, NAMES, "", SOURCE), "uint8"),
-        (lambda: figures.sample_predictions(PHOTOS, PREDICTIONS.head(2), "", SOURCE), "3 photos and words for 2"),
-        (lambda: figures.largest_losses(PHOTOS, PREDICTIONS.drop(columns="loss"), "", SOURCE), "lacks the column loss"),
+        (
+            lambda: figures.sample_predictions(PHOTOS, PREDICTIONS.head(2), "", SOURCE),
+            "3 photos and words for 2",
+        ),
+        (
+            lambda: figures.largest_losses(PHOTOS, PREDICTIONS.drop(columns="loss"), "", SOURCE),
+            "lacks the column loss",
+        ),
         (lambda: figures.loss_curves(history(best=9), "", SOURCE), "one best epoch, not 0"),
         (lambda: figures.per_class_accuracy(COUNTS, "", SOURCE), "correct, accuracy"),
-        (lambda: figures.confused_pairs(PAIRS.drop(columns="share"), "", SOURCE), "pairs lacks the column share"),
+        (
+            lambda: figures.confused_pairs(PAIRS.drop(columns="share"), "", SOURCE),
+            "pairs lacks the column share",
+        ),
     ],
 )
 def test_bad_input_is_named(call, message):
@@ -369,10 +476,15 @@ def test_user_settings_neither_change_a_figure_nor_are_changed(tmp_path):
 
 def test_import_needs_no_pyplot_and_no_torch():
     code = "import sys, fashion_tl.reporting.figures; print({'matplotlib.pyplot', 'torch'} & set(sys.modules))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+        == "set()\n"
+    )
 
 
-@pytest.mark.parametrize("first", ["", "import matplotlib.pyplot as plt\n"], ids=["alone", "with pyplot"])
+@pytest.mark.parametrize(
+    "first", ["", "import matplotlib.pyplot as plt\n"], ids=["alone", "with pyplot"]
+)
 def test_a_notebook_shows_a_returned_figure_once(first, monkeypatch, tmp_path):
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     code = first + (

@@ -1,4 +1,6 @@
-"""Letters that DejaVu Sans lacks: drawn with a font of this machine, or it is said once which font to install."""
+"""Letters that DejaVu Sans lacks: drawn with a font of this machine, or it is said once which font
+to install.
+"""
 
 import warnings
 
@@ -30,7 +32,9 @@ def forget() -> None:
 
 @pytest.fixture
 def install(tmp_path, monkeypatch):
-    """``install(name, letters)``: a font of boxes for these letters alone, which matplotlib's own list lacks."""
+    """``install(name, letters)``: a font of boxes for these letters alone, which matplotlib's own
+    list lacks.
+    """
     builder = pytest.importorskip("fontTools.fontBuilder")
     pen = pytest.importorskip("fontTools.pens.ttGlyphPen")
 
@@ -74,7 +78,9 @@ def test_a_font_installed_after_matplotlib_made_its_list_is_used(install, capsys
 
 
 def test_the_figure_is_drawn_with_it(install, tmp_path):
-    boxes = figures.save(figures.class_distribution(counts("Shirts", CHINESE), "Data"), tmp_path / "boxes.png")
+    boxes = figures.save(
+        figures.class_distribution(counts("Shirts", CHINESE), "Data"), tmp_path / "boxes.png"
+    )
     forget()
     install("Made Up Sans", CHINESE)
     figure = figures.class_distribution(counts("Shirts", CHINESE), "Data")
@@ -98,7 +104,11 @@ def test_fonts_in_colours_are_passed_over_where_matplotlib_would_draw_nothing(in
 
 def test_a_damaged_font_file_is_no_obstacle(tmp_path, monkeypatch):
     (tmp_path / "damaged.ttf").write_bytes(b"no font")
-    monkeypatch.setattr(fonts, "findSystemFonts", lambda: [str(tmp_path / "damaged.ttf"), str(tmp_path / "gone.ttf")])
+    monkeypatch.setattr(
+        fonts,
+        "findSystemFonts",
+        lambda: [str(tmp_path / "damaged.ttf"), str(tmp_path / "gone.ttf")],
+    )
     assert fonts.family(CHINESE) == ["DejaVu Sans"]
 
 
@@ -120,7 +130,9 @@ def test_without_a_font_it_is_said_which_one_to_install(name, script, font, pack
     assert f"such as {font} " in said and f"apt-get install {package})" in said
 
 
-def test_it_is_said_once_for_each_script_whatever_is_drawn_and_matplotlib_warns_of_no_letter(tmp_path, capsys):
+def test_it_is_said_once_for_each_script_whatever_is_drawn_and_matplotlib_warns_of_no_letter(
+    tmp_path, capsys
+):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for names in ((CHINESE, HINDI), (f"{CHINESE}裤", "👗"), (CHINESE, "שמלה")):
@@ -130,7 +142,11 @@ def test_it_is_said_once_for_each_script_whatever_is_drawn_and_matplotlib_warns_
             assert figure._repr_png_()  # as a notebook shows it
     said = capsys.readouterr().out.splitlines()
     scripts = sorted(line.split(" has all ")[1].split(" of ")[0] for line in said)
-    assert scripts == ["Chinese, Japanese or Korean letters", "Devanagari letters", "emoji or symbols"]
+    assert scripts == [
+        "Chinese, Japanese or Korean letters",
+        "Devanagari letters",
+        "emoji or symbols",
+    ]
 
 
 def test_other_warnings_are_not_kept_back():

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from PIL.JpegImagePlugin import JpegImageFile
-from scale_photos import FULL, MEAN, MOST, decode_whole, differences, enlarge
 
 from fashion_tl.data.photos import decode
+from tests.checks.scale_photos import FULL, MEAN, MOST, decode_whole, differences, enlarge
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,9 @@ def decoded_sizes(monkeypatch):
 
 
 @pytest.mark.parametrize(("stored", "decoded"), [((224, 168), (270, 360)), ((80, 60), (135, 180))])
-def test_a_full_size_photo_is_decoded_at_a_quarter_or_an_eighth(contents, decoded_sizes, stored, decoded):
+def test_a_full_size_photo_is_decoded_at_a_quarter_or_an_eighth(
+    contents, decoded_sizes, stored, decoded
+):
     assert decode(contents[0], stored).shape == (*stored, 3)
     assert set(decoded_sizes) == {decoded}
     decoded_sizes.clear()
@@ -40,7 +42,10 @@ def test_a_full_size_photo_is_decoded_at_a_quarter_or_an_eighth(contents, decode
 @pytest.mark.parametrize("stored", [(181, 60), (300, 300), (721, 540), (1440, 1080), (1500, 1100)])
 def test_it_is_never_decoded_at_less_than_the_size_asked_for(contents, decoded_sizes, stored):
     assert decode(contents[0], stored).shape == (*stored, 3)
-    assert all(width >= min(stored[1], 1080) and height >= min(stored[0], 1440) for width, height in decoded_sizes)
+    assert all(
+        width >= min(stored[1], 1080) and height >= min(stored[0], 1440)
+        for width, height in decoded_sizes
+    )
 
 
 @pytest.mark.parametrize("stored", [(80, 60), (224, 168), (400, 300)])

@@ -1,11 +1,12 @@
-"""The program fits the machine it is on: its processors, its other programs, its devices, its consoles."""
+"""The program fits the machine it is on: its processors, its other programs, its devices, its
+consoles.
+"""
 
 import io
 import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import loky.backend.context
 import nbformat
@@ -21,8 +22,7 @@ from fashion_tl.errors import ConfigError
 from fashion_tl.files import as_path
 from fashion_tl.network.inference import pick_device
 from fashion_tl.threads import threads_by_load
-
-ROOT = Path(__file__).resolve().parents[1]
+from tests import REPOSITORY
 
 
 def python(code: str, *words: object, **environment: str | None) -> subprocess.CompletedProcess:
@@ -37,7 +37,10 @@ SHOW = "import fashion_tl, os, sys; print(os.environ.get('GOMP_SPINCOUNT'), 'tor
 
 
 def test_the_package_tells_torchs_threads_to_wait_politely_before_torch_is_loaded():
-    assert python(SHOW, GOMP_SPINCOUNT=None, OMP_WAIT_POLICY=None).stdout.split() == ["10000", "False"]
+    assert python(SHOW, GOMP_SPINCOUNT=None, OMP_WAIT_POLICY=None).stdout.split() == [
+        "10000",
+        "False",
+    ]
 
 
 @pytest.mark.parametrize("own", [{"GOMP_SPINCOUNT": "7"}, {"OMP_WAIT_POLICY": "ACTIVE"}])
@@ -46,7 +49,9 @@ def test_a_users_own_setting_of_how_threads_wait_stays(own):
     assert shown[0] == own.get("GOMP_SPINCOUNT", "None")
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("0[123]*.ipynb")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted((REPOSITORY / "notebooks").glob("0[123]*.ipynb")), ids=lambda path: path.stem
+)
 def test_a_notebook_imports_the_package_before_torch(path):
     first = next(cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "code")
     assert first.index("import fashion_tl") < first.index("import torch")
@@ -54,7 +59,9 @@ def test_a_notebook_imports_the_package_before_torch(path):
 
 @pytest.fixture
 def quota(monkeypatch, tmp_path):
-    """``quota(text)``: from now on this process is in a container whose ``cpu.max`` says so, on 64 processors."""
+    """``quota(text)``: from now on this process is in a container whose ``cpu.max`` says so, on 64
+    processors.
+    """
 
     def set_quota(text: str) -> None:
         file = tmp_path / "cpu.max"
@@ -62,13 +69,18 @@ def quota(monkeypatch, tmp_path):
         own = open
         monkeypatch.setattr(
             "builtins.open",
-            lambda name, *rest, **more: own(file if str(name) == "/sys/fs/cgroup/cpu.max" else name, *rest, **more),
+            lambda name, *rest, **more: own(
+                file if str(name) == "/sys/fs/cgroup/cpu.max" else name, *rest, **more
+            ),
         )
         exists = os.path.exists
         monkeypatch.setattr(
             os.path,
             "exists",
-            lambda name: ("cgroup" not in str(name) and exists(name)) or str(name) == "/sys/fs/cgroup/cpu.max",
+            lambda name: (
+                ("cgroup" not in str(name) and exists(name))
+                or str(name) == "/sys/fs/cgroup/cpu.max"
+            ),
         )
         monkeypatch.setattr(os, "cpu_count", lambda: 64)
         monkeypatch.setattr(loky.backend.context, "_cpu_count_affinity_set", lambda: set(range(64)))
@@ -78,7 +90,8 @@ def quota(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("cpu_max", "processors"), [("200000 100000\n", 2), ("150000 100000\n", 2), ("max 100000\n", 64)]
+    ("cpu_max", "processors"),
+    [("200000 100000\n", 2), ("150000 100000\n", 2), ("max 100000\n", 64)],
 )
 def test_a_containers_quota_decides_how_many_processes_decode(quota, cpu_max, processors):
     quota(cpu_max)
@@ -141,9 +154,15 @@ def test_a_training_beside_a_busy_program_takes_fewer_threads_and_says_so_once(c
         assert steps(adapt, clock, free=2.0) == 2
         assert capsys.readouterr().out == ""
         assert steps(adapt, clock, free=1.2) == 1
-        assert capsys.readouterr().out == "NOTE: other programs are busy; going on with 1 of 2 threads\n"
+        assert (
+            capsys.readouterr().out
+            == "NOTE: other programs are busy; going on with 1 of 2 threads\n"
+        )
         assert steps(adapt, clock, free=2.0) == 2
-        assert capsys.readouterr().out == "NOTE: processors are free again; going on with 2 of 2 threads\n"
+        assert (
+            capsys.readouterr().out
+            == "NOTE: processors are free again; going on with 2 of 2 threads\n"
+        )
         steps(adapt, clock, free=0.1)
     assert torch.get_num_threads() == 2  # what comes after it has all again
 
@@ -173,7 +192,9 @@ def test_no_workers_at_all_is_an_error_that_names_the_setting(sample_root, tmp_p
         decode_photos(open_root(sample_root), [1], cache=tmp_path, workers=workers)
 
 
-@pytest.mark.parametrize("device", ["tpu", "gpu", "cpu:0:1", "cuda:x", "CPU ", "xla", "cuda:-1", "meta"])
+@pytest.mark.parametrize(
+    "device", ["tpu", "gpu", "cpu:0:1", "cuda:x", "CPU ", "xla", "cuda:-1", "meta"]
+)
 def test_a_device_that_does_not_exist_is_named_in_one_line(monkeypatch, device):
     monkeypatch.setenv("FASHION_TL_DEVICE", device)
     with pytest.raises(
@@ -236,6 +257,19 @@ def test_a_console_of_any_encoding_gets_every_line(encoding, monkeypatch):
     assert stream.buffer.getvalue().decode(encoding).startswith("FC only ")
 
 
+def test_a_line_said_while_a_bar_is_drawn_stands_on_a_line_of_its_own(monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    with machine.progress(total=5, desc="training", mininterval=0) as bar:
+        bar.update(2)
+        machine.say("NOTE: other programs are busy")
+        bar.update(3)
+    drawn = [line.rpartition("\r")[2] for line in terminal.getvalue().split("\n")]
+    assert "NOTE: other programs are busy" in drawn and "training: 100%" in drawn[-2]
+
+
 COMMANDS = """
 import sys
 from fashion_tl.__main__ import main
@@ -251,7 +285,9 @@ SMALL = "--set lr=.01 --set image_size=32x32"
 
 
 def test_commands_end_well_in_a_log_file_that_is_not_utf8(make_root, tmp_path):
-    """From the first line to the last figure, with class names and a folder that ASCII lacks, and no progress bars."""
+    """From the first line to the last figure, with class names and a folder that ASCII lacks, and
+    no progress bars.
+    """
     kinds = ["Trägerkleid", "衬衫", "Юбка 👗"]
     root = make_root([(n + 1, 2012 + n // 3 % 2, kinds[n % 3]) for n in range(24)])
     out = tmp_path / "Läufe – 衬衫"
@@ -270,5 +306,8 @@ def test_a_user_without_a_home_folder_is_told_what_to_write(monkeypatch, tmp_pat
 
 def test_one_photo_at_a_time_is_refused_where_batchnorm_could_not_learn(sample_root, tmp_path):
     settings = {"batch_size": 1, "epochs": 1, "image_size": (32, 32)}
-    with pytest.raises(ConfigError, match="batch_size=1 with image_size=32x32: BatchNorm can't learn from one value"):
+    with pytest.raises(
+        ConfigError,
+        match="batch_size=1 with image_size=32x32: BatchNorm can't learn from one value",
+    ):
         run_approach("direct", sample_root, "none", tmp_path / "run", **settings)

@@ -1,4 +1,5 @@
-"""The network: weights that fit or are refused, freezing that freezes, heads that can be swapped."""
+"""The network: weights that fit or are refused, freezing that freezes, heads that can be
+swapped."""
 
 import json
 import pickle
@@ -46,7 +47,9 @@ def photos(n=6):
 
 
 def train_one_epoch(model):
-    config = Config("direct", epochs=1, lr=0.1, warmup_epochs=0, weight_decay=0.01, precision="fp32")
+    config = Config(
+        "direct", epochs=1, lr=0.1, warmup_epochs=0, weight_decay=0.01, precision="fp32"
+    )
     fit(model, photos(), photos(3), config, [1.0, 1.0, 1.0])
 
 
@@ -55,7 +58,9 @@ def copy_of(model):
 
 
 def changed(before, model):
-    return {name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])}
+    return {
+        name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])
+    }
 
 
 def test_only_the_head_moves_when_all_but_the_head_is_frozen():
@@ -101,7 +106,9 @@ def test_swapping_the_head_from_20_to_142_classes_keeps_the_body():
     model = build_network(20, None, Config("direct"))
     before = copy_of(model)
     replace_head(model, 142)
-    body = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith("fc.")}
+    body = {
+        name: tensor for name, tensor in model.state_dict().items() if not name.startswith("fc.")
+    }
     assert all(torch.equal(before[name], tensor) for name, tensor in body.items())
     assert model.eval()(torch.zeros(1, 3, 32, 32)).shape == (1, 142)
 
@@ -114,7 +121,8 @@ def test_the_same_seed_gives_the_same_network():
 
 def test_half_precision_safetensors_are_accepted_and_become_float32(tmp_path, imagenet_like):
     save_file(
-        {k: v.half() if v.is_floating_point() else v for k, v in imagenet_like.items()}, tmp_path / "w.safetensors"
+        {k: v.half() if v.is_floating_point() else v for k, v in imagenet_like.items()},
+        tmp_path / "w.safetensors",
     )
     model = build_network(7, tmp_path / "w.safetensors", Config("direct"))
     assert torch.equal(model.conv1.weight, imagenet_like["conv1.weight"].half().float())
@@ -124,26 +132,34 @@ def test_half_precision_safetensors_are_accepted_and_become_float32(tmp_path, im
 def test_a_pth_file_is_accepted(tmp_path, imagenet_like):
     torch.save(imagenet_like, tmp_path / "w.pth")
     assert torch.equal(
-        build_network(7, tmp_path / "w.pth", Config("direct")).conv1.weight, imagenet_like["conv1.weight"]
+        build_network(7, tmp_path / "w.pth", Config("direct")).conv1.weight,
+        imagenet_like["conv1.weight"],
     )
 
 
 def test_weights_of_another_network_are_refused_and_the_tensors_named(tmp_path):
     save_file(resnet18(weights=None).state_dict(), tmp_path / "resnet18.safetensors")
     with pytest.raises(
-        WeightsError, match=r"resnet18.safetensors does not fit ResNet-50: layer1\.0\.conv3\.weight is missing"
+        WeightsError,
+        match=r"resnet18.safetensors does not fit ResNet-50: layer1\.0\.conv3\.weight is missing",
     ):
         build_network(7, tmp_path / "resnet18.safetensors", Config("direct"))
 
 
 def test_a_tensor_of_the_wrong_shape_is_named(tmp_path, imagenet_like):
-    save_file(imagenet_like | {"conv1.weight": torch.zeros(64, 3, 3, 3)}, tmp_path / "w.safetensors")
-    with pytest.raises(WeightsError, match=r"conv1\.weight is \(64, 3, 3, 3\), not \(64, 3, 7, 7\)"):
+    save_file(
+        imagenet_like | {"conv1.weight": torch.zeros(64, 3, 3, 3)}, tmp_path / "w.safetensors"
+    )
+    with pytest.raises(
+        WeightsError, match=r"conv1\.weight is \(64, 3, 3, 3\), not \(64, 3, 7, 7\)"
+    ):
         build_network(7, tmp_path / "w.safetensors", Config("direct"))
 
 
 def test_weights_that_are_not_numbers_are_refused(tmp_path, imagenet_like):
-    save_file(imagenet_like | {"bn1.weight": torch.full((64,), float("nan"))}, tmp_path / "w.safetensors")
+    save_file(
+        imagenet_like | {"bn1.weight": torch.full((64,), float("nan"))}, tmp_path / "w.safetensors"
+    )
     with pytest.raises(WeightsError, match=r"bn1\.weight holds values that are not numbers"):
         build_network(7, tmp_path / "w.safetensors", Config("direct"))
 
@@ -163,7 +179,9 @@ def test_weights_that_are_not_numbers_are_refused(tmp_path, imagenet_like):
 def test_only_floating_point_numbers_are_weights(tmp_path, imagenet_like, strange):
     light = {name: torch.zeros(()).expand(tensor.shape) for name, tensor in imagenet_like.items()}
     torch.save(light | {"bn1.weight": strange}, tmp_path / "w.pth")
-    with pytest.raises(WeightsError, match=r"w\.pth .*: bn1\.weight holds values that are not numbers\. Give"):
+    with pytest.raises(
+        WeightsError, match=r"w\.pth .*: bn1\.weight holds values that are not numbers\. Give"
+    ):
         read_weights(tmp_path / "w.pth")
 
 
@@ -175,7 +193,10 @@ def test_tensors_without_a_name_are_refused(tmp_path, imagenet_like):
 
 def test_a_pth_that_would_unpack_to_gigabytes_is_refused(tmp_path):
     torch.save({"conv1.weight": torch.zeros(64, 3, 7, 7)}, tmp_path / "w.pth")
-    with zipfile.ZipFile(tmp_path / "w.pth") as archive, zipfile.ZipFile(tmp_path / "tight.pth", "w", 8) as tight:
+    with (
+        zipfile.ZipFile(tmp_path / "w.pth") as archive,
+        zipfile.ZipFile(tmp_path / "tight.pth", "w", 8) as tight,
+    ):
         for name in archive.namelist():
             tight.writestr(name, archive.read(name))
     with pytest.raises(WeightsError, match=r"tight\.pth can't be read as weights"):
@@ -207,7 +228,9 @@ def test_a_damaged_file_is_refused(tmp_path):
 
 
 def test_missing_weights_name_the_three_ways_to_give_them(tmp_path):
-    with pytest.raises(WeightsError, match=r"no such weights: .*IMAGENET1K_V1.*\.safetensors.*none"):
+    with pytest.raises(
+        WeightsError, match=r"no such weights: .*IMAGENET1K_V1.*\.safetensors.*none"
+    ):
         build_network(7, tmp_path / "absent.pth", Config("direct"))
 
 
@@ -246,7 +269,11 @@ def test_a_saved_model_carries_its_classes_and_settings(tmp_path):
     model, config = build_network(2, None, Config("direct")).eval(), Config("direct")
     save_model(tmp_path / "m.safetensors", model, ("Shirts", "Belts"), [5, 0], config)
     saved = load_model(tmp_path / "m.safetensors")
-    assert saved.classes == ("Shirts", "Belts") and saved.fit_counts == (5, 0) and saved.config == config
+    assert (
+        saved.classes == ("Shirts", "Belts")
+        and saved.fit_counts == (5, 0)
+        and saved.config == config
+    )
     inputs = torch.randn(2, 3, 32, 32)
     with torch.inference_mode():
         assert torch.equal(saved.model(inputs), model(inputs))
@@ -269,7 +296,9 @@ def test_a_saved_model_with_a_value_that_is_no_number_is_refused(tmp_path, name)
     model = build_network(2, None, Config("direct"))
     model.state_dict()[name][0] = float("nan")
     save_model(tmp_path / "m.safetensors", model, ("Shirts", "Belts"), [5, 0], Config("direct"))
-    with pytest.raises(WeightsError, match=r"m\.safetensors is damaged: .* holds values that are not numbers"):
+    with pytest.raises(
+        WeightsError, match=r"m\.safetensors is damaged: .* holds values that are not numbers"
+    ):
         load_model(tmp_path / "m.safetensors")
 
 
@@ -279,7 +308,9 @@ def test_a_variance_below_zero_is_refused_in_weights_and_in_a_saved_model(tmp_pa
     torch.save(model.state_dict(), tmp_path / "w.pth")
     save_model(tmp_path / "m.safetensors", model, ("Shirts", "Belts"), [5, 0], Config("direct"))
     for read, name in ((read_weights, "w.pth"), (load_model, "m.safetensors")):
-        with pytest.raises(WeightsError, match=rf"{name} .*layer2\.0\.bn1\.running_var holds negative values"):
+        with pytest.raises(
+            WeightsError, match=rf"{name} .*layer2\.0\.bn1\.running_var holds negative values"
+        ):
             read(tmp_path / name)
 
 
@@ -296,7 +327,8 @@ def test_a_variance_below_zero_is_refused_in_weights_and_in_a_saved_model(tmp_pa
 )
 def test_a_saved_model_whose_parts_do_not_fit_together_is_refused(tmp_path, counts, config):
     state = {
-        name: values.contiguous() for name, values in build_network(2, None, Config("direct")).state_dict().items()
+        name: values.contiguous()
+        for name, values in build_network(2, None, Config("direct")).state_dict().items()
     }
     about = {"classes": ["Shirts", "Belts"], "train_counts": counts, "config": config}
     save_file(state, tmp_path / "m.safetensors", metadata={"fashion_tl": json.dumps(about)})

@@ -1,4 +1,6 @@
-"""The committed notebooks: as a reader finds them, and executed from their sources on a tiny sample."""
+"""The committed notebooks: as a reader finds them, and executed from their sources on a tiny
+sample.
+"""
 
 import io
 import json
@@ -32,7 +34,9 @@ from notebooks import execute
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = [ROOT / "notebooks" / f"{approach.notebook}.ipynb" for approach in APPROACHES.values()]
 FIRST = NOTEBOOKS[0]
-MARGIN = 0.1  # top-1 above that of always guessing the largest class; from random weights, in a minute
+MARGIN = (
+    0.1  # top-1 above that of always guessing the largest class; from random weights, in a minute
+)
 
 
 def code_cells(path):
@@ -40,7 +44,9 @@ def code_cells(path):
 
 
 def run_cells(path, names, **given):
-    """Run a notebook's cells of these names in one namespace, after its imports, parameters (as ``given``) and data."""
+    """Run a notebook's cells of these names in one namespace, after its imports, parameters (as
+    ``given``) and data.
+    """
     sources = {cell.id.split("-", 1)[1]: cell.source for cell in code_cells(path)}
     namespace = {}
     for name in ("imports", "parameters", "load", "start", *names):
@@ -59,8 +65,12 @@ def test_each_approach_has_its_notebook():
 def test_it_is_committed_executed_from_top_to_bottom_without_an_error(path):
     cells = code_cells(path)
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
-    assert not [output for cell in cells for output in cell.outputs if output.output_type == "error"]
-    assert sum("image/png" in output.get("data", {}) for cell in cells for output in cell.outputs) >= 9
+    assert not [
+        output for cell in cells for output in cell.outputs if output.output_type == "error"
+    ]
+    assert (
+        sum("image/png" in output.get("data", {}) for cell in cells for output in cell.outputs) >= 9
+    )
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -79,22 +89,34 @@ def test_it_says_something_before_each_cell_and_ends_with_three_exercises_and_th
     for before, cell in pairwise(cells):
         if cell.cell_type == before.cell_type == "code":  # but for a row of figures
             figure = re.fullmatch(r"gallery\.\w+\(\w+, \w+\)", cell.source)
-            assert figure or cell.source.startswith("# ") or cell.metadata.get("tags") == ["parameters"], cell.source
+            assert (
+                figure
+                or cell.source.startswith("# ")
+                or cell.metadata.get("tags") == ["parameters"]
+            ), cell.source
     told = next(cell.source for cell in cells if "## Exercises" in cell.source)
-    assert re.findall(r"^\d\.", told.partition("## Exercises")[2], flags=re.MULTILINE) == ["1.", "2.", "3."]
+    assert re.findall(r"^\d\.", told.partition("## Exercises")[2], flags=re.MULTILINE) == [
+        "1.",
+        "2.",
+        "3.",
+    ]
     assert [cell.source[:4] for cell in cells[-3:]] == ["# 1.", "# 2.", "# 3."]
 
 
 def test_the_figures_of_data_and_run_are_all_shown_in_some_notebook():
     shown = "".join(cell.source for path in NOTEBOOKS for cell in code_cells(path))
-    assert not [name for name in (*gallery.OF_DATA, *gallery.OF_RUN) if f"gallery.{name}(" not in shown]
+    assert not [
+        name for name in (*gallery.OF_DATA, *gallery.OF_RUN) if f"gallery.{name}(" not in shown
+    ]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_its_text_states_no_setting_as_a_fact(path):
-    """The label, the split and the class balance are settings: what they are in this run, cells print."""
+    """Label, split and class balance are settings: what they are in this run, cells print."""
     for cell in nbformat.read(path, 4).cells:
-        assert not re.search(r"(even|odd)[ -]years?", cell.source) or "default" in cell.source, cell.source
+        assert not re.search(r"(even|odd)[ -]years?", cell.source) or "default" in cell.source, (
+            cell.source
+        )
         assert "square root" not in cell.source, cell.source
 
 
@@ -105,9 +127,16 @@ def test_the_first_notebook_states_the_ceiling_on_record():
     assert f"the ceiling is {100 * facts['ceiling_top1']:.1f} %" in text
 
 
-@pytest.mark.parametrize("settings", [{}, {"label": "masterCategory", "split": "random:0.2", "balance_power": 1}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"label": "masterCategory", "split": "random:0.2", "balance_power": 1}]
+)
 def test_the_loss_by_hand_is_the_packages(settings, sample_root, tmp_path):
-    given = {"data_root": str(sample_root), "weights": "none", "out": tmp_path / "run", "settings": settings}
+    given = {
+        "data_root": str(sample_root),
+        "weights": "none",
+        "out": tmp_path / "run",
+        "settings": settings,
+    }
     found = run_cells(FIRST, ["weights", "by-hand-cell", "by-package-cell"], **given)
     assert [*found["by_hand"]] == ["none", "loss", "weighted mean", "logits"]
     assert found["by_package"] == pytest.approx(found["by_hand"], rel=1e-6)
@@ -116,7 +145,12 @@ def test_the_loss_by_hand_is_the_packages(settings, sample_root, tmp_path):
 
 def test_the_plain_loop_and_fit_give_the_same_losses(sample_root, tmp_path):
     settings = {"backbone": "resnet18", "image_size": (32, 32), "bad_rows": "recover"}
-    given = {"data_root": str(sample_root), "weights": "none", "out": tmp_path / "run", "settings": settings}
+    given = {
+        "data_root": str(sample_root),
+        "weights": "none",
+        "out": tmp_path / "run",
+        "settings": settings,
+    }
     cells = ["row", "prepare", "build", "lesson", "plain-loop", "fit-cell", "solution-3"]
     found = run_cells(FIRST, cells, **given)
     losses = found["fitted"].history["train_loss"]
@@ -127,16 +161,25 @@ def test_the_plain_loop_and_fit_give_the_same_losses(sample_root, tmp_path):
 
 def test_the_trained_network_says_of_one_photo_what_the_runs_table_says(sample_root, tmp_path):
     settings = {"backbone": "resnet18", "image_size": (32, 32), "lr": 0.01, "precision": "fp32"}
-    given = {"data_root": str(sample_root), "weights": "none", "out": tmp_path / "run", "settings": settings}
+    given = {
+        "data_root": str(sample_root),
+        "weights": "none",
+        "out": tmp_path / "run",
+        "settings": settings,
+    }
     cells = ["row", "prepare", "build", "train", "headline", "trained", "solution-1", "solution-2"]
     found = run_cells(FIRST, cells, **given | {"epochs": 2})
     np.testing.assert_allclose(found["now"][["p1", "p2"]], found["saved"][["p1", "p2"]], rtol=1e-3)
     assert found["now"]["top1"].item() == found["saved"]["top1"].item()
     accuracy, learnable = found["accuracy"], found["learnable"]
-    assert accuracy[accuracy.index.isin(learnable)].mean() == pytest.approx(found["run"].metrics["macro"])
+    assert accuracy[accuracy.index.isin(learnable)].mean() == pytest.approx(
+        found["run"].metrics["macro"]
+    )
 
 
-@pytest.mark.parametrize("path", [*NOTEBOOKS, ROOT / "notebooks" / "04_compare.ipynb"], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [*NOTEBOOKS, ROOT / "notebooks" / "04_compare.ipynb"], ids=lambda path: path.stem
+)
 def test_it_holds_no_path_of_a_machine(path):
     text = path.read_text()
     for private in (str(ROOT), str(Path.home()) + "/"):
@@ -145,7 +188,9 @@ def test_it_holds_no_path_of_a_machine(path):
         shown = [output.get("text", "") for output in cell.get("outputs", [])]
         shown += [output.get("data", {}).get("text/html", "") for output in cell.get("outputs", [])]
         for words in (cell.source, *shown):
-            assert not re.search(r"(?<![\w.<:/…])/\w+/", words), words  # an absolute path, of whatever machine
+            assert not re.search(r"(?<![\w.<:/…])/\w+/", words), (
+                words
+            )  # an absolute path, of whatever machine
 
 
 COMPARE = ROOT / "notebooks" / "04_compare.ipynb"
@@ -158,19 +203,23 @@ def test_the_comparison_is_committed_executed_as_the_result_files_have_it(tmp_pa
     for old, new in zip(code_cells(COMPARE), code_cells(copy), strict=True):
         assert len(old.source.splitlines()) <= 15
         assert texts(old) == texts(new), "run `make results`"
-    assert [cell.execution_count for cell in code_cells(COMPARE)] == list(range(1, len(code_cells(COMPARE)) + 1))
+    assert [cell.execution_count for cell in code_cells(COMPARE)] == list(
+        range(1, len(code_cells(COMPARE)) + 1)
+    )
     assert "88.17" in json.dumps(committed)
 
 
 def test_the_comparison_takes_every_figure_from_its_folder():
     """Its text states none, so that another folder of results is described as rightly."""
     for cell in nbformat.read(COMPARE, 4).cells:
-        figures = re.findall(r"\d[\d,.]* ?%", cell.source)
+        figures = re.findall(r"(?<![.\d])\d[\d,.]* ?%", cell.source)
         assert set(figures) <= {"95 %"}, cell.source  # the level of the intervals
 
 
 def texts(cell):
-    """What a cell says; without the sizes of charts, which depend on how large matplotlib's version finds a text."""
+    """What a cell says; without the sizes of charts, which depend on how large matplotlib's version
+    finds a text.
+    """
     said = [output.get("text") or output["data"].get("text/plain") for output in cell.outputs]
     return [text and re.sub(r"<Chart size \S+", "<Chart size", text) for text in said]
 
@@ -182,7 +231,8 @@ def drawn(tmp_path_factory):
 
 
 DRAWN = {"label": "masterCategory", "split": "random:0.2"}
-# Of each approach: its epochs and settings. From random weights a small network on small photos learns most in no time.
+# Of each approach: its epochs and settings. From random weights, a small network on small photos
+# learns most in a short time.
 TINY = {
     "fc_only": (12, {"image_size": [80, 60]}),
     "direct": (3, {"image_size": [48, 36]} | DRAWN),
@@ -192,10 +242,17 @@ TINY = {
 
 @pytest.fixture(scope="module")
 def executed(drawn, tmp_path_factory):
-    """All of them, parameters alone overridden: another backbone, and in one of them another label and split."""
+    """All of them, parameters alone overridden: another backbone, and in one of them another label
+    and split.
+    """
     out = tmp_path_factory.mktemp("executed")
     for approach, (epochs, settings) in TINY.items():
-        settings = {**APPROACHES[approach].from_random, **settings, "batch_size": 16, "backbone": "resnet18"}
+        settings = {
+            **APPROACHES[approach].from_random,
+            **settings,
+            "batch_size": 16,
+            "backbone": "resnet18",
+        }
         given = {"data_root": str(drawn), "weights": "none", "epochs": epochs, "settings": settings}
         execute.execute(approach, out, given)
     return out
@@ -205,7 +262,9 @@ def executed(drawn, tmp_path_factory):
 def test_executed_it_beats_guessing_and_the_loss_falls(executed, approach, drawn):
     for folder in execute.run_folders(approach, executed):
         run = open_run(folder)
-        counts = read_catalogue(open_root(drawn), label=run.config.label, split=run.config.split).counts
+        counts = read_catalogue(
+            open_root(drawn), label=run.config.label, split=run.config.split
+        ).counts
         guessing = counts["test"].max() / counts["test"].sum()
         assert run.metrics["top1"] > guessing + MARGIN, folder
         assert run.history["train_loss"].iloc[-1] < 0.7 * run.history["train_loss"].iloc[0]
@@ -216,7 +275,11 @@ def test_executed_it_leaves_its_figures_and_says_that_the_weights_are_random(exe
     names = {path.name for path in (executed / approach).rglob("*.png")}
     for training in APPROACHES[approach].trainings:
         suffix = TRAININGS[training].suffix
-        assert {f"loss_{suffix}.png", f"sample_results_{suffix}.png", f"per_class_{suffix}.png"} <= names
+        assert {
+            f"loss_{suffix}.png",
+            f"sample_results_{suffix}.png",
+            f"per_class_{suffix}.png",
+        } <= names
     notebook = (executed / f"{APPROACHES[approach].notebook}.ipynb").read_text()
     assert "RANDOM weights" in notebook and "made from" not in notebook
 
@@ -224,7 +287,10 @@ def test_executed_it_leaves_its_figures_and_says_that_the_weights_are_random(exe
 def test_executed_it_says_the_true_words_of_another_label_split_and_backbone(executed):
     cells = code_cells(executed / "02_direct.ipynb")
     said = "".join(output.get("text", "") for cell in cells for output in cell.outputs)
-    assert "The label is masterCategory" in said and "The split: a drawn 80% train, the other 20% test." in said
+    assert (
+        "The label is masterCategory" in said
+        and "The split: a drawn 80% train, the other 20% test." in said
+    )
     assert "ResNet-18 from random weights" in said and "odd years" not in said
 
 
@@ -255,24 +321,33 @@ def test_in_the_demo_a_download_is_tried_once_and_said_once(tmp_path, monkeypatc
     monkeypatch.setattr(weights, "_knock", lambda url: None)
     monkeypatch.setattr(execute, "execute", notebook)
     monkeypatch.setattr(execute, "summary", lambda runs, args, gentler: None)
-    monkeypatch.setattr(execute, "open_root", lambda *_: open_root(drawn))  # smaller than the one of the cache
+    monkeypatch.setattr(
+        execute, "open_root", lambda *_: open_root(drawn)
+    )  # smaller than the one of the cache
     monkeypatch.setattr(sys, "argv", ["execute.py", "--out", str(tmp_path)])
     with redirect_stdout(execute.Terminal(sys.stdout)):
         assert execute.main() == 0
     assert len(tried) == 1 and given == ["none"] * len(APPROACHES)
     out = capsys.readouterr().out
     assert out.count("The notebooks run on the built-in sample; DATA=PATH names other data.") == 1
-    assert out.count("NOTE") == out.count("RANDOM weights") == 1 and "could not be downloaded (no network)" in out
+    assert (
+        out.count("NOTE") == out.count("RANDOM weights") == 1
+        and "could not be downloaded (no network)" in out
+    )
 
 
-def test_on_other_data_a_download_that_fails_ends_it_before_a_notebook_starts(tmp_path, monkeypatch, make_root):
+def test_on_other_data_a_download_that_fails_ends_it_before_a_notebook_starts(
+    tmp_path, monkeypatch, make_root
+):
     def offline(*args, **kwargs):
         raise URLError("no network")
 
     monkeypatch.setattr(ResNet50_Weights, "get_state_dict", offline)
     monkeypatch.setattr(weights, "_knock", lambda url: None)
     root = make_root([(1, 2010, "Shirts")])
-    monkeypatch.setattr(sys, "argv", ["execute.py", "--out", str(tmp_path / "out"), "--data", str(root)])
+    monkeypatch.setattr(
+        sys, "argv", ["execute.py", "--out", str(tmp_path / "out"), "--data", str(root)]
+    )
     with pytest.raises(WeightsError, match="three ways"):
         execute.main()
     assert not (tmp_path / "out").exists()
@@ -300,23 +375,42 @@ def test_of_several_mistakes_the_first_is_named_settings_then_data_then_weights(
 
 def test_epochs_may_be_given_as_a_setting(tmp_path, monkeypatch, drawn):
     given = []
-    monkeypatch.setattr(execute, "execute", lambda approach, out, parameters: given.append(parameters))
+    monkeypatch.setattr(
+        execute, "execute", lambda approach, out, parameters: given.append(parameters)
+    )
     monkeypatch.setattr(execute, "summary", lambda runs, args, gentler: None)
-    words = f"--only direct --weights none --data {drawn} --set epochs=3 --set lr=0.01 --out {tmp_path}"
+    words = (
+        f"--only direct --weights none --data {drawn} --set epochs=3 --set lr=0.01 --out {tmp_path}"
+    )
     monkeypatch.setattr(sys, "argv", ["execute.py", *words.split()])
     assert execute.main() == 0
-    assert given[0]["epochs"] == 3 and given[0]["settings"]["lr"] == 0.01 and "epochs" not in given[0]["settings"]
+    assert (
+        given[0]["epochs"] == 3
+        and given[0]["settings"]["lr"] == 0.01
+        and "epochs" not in given[0]["settings"]
+    )
 
 
 def test_make_notebooks_passes_settings_on():
-    words = ["make", "-n", "-o", ".venv/.installed", "notebooks", "DATA=my photos", "SET=lr=0.01 image_size=64x48"]
+    words = [
+        "make",
+        "-n",
+        "-o",
+        ".venv/.installed",
+        "notebooks",
+        "DATA=my photos",
+        "SET=lr=0.01 image_size=64x48",
+    ]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
     given = shlex.split(done.stdout.replace("\\\n", ""))
-    assert [given[i + 1] for i, word in enumerate(given) if word == "--set"] == ["lr=0.01", "image_size=64x48"]
+    assert [given[i + 1] for i, word in enumerate(given) if word == "--set"] == [
+        "lr=0.01",
+        "image_size=64x48",
+    ]
     assert given[given.index("--data") + 1] == "my photos"
 
 
-def test_the_terminal_of_the_demo_shows_any_letter_and_a_note_once_and_leaves_no_blank_line_for_it():
+def test_the_demos_terminal_shows_any_letter_and_a_note_once_and_leaves_no_blank_line_for_it():
     stream = io.TextIOWrapper(io.BytesIO(), "ascii", newline="\n")
     terminal = execute.Terminal(stream)
     for words in ("NOTE: a", "Dürer · 2", "", "NOTE: a", "2", "NOTE: b", "2"):
@@ -342,5 +436,7 @@ def test_progress_bars_are_kept_as_a_terminal_would_show_them_in_the_end():
         ("stdout", "two\n"),
     ]
     outputs = [nbformat.v4.new_output("stream", name=name, text=text) for name, text in texts]
-    kept = execute.tidy([*outputs, nbformat.v4.new_output("display_data", data={"text/plain": "figure"})])
+    kept = execute.tidy(
+        [*outputs, nbformat.v4.new_output("display_data", data={"text/plain": "figure"})]
+    )
     assert [output.get("text") for output in kept] == ["a: 100%\n", "one\ntwo\n", None]

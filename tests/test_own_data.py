@@ -1,14 +1,16 @@
-"""Data as their owners have them go the whole way: loaded, trained on, and reported with their photos."""
+"""Data as their owners have them go the whole way: loaded, trained on, and reported with their
+photos.
+"""
 
 from pathlib import Path
 
 import pytest
-from conftest import jpeg, pattern
 
 from fashion_tl.__main__ import main
 from fashion_tl.data.dataset import load_data
 from fashion_tl.recipes import make_config
 from fashion_tl.runs import open_run
+from tests.conftest import jpeg, pattern
 
 SMALL = ["--set", "image_size=32x32", "--set", "precision=fp32", "--set", "lr=0.0001"]
 
@@ -25,7 +27,9 @@ def class_folders(folder: Path) -> Path:
 def ids_with_zeros(folder: Path) -> Path:
     (folder / "images").mkdir(parents=True)
     rows = [f"{n:06};{2000 + n // 2 % 2};{('Shirts', 'Shoes')[n % 2]}" for n in range(24)]
-    (folder / "styles.csv").write_bytes("\n".join(["ID;Year;ArticleType", *rows, "000099;2001;Shoes"]).encode("utf-16"))
+    (folder / "styles.csv").write_bytes(
+        "\n".join(["ID;Year;ArticleType", *rows, "000099;2001;Shoes"]).encode("utf-16")
+    )
     for number in range(24):
         (folder / "images" / f"{number:06}.JPEG").write_bytes(jpeg(pattern(number)))
     return folder
@@ -36,9 +40,28 @@ def ids_with_zeros(folder: Path) -> Path:
     [(class_folders, "test/Shirts/002", "24 of 25 rows are used; left out: no class folder: 1"),
      (ids_with_zeros, "000002", "24 of 25 rows are used; left out: missing image: 1")],
 )  # fmt: skip
-def test_a_run_keeps_the_ids_as_they_are_says_what_it_left_out_and_has_a_report(tmp_path, capsys, make, first, said):
+def test_a_run_keeps_the_ids_as_they_are_says_what_it_left_out_and_has_a_report(
+    tmp_path, capsys, make, first, said
+):
     root, run = str(make(tmp_path / "root")), str(tmp_path / "run")
-    assert main(["run", "fc_only", "--data", root, "--weights", "none", "--out", run, "--epochs", "1", *SMALL]) == 0
+    assert (
+        main(
+            [
+                "run",
+                "fc_only",
+                "--data",
+                root,
+                "--weights",
+                "none",
+                "--out",
+                run,
+                "--epochs",
+                "1",
+                *SMALL,
+            ]
+        )
+        == 0
+    )
     assert said in capsys.readouterr().out.splitlines()
     predictions = open_run(run).predictions
     assert predictions["id"].tolist()[0] == first and len(predictions) == 12
@@ -50,11 +73,17 @@ def test_a_run_keeps_the_ids_as_they_are_says_what_it_left_out_and_has_a_report(
 def test_loading_names_no_more_than_twenty_photos_that_cannot_be_decoded(tmp_path, capsys):
     root = ids_with_zeros(tmp_path / "root")
     rows = [f"{n:06};2000;Shirts" for n in range(100, 130)]
-    (root / "styles.csv").write_bytes((root / "styles.csv").read_bytes() + ("\n" + "\n".join(rows)).encode("utf-16-le"))
+    (root / "styles.csv").write_bytes(
+        (root / "styles.csv").read_bytes() + ("\n" + "\n".join(rows)).encode("utf-16-le")
+    )
     for number in range(100, 130):
         (root / "images" / f"{number:06}.JPEG").write_bytes(b"no photo")
     data = load_data(root, make_config("direct"))
     said = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("left out: images/0001") for line in said) == 20
     assert said[-1] == "24 of 55 rows are used; left out: undecodable image: 30, missing image: 1"
-    assert data.photos.ids.tolist() == data.catalogue.table["id"].tolist() == [f"{n:06}" for n in range(24)]
+    assert (
+        data.photos.ids.tolist()
+        == data.catalogue.table["id"].tolist()
+        == [f"{n:06}" for n in range(24)]
+    )

@@ -1,4 +1,6 @@
-"""The package installs like any other: what it needs is declared, and its wheel runs outside the clone."""
+"""The package installs like any other: what it needs is declared, and its wheel runs outside the
+clone.
+"""
 
 import ast
 import json
@@ -14,34 +16,50 @@ from email import message_from_bytes
 from pathlib import Path
 
 import pytest
-from installing import EXTRAS, PROJECT, REPOSITORY, bounds, build_wheel, check_output, fresh_environment, tracked
 from packaging.requirements import Requirement
 
 import fashion_tl
 from fashion_tl import runs
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.errors import how_to_install
+from tests import REPOSITORY
+from tests.checks.installing import (
+    EXTRAS,
+    PROJECT,
+    bounds,
+    build_wheel,
+    check_output,
+    fresh_environment,
+    tracked,
+)
 
 DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn"}  # where the module has another name
 GUIDE = REPOSITORY / "docs" / "kaggle-and-colab.md"
 
 
 def imported(node: ast.AST, is_inside: bool = False):
-    """The third-party packages that code imports, and whether each import stands inside a function."""
+    """The third-party packages that code imports, and whether each import stands inside a
+    function."""
     for child in ast.iter_child_nodes(node):
         names = []
         if isinstance(child, ast.Import):
             names = [alias.name for alias in child.names]
         elif isinstance(child, ast.ImportFrom):
             names = [child.module]
-        for module in {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"fashion_tl"}:
+        for module in (
+            {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"fashion_tl"}
+        ):
             yield DISTRIBUTIONS.get(module, module), is_inside
-        yield from imported(child, is_inside or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef))
+        yield from imported(
+            child, is_inside or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
+        )
 
 
 def all_imports() -> set[tuple[str, bool]]:
     package = REPOSITORY / "fashion_tl"
-    sources = set(package.rglob("*.py")) - set((package / "examples").iterdir())  # these are for others to copy
+    sources = set(package.rglob("*.py")) - set(
+        (package / "examples").iterdir()
+    )  # these are for others to copy
     return {pair for path in sources for pair in imported(ast.parse(path.read_text("utf-8")))}
 
 
@@ -90,7 +108,11 @@ def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel):
 
 def test_the_wheel_says_what_it_needs_and_brings_a_command(wheel):
     with zipfile.ZipFile(wheel) as archive:
-        read = {name.split("/")[-1]: archive.read(name) for name in archive.namelist() if ".dist-info/" in name}
+        read = {
+            name.split("/")[-1]: archive.read(name)
+            for name in archive.namelist()
+            if ".dist-info/" in name
+        }
     about = message_from_bytes(read["METADATA"])
     assert about["Version"] == fashion_tl.__version__
     assert set(about.get_all("Provides-Extra")) == {"kaggle", "onnx", "notebooks", "dev"}
@@ -98,7 +120,10 @@ def test_the_wheel_says_what_it_needs_and_brings_a_command(wheel):
     assert {need.name: need.specifier for need in needs if need.marker is None} == {
         name: need.specifier for name, need in bounds().items()
     }
-    assert read["entry_points.txt"].decode() == "[console_scripts]\nfashion-tl = fashion_tl.__main__:main\n"
+    assert (
+        read["entry_points.txt"].decode()
+        == "[console_scripts]\nfashion-tl = fashion_tl.__main__:main\n"
+    )
 
 
 def cells(section: str) -> list[str]:
@@ -109,9 +134,11 @@ def cells(section: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Site:
-    """A machine as Kaggle and Colab lend it: a notebook, all packages but ours, no index, folders of its own.
+    """A machine as Kaggle and Colab lend it: a notebook, all packages but ours, no index, folders
+    of its own.
 
-    It lies in a git repository, which isn't ours. The data are small, and read-only where this machine can do that.
+    It lies in a git repository, which isn't ours. The data are small, and read-only where this
+    machine can do that.
     """
 
     home: Path
@@ -120,22 +147,42 @@ class Site:
     def run(self, *command: object, **variables: object) -> str:
         path = f"{self.programs}{os.pathsep}{os.environ['PATH']}"
         pip = {"PIP_NO_INDEX": 1, "PIP_DISABLE_PIP_VERSION_CHECK": 1}
-        return check_output(*command, at=self.home, PATH=path, IPYTHONDIR=self.home / "ipython", **pip, **variables)
+        return check_output(
+            *command, at=self.home, PATH=path, IPYTHONDIR=self.home / "ipython", **pip, **variables
+        )
 
     def run_cell(self, cell: str, **variables: object) -> str:
-        """Run one of the guide's cells, in folders below ``home``: few epochs, small photos, no weights."""
-        cell = re.sub("/kaggle|/content|/tmp/fashion_tl", lambda place: f"{self.home}{place[0]}", cell)
-        cell = cell.replace("run fc_only", "run fc_only --weights none --epochs 1 --set image_size=32x32")
+        """Run one of the guide's cells, in folders below ``home``: few epochs, small photos, no
+        weights.
+        """
+        cell = re.sub(
+            "/kaggle|/content|/tmp/fashion_tl", lambda place: f"{self.home}{place[0]}", cell
+        )
+        cell = cell.replace(
+            "run fc_only", "run fc_only --weights none --epochs 1 --set image_size=32x32"
+        )
         (self.home / "cell.ipy").write_text(cell)
-        command = [self.programs / "python", "-m", "IPython", "--no-banner", "--colors=NoColor", "cell.ipy"]
+        command = [
+            self.programs / "python",
+            "-m",
+            "IPython",
+            "--no-banner",
+            "--colors=NoColor",
+            "cell.ipy",
+        ]
         return self.run(*read_only(self.home / "kaggle" / "input"), *command, **variables)
 
 
 def read_only(folder: Path) -> list[str]:
-    """Words before a command that let it see a folder as Kaggle mounts it; none where this machine can't do that."""
+    """Words before a command that let it see a folder as Kaggle mounts it; none where this machine
+    can't do that.
+    """
     mount = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
     words = ["unshare", "--mount", "sh", "-c", mount, str(folder)]
-    can = shutil.which("unshare") and subprocess.run([*words, "true"], capture_output=True).returncode == 0
+    can = (
+        shutil.which("unshare")
+        and subprocess.run([*words, "true"], capture_output=True).returncode == 0
+    )
     return words if can else []
 
 
@@ -143,7 +190,9 @@ def read_only(folder: Path) -> list[str]:
 def site(wheel, tmp_path_factory) -> Site:
     home = tmp_path_factory.mktemp("site")
     inputs = home / "kaggle" / "input" / "datasets"
-    data = draw_sample(inputs / "paramaggarwal" / "fashion-product-images-small", photos=60, types=6)
+    data = draw_sample(
+        inputs / "paramaggarwal" / "fashion-product-images-small", photos=60, types=6
+    )
     (data / "sample.json").unlink()
     shutil.copytree(data, data / "myntradataset")  # as in Kaggle's own
     (inputs / "me" / "wheel").mkdir(parents=True)
@@ -195,12 +244,16 @@ def test_the_guides_cells_for_colab_take_the_zip_and_write_to_drive(on_kaggle, t
     )
     install, train = cells("Colab")
     assert "usable" in on_kaggle.run_cell(install, PYTHONPATH=tmp_path)
-    assert "top1" in on_kaggle.run_cell(train, FASHION_TL_CACHE=on_kaggle.home / "tmp" / "fashion_tl")
+    assert "top1" in on_kaggle.run_cell(
+        train, FASHION_TL_CACHE=on_kaggle.home / "tmp" / "fashion_tl"
+    )
     assert (on_kaggle.home / "content" / "drive" / "MyDrive" / "fc_only" / "metrics.json").is_file()
 
 
 def test_installed_it_runs_from_its_own_environment_and_by_either_name(on_kaggle):
-    place = on_kaggle.run(on_kaggle.programs / "python", "-c", "import fashion_tl; print(fashion_tl.__file__)")
+    place = on_kaggle.run(
+        on_kaggle.programs / "python", "-c", "import fashion_tl; print(fashion_tl.__file__)"
+    )
     assert Path(place.strip()).is_relative_to(on_kaggle.home / "environment")
     assert on_kaggle.run("fashion-tl", "--help").startswith("usage: fashion-tl ")
     assert on_kaggle.run("fashion-tl", "--version") == f"fashion_tl {fashion_tl.__version__}\n"
@@ -213,8 +266,13 @@ def test_files_with_the_names_of_its_modules_are_in_nobodys_way(on_kaggle):
     mine.mkdir()
     for name in ("data", "catalogue", "errors", "files", "config", "model", "sample"):
         (mine / f"{name}.py").write_text("raise SystemExit('the wrong file')\n")
-    for start in ([on_kaggle.programs / "python", "-m", "fashion_tl"], [on_kaggle.programs / "fashion-tl"]):
-        assert "usable" in check_output(*start, "summary", "--data", on_kaggle.home / "kaggle" / "input", at=mine)
+    for start in (
+        [on_kaggle.programs / "python", "-m", "fashion_tl"],
+        [on_kaggle.programs / "fashion-tl"],
+    ):
+        assert "usable" in check_output(
+            *start, "summary", "--data", on_kaggle.home / "kaggle" / "input", at=mine
+        )
 
 
 def test_an_installed_packages_run_does_not_name_the_commit_of_the_repository_around_it(on_kaggle):
@@ -229,10 +287,20 @@ def test_an_extra_can_be_added_as_the_errors_say(on_kaggle):
 
 
 @pytest.mark.parametrize("is_added", [False, True])
-def test_a_copy_at_the_top_of_somebodys_repository_has_a_commit_only_if_it_is_tracked(tmp_path, monkeypatch, is_added):
-    shutil.copytree(REPOSITORY / "fashion_tl", tmp_path / "fashion_tl", ignore=shutil.ignore_patterns("__pycache__"))
+def test_a_copy_at_the_top_of_somebodys_repository_has_a_commit_only_if_it_is_tracked(
+    tmp_path, monkeypatch, is_added
+):
+    shutil.copytree(
+        REPOSITORY / "fashion_tl",
+        tmp_path / "fashion_tl",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
     add = ["add fashion_tl"] if is_added else []
-    for words in ("init -q", *add, "-c user.name=A -c user.email=a@b commit -q --allow-empty -m theirs"):
+    for words in (
+        "init -q",
+        *add,
+        "-c user.name=A -c user.email=a@b commit -q --allow-empty -m theirs",
+    ):
         subprocess.run(["git", *words.split()], cwd=tmp_path, check=True)
     monkeypatch.setattr(runs, "__file__", str(tmp_path / "fashion_tl" / "runs.py"))
     assert (runs.commit() is not None) == is_added

@@ -1,4 +1,6 @@
-"""Paths as people write them: ``~`` is the home folder, whoever passes it on, and no folder of that name appears."""
+"""Paths as people write them: ``~`` is the home folder, whoever passes it on, and no folder of that
+name appears.
+"""
 
 import os
 import shutil
@@ -46,7 +48,9 @@ def here(tmp_path, monkeypatch):
 
 @pytest.fixture
 def home(here, sample_root, tiny_run):
-    """The home folder with links to a data root and a photo, and a copy of a finished run, whose weights are links."""
+    """The home folder with links to a data root and a photo, and a copy of a finished run, whose
+    weights are links.
+    """
     home = here.parent / "home"
     (home / "data").symlink_to(sample_root, target_is_directory=True)
     (home / "photo.jpg").symlink_to(sorted((sample_root / "images").iterdir())[0])
@@ -74,14 +78,17 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize(("words", "file"), COMMANDS.items(), ids=[" ".join(words.split()[:1]) for words in COMMANDS])
+@pytest.mark.parametrize(
+    ("words", "file"), COMMANDS.items(), ids=[" ".join(words.split()[:1]) for words in COMMANDS]
+)
 def test_every_command_takes_it_for_the_home_folder(home, monkeypatch, capsys, words, file):
     monkeypatch.setattr(download, "_fetch", fetch)
     monkeypatch.setattr(gallery, "OF_DATA", {})
     monkeypatch.setattr(gallery, "OF_RUN", {"loss": gallery.loss})
     if "sample" in words:
         monkeypatch.setattr(
-            "fashion_tl.data.sample.draw_sample.__kwdefaults__", {"photos": 48, "types": 6, "seed": 2010}
+            "fashion_tl.data.sample.draw_sample.__kwdefaults__",
+            {"photos": 48, "types": 6, "seed": 2010},
         )
     if words.startswith("export"):
         pytest.importorskip("onnxscript")
@@ -97,7 +104,10 @@ WEIGHTS = "~/run/model.safetensors"
 
 
 def make_run(folder):
-    data, weights = {"name": "d", "photos": 1, "fingerprint": "f"}, {"name": "w", "fingerprint": None}
+    data, weights = (
+        {"name": "d", "photos": 1, "fingerprint": "f"},
+        {"name": "w", "fingerprint": None},
+    )
     return create_run(folder, CONFIG, data, weights).folder
 
 
@@ -131,9 +141,15 @@ FUNCTIONS = {
     "read_weights": (WEIGHTS, lambda path: read_weights(path) and as_path(path)),
     "file_fingerprint": ("~/photo.jpg", lambda path: file_fingerprint(path) and as_path(path)),
     "find_photos": ("~/photo.jpg", lambda path: find_photos([path])[0]),
-    "answers": ("~/photo.jpg", lambda path: Path(next(answers(load_model(WEIGHTS), [path]))["photo"])),
+    "answers": (
+        "~/photo.jpg",
+        lambda path: Path(next(answers(load_model(WEIGHTS), [path]))["photo"]),
+    ),
     "predict": ("~/answers.json", predict_into),
-    "figures.save": ("~/figures/new.png", lambda path: figures.save(new_figure(5, 2, "title", "source")[0], path)),
+    "figures.save": (
+        "~/figures/new.png",
+        lambda path: figures.save(new_figure(5, 2, "title", "source")[0], path),
+    ),
 }
 
 
@@ -168,14 +184,21 @@ def test_the_study_takes_it_for_the_home_folder(home, monkeypatch):
     assert folders == [home / "r" / "direct"]
 
 
-@pytest.mark.parametrize("words", ["run fc_only --data sample --weights none --out", "sample --to", "summary --data"])
+@pytest.mark.parametrize(
+    "words", ["run fc_only --data sample --weights none --out", "sample --to", "summary --data"]
+)
 def test_a_home_folder_that_nobody_has_is_an_error_in_one_line(here, capsys, words):
     assert main([*words.split(), NOBODY]) == 2
     (error,) = capsys.readouterr().err.splitlines()
-    assert error == f"error: {NOBODY}: the ~ stands for no home folder here; write the whole path, or ./{NOBODY}"
+    assert (
+        error
+        == f"error: {NOBODY}: the ~ stands for no home folder here; write the whole path, or ./{NOBODY}"
+    )
 
 
-def test_a_file_of_such_a_name_is_meant_where_it_is_there_and_a_dot_before_it_always_means_one(here):
+def test_a_file_of_such_a_name_is_meant_where_it_is_there_and_a_dot_before_it_always_means_one(
+    here,
+):
     (here / "~$photo.jpg").touch()
     assert as_path("~$photo.jpg") == Path("~$photo.jpg")  # as a shell names it for `*`
     assert as_path(as_path("./~/x")) == as_path("./~/x") == here / "~" / "x"

@@ -1,4 +1,5 @@
-"""Photos are decoded once, whatever they are, into one array in the cache; nothing else is written."""
+"""Photos are decoded once, whatever they are, into one array in the cache; nothing else is
+written."""
 
 import io
 import os
@@ -6,13 +7,13 @@ import struct
 
 import numpy as np
 import pytest
-from conftest import jpeg, pattern
 from PIL import Image
 
 from fashion_tl.data import photos
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.data.photos import decode, decode_photos, photo_digests, twin_groups
 from fashion_tl.errors import DataError
+from tests.conftest import jpeg, pattern
 
 ROWS = [(n, 2012 + n % 2, "Shirts") for n in range(1, 7)]
 IDS = [str(row[0]) for row in ROWS]
@@ -43,7 +44,9 @@ def test_photos_become_one_uint8_array_in_the_order_asked_for(folder, tmp_path):
     assert isinstance(decoded.array, np.memmap)
     assert decoded.ids.tolist() == ["3", "1", "2"] and decoded.failed == {}
     for row, number in enumerate([3, 1, 2]):
-        assert (decoded.array[row] == np.asarray(Image.open(folder / "images" / f"{number}.jpg"))).all()
+        assert (
+            decoded.array[row] == np.asarray(Image.open(folder / "images" / f"{number}.jpg"))
+        ).all()
 
 
 def test_a_second_call_touches_no_jpeg(folder, tmp_path, no_decoding):
@@ -69,7 +72,9 @@ def test_a_changed_photo_is_decoded_again(folder, tmp_path, zip_root):
     packed = decode_photos(open_root(zip_root(folder)), IDS, cache=tmp_path / "cache")
     (folder / "images" / "2.jpg").write_bytes(jpeg((255, 0, 0)))
     after = decode_photos(open_root(folder), IDS, cache=tmp_path / "cache")
-    assert (before.array[1] != after.array[1]).any() and (np.delete(before.array == after.array, 1, 0)).all()
+    assert (before.array[1] != after.array[1]).any() and (
+        np.delete(before.array == after.array, 1, 0)
+    ).all()
     assert (packed.array == before.array).all()
     again = decode_photos(open_root(zip_root(folder)), IDS, cache=tmp_path / "cache")
     assert (again.array == after.array).all()
@@ -89,8 +94,12 @@ def test_a_photo_changed_to_one_of_equal_length_is_decoded_again(folder, tmp_pat
         assert (old != new).any()
 
 
-def test_photos_of_equal_size_and_time_in_another_folder_are_not_taken_for_these(make_root, tmp_path):
-    folders = [make_root(ROWS[:1], {1: colour}, at=str(colour)) for colour in ((1, 1, 1), (250, 250, 250))]
+def test_photos_of_equal_size_and_time_in_another_folder_are_not_taken_for_these(
+    make_root, tmp_path
+):
+    folders = [
+        make_root(ROWS[:1], {1: colour}, at=str(colour)) for colour in ((1, 1, 1), (250, 250, 250))
+    ]
     contents = [(folder / "images" / "1.jpg").read_bytes() for folder in folders]
     arrays = []
     for folder, content in zip(folders, contents, strict=True):
@@ -112,8 +121,14 @@ def test_another_size_or_selection_is_another_array(folder, tmp_path):
 
 def test_grayscale_and_odd_sized_photos_become_rgb_of_one_size(make_root, tmp_path):
     gray = Image.new("L", (60, 80), 77)
-    pictures = {1: gray, 2: Image.new("RGB", (75, 100), (9, 200, 30)), 3: Image.new("CMYK", (60, 80), (0, 0, 0, 255))}
-    array = decode_photos(open_root(make_root(ROWS[:3], pictures)), ["1", "2", "3"], cache=tmp_path / "cache").array
+    pictures = {
+        1: gray,
+        2: Image.new("RGB", (75, 100), (9, 200, 30)),
+        3: Image.new("CMYK", (60, 80), (0, 0, 0, 255)),
+    }
+    array = decode_photos(
+        open_root(make_root(ROWS[:3], pictures)), ["1", "2", "3"], cache=tmp_path / "cache"
+    ).array
     assert array.shape == (3, 80, 60, 3)
     assert (array[0] == 77).all()
     assert np.abs(array[1].astype(int) - (9, 200, 30)).max() <= 3
@@ -126,7 +141,9 @@ def test_larger_photos_are_decoded_at_the_stored_size():
     picture.paste((0, 255, 0), (0, 720, 1080, 1440))
     photo = decode(jpeg(picture), (80, 60)).astype(int)
     assert photo.shape == (80, 60, 3)
-    assert np.abs(photo[:38] - (255, 0, 0)).max() <= 4 and np.abs(photo[42:] - (0, 255, 0)).max() <= 4
+    assert (
+        np.abs(photo[:38] - (255, 0, 0)).max() <= 4 and np.abs(photo[42:] - (0, 255, 0)).max() <= 4
+    )
 
 
 def test_photos_of_the_stored_size_are_stored_as_they_are():
@@ -134,14 +151,18 @@ def test_photos_of_the_stored_size_are_stored_as_they_are():
     assert (decode(content, (80, 60)) == np.asarray(Image.open(io.BytesIO(content)))).all()
 
 
-def test_photos_that_cannot_be_decoded_are_named_and_left_out(folder, tmp_path, no_decoding, zip_root):
+def test_photos_that_cannot_be_decoded_are_named_and_left_out(
+    folder, tmp_path, no_decoding, zip_root
+):
     (folder / "images" / "2.jpg").write_text("no photo at all")
     (folder / "images" / "4.jpg").write_bytes(jpeg(pattern(4))[:300])
     (folder / "images" / "5.jpg").write_bytes(b"")
     for root in (open_root(folder), open_root(zip_root(folder))):
         decoded = decode_photos(root, IDS, cache=tmp_path / "cache")
         assert sorted(decoded.failed) == ["2", "4", "5"]
-        assert all("not a photo that can be decoded" in reason for reason in decoded.failed.values())
+        assert all(
+            "not a photo that can be decoded" in reason for reason in decoded.failed.values()
+        )
         assert decoded.ids.tolist() == ["1", "3", "6"] and decoded.array.shape == (3, 80, 60, 3)
         for photo, number in zip(decoded.array, decoded.ids, strict=True):
             assert (photo == np.asarray(Image.open(folder / "images" / f"{number}.jpg"))).all()
@@ -166,7 +187,9 @@ def test_a_photo_damaged_inside_the_zip_is_named_and_left_out(folder, tmp_path, 
     assert list(decoded.failed) == ["3"] and "3.jpg" in decoded.failed["3"]
 
 
-def test_when_not_one_photo_can_be_decoded_the_error_says_so_and_nothing_is_kept(make_root, tmp_path):
+def test_when_not_one_photo_can_be_decoded_the_error_says_so_and_nothing_is_kept(
+    make_root, tmp_path
+):
     folder = make_root(ROWS, dict.fromkeys(IDS, b"no photo"))
     with pytest.raises(DataError, match=r"root: not one of its 6 photos can be decoded.*1\.jpg"):
         decode_photos(open_root(folder), IDS, cache=tmp_path / "cache")
@@ -202,7 +225,9 @@ def test_a_jpeg_that_goes_over_its_pixels_thousands_of_times_is_refused():
 def test_a_program_in_a_photos_place_never_reaches_an_interpreter(monkeypatch):
     from PIL import EpsImagePlugin
 
-    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("Ghostscript was started"))
+    monkeypatch.setattr(
+        EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("Ghostscript was started")
+    )
     program = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 60 80\n%%EndComments\n{} loop\n"
     with pytest.raises(DataError, match="it is EPS, which can't be read here"):
         decode(program, (80, 60))
@@ -267,7 +292,9 @@ def test_two_workers_give_what_one_gives_byte_for_byte(folder, tmp_path, monkeyp
     monkeypatch.setattr(photos, "CHUNK", 2)
     for workers in (1, 2):
         decode_photos(open_root(folder), IDS, cache=tmp_path / str(workers), workers=workers)
-    one, two = ({path.name: path.read_bytes() for path in (tmp_path / n).rglob("*.*")} for n in "12")
+    one, two = (
+        {path.name: path.read_bytes() for path in (tmp_path / n).rglob("*.*")} for n in "12"
+    )
     assert set(one) == {"photos.npy", "failed.json"} and one == two
 
 
@@ -278,6 +305,20 @@ def test_a_cache_that_cannot_be_written_is_named(folder, tmp_path):
         with pytest.raises(DataError, match=f"{cache}: .*--cache"):
             decode_photos(open_root(folder), IDS, cache=cache)
     assert file.read_text() == "in the way"
+
+
+def test_a_cache_that_cannot_be_read_is_named_with_the_way_to_another(
+    folder, tmp_path, monkeypatch
+):
+    def refuse(path, *_, **__):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    decode_photos(open_root(folder), IDS, cache=tmp_path)
+    monkeypatch.setattr(photos.np, "load", refuse)
+    with pytest.raises(
+        DataError, match=r"photos-\w+ can't be read \(Permission denied\); .*FASHION_TL_CACHE"
+    ):
+        decode_photos(open_root(folder), IDS, cache=tmp_path)
 
 
 @pytest.mark.parametrize("left", [-100, 0])
@@ -296,7 +337,9 @@ def test_twins_share_a_number_and_no_others_do(make_root, tmp_path):
     assert one == three and two == five and len({one, two, four, six}) == 4
 
 
-def test_where_no_processes_can_be_started_one_decodes_alone_and_says_so(folder, tmp_path, monkeypatch, capsys):
+def test_where_no_processes_can_be_started_one_decodes_alone_and_says_so(
+    folder, tmp_path, monkeypatch, capsys
+):
     def no_processes(*_, **__):
         raise AssertionError("daemonic processes are not allowed to have children")
 
@@ -304,7 +347,10 @@ def test_where_no_processes_can_be_started_one_decodes_alone_and_says_so(folder,
     monkeypatch.setattr(photos, "ProcessPoolExecutor", no_processes)
     decoded = decode_photos(open_root(folder), IDS, cache=tmp_path, workers=2)
     assert len(decoded.array) == 6
-    assert "can't be decoded by several processes here (AssertionError: daemonic" in capsys.readouterr().out
+    assert (
+        "can't be decoded by several processes here (AssertionError: daemonic"
+        in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize("pixels", [np.linspace(0, 1, 4800, dtype="f4"), np.full(4800, 0.5, "f4")])
@@ -335,8 +381,18 @@ def test_12_bits_of_grey_are_as_bright_as_they_are():
 
 
 def tiff(pixels: bytes, bits: int, photometric: int) -> bytes:
-    """A grey TIFF, 60 wide and 80 high, as scanners write it; ``photometric`` 0 says that 0 is white."""
-    tags = [(256, 60), (257, 80), (258, bits), (259, 1), (262, photometric), (273, 8 + 2 + 9 * 12 + 4), (277, 1)]
+    """A grey TIFF, 60 wide and 80 high, as scanners write it; ``photometric`` 0 says that 0 is
+    white.
+    """
+    tags = [
+        (256, 60),
+        (257, 80),
+        (258, bits),
+        (259, 1),
+        (262, photometric),
+        (273, 8 + 2 + 9 * 12 + 4),
+        (277, 1),
+    ]
     tags += [(278, 80), (279, len(pixels))]
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
     return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + pixels

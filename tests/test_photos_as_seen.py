@@ -1,4 +1,5 @@
-"""A photo is decoded as people see it: upright, on white, whatever program or phone has stored it."""
+"""A photo is decoded as people see it: upright, on white, whatever program or phone has stored
+it."""
 
 import io
 import struct
@@ -9,12 +10,12 @@ import zlib
 
 import numpy as np
 import pytest
-from conftest import jpeg
 from PIL import Image, features
 
 from fashion_tl.data import photos
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.data.photos import decode, decode_photos
+from tests.conftest import jpeg
 
 SIZE = (80, 60)
 # What each EXIF orientation says was done to the picture before it was stored.
@@ -28,7 +29,9 @@ STORED = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_270,
 }
-avif = pytest.param("AVIF", marks=pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF"))
+avif = pytest.param(
+    "AVIF", marks=pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
+)
 
 
 def corners(width: int = 60, height: int = 80) -> Image.Image:
@@ -49,7 +52,11 @@ def encoded(picture: Image.Image, form: str, **options) -> bytes:
 def quarters(photo: np.ndarray) -> list[list[int]]:
     """The colour in the middle of each quarter."""
     height, width = photo.shape[:2]
-    return [photo[y, x].tolist() for y in (height // 4, 3 * height // 4) for x in (width // 4, 3 * width // 4)]
+    return [
+        photo[y, x].tolist()
+        for y in (height // 4, 3 * height // 4)
+        for x in (width // 4, 3 * width // 4)
+    ]
 
 
 @pytest.mark.parametrize("size", [(60, 80), (900, 1200)], ids=["small", "large"])
@@ -71,7 +78,9 @@ def test_grey_photos_of_16_bits_are_turned_upright_too():
     assert (photo[:38] == 200).all() and (photo[42:] == 30).all()
 
 
-@pytest.mark.parametrize("exif", [b"Exif\0\0", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff", b"Exif\0\0" + b"\xff" * 40])
+@pytest.mark.parametrize(
+    "exif", [b"Exif\0\0", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff", b"Exif\0\0" + b"\xff" * 40]
+)
 def test_a_photo_with_damaged_exif_data_is_decoded_as_it_is_stored(exif):
     plain = jpeg(corners())
     segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
@@ -85,7 +94,9 @@ def test_an_orientation_that_does_not_exist_changes_nothing():
 
 
 def cut_out() -> Image.Image:
-    """A grey square on nothing; below the nothing lies black, as programs that cut products out leave it."""
+    """A grey square on nothing; below the nothing lies black, as programs that cut products out
+    leave it.
+    """
     picture = Image.new("RGBA", (60, 80), (0, 0, 0, 0))
     picture.paste((90, 90, 90, 255), (20, 30, 40, 50))
     return picture
@@ -100,11 +111,17 @@ def on_white() -> np.ndarray:
 MODES = {
     "RGBA": lambda: encoded(cut_out(), "PNG"),
     "LA": lambda: encoded(cut_out().convert("LA"), "PNG"),
-    "palette with an alpha for each colour": lambda: encoded(cut_out().quantize(4, Image.Quantize.FASTOCTREE), "PNG"),
+    "palette with an alpha for each colour": lambda: encoded(
+        cut_out().quantize(4, Image.Quantize.FASTOCTREE), "PNG"
+    ),
     "palette with one transparent colour": lambda: encoded(keyed(), "PNG", transparency=0),
     "GIF": lambda: encoded(keyed(), "GIF", transparency=0),
-    "grey with one transparent value": lambda: encoded(cut_out().convert("L"), "PNG", transparency=0),
-    "RGB with one transparent colour": lambda: encoded(cut_out().convert("RGB"), "PNG", transparency=(0, 0, 0)),
+    "grey with one transparent value": lambda: encoded(
+        cut_out().convert("L"), "PNG", transparency=0
+    ),
+    "RGB with one transparent colour": lambda: encoded(
+        cut_out().convert("RGB"), "PNG", transparency=(0, 0, 0)
+    ),
     "black and white": lambda: encoded(Image.new("1", (60, 80), 0), "PNG", transparency=0),
     "WebP": lambda: encoded(cut_out(), "WEBP", lossless=True, exact=True),
     "TIFF": lambda: encoded(cut_out(), "TIFF"),
@@ -127,7 +144,9 @@ def with_transparent_grey() -> bytes:
 
 
 def png(bits: int, kind: int, pixels: bytes, transparent: tuple[int, ...]) -> bytes:
-    """A PNG of 60×80 pixels with a tRNS chunk, of kinds that Pillow doesn't write; ``kind`` 0 is grey, 2 is RGB."""
+    """A PNG of 60×80 pixels with a tRNS chunk, of kinds that Pillow doesn't write; ``kind`` 0 is
+    grey, 2 is RGB.
+    """
     row = len(pixels) // 80
     rows = b"".join(b"\0" + pixels[start : start + row] for start in range(0, len(pixels), row))
     chunks = {
@@ -136,7 +155,10 @@ def png(bits: int, kind: int, pixels: bytes, transparent: tuple[int, ...]) -> by
         b"IDAT": zlib.compress(rows),
         b"IEND": b"",
     }
-    whole = (struct.pack(">I", len(c)) + n + c + struct.pack(">I", zlib.crc32(n + c)) for n, c in chunks.items())
+    whole = (
+        struct.pack(">I", len(c)) + n + c + struct.pack(">I", zlib.crc32(n + c))
+        for n, c in chunks.items()
+    )
     return b"\x89PNG\r\n\x1a\n" + b"".join(whole)
 
 
@@ -174,7 +196,9 @@ def test_half_transparent_pixels_are_mixed_with_white():
 
 
 def test_a_cut_out_larger_than_the_stored_size_has_no_dark_rim():
-    """White comes first and the smaller size after it: the black below the nothing must not be mixed in."""
+    """White comes first and the smaller size after it: the black below the nothing must not be
+    mixed in.
+    """
     large = decode(encoded(cut_out().resize((600, 800), Image.Resampling.NEAREST), "PNG"), SIZE)
     assert large.min() >= 88
 
@@ -216,7 +240,9 @@ def many_photos(tmp_path_factory):
 @pytest.mark.parametrize("how", ["a script", "-c", "standard input"])
 def test_a_plain_script_without_a_main_guard_ends_and_runs_once(how, many_photos, tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
-    start = {"a script": [tmp_path / "script.py"], "-c": ["-c", SCRIPT], "standard input": ["-"]}[how]
+    start = {"a script": [tmp_path / "script.py"], "-c": ["-c", SCRIPT], "standard input": ["-"]}[
+        how
+    ]
     done = subprocess.run(
         [sys.executable, *start, many_photos, tmp_path / "cache"],
         input=SCRIPT if how == "standard input" else "",
@@ -226,3 +252,31 @@ def test_a_plain_script_without_a_main_guard_ends_and_runs_once(how, many_photos
     )
     assert (done.returncode, done.stdout) == (0, f"photos: {photos.FEW}\n"), done.stderr
     assert "NOTE" not in done.stderr and "Traceback" not in done.stderr
+
+
+INTERRUPTED = """
+import os, signal, sys, threading
+from fashion_tl.data import photos
+from fashion_tl.data.dataroot import open_root
+
+in_processes, handled = photos._in_processes, signal.getsignal(signal.SIGINT)
+
+def in_processes_and_interrupted(*words):
+    threading.Timer(float(sys.argv[-3]), os.killpg, [0, signal.SIGINT]).start()  # as a terminal does, to all of them
+    return in_processes(*words)
+
+photos._in_processes = in_processes_and_interrupted
+root = open_root(sys.argv[-2])
+try:
+    photos.decode_photos(root, list(root.photos), (400, 300), cache=sys.argv[-1], workers=2)
+except KeyboardInterrupt:
+    sys.exit(130 if signal.getsignal(signal.SIGINT) is handled else 1)
+"""
+
+
+@pytest.mark.parametrize("seconds", ["0", "0.1", "0.3"])
+def test_ctrl_c_while_processes_start_ends_them_all_without_a_word(seconds, many_photos, tmp_path):
+    words = [sys.executable, "-c", INTERRUPTED, seconds, many_photos, tmp_path / "cache"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30, start_new_session=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+    assert list((tmp_path / "cache").iterdir()) == []

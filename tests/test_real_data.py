@@ -1,11 +1,12 @@
-"""The facts of Kaggle's Fashion Product Images (Small), as the README states them. Skipped without the data."""
+"""The facts of Kaggle's Fashion Product Images (Small), as the README states them. Skipped without
+the data.
+"""
 
 import io
 import json
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +15,8 @@ from PIL import Image
 from fashion_tl.data.catalogue import facts, make_task, read_catalogue
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.data.photos import decode_photos, photo_digests, twin_groups
+from tests import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 FACTS = {
     "rows": 44446,
     "malformed": 22,
@@ -134,7 +135,16 @@ def test_the_classes_that_macro_and_few_shot_are_taken_over(catalogue):
 
 
 def test_every_recorded_metric_is_what_its_predictions_and_styles_csv_say(real_zip, cache):
-    command = [sys.executable, "-m", "study", "check", "--data", str(real_zip), "--cache", str(cache)]
+    command = [
+        sys.executable,
+        "-m",
+        "study",
+        "check",
+        "--data",
+        str(real_zip),
+        "--cache",
+        str(cache),
+    ]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "two_step: every metric" in done.stdout

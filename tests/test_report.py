@@ -1,4 +1,5 @@
-"""The page of a run: what a reader finds on it, that it needs nothing else, and when it is refused."""
+"""The page of a run: what a reader finds on it, that it needs nothing else, and when it is
+refused."""
 
 import base64
 import io
@@ -9,12 +10,12 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import row_line
-from made_runs import make_run, predictions_on_record
 from PIL import Image
 
 from fashion_tl.__main__ import main
 from fashion_tl.runs import open_run
+from tests.conftest import row_line
+from tests.made_runs import make_run, predictions_on_record
 
 VOID = {"meta", "link", "img", "input", "br"}
 HOSTILE = [
@@ -27,7 +28,9 @@ HOSTILE = [
 
 
 class Page(HTMLParser):
-    """A page taken apart: its elements as (tag, attributes, text in it), each closed where it should be."""
+    """A page taken apart: its elements as (tag, attributes, text in it), each closed where it
+    should be.
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -63,7 +66,9 @@ def report(folder, root, *more) -> Page:
 
 
 def predictions(*rows) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """From ``(true, predicted)``, both of a run with a training photo of every true class but "Unseen"."""
+    """From ``(true, predicted)``, both of a run with a training photo of every true class but
+    "Unseen".
+    """
     table = pd.DataFrame(rows, columns=["label", "top1"]).assign(p1=0.5, loss=1.25)
     table.loc[table["label"] == "Unseen", "loss"] = np.nan
     counts = pd.DataFrame({"label": table["label"].unique()})
@@ -73,14 +78,18 @@ def predictions(*rows) -> tuple[pd.DataFrame, pd.DataFrame]:
 @pytest.fixture(scope="module")
 def large(sample_root, tmp_path_factory):
     """A run of 142 classes and 20,634 predictions, and its page."""
-    folder = make_run(tmp_path_factory.mktemp("large") / "run", sample_root, *predictions_on_record())
+    folder = make_run(
+        tmp_path_factory.mktemp("large") / "run", sample_root, *predictions_on_record()
+    )
     return open_run(folder), report(folder, sample_root)
 
 
 @pytest.fixture
 def root(make_root):
     """Four photos, two of them to test."""
-    return make_root([(1, 2010, "Shirts"), (2, 2010, "Tops"), (3, 2011, "Shirts"), (4, 2013, "Tops")])
+    return make_root(
+        [(1, 2010, "Shirts"), (2, 2010, "Tops"), (3, 2011, "Shirts"), (4, 2013, "Tops")]
+    )
 
 
 def test_with_142_classes_and_20634_predictions_it_is_far_below_5_mb(large):
@@ -94,9 +103,18 @@ def test_it_needs_no_network(large):
     run, page = large
     text = (run.folder / "report.html").read_text()
     assert not re.search(r"https?:|//[a-z]|@import|url\(", text.split("<script>")[0])
-    links = [attributes[name] for _, attributes, _ in page.elements for name in ("src", "href") if name in attributes]
+    links = [
+        attributes[name]
+        for _, attributes, _ in page.elements
+        for name in ("src", "href")
+        if name in attributes
+    ]
     assert links and all(link.startswith(("data:", "#")) for link in links)
-    policy = next(a["content"] for a in page.attributes("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    policy = next(
+        a["content"]
+        for a in page.attributes("meta")
+        if a.get("http-equiv") == "Content-Security-Policy"
+    )
     assert policy.startswith("default-src 'none'")
 
 
@@ -120,7 +138,9 @@ def test_it_has_every_part_and_says_what_it_was_made_from(large):
         "Settings",
     ]  # fmt: skip
     assert run.source in page.texts("p")
-    assert {"resnet50.safetensors", run.about["data"]["fingerprint"], run.about["machine"]} <= set(page.texts("dd"))
+    assert {"resnet50.safetensors", run.about["data"]["fingerprint"], run.about["machine"]} <= set(
+        page.texts("dd")
+    )
     assert set(run.about["config"]) <= set(page.texts("dt")) and "224×168" in page.texts("dd")
     assert len(page.attributes("svg")) == 2 and len(page.attributes("polyline")) == 5
     assert "Kept are the weights of epoch 3 of 4" in " ".join(page.texts("p"))
@@ -128,12 +148,16 @@ def test_it_has_every_part_and_says_what_it_was_made_from(large):
     assert len(page.attributes("img")) == 12 + 18
 
 
-def test_every_class_has_a_row_with_its_photos_and_a_note_where_it_can_not_be_learned_or_measured(large):
+def test_every_class_has_a_row_with_its_photos_and_a_note_where_it_can_not_be_learned_or_measured(
+    large,
+):
     run, page = large
     rows = page.texts("tr")[-142:]
     for row, own in zip(rows, run.per_class.itertuples(), strict=True):
         assert row.startswith(own.label)
-        assert ("cannot be learned" in row) == (own.train == 0) and ("cannot be measured" in row) == (own.test == 0)
+        assert ("cannot be learned" in row) == (own.train == 0) and (
+            "cannot be measured" in row
+        ) == (own.test == 0)
         assert ("few-shot" in row) == (1 <= own.train <= 50)
         share = f"{100 * own.accuracy:.1f} %" if own.test else "–"
         assert row.endswith(f"{own.train:,} {own.test:,} {own.correct:,} {share}")
@@ -143,31 +167,46 @@ def test_it_can_be_used_by_keyboard_and_screen_reader(large):
     _, page = large
     assert len(page.attributes("caption")) == len(page.attributes("table")) == 3
     assert all(head["scope"] in ("col", "row") for head in page.attributes("th"))
-    assert [head["aria-sort"] for head in page.attributes("th") if "aria-sort" in head] == ["none"] * 5
+    assert [head["aria-sort"] for head in page.attributes("th") if "aria-sort" in head] == [
+        "none"
+    ] * 5
     assert page.texts("button") == ["Class", "Training photos", "Test photos", "Right", "Accuracy"]
-    assert [label["for"] for label in page.attributes("label")] == [field["id"] for field in page.attributes("input")]
+    assert [label["for"] for label in page.attributes("label")] == [
+        field["id"] for field in page.attributes("input")
+    ]
     assert page.texts("output") == ["142 of 142 classes"]
     assert all(a["aria-label"] for _, a, _ in page.elements if a.get("role") == "img")
     ids = [a["id"] for _, a, _ in page.elements if "id" in a]
-    assert len(ids) == len(set(ids)) and {link["href"][1:] for link in page.attributes("a")} <= set(ids)
+    assert len(ids) == len(set(ids)) and {link["href"][1:] for link in page.attributes("a")} <= set(
+        ids
+    )
 
 
 def test_photos_stand_with_their_products_name_small_and_of_the_data(root, tmp_path):
     folder = make_run(
-        tmp_path / "run", root, *predictions(("Shirts", "Tops"), ("Tops", "Tops")), stored_size=[480, 360]
+        tmp_path / "run",
+        root,
+        *predictions(("Shirts", "Tops"), ("Tops", "Tops")),
+        stored_size=[480, 360],
     )
     photos = report(folder, root).attributes("img")
     assert {photo["alt"] for photo in photos} == {"Name 3 (photo 3)", "Name 4 (photo 4)"}
     for photo in photos:
         head, _, content = photo["src"].partition(",")
         image = Image.open(io.BytesIO(base64.b64decode(content)))
-        assert head == "data:image/jpeg;base64" and image.format == "JPEG" and image.size == (180, 240)
+        assert (
+            head == "data:image/jpeg;base64" and image.format == "JPEG" and image.size == (180, 240)
+        )
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_are_text_whatever_stands_in_them(name, make_root, tmp_path):
     quoted = '"' + name.replace('"', '""') + '"'
-    rows = [(1, 2010, quoted), (2, 2010, "Tops"), row_line(3, 2011, "Tops", "X").replace("X 3", quoted)]
+    rows = [
+        (1, 2010, quoted),
+        (2, 2010, "Tops"),
+        row_line(3, 2011, "Tops", "X").replace("X 3", quoted),
+    ]
     root = make_root([*rows, (4, 2011, quoted)])
     folder = make_run(tmp_path / "run", root, *predictions(("Tops", name), (name, "Tops")))
     page = report(folder, root)
@@ -178,14 +217,25 @@ def test_names_are_text_whatever_stands_in_them(name, make_root, tmp_path):
 
 
 def test_of_two_steps_both_are_shown_the_first_one_first(root, tmp_path):
-    folder = make_run(tmp_path / "run", root, *predictions(("Tops", "Tops"), ("Unseen", "Tops")), training="two_step")
+    folder = make_run(
+        tmp_path / "run",
+        root,
+        *predictions(("Tops", "Tops"), ("Unseen", "Tops")),
+        training="two_step",
+    )
     make_run(folder / "top20", root, *predictions(("Tops", "Tops")), training="top20")
     page = report(folder, root)
     assert page.texts("h1") == ["Two steps"]
-    assert page.texts("h2") == ["Two steps, first: the 20 largest classes", "Two steps, second: all classes"]
+    assert page.texts("h2") == [
+        "Two steps, first: the 20 largest classes",
+        "Two steps, second: all classes",
+    ]
     assert page.texts("li")[:2] == ["The 20 largest classes: 100.0 %", "All classes: 50.0 %"]
     first, second = page.texts("section")
-    assert "Every class that is tested has training photos." in first and "No photo was taken for one of" in first
+    assert (
+        "Every class that is tested has training photos." in first
+        and "No photo was taken for one of" in first
+    )
     assert "Ceiling 50.00 %. 1 class with 1 test photo exists only in odd years" in second
     assert {"top20", "two_step"} <= set(page.texts("dd"))
 
@@ -194,20 +244,37 @@ def test_without_validation_nothing_is_said_of_it(root, tmp_path):
     folder = make_run(tmp_path / "run", root, *predictions(("Tops", "Tops")), val_fraction=0)
     page = report(folder, root)
     assert len(page.attributes("polyline")) == 2
-    assert page.texts("li")[6:7] == ["training"] and "nan" not in " ".join(page.texts("section")).lower().split()
+    assert (
+        page.texts("li")[6:7] == ["training"]
+        and "nan" not in " ".join(page.texts("section")).lower().split()
+    )
 
 
 def test_random_weights_and_drawings_are_called_so(large, root, tmp_path):
     assert "Drawings, not photos:" in " ".join(large[1].texts("header"))
     folder = make_run(tmp_path / "run", root, *predictions(("Tops", "Tops")))
-    about = json.loads((folder / "run.json").read_text()) | {"weights": {"name": "random weights", "fingerprint": None}}
+    about = json.loads((folder / "run.json").read_text()) | {
+        "weights": {"name": "random weights", "fingerprint": None}
+    }
     (folder / "run.json").write_text(json.dumps(about))
     head = " ".join(report(folder, root).texts("header"))
     assert "Random weights: nothing was transferred" in head and "Drawings" not in head
 
 
+def test_it_says_in_which_precision_its_answers_were_computed(root, tmp_path):
+    folder = make_run(tmp_path / "run", root, *predictions(("Tops", "Tops")))
+    numbers = json.loads((folder / "metrics.json").read_text())
+    for precision, is_said in (("bf16", True), ("fp32", False)):
+        (folder / "metrics.json").write_text(json.dumps(numbers | {"precision": precision}))
+        words = " ".join(report(folder, root).texts("section"))
+        assert "predict always computes in float32" in words and ("in bfloat16" in words) is is_said
+
+
 def test_another_name_is_taken_and_its_folder_made(root, tmp_path, capsys):
-    folder, file = make_run(tmp_path / "run", root, *predictions(("Tops", "Tops"))), tmp_path / "sent" / "mine.html"
+    folder, file = (
+        make_run(tmp_path / "run", root, *predictions(("Tops", "Tops"))),
+        tmp_path / "sent" / "mine.html",
+    )
     assert main(["report", str(folder), "--data", str(root), "--to", str(file)]) == 0
     assert capsys.readouterr().out == f"{file}\n"
     assert file.read_text().startswith("<!DOCTYPE html>") and not (folder / "report.html").exists()

@@ -11,15 +11,17 @@ from fashion_tl.approaches import run_approach
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.errors import RunError
 from fashion_tl.reporting.evaluation import TOP_K
-from fashion_tl.runs import read_table
-from study import charts, compare
+from fashion_tl.runs import open_run, read_table
+from study import charts, compare, train
 from study.__main__ import main
 from study.blocks import BLOCKS, approaches, runs
 from study.check import check, paired
+from study.places import REPOSITORY, RESULTS
 from study.published import read_published
 from study.record import record
-from study.records import REPOSITORY, RESULTS, groups, pairs, read_record, read_records, recorded
+from study.records import groups, pairs, read_record, read_records, recorded
 from study.render import MarkerError, documents, render, render_all
+from study.train import Entry, Plan
 
 KEYS = set(
     "base group approach recipe data weights image_size epochs seed n_test correct top1 top5 macro few_shot ceiling "
@@ -36,7 +38,9 @@ def test_what_is_written_about_results_is_what_their_files_say():
 
 @pytest.fixture
 def document(tmp_path):
-    """``document(text)``: the one document of a folder; its block ``mine`` is made of the line ``made``."""
+    """``document(text)``: the one document of a folder; its block ``mine`` is made of the line
+    ``made``.
+    """
 
     def make(text):
         file = tmp_path / "page.md"
@@ -54,7 +58,8 @@ def test_a_marked_block_is_made_and_all_else_stays(document):
 @pytest.mark.parametrize("name", ["yours", "Mine", "mine2"])
 def test_a_marker_that_no_function_makes_is_an_error_that_names_it_and_its_document(document, name):
     with pytest.raises(
-        MarkerError, match=rf"page.md, line 2: <!-- results: {name} -->: no function .* there are: mine"
+        MarkerError,
+        match=rf"page.md, line 2: <!-- results: {name} -->: no function .* there are: mine",
     ):
         document(f"# Title\n<!-- results: {name} -->\n<!-- end -->\n")
 
@@ -71,13 +76,17 @@ def test_a_marker_that_no_function_makes_is_an_error_that_names_it_and_its_docum
     ],
 )
 def test_a_line_that_is_almost_a_marker_is_not_passed_over(document, line):
-    with pytest.raises(MarkerError, match=r"page.md, line 1: .* is no marker; write <!-- results: NAME -->"):
+    with pytest.raises(
+        MarkerError, match=r"page.md, line 1: .* is no marker; write <!-- results: NAME -->"
+    ):
         document(f"{line}\n<!-- end -->\n")
 
 
 @pytest.mark.parametrize("rest", ["more\n", "more\n<!-- results: mine -->\n<!-- end -->\n"])
 def test_a_block_without_an_end_is_an_error_and_swallows_nothing(document, rest):
-    with pytest.raises(MarkerError, match=r"page.md, line 1: <!-- results: mine --> has no <!-- end -->"):
+    with pytest.raises(
+        MarkerError, match=r"page.md, line 1: <!-- results: mine --> has no <!-- end -->"
+    ):
         document(f"<!-- results: mine -->\n{rest}")
 
 
@@ -97,10 +106,13 @@ def test_a_record_is_complete_and_agrees_with_its_counts_per_class(ours):
     assert set(about) >= KEYS
     files = {"run.json", "history.csv", "per_class.csv", "confusions.csv", "predictions.csv.gz"}
     assert {file.name for file in ours.folder.iterdir()} == files
-    assert list(per_class.columns) == ["articleType", "train", "test", "correct", "accuracy"]
+    assert list(per_class.columns) == ["label", "train", "test", "correct", "accuracy"]
     seen = per_class[(per_class["train"] > 0) & (per_class["test"] > 0)]
     few = seen[seen["train"] <= 50]
-    assert per_class["test"].sum() == about["n_test"] and per_class["correct"].sum() == about["correct"]
+    assert (
+        per_class["test"].sum() == about["n_test"]
+        and per_class["correct"].sum() == about["correct"]
+    )
     assert about["top1"] == pytest.approx(about["correct"] / about["n_test"])
     assert about["ceiling"] == pytest.approx(seen["test"].sum() / about["n_test"])
     assert about["macro"] == pytest.approx((seen["correct"] / seen["test"]).mean())
@@ -123,7 +135,9 @@ def test_its_predictions_history_and_confusions_agree_with_it(ours):
 
 def test_every_run_is_compared_with_the_runs_that_it_names_on_their_photos():
     compared = json.loads((RESULTS / "paired.json").read_text())
-    assert {("fc_only", "direct"), ("direct", "two_step"), ("top20", "two_step")} <= set(pairs(RECORDS))
+    assert {("fc_only", "direct"), ("direct", "two_step"), ("top20", "two_step")} <= set(
+        pairs(RECORDS)
+    )
     assert [(each["first"], each["second"]) for each in compared] == pairs(RECORDS)
     for each in compared:
         one, other = RECORDS[each["first"]].about, RECORDS[each["second"]].about
@@ -150,7 +164,9 @@ def test_bf16_changes_top1_on_the_real_test_photos_by_no_more_than_a_fifth_of_a_
     assert {each["approach"] for each in measured} >= {"fc_only", "direct"}
     for each in measured:
         assert each["n_test"] == 20634
-        assert each["top1_change"] == pytest.approx((each["correct_bf16"] - each["correct_fp32"]) / each["n_test"])
+        assert each["top1_change"] == pytest.approx(
+            (each["correct_bf16"] - each["correct_fp32"]) / each["n_test"]
+        )
         assert abs(each["top1_change"]) <= 0.002
 
 
@@ -166,7 +182,9 @@ def test_a_run_on_the_sample_is_not_taken_for_a_result(tmp_path):
 
 @pytest.fixture(scope="module")
 def recorded_runs(tmp_path_factory):
-    """A short run on a drawn catalogue that is not known as the sample, taken into a folder of results."""
+    """A short run on a drawn catalogue that is not known as the sample, taken into a folder of
+    results.
+    """
     folder = tmp_path_factory.mktemp("recorded")
     data = draw_sample(folder / "catalogue", photos=240, types=22)
     settings = {"image_size": (32, 32), "epochs": 2, "cache": folder / "cache"}
@@ -186,7 +204,11 @@ def test_every_metric_is_recomputed_from_predictions_and_styles_csv_alone(record
     tables = check(records, data)
     assert list(tables) == ["again", "fc_only"]
     (compared,) = paired(records, tables)
-    assert (compared["first"], compared["second"], compared["top1"]["difference"]) == ("fc_only", "again", 0)
+    assert (compared["first"], compared["second"], compared["top1"]["difference"]) == (
+        "fc_only",
+        "again",
+        0,
+    )
 
 
 def test_the_commands_check_pair_and_compare_what_is_on_record(recorded_runs, capsys):
@@ -209,10 +231,28 @@ def test_a_record_that_is_made_again_stays_compared_with_the_same_runs(recorded_
     _, results = recorded_runs
     run = results.parent / "run"
     record(run, results, "again")
-    assert read_record(results, "again").base == ["fc_only"] and read_record(results, "again").group == "again"
+    assert (
+        read_record(results, "again").base == ["fc_only"]
+        and read_record(results, "again").group == "again"
+    )
     record(run, results, "again", base=[], group="some")
-    assert read_record(results, "again").base == [] and read_record(results, "again").group == "some"
+    assert (
+        read_record(results, "again").base == [] and read_record(results, "again").group == "some"
+    )
     record(run, results, "again", base=["fc_only"], group="again")
+
+
+def test_a_planned_training_goes_on_record_as_its_entries_say(recorded_runs, tmp_path, monkeypatch):
+    _, results = recorded_runs
+    entry = Entry("mine_seed1", ("fc_only",), "mine")
+    plan = Plan(
+        lambda *words, **settings: [open_run(results.parent / "run")], {}, "because", (entry,)
+    )
+    monkeypatch.setattr(train, "PLANS", (plan,))
+    train.main("data", "weights", tmp_path / "out", tmp_path)
+    kept = read_record(tmp_path, "mine_seed1")
+    assert (kept.base, kept.group, kept.about["seed"]) == (["fc_only"], "mine", 0)
+    assert read_table(tmp_path / "looks.csv")["why"].tolist() == ["because"]
 
 
 @pytest.mark.parametrize("name", ["../direct", "a/b", ".hidden", "."])
@@ -293,9 +333,14 @@ def test_results_are_compared_in_tables_and_drawn(recorded_runs):
     assert np.allclose(shares.sum(axis=1), 1)
     bins = compare.by_training_photos(both)
     tested = both[0].per_class[(both[0].per_class["train"] > 0) & (both[0].per_class["test"] > 0)]
-    assert bins["classes"].sum() == len(tested) and bins["test photos"].sum() == tested["test"].sum()
+    assert (
+        bins["classes"].sum() == len(tested) and bins["test photos"].sum() == tested["test"].sum()
+    )
     assert (compare.gained_and_lost(*both)["difference"] == 0).all()
-    for figure in (charts.merit_chart(both, {"fc_only": [{"top1": 0.5}]}, "source"), charts.photos_chart(both, "s")):
+    for figure in (
+        charts.merit_chart(both, {"fc_only": [{"top1": 0.5}]}, "source"),
+        charts.photos_chart(both, "s"),
+    ):
         assert figure._repr_png_().startswith(b"\x89PNG")
 
 
@@ -324,9 +369,14 @@ def test_runs_that_differ_in_the_seed_alone_are_given_by_mean_and_spread(tmp_pat
 
 @pytest.mark.parametrize(
     ("second", "words"),
-    [({"seed": 0, "lr": 1}, "in nothing, not even the seed"), ({"seed": 1, "lr": 2}, "in seed, lr")],
+    [
+        ({"seed": 0, "lr": 1}, "in nothing, not even the seed"),
+        ({"seed": 1, "lr": 2}, "in seed, lr"),
+    ],
 )
-def test_runs_of_one_group_that_differ_in_more_than_the_seed_are_refused(tmp_path, put, second, words):
+def test_runs_of_one_group_that_differ_in_more_than_the_seed_are_refused(
+    tmp_path, put, second, words
+):
     put("one", group="same", config={"seed": 0, "lr": 1})
     put("two", group="same", config=second)
     with pytest.raises(RunError, match=rf"runs/one and .*runs/two .* differ {words}"):
@@ -334,7 +384,12 @@ def test_runs_of_one_group_that_differ_in_more_than_the_seed_are_refused(tmp_pat
 
 
 def test_no_name_says_what_a_run_is_compared_with(tmp_path, put):
-    for name, base in (("direct", []), ("direct_80x60", []), ("b", ["direct"]), ("a", ["direct_80x60", "b"])):
+    for name, base in (
+        ("direct", []),
+        ("direct_80x60", []),
+        ("b", ["direct"]),
+        ("a", ["direct_80x60", "b"]),
+    ):
         put(name, base=base)
     assert pairs(read_records(tmp_path)) == [("direct_80x60", "a"), ("b", "a"), ("direct", "b")]
 
@@ -370,12 +425,18 @@ def test_a_result_that_is_not_there_is_named(tmp_path):
 def test_published_figures_are_fractions_under_our_names():
     published = read_published(RESULTS)
     assert published["fc_only"][0]["top1"] == pytest.approx(0.4964, abs=1e-4)
-    assert [each["top1"] for each in published["two_step"]] == pytest.approx([0.7095, 0.7280], abs=1e-4)  # with flips
-    assert [each["macro"] for each in published["two_step"]] == pytest.approx([0.5658, 0.6067], abs=1e-4)
+    assert [each["top1"] for each in published["two_step"]] == pytest.approx(
+        [0.7095, 0.7280], abs=1e-4
+    )  # with flips
+    assert [each["macro"] for each in published["two_step"]] == pytest.approx(
+        [0.5658, 0.6067], abs=1e-4
+    )
     for figures in (figures for own in published.values() for figures in own):
         margins = figures.pop("margin95")
         assert set(margins) <= set(figures) and all(0 < value < 1 for value in figures.values())
-        assert 0 < margins["top1"] < 0.01 and margins.get("few_shot", 0.03) > margins.get("macro", 0.02)
+        assert 0 < margins["top1"] < 0.01 and margins.get("few_shot", 0.03) > margins.get(
+            "macro", 0.02
+        )
 
 
 def test_an_approach_that_the_study_lacks_has_its_rows(tmp_path, monkeypatch):
@@ -383,7 +444,9 @@ def test_an_approach_that_the_study_lacks_has_its_rows(tmp_path, monkeypatch):
         shutil.copy(RESULTS / file, tmp_path / file)
     shutil.copytree(RESULTS / "runs" / "direct", tmp_path / "runs" / "mine")
     monkeypatch.setitem(approaches.TITLES, "mine", "Mine")
-    assert "| Mine | top-1 | – | " in approaches.merits(tmp_path) and "| Mine | – | " in approaches.table(tmp_path)
+    assert "| Mine | top-1 | – | " in approaches.merits(
+        tmp_path
+    ) and "| Mine | – | " in approaches.table(tmp_path)
     assert "Nothing is compared yet" in runs.pairs(tmp_path)
 
 
@@ -391,9 +454,12 @@ def test_published_counts_per_class_add_up_to_what_the_study_prints():
     study = json.loads((RESULTS / "published.json").read_text())
     counts = read_table(RESULTS / "published_per_class.csv")
     ours = RECORDS["direct"].per_class.query("train > 0 and test > 0").reset_index(drop=True)
-    assert counts[["articleType", "train", "test"]].equals(ours[["articleType", "train", "test"]])
+    assert counts[["label", "train", "test"]].equals(ours[["label", "train", "test"]])
     for name in ("fc_only", "direct", "two_step", "two_step_flips"):
-        assert counts[name].sum() == study[name]["notebook"]["correct"] and (counts[name] <= counts["test"]).all()
+        assert (
+            counts[name].sum() == study[name]["notebook"]["correct"]
+            and (counts[name] <= counts["test"]).all()
+        )
 
 
 def test_every_long_check_has_left_its_table_and_met_its_bounds():
@@ -403,7 +469,15 @@ def test_every_long_check_has_left_its_table_and_met_its_bounds():
     for name, table in blocks.items():
         assert len(table.splitlines()) > 5 and "; commit " in table, f"run `make {name}`"
         assert "NOT MET" not in table
-    good = {"faults": ("what was lost", "nothing"), "fuzz": ("failures", "0"), "browser": ("errors", "0")}
+    good = {
+        "faults": ("what was lost", "nothing"),
+        "fuzz": ("failures", "0"),
+        "browser": ("errors", "0"),
+    }
     for name, (column, cell) in good.items():
-        head, _, *rows = [line.strip("| ").split(" | ") for line in blocks[name].splitlines() if line.startswith("|")]
+        head, _, *rows = [
+            line.strip("| ").split(" | ")
+            for line in blocks[name].splitlines()
+            if line.startswith("|")
+        ]
         assert {row[head.index(column)] for row in rows} == {cell}, f"make {name}"

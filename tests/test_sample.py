@@ -1,4 +1,5 @@
-"""The built-in sample: a small catalogue in Kaggle's layout, with each of its faults exactly once."""
+"""The built-in sample: a small catalogue in Kaggle's layout, with each of its faults exactly
+once."""
 
 import json
 from collections import Counter, defaultdict
@@ -11,7 +12,7 @@ from PIL import Image
 
 from fashion_tl.data import sample
 from fashion_tl.data.sample import COLUMNS, draw_sample
-from fashion_tl.data.sample.canvas import PALETTE
+from fashion_tl.data.sample.colours import PALETTE
 from fashion_tl.data.sample.kinds import KINDS
 from fashion_tl.errors import DataError
 
@@ -145,7 +146,11 @@ def test_two_pairs_of_twins_in_even_years(drawn):
 
 @pytest.mark.parametrize("colour", ["Red", "Navy Blue", "Yellow"])
 def test_base_colour_is_the_colour_drawn(full, colour):
-    rows = [row for row in full.usable if row[5] == colour and row[4] in ("Tshirts", "Tops", "Dresses", "Shirts")]
+    rows = [
+        row
+        for row in full.usable
+        if row[5] == colour and row[4] in ("Tshirts", "Tops", "Dresses", "Shirts")
+    ]
     assert rows
     for row in rows:
         pixels = np.asarray(full.image(row[0]).convert("RGB"), float).reshape(-1, 3)
@@ -182,7 +187,9 @@ def test_empty_folder_may_be_used(tmp_path):
     assert len(Sample(draw_sample(tmp_path / "sample", photos=60, types=6)).usable) == 60
 
 
-@pytest.mark.parametrize("content", [{"mine.txt": "x"}, {"sample.json": "{"}, {"sample.json": '{"sample": false}'}])
+@pytest.mark.parametrize(
+    "content", [{"mine.txt": "x"}, {"sample.json": "{"}, {"sample.json": '{"sample": false}'}]
+)
 def test_foreign_folder_is_refused_untouched(tmp_path, content):
     folder = tmp_path / "photos"
     folder.mkdir()

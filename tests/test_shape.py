@@ -1,23 +1,58 @@
-"""The package and the study read well: short modules, short functions, and imports that run one way."""
+"""The package and the study read well: short modules, short functions, and imports that run one
+way.
+"""
 
 import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+from tests import REPOSITORY
+
 PACKAGE, STUDY = REPOSITORY / "fashion_tl", REPOSITORY / "study"
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 45  # lines
 # The rooms, from the ground up. In one room, each file imports only from those before it, too.
 ORDER = (
-    *("errors", "machine", "commandline", "threads", "files", "split", "backbones", "config", "recipes"),
+    *(
+        "errors",
+        "machine",
+        "commandline",
+        "threads",
+        "files",
+        "split",
+        "backbones",
+        "config",
+        "recipes",
+    ),
     *("distributed", "runs"),
-    *("data/sample", "data/download", "data/labels", "data/table", "data/zips", "data/listing", "data/search"),
-    *("data/classfolders", "data/dataroot", "data/rows", "data/catalogue", "data/formats", "data/photos"),
+    *(
+        "data/sample",
+        "data/download",
+        "data/labels",
+        "data/table",
+        "data/zips",
+        "data/listing",
+        "data/search",
+    ),
+    *(
+        "data/classfolders",
+        "data/dataroot",
+        "data/rows",
+        "data/catalogue",
+        "data/formats",
+        "data/photos",
+    ),
     *("data/batches", "data/dataset"),
     *("network/checkpoints", "network/weights", "network/model", "network/inference"),
     *("network/features", "network/optimizer", "network/training"),
-    *("reporting/evaluation", "reporting/fonts", "reporting/layout", "reporting/figures", "reporting/gallery"),
+    *(
+        "reporting/evaluation",
+        "reporting/card",
+        "reporting/fonts",
+        "reporting/layout",
+        "reporting/figures",
+        "reporting/gallery",
+    ),
     "reporting/report",
     *("approaches", "predict", "export", "__main__"),
 )
@@ -25,10 +60,24 @@ ORDER = (
 
 # Those of the study, which all stand on the package.
 STUDY_ORDER = (
-    *("records", "uncertainty", "published", "compare", "charts"),
-    *("bench/timing", "bench/peers", "bench/fastai_peer", "bench/measures", "bench/files", "bench/memory"),
+    *("places", "records", "uncertainty", "published", "compare", "charts"),
+    *(
+        "bench/timing",
+        "bench/peers",
+        "bench/fastai_peer",
+        "bench/measures",
+        "bench/files",
+        "bench/memory",
+    ),
     *("bench/company", "bench/precision", "bench/speed", "bench/gpu"),
-    *("blocks/markdown", "blocks/approaches", "blocks/runs", "blocks/sureness", "blocks/speed", "blocks/__init__"),
+    *(
+        "blocks/markdown",
+        "blocks/approaches",
+        "blocks/runs",
+        "blocks/sureness",
+        "blocks/speed",
+        "blocks/__init__",
+    ),
     *("render", "record", "check", "train", "tune", "heads", "flips", "data_check", "__main__"),
 )
 
@@ -39,12 +88,19 @@ def modules() -> list[Path]:
 
 def study_modules() -> dict[str, Path]:
     """Those of the study, by their names in ``STUDY_ORDER``; a folder's docstring has none."""
-    files = {file.relative_to(STUDY).with_suffix("").as_posix(): file for file in sorted(STUDY.rglob("*.py"))}
-    return {name: file for name, file in files.items() if name not in ("__init__", "bench/__init__")}
+    files = {
+        file.relative_to(STUDY).with_suffix("").as_posix(): file
+        for file in sorted(STUDY.rglob("*.py"))
+    }
+    return {
+        name: file for name, file in files.items() if name not in ("__init__", "bench/__init__")
+    }
 
 
 def room(file: Path) -> str | None:
-    """A file's name in ``ORDER``: all of ``data/sample/`` is one; None for a folder's docstring and the examples."""
+    """A file's name in ``ORDER``: all of ``data/sample/`` is one; None for a folder's docstring and
+    the examples.
+    """
     name = file.relative_to(PACKAGE).with_suffix("").as_posix()
     if name.startswith("data/sample/"):
         return "data/sample"
@@ -52,7 +108,8 @@ def room(file: Path) -> str | None:
 
 
 def imported(tree: ast.AST, name: str) -> Iterator[str]:
-    """What a module of this dotted name imports, as dotted names: of every form that an import has."""
+    """What a module of this dotted name imports, as dotted names: of every form that an import
+    has."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -67,18 +124,26 @@ def places(name: str) -> list[int]:
     path = name.removeprefix("fashion_tl").lstrip(".").replace(".", "/")
     if name.split(".")[0] != "fashion_tl" or not path:
         return []
-    under = (n for n, each in enumerate(ORDER) if f"{path}/".startswith(f"{each}/") or each.startswith(f"{path}/"))
+    under = (
+        n
+        for n, each in enumerate(ORDER)
+        if f"{path}/".startswith(f"{each}/") or each.startswith(f"{path}/")
+    )
     return list(under)[-1:]
 
 
 def test_no_module_and_no_function_is_long():
     files = [*modules(), *study_modules().values()]
-    assert {file.name for file in files if len(file.read_text().splitlines()) > LONGEST_MODULE} == set()
+    assert {
+        file.name for file in files if len(file.read_text().splitlines()) > LONGEST_MODULE
+    } == set()
     long = set()
     for file in files:
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.FunctionDef):
-                first = node.body[1] if ast.get_docstring(node) and len(node.body) > 1 else node.body[0]
+                first = (
+                    node.body[1] if ast.get_docstring(node) and len(node.body) > 1 else node.body[0]
+                )
                 if node.end_lineno - first.lineno >= LONGEST_FUNCTION:
                     long.add(f"{file.name}: {node.name}")
     assert long <= {"training.py: fit"}  # the loop
@@ -97,7 +162,9 @@ def test_imports_run_one_way():
         for target in imported(ast.parse(file.read_text()), name):
             if own == "data/sample" and target.startswith("fashion_tl.data.sample"):
                 continue
-            assert all(place < ORDER.index(own) for place in places(target)), f"{own} imports {target}"
+            assert all(place < ORDER.index(own) for place in places(target)), (
+                f"{own} imports {target}"
+            )
 
 
 def test_imports_of_the_study_run_one_way_and_the_package_knows_nothing_of_it():
@@ -106,20 +173,40 @@ def test_imports_of_the_study_run_one_way_and_the_package_knows_nothing_of_it():
         for target in imported(ast.parse(file.read_text()), f"study.{own.replace('/', '.')}"):
             path = target.replace(".", "/")
             if path.startswith("study/"):
-                assert any(f"{path}/".startswith(f"study/{name}/") for name in before), f"{own} imports {target}"
+                assert any(f"{path}/".startswith(f"study/{name}/") for name in before), (
+                    f"{own} imports {target}"
+                )
     for file in modules():
-        assert not [name for name in imported(ast.parse(file.read_text()), "x") if name.split(".")[0] == "study"], file
+        assert not [
+            name
+            for name in imported(ast.parse(file.read_text()), "x")
+            if name.split(".")[0] == "study"
+        ], file
 
 
 def test_no_program_and_no_notebook_changes_where_modules_are_looked_for():
     """Else one file may be loaded twice, under two names."""
     folders = [REPOSITORY / name for name in ("fashion_tl", "study", "notebooks", "tests")]
-    files = [file for folder in folders for ending in ("*.py", "*.ipynb") for file in folder.rglob(ending)]
-    changes = re.compile(r"sys\.path(\.(append|insert|extend)|\[.*\] *=| *\+?= )|spec_from_file_location")
-    assert {file.name for file in files if changes.search(file.read_text(encoding="utf-8"))} <= {Path(__file__).name}
+    files = [
+        file
+        for folder in folders
+        for ending in ("*.py", "*.ipynb")
+        for file in folder.rglob(ending)
+    ]
+    changes = re.compile(
+        r"sys\.path(\.(append|insert|extend)|\[.*\] *=| *\+?= )|spec_from_file_location"
+    )
+    assert {file.name for file in files if changes.search(file.read_text(encoding="utf-8"))} <= {
+        Path(__file__).name
+    }
 
 
 def test_every_form_of_import_is_seen():
-    forms = "import fashion_tl.a", "from fashion_tl import b", "from fashion_tl.c import d", "from . import e"
+    forms = (
+        "import fashion_tl.a",
+        "from fashion_tl import b",
+        "from fashion_tl.c import d",
+        "from . import e",
+    )
     found = imported(ast.parse("\n".join((*forms, "from ..f import g"))), "fashion_tl.x.y")
     assert [name.removeprefix("fashion_tl.") for name in found] == ["a", "b", "c.d", "x.e", "f.g"]

@@ -1,4 +1,6 @@
-"""Tables as people have them: their separators, encodings, headers and line breaks; errors that say what was found."""
+"""Tables as people have them: their separators, encodings, headers and line breaks; errors that say
+what was found.
+"""
 
 import pytest
 
@@ -13,7 +15,9 @@ PHOTOS = {"1", "2", "3", "4"}
 
 def read(content: str | bytes):
     content = content if isinstance(content, bytes) else content.encode()
-    return read_table(content, "styles.csv", NEEDED, KNOWN, lambda text: text if text in PHOTOS else None)
+    return read_table(
+        content, "styles.csv", NEEDED, KNOWN, lambda text: text if text in PHOTOS else None
+    )
 
 
 def rows(content: str | bytes) -> list[list[str]]:
@@ -61,8 +65,13 @@ def test_utf_16_with_the_mark_of_either_order_is_read():
 
 
 def test_letters_of_windows_alone_are_read():
-    assert rows("id,year,articleType\n1,2012,Women’s “Tops” – 5 €\n".encode("cp1252"))[0][2] == "Women’s “Tops” – 5 €"
-    assert rows(b"id,year,articleType\n1,2012,A\x81B\n")[0][2] == "A\x81B"  # a byte that means nothing there
+    assert (
+        rows("id,year,articleType\n1,2012,Women’s “Tops” – 5 €\n".encode("cp1252"))[0][2]
+        == "Women’s “Tops” – 5 €"
+    )
+    assert (
+        rows(b"id,year,articleType\n1,2012,A\x81B\n")[0][2] == "A\x81B"
+    )  # a byte that means nothing there
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
@@ -74,7 +83,10 @@ def test_line_ends_of_every_system_are_read(ends):
 def test_letters_that_only_look_like_line_ends_are_none():
     text = PLAIN.replace("Café", "Ca\u2028f\x0b\x0c\x85é")
     for encoding in ("utf-8", "utf-16"):
-        assert [row[3] for row in rows(text.encode(encoding))] == ["Ca\u2028f\x0b\x0c\x85é", "Größe"]
+        assert [row[3] for row in rows(text.encode(encoding))] == [
+            "Ca\u2028f\x0b\x0c\x85é",
+            "Größe",
+        ]
 
 
 @pytest.mark.parametrize(
@@ -88,12 +100,17 @@ def test_columns_are_known_in_any_capitals_and_however_their_words_are_joined(he
 
 
 def test_two_columns_that_match_one_name_are_refused_and_named():
-    assert "more than one column 'id' in the header ('id, ID')" in refusal("id,ID,year,articleType\n1,1,2012,Shirts\n")
+    assert "more than one column 'id' in the header ('id, ID')" in refusal(
+        "id,ID,year,articleType\n1,1,2012,Shirts\n"
+    )
 
 
 def test_an_error_names_the_separator_and_encoding_found_and_the_way_out():
     said = refusal("id;year;class\n1;2012;Shirts\n".encode("utf-16"))
-    assert "no column 'articleType'" in said and "read as UTF-16, separated by semicolons: 'id;year;class'" in said
+    assert (
+        "no column 'articleType'" in said
+        and "read as UTF-16, separated by semicolons: 'id;year;class'" in said
+    )
     said = refusal("id^year^articleType\n1^2012^Shirts\n")
     assert "separated by '^', which isn't known" in said and "save it as CSV in UTF-8" in said
     assert "separated by ' ', which isn't known" in refusal("id year articleType\n1 2012 Shirts\n")
@@ -131,16 +148,34 @@ def test_a_text_of_hundreds_of_lines_is_one_field():
 
 
 def test_an_open_quote_spoils_no_more_than_its_own_row():
-    lines = ["id,year,articleType,x", '1,2012,Shirts,"5 inch', "2,2012,Shirts,plain", '3,2012,Shirts,6"']
-    assert [(line, fields[0]) for line, fields in read("\n".join(lines)).records] == [(2, "1"), (3, "2"), (4, "3")]
+    lines = [
+        "id,year,articleType,x",
+        '1,2012,Shirts,"5 inch',
+        "2,2012,Shirts,plain",
+        '3,2012,Shirts,6"',
+    ]
+    assert [(line, fields[0]) for line, fields in read("\n".join(lines)).records] == [
+        (2, "1"),
+        (3, "2"),
+        (4, "3"),
+    ]
     lines[3:] = ["3,2012,Shirts", "free text", '4,2012,Shirts,""']
     assert [line for line, _ in read("\n".join(lines)).records] == [2, 3, 4, 5, 6]
-    closed_at_last = ["id,year,articleType,x", '1,2012,"Shirts,x', "2,2012,Shirts,x", "3,2012,Shirts,x", 'end",x']
+    closed_at_last = [
+        "id,year,articleType,x",
+        '1,2012,"Shirts,x',
+        "2,2012,Shirts,x",
+        "3,2012,Shirts,x",
+        'end",x',
+    ]
     assert [line for line, _ in read("\n".join(closed_at_last)).records] == [2, 3, 4, 5]
 
 
 def test_joined_lines_that_make_no_row_as_wide_as_the_header_stay_apart():
-    assert [line for line, _ in read('id,year,articleType\n1,"20\n12",x,Shirts\n').records] == [2, 3]
+    assert [line for line, _ in read('id,year,articleType\n1,"20\n12",x,Shirts\n').records] == [
+        2,
+        3,
+    ]
 
 
 def test_many_quotes_left_open_take_no_time():

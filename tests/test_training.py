@@ -1,4 +1,6 @@
-"""The loop: what it measures, what it keeps, and that it goes on after a kill as if nothing had happened."""
+"""The loop: what it measures, what it keeps, and that it goes on after a kill as if nothing had
+happened.
+"""
 
 import re
 
@@ -10,7 +12,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from fashion_tl.config import Config
-from fashion_tl.data.batches import Batches, feature_batches, flip_half, mirrored, photo_batches, prepare_photos
+from fashion_tl.data.batches import (
+    Batches,
+    feature_batches,
+    flip_half,
+    mirrored,
+    photo_batches,
+    prepare_photos,
+)
 from fashion_tl.errors import RunError, WriteError
 from fashion_tl.network import training
 from fashion_tl.network.inference import forward, resolve_precision
@@ -31,7 +40,14 @@ def colours(n=50, seed=0):
 
 
 def settings(**changes):
-    defaults = {"epochs": 4, "batch_size": 16, "lr": 0.05, "image_size": (32, 32), "precision": "fp32", "flip": False}
+    defaults = {
+        "epochs": 4,
+        "batch_size": 16,
+        "lr": 0.05,
+        "image_size": (32, 32),
+        "precision": "fp32",
+        "flip": False,
+    }
     return Config("direct", **(defaults | changes))
 
 
@@ -63,7 +79,9 @@ def test_the_loss_falls_and_the_colours_are_learned():
 
 
 def test_loss_and_accuracy_are_means_over_samples_not_over_batches():
-    config = settings(epochs=1, lr=1e-9, momentum=0, weight_decay=0, batch_size=47)  # batches of 47 and 3
+    config = settings(
+        epochs=1, lr=1e-9, momentum=0, weight_decay=0, batch_size=47
+    )  # batches of 47 and 3
     model = small_network()
     model[1].requires_grad_(False)  # no BatchNorm statistics of a batch in the way
     weights = np.array([2.0, 1.0, 0.5])
@@ -71,13 +89,17 @@ def test_loss_and_accuracy_are_means_over_samples_not_over_batches():
     logits, (_, labels) = forward(model, batches(config), "fp32"), colours()
     losses = F.cross_entropy(logits, torch.from_numpy(labels), reduction="none")
     row = history.iloc[0]
-    assert row["train_loss"] == pytest.approx((losses * torch.from_numpy(weights)[labels]).mean().item(), rel=1e-4)
+    assert row["train_loss"] == pytest.approx(
+        (losses * torch.from_numpy(weights)[labels]).mean().item(), rel=1e-4
+    )
     assert row["train_accuracy"] == pytest.approx((logits.argmax(1).numpy() == labels).mean())
     assert row["val_cross_entropy"] == pytest.approx(losses.mean().item(), rel=1e-4)
 
 
 def test_the_weights_of_the_epoch_with_the_lowest_validation_cross_entropy_are_restored():
-    config = settings(epochs=6, lr=0.4, momentum=0.95, schedule="constant")  # far too wild to end at its best
+    config = settings(
+        epochs=6, lr=0.4, momentum=0.95, schedule="constant"
+    )  # far too wild to end at its best
     model = small_network()
     history, _ = run(config, model=model)
     best = history.loc[history["best"]].iloc[0]
@@ -99,7 +121,9 @@ def test_without_validation_photos_the_last_epoch_is_kept():
 def test_without_validation_photos_nothing_is_said_of_validation(monkeypatch, capsys):
     run(settings(epochs=1), val_size=0)
     said = capsys.readouterr().out
-    assert re.fullmatch(r"epoch  1/1  loss \d\.\d{3} train   accuracy \d+\.\d% train   \d+ s\n", said)
+    assert re.fullmatch(
+        r"epoch  1/1  loss \d\.\d{3} train   accuracy \d+\.\d% train   \d+ s\n", said
+    )
     train_epoch, calls = training.train_epoch, []
 
     def interrupted(*args):
@@ -111,11 +135,16 @@ def test_without_validation_photos_nothing_is_said_of_validation(monkeypatch, ca
     monkeypatch.setattr(training, "train_epoch", interrupted)
     run(settings(), val_size=0)
     said = capsys.readouterr().out
-    assert "interrupted: the weights of epoch 2, the last so far, are kept" in said and "nan" not in said
+    assert (
+        "interrupted: the weights of epoch 2, the last so far, are kept" in said
+        and "nan" not in said
+    )
 
 
 @pytest.mark.parametrize("killed_after", [1, 3])
-def test_a_killed_training_ends_bit_for_bit_as_one_that_never_stopped(tmp_path, monkeypatch, killed_after):
+def test_a_killed_training_ends_bit_for_bit_as_one_that_never_stopped(
+    tmp_path, monkeypatch, killed_after
+):
     config = settings(flip=True)
     whole, weights = run(config, tmp_path)
     (tmp_path / CHECKPOINT).unlink()
@@ -134,7 +163,9 @@ def test_a_killed_training_ends_bit_for_bit_as_one_that_never_stopped(tmp_path, 
     monkeypatch.setattr(training, "validate", validate)
     resumed, resumed_weights = run(config, tmp_path, model=small_network(seed=99))
     assert same(weights, resumed_weights)
-    pd.testing.assert_frame_equal(whole.drop(columns="seconds"), resumed.drop(columns="seconds"), check_exact=True)
+    pd.testing.assert_frame_equal(
+        whole.drop(columns="seconds"), resumed.drop(columns="seconds"), check_exact=True
+    )
 
 
 def test_two_trainings_with_one_seed_are_identical_and_another_seed_differs():
@@ -209,27 +240,43 @@ def test_a_class_without_training_photos_weighs_nothing():
     config, weights = settings(epochs=1), np.array([1.0, 0.0, 1.0])
     model = small_network()
     history = fit(model, batches(config), batches(config, 20, 1), config, weights).history
-    logits, labels = forward(model, batches(config, 20, 1), "fp32"), torch.from_numpy(colours(20, 1)[1])
+    logits, labels = (
+        forward(model, batches(config, 20, 1), "fp32"),
+        torch.from_numpy(colours(20, 1)[1]),
+    )
     others = labels != 1
     expected = F.cross_entropy(logits[others], labels[others], reduction="sum").item() / 20
     assert history["val_loss"][0] == pytest.approx(expected, rel=1e-4)
 
 
 def test_bf16_trains_to_the_same_accuracy_within_a_tenth():
-    accuracies = [run(settings(epochs=8, precision=p))[0]["val_accuracy"].iloc[-1] for p in ("fp32", "bf16")]
+    accuracies = [
+        run(settings(epochs=8, precision=p))[0]["val_accuracy"].iloc[-1] for p in ("fp32", "bf16")
+    ]
     assert abs(accuracies[0] - accuracies[1]) <= 0.1
     assert {resolve_precision(p, torch.device("cpu")) for p in ("fp32", "bf16")} == {"fp32", "bf16"}
     assert resolve_precision("auto", torch.device("cpu")) in ("fp32", "bf16")
 
 
 def test_our_loss_is_the_mean_over_samples_of_weight_times_cross_entropy():
-    logits, targets, weights = torch.randn(5, 3), torch.tensor([0, 1, 2, 0, 1]), torch.tensor([1.0, 4.0, 0.5])
-    each = [weights[t] * F.cross_entropy(row[None], t[None]) for row, t in zip(logits, targets, strict=True)]
+    logits, targets, weights = (
+        torch.randn(5, 3),
+        torch.tensor([0, 1, 2, 0, 1]),
+        torch.tensor([1.0, 4.0, 0.5]),
+    )
+    each = [
+        weights[t] * F.cross_entropy(row[None], t[None])
+        for row, t in zip(logits, targets, strict=True)
+    ]
     assert torch.allclose(classification_loss(logits, targets, weights), torch.stack(each).mean())
 
 
 def test_the_published_loss_is_torchs_own_weighted_reduction():
-    logits, targets, weights = torch.randn(5, 3), torch.tensor([0, 1, 2, 0, 1]), torch.tensor([1.0, 4.0, 0.5])
+    logits, targets, weights = (
+        torch.randn(5, 3),
+        torch.tensor([0, 1, 2, 0, 1]),
+        torch.tensor([1.0, 4.0, 0.5]),
+    )
     published = classification_loss(logits, targets, weights, "weighted mean")
     assert torch.equal(published, nn.CrossEntropyLoss(weight=weights)(logits, targets))
 
@@ -246,7 +293,9 @@ def test_label_smoothing_is_spread_over_learnable_classes_and_does_not_explode_w
 def rare(config):
     """Batches in which class 2 is rare, and one network's predictions after training on them."""
     photos, labels = colours(120)
-    photos = np.random.default_rng(0).integers(0, 256, photos.shape, dtype=np.uint8)  # nothing to see in them
+    photos = np.random.default_rng(0).integers(
+        0, 256, photos.shape, dtype=np.uint8
+    )  # nothing to see in them
     labels = np.where(np.arange(120) % 12 == 0, 2, labels % 2)
     data, model = photo_batches(photos, np.arange(120), labels, config), small_network()
     fit(model, data, data, config, EVEN)
@@ -266,11 +315,17 @@ def test_the_last_layer_may_learn_faster_than_the_rest():
     first, last = model[0].weight.clone(), model[-1].weight.clone()
     history, _ = run(settings(epochs=1, backbone_lr_ratio=0.0, weight_decay=0), model=model)
     assert torch.equal(model[0].weight, first) and not torch.equal(model[-1].weight, last)
-    assert history["lr"].iloc[-1] == pytest.approx(run(settings(epochs=1))[0]["lr"].iloc[-1])  # the last layer's own
+    assert history["lr"].iloc[-1] == pytest.approx(
+        run(settings(epochs=1))[0]["lr"].iloc[-1]
+    )  # the last layer's own
 
 
-@pytest.mark.parametrize("change", [{"optimizer": "adamw", "lr": 0.01}, {"mixup": 0.4}, {"label_smoothing": 0.1}])
-def test_whatever_the_optimiser_and_regularisation_it_learns_and_goes_on_after_a_kill(tmp_path, change):
+@pytest.mark.parametrize(
+    "change", [{"optimizer": "adamw", "lr": 0.01}, {"mixup": 0.4}, {"label_smoothing": 0.1}]
+)
+def test_whatever_the_optimiser_and_regularisation_it_learns_and_goes_on_after_a_kill(
+    tmp_path, change
+):
     config = settings(epochs=8, **change)
     history, weights = run(config)
     assert history["val_accuracy"].iloc[-1] > 0.85
@@ -313,11 +368,15 @@ def test_the_learning_rate_warms_up_then_falls_to_nothing_as_a_cosine():
     rates = [learning_rate(step, 20, config) for step in range(200)]
     assert rates[0] < 0.1 and max(rates) == pytest.approx(1.0, abs=0.01) and rates[-1] < 0.01
     assert int(np.argmax(rates)) == 20
-    assert {learning_rate(s, 20, settings(epochs=10, schedule="constant", lr=0.5)) for s in range(200)} == {0.5}
+    assert {
+        learning_rate(s, 20, settings(epochs=10, schedule="constant", lr=0.5)) for s in range(200)
+    } == {0.5}
 
 
 def test_every_sample_comes_once_an_epoch_in_an_order_that_seed_and_epoch_decide():
-    numbers = Batches(torch.arange(33)[:, None].float(), torch.arange(33), torch.arange(33), batch_size=16)
+    numbers = Batches(
+        torch.arange(33)[:, None].float(), torch.arange(33), torch.arange(33), batch_size=16
+    )
     cpu = torch.device("cpu")
 
     def order(seed, epoch):
@@ -342,7 +401,9 @@ def test_photos_are_augmented_as_seed_and_epoch_decide_and_those_that_validate_n
     same = photo_batches(photos, np.arange(16), np.arange(16), settings(flip=True))
     plain, _ = next(same.in_order(torch.device("cpu")))
     assert torch.equal(plain, plain[:1].expand_as(plain))
-    drawn, again, other = (next(same.shuffled(0, epoch, torch.device("cpu")))[0] for epoch in (0, 0, 1))
+    drawn, again, other = (
+        next(same.shuffled(0, epoch, torch.device("cpu")))[0] for epoch in (0, 0, 1)
+    )
     assert not torch.equal(drawn, drawn[:1].expand_as(drawn))
     assert torch.equal(drawn, again) and not torch.equal(drawn, other)
 

@@ -1,4 +1,6 @@
-"""The scripts behind the results, tried on a drawn catalogue: trials, variants, heads, and what the years share."""
+"""The scripts behind the results, tried on a drawn catalogue: trials, variants, heads, and what the
+years share.
+"""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -17,7 +19,8 @@ from fashion_tl.recipes import make_config
 from fashion_tl.runs import open_run
 from study import data_check, flips, heads, train, tune
 from study.__main__ import main
-from study.records import RESULTS, read_records
+from study.places import RESULTS
+from study.records import read_records
 
 TINY = {"image_size": (32, 32), "epochs": 1, "batch_size": 32, "precision": "fp32"}
 
@@ -36,12 +39,18 @@ def weights(tmp_path_factory):
 
 
 @pytest.mark.parametrize("approach", tune.TRIALS)
-def test_a_trial_trains_and_validates_but_tests_nothing_and_is_not_made_twice(approach, catalogue, weights, tmp_path):
+def test_a_trial_trains_and_validates_but_tests_nothing_and_is_not_made_twice(
+    approach, catalogue, weights, tmp_path
+):
     root, cache = catalogue
     settings = TINY | {"train_fraction": 0.5}
     data = load_data(root, Config(approach).change(**settings), cache)
     run = tune.trial(approach, settings, data, weights, tmp_path / approach)
-    assert not {path.name for path in run.folder.rglob("*")} & {"predictions.csv.gz", "metrics.json", "checkpoint.pt"}
+    assert not {path.name for path in run.folder.rglob("*")} & {
+        "predictions.csv.gz",
+        "metrics.json",
+        "checkpoint.pt",
+    }
     row = tune.row(approach, "a trial", run, data)
     assert row["train_photos"] == len(data.task.train) and 0 <= row["val_accuracy"] <= 1
     before = (run.folder / "history.csv").stat().st_mtime_ns
@@ -59,19 +68,30 @@ def test_every_trial_can_be_made_of_settings_there_are():
 
 
 def test_a_trial_takes_the_place_of_the_same_one_and_the_others_stay(tmp_path):
-    for approach, name, score in (("direct", "a", 1), ("direct", "b", 2), ("fc_only", "a", 3), ("direct", "a", 4)):
+    for approach, name, score in (
+        ("direct", "a", 1),
+        ("direct", "b", 2),
+        ("fc_only", "a", 3),
+        ("direct", "a", 4),
+    ):
         tune.keep({"approach": approach, "trial": name, "val_accuracy": score}, tmp_path)
     assert pd.read_csv(tmp_path / "tuning.csv")["val_accuracy"].tolist() == [4, 2, 3]
 
 
-def test_lp_ft_starts_from_the_head_that_fc_only_learns_and_tests_once(catalogue, weights, tmp_path):
+def test_lp_ft_starts_from_the_head_that_fc_only_learns_and_tests_once(
+    catalogue, weights, tmp_path
+):
     root, cache = catalogue
     run = train.lp_ft(root, weights, tmp_path / "lp_ft", cache=cache, flip_test=False, **TINY)[0]
     assert run.is_finished and run.config.training == "direct"
     figures = flips.without_flips(run.folder, root, cache)
-    assert figures == pytest.approx({figure: run.metrics[figure] for figure in figures})  # it was tested without, too
+    assert figures == pytest.approx(
+        {figure: run.metrics[figure] for figure in figures}
+    )  # it was tested without, too
     with pytest.raises(RunError, match="made on other data"):
-        flips.without_flips(run.folder, draw_sample(tmp_path / "other", photos=250, types=22), cache)
+        flips.without_flips(
+            run.folder, draw_sample(tmp_path / "other", photos=250, types=22), cache
+        )
     head = open_run(tmp_path / "lp_ft" / "head")
     assert len(head.history) and not (head.folder / "predictions.csv.gz").exists()
     assert head.config.image_size == run.config.image_size
@@ -84,7 +104,9 @@ def test_direct_gets_as_many_photos_as_both_steps_of_two():
 
 def test_no_two_runs_on_a_gpu_are_the_same_and_each_is_compared_with_its_own_recipe():
     made = [(plan.train, *plan.settings.values()) for plan in train.GPU_PLANS]
-    assert len(set(made)) == len(made) == 2 * 3 * (2 + 3 + 3)  # FC only's own size is one of the two
+    assert (
+        len(set(made)) == len(made) == 2 * 3 * (2 + 3 + 3)
+    )  # FC only's own size is one of the two
     entries = {entry.name: (plan, entry) for plan in train.GPU_PLANS for entry in plan.entries}
     assert not set(entries) & {entry.name for plan in train.PLANS for entry in plan.entries}
     assert len(entries) == len(made) + 2 * 3 * 3  # the first steps
@@ -95,11 +117,15 @@ def test_no_two_runs_on_a_gpu_are_the_same_and_each_is_compared_with_its_own_rec
         if plan.settings["recipe"] == "published":
             (base,) = entry.base
             other = entries[base][0]
-            assert other.train is plan.train and other.settings == plan.settings | {"recipe": "tuned"}
+            assert other.train is plan.train and other.settings == plan.settings | {
+                "recipe": "tuned"
+            }
         else:
             assert entry.base == ()
     for runs in seeds.values():
-        assert [seed for seed, _ in runs] == [0, 1, 2] and all(rest == runs[0][1] for _, rest in runs)
+        assert [seed for seed, _ in runs] == [0, 1, 2] and all(
+            rest == runs[0][1] for _, rest in runs
+        )
 
 
 def test_the_plans_are_the_runs_on_record():
@@ -108,11 +134,15 @@ def test_the_plans_are_the_runs_on_record():
 
 
 def test_a_training_or_trial_that_there_is_not_is_named_before_any_work():
-    with pytest.raises(ConfigError, match=r"no training has the name 'dirct'; there are: fc_only, direct"):
+    with pytest.raises(
+        ConfigError, match=r"no training has the name 'dirct'; there are: fc_only, direct"
+    ):
         train.chosen(["direct", "dirct"], gpu=False)
     with pytest.raises(ConfigError, match=r"no trial 'lr 7'; there are: "):
         tune.chosen_trials("fc_only", ["lr 7"])
-    assert list(tune.chosen_trials("fc_only", ["mixup", "lr 3"])) == ["lr 3"]  # the other is of other approaches
+    assert list(tune.chosen_trials("fc_only", ["mixup", "lr 3"])) == [
+        "lr 3"
+    ]  # the other is of other approaches
     named = ["two_step", "gpu_direct_80x60_seed1"]
     assert [plan.name for plan in train.chosen(named, gpu=False)] == named
 
@@ -139,21 +169,34 @@ def test_near_duplicates_are_found_by_their_difference():
     photos = rng.integers(0, 250, (6, 80, 60, 3), dtype=np.uint8)
     others = photos[[4, 2]].copy()
     others[1] += 3  # every level of one photo by 3
-    i, j, difference = data_check.near_pairs(data_check.small(photos), data_check.small(others), limit=4)
-    assert list(zip(i.tolist(), j.tolist(), difference.round(2).tolist(), strict=True)) == [(2, 1, 3.0), (4, 0, 0.0)]
+    i, j, difference = data_check.near_pairs(
+        data_check.small(photos), data_check.small(others), limit=4
+    )
+    assert list(zip(i.tolist(), j.tolist(), difference.round(2).tolist(), strict=True)) == [
+        (2, 1, 3.0),
+        (4, 0, 0.0),
+    ]
 
 
 def test_twins_whose_labels_differ_are_named_within_the_years_and_between_them():
-    photos = np.random.default_rng(0).integers(0, 250, (4, 80, 60, 3), dtype=np.uint8)[[0, 0, 1, 1, 2, 2, 3, 3]]
+    photos = np.random.default_rng(0).integers(0, 250, (4, 80, 60, 3), dtype=np.uint8)[
+        [0, 0, 1, 1, 2, 2, 3, 3]
+    ]
     digests = np.array([b"a", b"a", b"b", b"b", b"c", b"c", b"d", b"d"])
     even = np.array([0, 1, 2, 6])  # both of a, one of b and one of d; both of c are of odd years
     labels = np.array([0, 1, 2, 0, 1, 2, 3, 3])
-    task = SimpleNamespace(labels=labels, test=np.array([3, 4, 5, 7]), classes=("Shirts", "Tops", "Belts", "Ties"))
+    task = SimpleNamespace(
+        labels=labels, test=np.array([3, 4, 5, 7]), classes=("Shirts", "Tops", "Belts", "Ties")
+    )
     data = SimpleNamespace(task=task, digests=digests, photos=SimpleNamespace(array=photos))
     named = [tuple(each.values()) for each in data_check.noise(data, even)]
     between, within = ("even and odd", "Shirts", "Belts", 1), ("even", "Shirts", "Tops", 1)
     assert named == [within, between, ("odd", "Tops", "Belts", 1)]
-    exact = {words: tuple(each.values()) for words, each in data_check.shared(data, even).items() if "exact" in words}
+    exact = {
+        words: tuple(each.values())
+        for words, each in data_check.shared(data, even).items()
+        if "exact" in words
+    }
     pairs, photos, differ = zip(*exact.values(), strict=True)
     assert [*exact] == ["even and odd years, exact", "even years, exact", "odd years, exact"]
     assert (pairs, photos, differ) == ((2, 1, 1), (2, 2, 2), (1, 1, 1))

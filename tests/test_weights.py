@@ -1,4 +1,6 @@
-"""Weights in the wrappings that people have: unwrapped and said so, or refused with the way out. Downloads that end."""
+"""Weights in the wrappings that people have: unwrapped and said so, or refused with the way out.
+Downloads that end.
+"""
 
 import argparse
 import hashlib
@@ -15,7 +17,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
-from torchvision.models import ResNet50_Weights, densenet121, resnet18, resnet50, resnet101, vit_b_32
+from torchvision.models import (
+    ResNet50_Weights,
+    densenet121,
+    resnet18,
+    resnet50,
+    resnet101,
+    vit_b_32,
+)
 
 from fashion_tl import approaches
 from fashion_tl.__main__ import main
@@ -31,7 +40,10 @@ def light(value=0.5, dtype=torch.float32, network=resnet50):
     """The tensors of a network, each one number that is only said to be many: small in a file."""
     with torch.device("meta"):
         state = network(weights=None).state_dict()
-    return {name: torch.full((), value, dtype=dtype).expand(tensor.shape) for name, tensor in state.items()}
+    return {
+        name: torch.full((), value, dtype=dtype).expand(tensor.shape)
+        for name, tensor in state.items()
+    }
 
 
 def under(prefix, state=None):
@@ -39,7 +51,9 @@ def under(prefix, state=None):
 
 
 def without_head(state=None):
-    return {name: tensor for name, tensor in (state or light()).items() if not name.startswith("fc.")}
+    return {
+        name: tensor for name, tensor in (state or light()).items() if not name.startswith("fc.")
+    }
 
 
 def by_number(prefix, state=None):
@@ -49,13 +63,21 @@ def by_number(prefix, state=None):
     return {f"{prefix}{numbers[first]}.{rest}": tensor for (first, rest), tensor in parts}
 
 
-SGD = {"state": {0: {"momentum_buffer": torch.zeros(3)}}, "param_groups": [{"lr": 0.1, "params": [0]}]}
+SGD = {
+    "state": {0: {"momentum_buffer": torch.zeros(3)}},
+    "param_groups": [{"lr": 0.1, "params": [0]}],
+}
 LIGHTNING = {
     "epoch": 3,
     "global_step": 1200,
     "pytorch-lightning_version": "2.5.0",
     "loops": {"fit_loop": {"state_dict": {}, "epoch_progress": {"current": {"ready": 4}}}},
-    "callbacks": {"ModelCheckpoint{'monitor': 'val_loss'}": {"best_model_score": torch.tensor(0.3), "dirpath": None}},
+    "callbacks": {
+        "ModelCheckpoint{'monitor': 'val_loss'}": {
+            "best_model_score": torch.tensor(0.3),
+            "dirpath": None,
+        }
+    },
     "optimizer_states": [SGD],
     "lr_schedulers": [],
     "hyper_parameters": {"lr": 0.1, "name": "resnet50"},
@@ -69,29 +91,54 @@ WRAPPINGS = {
     "compiled.pth": (under("_orig_mod."), "names without `_orig_mod.`"),
     "both.bin": (under("_orig_mod.module."), "names without `_orig_mod.module.`"),
     "imagenet_example.pth.tar": (
-        {"epoch": 90, "arch": "resnet50", "state_dict": under("module."), "best_acc1": 76.1, "optimizer": SGD},
+        {
+            "epoch": 90,
+            "arch": "resnet50",
+            "state_dict": under("module."),
+            "best_acc1": 76.1,
+            "optimizer": SGD,
+        },
         "from `state_dict`, names without `module.`; ignored: epoch, arch, best_acc1, optimizer",
     ),
     "torchvision_reference.pth": ({"model": light(), "epoch": 5}, "from `model`; ignored: epoch"),
-    "lightning.ckpt": (LIGHTNING | {"state_dict": under("model.")}, "from `state_dict`, names without `model.`"),
-    "two levels.pt": ({"model": {"state_dict": under("net.resnet.")}}, "from `model`, `state_dict`, names without"),
+    "lightning.ckpt": (
+        LIGHTNING | {"state_dict": under("model.")},
+        "from `state_dict`, names without `model.`",
+    ),
+    "two levels.pt": (
+        {"model": {"state_dict": under("net.resnet.")}},
+        "from `model`, `state_dict`, names without",
+    ),
     "any name at all.pt": ({"my_network": light()}, "from `my_network`"),
     "moco.pth.tar": (
-        {"state_dict": under("module.encoder_k.", light(7.0)) | under("module.encoder_q."), "epoch": 200},
+        {
+            "state_dict": under("module.encoder_k.", light(7.0)) | under("module.encoder_q."),
+            "epoch": 200,
+        },
         "without `module.encoder_q.`; ignored: epoch, module.encoder_k",
     ),
     "ema beside it.pth": (
         {"state_dict": light(), "state_dict_ema": light(7.0)},
         "from `state_dict`; ignored: state_dict_ema",
     ),
-    "ema alone.pth": ({"epoch": 1, "model_ema": under("module.")}, "from `model_ema`, names without `module.`"),
+    "ema alone.pth": (
+        {"epoch": 1, "model_ema": under("module.")},
+        "from `model_ema`, names without `module.`",
+    ),
     "averaged.pth": (under("module.") | {"n_averaged": torch.tensor(9)}, "ignored: n_averaged"),
     "swa beside it.pth": (
-        {"model": light(), "swa_model": under("module.", light(7.0)) | {"n_averaged": torch.tensor(9)}},
+        {
+            "model": light(),
+            "swa_model": under("module.", light(7.0)) | {"n_averaged": torch.tensor(9)},
+        },
         "from `model`; ignored: swa_model",
     ),
     "averaged under any name.ckpt": (
-        {"state_dict": under("net.") | under("second.module.", light(7.0)) | {"second.n_averaged": torch.tensor(9)}},
+        {
+            "state_dict": under("net.")
+            | under("second.module.", light(7.0))
+            | {"second.n_averaged": torch.tensor(9)}
+        },
         "from `state_dict`, names without `net.`; ignored: second",
     ),
     "swa alone.pth": (
@@ -104,7 +151,9 @@ WRAPPINGS = {
     ),
     "swav.pth.tar": (
         under(
-            "module.", without_head() | {"projection_head.0.bias": torch.ones(1), "prototypes.weight": torch.ones(1)}
+            "module.",
+            without_head()
+            | {"projection_head.0.bias": torch.ones(1), "prototypes.weight": torch.ones(1)},
         ),
         "names without `module.`; ignored: module.projection_head, module.prototypes",
     ),
@@ -113,7 +162,10 @@ WRAPPINGS = {
         {"state_dict": by_number("feature_extractor.") | {"classifier.weight": torch.ones(1)}},
         "from `state_dict`, names without `feature_extractor.`, names of nn.Sequential's children; ignored: classifier",
     ),
-    "one network under two names.pt": (under("backbone.") | under("model.0."), "names without `backbone.`"),
+    "one network under two names.pt": (
+        under("backbone.") | under("model.0."),
+        "names without `backbone.`",
+    ),
     "scalars beside the tensors.pt": (light() | {"epoch": 5, "arch": None}, "ignored: epoch, arch"),
     "half.pt": (light(dtype=torch.float16), ""),
     "bfloat16.pt": (light(dtype=torch.bfloat16), ""),
@@ -163,8 +215,12 @@ def test_a_path_in_the_home_folder_is_found(tmp_path, monkeypatch):
 
 def test_the_model_of_a_run_is_weights_too(tmp_path):
     model = build_network(2, None, Config("direct"))
-    save_model(tmp_path / "model.safetensors", model, ("Shirts", "Belts"), [5, 0], make_config("direct"))
-    assert torch.equal(read_weights(tmp_path / "model.safetensors")["conv1.weight"], model.conv1.weight)
+    save_model(
+        tmp_path / "model.safetensors", model, ("Shirts", "Belts"), [5, 0], make_config("direct")
+    )
+    assert torch.equal(
+        read_weights(tmp_path / "model.safetensors")["conv1.weight"], model.conv1.weight
+    )
 
 
 class Own:
@@ -185,11 +241,17 @@ class Own:
     ],
     ids=["namespace", "numpy scalar", "own class", "whole network", "whole network in a dict"],
 )
-def test_a_file_that_needs_classes_is_refused_with_the_way_to_save_it_plainly(content, what, tmp_path):
+def test_a_file_that_needs_classes_is_refused_with_the_way_to_save_it_plainly(
+    content, what, tmp_path
+):
     torch.save(content, tmp_path / "w.pth")
-    with pytest.raises(WeightsError, match=rf"w\.pth can't be read as weights: .*run code.*\({what}\)") as caught:
+    with pytest.raises(
+        WeightsError, match=rf"w\.pth can't be read as weights: .*run code.*\({what}\)"
+    ) as caught:
         read_weights(tmp_path / "w.pth")
-    assert "weights_only=False" in str(caught.value) and 'torch.save(content["state_dict"]' in str(caught.value)
+    assert "weights_only=False" in str(caught.value) and 'torch.save(content["state_dict"]' in str(
+        caught.value
+    )
     assert "\n" not in str(caught.value)
 
 
@@ -212,7 +274,16 @@ def test_a_torchscript_archive_is_refused_with_the_way_to_save_it_plainly(tmp_pa
         (b"\x1f\x8b" + bytes(99), "unpack it"),
         (b"\xff" * 100, "damaged"),
     ],
-    ids=["empty", "git lfs", "html", "html with a mark", "safetensors broken off", "hdf5", "gzip", "noise"],
+    ids=[
+        "empty",
+        "git lfs",
+        "html",
+        "html with a mark",
+        "safetensors broken off",
+        "hdf5",
+        "gzip",
+        "noise",
+    ],
 )
 @pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
 def test_what_is_no_file_of_weights_is_called_by_its_name(name, content, why, tmp_path):
@@ -221,16 +292,27 @@ def test_what_is_no_file_of_weights_is_called_by_its_name(name, content, why, tm
         read_weights(tmp_path / name)
 
 
-@pytest.mark.parametrize("length", [0x3C, 0x20, 0x0A, 0x8B1F, 0x4850], ids=["<", "space", "newline", "gzip", "PH"])
+@pytest.mark.parametrize(
+    "length", [0x3C, 0x20, 0x0A, 0x8B1F, 0x4850], ids=["<", "space", "newline", "gzip", "PH"]
+)
 def test_safetensors_are_read_whatever_the_first_byte_of_their_length_looks_like(length, tmp_path):
-    """The header is padded with spaces, as the format allows, to a length whose first bytes are those."""
-    save_file({name: tensor.half().contiguous() for name, tensor in without_head().items()}, tmp_path / "w")
+    """The header is padded with spaces, as the format allows, to a length whose first bytes are
+    those.
+    """
+    save_file(
+        {name: tensor.half().contiguous() for name, tensor in without_head().items()},
+        tmp_path / "w",
+    )
     whole = (tmp_path / "w").read_bytes()
     old = int.from_bytes(whole[:8], "little")
     new = next(
-        n for n in range(old, 2**17) if n.to_bytes(8, "little").startswith(length.to_bytes(2, "little").rstrip(b"\0"))
+        n
+        for n in range(old, 2**17)
+        if n.to_bytes(8, "little").startswith(length.to_bytes(2, "little").rstrip(b"\0"))
     )
-    (tmp_path / "w").write_bytes(new.to_bytes(8, "little") + whole[8 : 8 + old].ljust(new) + whole[8 + old :])
+    (tmp_path / "w").write_bytes(
+        new.to_bytes(8, "little") + whole[8 : 8 + old].ljust(new) + whole[8 + old :]
+    )
     assert len(read_weights(tmp_path / "w")) == 265
 
 
@@ -238,14 +320,24 @@ def test_safetensors_are_read_whatever_the_first_byte_of_their_length_looks_like
 @pytest.mark.filterwarnings("ignore")
 def test_quantised_weights_are_called_so(dtype, tmp_path):
     quantised = torch.zeros(64, 64, 1, 1)
-    quantised = torch.quantize_per_tensor(quantised, 0.1, 0, dtype) if dtype is torch.qint8 else quantised.to(dtype)
+    quantised = (
+        torch.quantize_per_tensor(quantised, 0.1, 0, dtype)
+        if dtype is torch.qint8
+        else quantised.to(dtype)
+    )
     torch.save(light() | {"layer1.0.conv1.weight": quantised}, tmp_path / "w.pth")
-    with pytest.raises(WeightsError, match=rf"w\.pth holds quantised weights \({str(dtype)[6:]}\), which can't learn"):
+    with pytest.raises(
+        WeightsError,
+        match=rf"w\.pth holds quantised weights \({str(dtype)[6:]}\), which can't learn",
+    ):
         read_weights(tmp_path / "w.pth")
 
 
 def test_a_file_that_broke_off_is_refused(tmp_path):
-    save_file({name: tensor.half().contiguous() for name, tensor in light().items()}, tmp_path / "a.safetensors")
+    save_file(
+        {name: tensor.half().contiguous() for name, tensor in light().items()},
+        tmp_path / "a.safetensors",
+    )
     torch.save(light(), tmp_path / "a.pth")
     for name in ("a.safetensors", "a.pth"):
         whole = (tmp_path / name).read_bytes()
@@ -264,9 +356,12 @@ def test_a_folder_and_a_zip_around_the_file_are_refused_with_the_way_out(tmp_pat
 
 
 def test_two_networks_in_a_file_are_refused_and_named(tmp_path):
-    torch.save({"student": under("module."), "teacher": under("module.", light(7.0))}, tmp_path / "w.pth")
+    torch.save(
+        {"student": under("module."), "teacher": under("module.", light(7.0))}, tmp_path / "w.pth"
+    )
     with pytest.raises(
-        WeightsError, match=r"2 networks.*`student`.*; from `teacher`.*torch\.load\(.*\['student'\].*torch\.save"
+        WeightsError,
+        match=r"2 networks.*`student`.*; from `teacher`.*torch\.load\(.*\['student'\].*torch\.save",
     ):
         read_weights(tmp_path / "w.pth")
 
@@ -302,7 +397,9 @@ def test_other_names_for_the_same_tensors_are_refused_and_named(first, words, tm
 
 @pytest.mark.parametrize("extra", ["layer5.weight", "layer1.0.se.fc1.weight", "conv2.weight"])
 def test_a_network_with_more_in_its_body_is_refused(extra, tmp_path):
-    torch.save({"state_dict": under("module.", light() | {extra: torch.zeros(1)})}, tmp_path / "w.pth")
+    torch.save(
+        {"state_dict": under("module.", light() | {extra: torch.zeros(1)})}, tmp_path / "w.pth"
+    )
     with pytest.raises(WeightsError, match=f"{extra} is not in a ResNet-50"):
         read_weights(tmp_path / "w.pth")
 
@@ -391,7 +488,9 @@ def test_weights_are_downloaded_once_and_then_read_offline(hub, tmp_path, monkey
     out = capsys.readouterr().out
     assert out.count("\n") == 1 and "98 MB, once" in out and str(tmp_path) not in out
     assert [file.name for file in hub.iterdir()] == [name]
-    assert available_weights(DEFAULT_WEIGHTS, is_sample=False) == DEFAULT_WEIGHTS  # nobody serves any more
+    assert (
+        available_weights(DEFAULT_WEIGHTS, is_sample=False) == DEFAULT_WEIGHTS
+    )  # nobody serves any more
     assert capsys.readouterr().out == ""
 
 
@@ -400,9 +499,15 @@ def test_a_server_that_accepts_and_never_answers_is_given_up(hub, patience, monk
     with socket.create_server(("127.0.0.1", 0)) as server:
         point_to(monkeypatch, server.getsockname()[1])
         start = time.monotonic()
-        with pytest.raises(WeightsError, match=r"IMAGENET1K_V1 could not be downloaded \(no answer within 0\.5 s"):
+        with pytest.raises(
+            WeightsError, match=r"IMAGENET1K_V1 could not be downloaded \(no answer within 0\.5 s"
+        ):
             read_weights(DEFAULT_WEIGHTS)
-    assert time.monotonic() - start < 3 and socket.getdefaulttimeout() == before and not list(hub.glob("*"))
+    assert (
+        time.monotonic() - start < 3
+        and socket.getdefaulttimeout() == before
+        and not list(hub.glob("*"))
+    )
 
 
 def test_a_download_that_stops_amid_is_given_up_and_leaves_nothing(hub, patience, monkeypatch):
@@ -412,17 +517,27 @@ def test_a_download_that_stops_amid_is_given_up_and_leaves_nothing(hub, patience
     assert list(hub.iterdir()) == []
 
 
-@pytest.mark.parametrize("respond", [sending(b"<html>Sign in</html>"), sending(b"x" * 100, length=200)])
+@pytest.mark.parametrize(
+    "respond", [sending(b"<html>Sign in</html>"), sending(b"x" * 100, length=200)]
+)
 def test_something_else_than_the_weights_is_not_kept(hub, respond, monkeypatch):
     wrong = serving(monkeypatch, respond)
-    with wrong, pytest.raises(WeightsError, match=r"could not be downloaded .*(its hash is wrong|Incomplete)"):
+    with (
+        wrong,
+        pytest.raises(
+            WeightsError, match=r"could not be downloaded .*(its hash is wrong|Incomplete)"
+        ),
+    ):
         read_weights(DEFAULT_WEIGHTS)
     assert list(hub.iterdir()) == []
 
 
 def test_what_the_server_answers_is_said(hub, monkeypatch):
     forbidden = serving(monkeypatch, lambda handler: handler.send_error(403))
-    with forbidden, pytest.raises(WeightsError, match=r"could not be downloaded \(HTTP Error 403: Forbidden\)"):
+    with (
+        forbidden,
+        pytest.raises(WeightsError, match=r"could not be downloaded \(HTTP Error 403: Forbidden\)"),
+    ):
         read_weights(DEFAULT_WEIGHTS)
 
 
@@ -432,7 +547,12 @@ def test_a_refused_connection_is_said_once_and_the_sample_goes_on(hub, monkeypat
     point_to(monkeypatch, port)
     assert available_weights(DEFAULT_WEIGHTS, is_sample=True) is None
     out = capsys.readouterr().out
-    assert out.count("NOTE") == 1 and "RANDOM weights" in out and "refused" in out and "urlopen" not in out
+    assert (
+        out.count("NOTE") == 1
+        and "RANDOM weights" in out
+        and "refused" in out
+        and "urlopen" not in out
+    )
     with pytest.raises(WeightsError, match="three ways"):
         available_weights(DEFAULT_WEIGHTS, is_sample=False)
 
@@ -446,16 +566,36 @@ def test_a_damaged_file_of_an_earlier_download_is_named_and_runs_no_code(hub, mo
             read_weights(DEFAULT_WEIGHTS)
 
 
-def test_a_run_that_began_with_the_other_weights_of_torchvision_goes_on_with_them(tmp_path, monkeypatch):
+def test_a_run_that_began_with_the_other_weights_of_torchvision_goes_on_with_them(
+    tmp_path, monkeypatch
+):
     data = {"name": "mine", "photos": 1, "fingerprint": "x"}
     for folder, name in (("old", "IMAGENET1K_V2"), ("own", "mine.pth")):
-        create_run(tmp_path / folder, make_config("direct"), data, {"name": name, "fingerprint": None})
+        create_run(
+            tmp_path / folder, make_config("direct"), data, {"name": name, "fingerprint": None}
+        )
     assert default_weights(tmp_path / "none", tmp_path / "own") == DEFAULT_WEIGHTS
     asked = []
     monkeypatch.setattr(
-        approaches, "run_approach", lambda name, data, given, *of, **more: asked.append(given) or sys.exit(0)
+        approaches,
+        "run_approach",
+        lambda name, data, given, *of, **more: asked.append(given) or sys.exit(0),
     )
     for words in ([], ["--weights", "none"]):
         with pytest.raises(SystemExit):
             main(["run", "direct", "--data", "sample", "--out", str(tmp_path / "old"), *words])
     assert asked == ["IMAGENET1K_V2", "none"]
+
+
+def test_a_folder_for_downloads_that_cannot_be_written_is_named_with_the_way_to_another(
+    hub, monkeypatch
+):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied", str(hub))
+
+    monkeypatch.setattr(ResNet50_Weights, "get_state_dict", refuse)
+    monkeypatch.setattr(weights_module, "_knock", lambda _: None)
+    with pytest.raises(
+        WeightsError, match=r"Permission denied.*set TORCH_HOME to a folder that can be written to"
+    ):
+        read_weights(DEFAULT_WEIGHTS)

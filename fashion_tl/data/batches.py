@@ -1,4 +1,6 @@
-"""Batches of network inputs from the photo array: shuffled, augmented, enlarged and normalised as they are drawn."""
+"""Batches of network inputs from the photo array: shuffled, augmented, enlarged and normalised as
+they are drawn.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,9 +18,9 @@ from fashion_tl.config import Config
 class Batches:
     """Some rows of an array, in batches.
 
-    ``inputs`` [all rows, …] are uint8 photos or features; ``rows`` int64 [n] says which of them, ``labels``
-    int64 [n] of what class. ``prepare`` makes a batch of inputs what the network takes, where the network is. Where
-    batches are shuffled, ``augment`` changes them at random before.
+    ``inputs`` [all rows, …] are uint8 photos or features; ``rows`` int64 [n] says which of them,
+    ``labels`` int64 [n] of what class. ``prepare`` makes a batch of inputs what the network takes,
+    where the network is. Where batches are shuffled, ``augment`` changes them at random before.
     """
 
     inputs: Tensor
@@ -32,20 +34,34 @@ class Batches:
         return len(self._sizes())
 
     def to(self, device: torch.device) -> "Batches":
-        """The same samples, in a GPU's own memory where they leave half of it free: then an epoch moves nothing."""
+        """The same samples, in a GPU's own memory where they leave half of it free: then an epoch
+        moves nothing.
+        """
         size = self.inputs[:1].nbytes * len(self.rows)
-        if device.type != "cuda" or self.inputs.is_cuda or size > torch.cuda.mem_get_info(device)[0] / 2:
+        if (
+            device.type != "cuda"
+            or self.inputs.is_cuda
+            or size > torch.cuda.mem_get_info(device)[0] / 2
+        ):
             return self
         inputs, labels = self.inputs[self.rows].to(device), self.labels.to(device)
-        return replace(self, inputs=inputs, rows=torch.arange(len(labels), device=device), labels=labels)
+        return replace(
+            self, inputs=inputs, rows=torch.arange(len(labels), device=device), labels=labels
+        )
 
     def in_order(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
         """(inputs, labels) of every sample once, as it stands."""
         for part in torch.arange(len(self.rows), device=self.rows.device).split(self._sizes()):
-            yield self.prepare(self.inputs[self.rows[part]].to(device)), self.labels[part].to(device)
+            yield (
+                self.prepare(self.inputs[self.rows[part]].to(device)),
+                self.labels[part].to(device),
+            )
 
-    def shuffled(self, seed: int, epoch: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-        """(inputs, labels) of every sample once, in an order and with augmentation decided by seed and epoch alone.
+    def shuffled(
+        self, seed: int, epoch: int, device: torch.device
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """(inputs, labels) of every sample once, in an order and with augmentation decided by seed
+        and epoch alone.
 
         The inputs are yet to be prepared: of several processes, each prepares its share alone.
         """
@@ -53,7 +69,10 @@ class Batches:
         order = torch.from_numpy(rng.permutation(len(self.rows))).to(self.rows.device)
         generator = torch.Generator(device).manual_seed(int(rng.integers(2**63)))
         for part in order.split(self._sizes()):
-            yield self.augment(self.inputs[self.rows[part]].to(device), generator), self.labels[part].to(device)
+            yield (
+                self.augment(self.inputs[self.rows[part]].to(device), generator),
+                self.labels[part].to(device),
+            )
 
     def _sizes(self) -> list[int]:
         whole, rest = divmod(len(self.rows), self.batch_size)
@@ -65,17 +84,28 @@ class Batches:
         return sizes
 
 
-def photo_batches(array: np.ndarray, rows: np.ndarray, labels: np.ndarray, config: Config) -> Batches:
+def photo_batches(
+    array: np.ndarray, rows: np.ndarray, labels: np.ndarray, config: Config
+) -> Batches:
     """Batches of the photos ``rows``, int64 [n], of ``array``, uint8 [photos, height, width, 3]."""
-    tensors, prepare = map(torch.from_numpy, (array, rows, labels)), partial(prepare_photos, config=config)
-    return Batches(*tensors, config.batch_size, prepare, partial(augmented, steps=augmentations(config)))
+    tensors, prepare = (
+        map(torch.from_numpy, (array, rows, labels)),
+        partial(prepare_photos, config=config),
+    )
+    return Batches(
+        *tensors, config.batch_size, prepare, partial(augmented, steps=augmentations(config))
+    )
 
 
 def prepare_photos(photos: Tensor, config: Config) -> Tensor:
-    """uint8 [batch, height, width, 3] to normalised float32 [batch, 3, *config.image_size], channels last."""
+    """uint8 [batch, height, width, 3] to normalised float32 [batch, 3, *config.image_size],
+    channels last.
+    """
     images = photos.permute(0, 3, 1, 2).float()  # such a view *is* channels_last: nothing is moved
     mean, std = _constant(config.mean, images.device), _constant(config.std, images.device)
-    images = images.sub_(mean).div_(std)  # before they are enlarged, and so more: the result is the same
+    images = images.sub_(mean).div_(
+        std
+    )  # before they are enlarged, and so more: the result is the same
     if images.shape[2:] != config.image_size:
         smaller = images.shape[2] > config.image_size[0] or images.shape[3] > config.image_size[1]
         images = F.interpolate(images, config.image_size, mode="bilinear", antialias=smaller)
@@ -84,7 +114,9 @@ def prepare_photos(photos: Tensor, config: Config) -> Tensor:
 
 @cache
 def _constant(values: tuple[float, ...], device: torch.device) -> Tensor:
-    """One value per channel, in the scale of 0 to 255; made once, since a GPU would have to wait for each."""
+    """One value per channel, in the scale of 0 to 255; made once, since a GPU would have to wait
+    for each.
+    """
     return torch.tensor(values, device=device).view(1, -1, 1, 1) * 255
 
 
@@ -94,7 +126,8 @@ def flip_half(photos: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(chosen.view(-1, 1, 1, 1), photos.flip(2), photos)
 
 
-# By the setting that asks for it: what changes training photos, uint8 [batch, height, width, 3], at random.
+# By the setting that asks for it: what changes training photos, uint8 [batch, height, width, 3], at
+# random.
 AUGMENTATIONS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {"flip": flip_half}
 
 
@@ -111,15 +144,20 @@ def augmented(photos: Tensor, generator: torch.Generator, steps: Sequence[Callab
 
 
 def mirrored(batches: Batches) -> Batches:
-    """The same samples mirrored left to right: photos [n, height, width, 3], or features [n, 2 views, width] by the
-    other view. ValueError for features of one view."""
+    """The same samples mirrored left to right: photos [n, height, width, 3], or features [n, 2
+    views, width] by the other view. ValueError for features of one view.
+    """
     axis = 2 if batches.inputs.ndim == 4 else 1
     if axis == 1 and batches.inputs.shape[1] != 2:
-        raise ValueError(f"features of {batches.inputs.shape[1]} view have no mirror image: compute them with flip")
+        raise ValueError(
+            f"features of {batches.inputs.shape[1]} view have no mirror image: compute them with flip"
+        )
     return replace(batches, prepare=lambda inputs: batches.prepare(inputs.flip(axis)))
 
 
-def feature_batches(features: np.ndarray, rows: np.ndarray, labels: np.ndarray, config: Config) -> Batches:
+def feature_batches(
+    features: np.ndarray, rows: np.ndarray, labels: np.ndarray, config: Config
+) -> Batches:
     """Batches of the rows, int64 [n], of ``features``, float32 [photos, views, width].
 
     Of each photo the first view, or, where batches are shuffled, one at random.

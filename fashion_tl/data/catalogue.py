@@ -1,4 +1,6 @@
-"""``styles.csv`` made trustworthy: its rows, what was left out and why, the split by year, classes, weights."""
+"""``styles.csv`` made trustworthy: its rows, what was left out and why, the split by year, classes,
+weights.
+"""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -22,15 +24,17 @@ NAMED = 20  # rows that are named for each reason to leave some out
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The usable rows of ``styles.csv``, or the photos in class folders, and an account of the others.
+    """The usable rows of ``styles.csv``, or the photos in class folders, and an account of the
+    others.
 
-    ``rows`` counts the file's data rows; ``malformed`` those with another number of fields than the header,
-    recovered or not, or with a field beyond all bounds. ``table`` holds the usable rows in the file's order (the
-    columns ``KEPT``, and ``line``), ``left_out`` the others: ``line, id, reason``. An id is text: the name of the
-    photo's file without its ending. Without a file of rows, each ``line`` is 0. ``notes`` are sentences on what was
-    decided when the data were read. ``examples`` show in words the first row that was left out, for those reasons
-    that need it. ``label`` is the column that names the classes; ``split`` the rule that dealt the rows to the parts
-    in the column ``part``: ``"train"``, ``"val"`` or ``"test"``.
+    ``rows`` counts the file's data rows; ``malformed`` those with another number of fields than the
+    header, recovered or not, or with a field beyond all bounds. ``table`` holds the usable rows in
+    the file's order (the columns ``KEPT``, and ``line``), ``left_out`` the others: ``line, id,
+    reason``. An id is text: the name of the photo's file without its ending. Without a file of
+    rows, each ``line`` is 0. ``notes`` are sentences on what was decided when the data were read.
+    ``examples`` show in words the first row that was left out, for those reasons that need it.
+    ``label`` is the column that names the classes; ``split`` the rule that dealt the rows to the
+    parts in the column ``part``: ``"train"``, ``"val"`` or ``"test"``.
     """
 
     name: str
@@ -50,12 +54,15 @@ class Catalogue:
 
     @cached_property
     def counts(self) -> pd.DataFrame:
-        """Photos per class on the two sides of the split: ``label, train, test``, the largest class first.
+        """Photos per class on the two sides of the split: ``label, train, test``, the largest class
+        first.
 
         ``train`` counts those that validate, too: how many these are is a training's choice.
         """
         trains, names = self.trains, self.table["label"]
-        counts = pd.DataFrame({"train": names[trains].value_counts(), "test": names[~trains].value_counts()})
+        counts = pd.DataFrame(
+            {"train": names[trains].value_counts(), "test": names[~trains].value_counts()}
+        )
         counts = counts.fillna(0).astype("int64").rename_axis("label").reset_index()
         order = counts.assign(all=counts["train"] + counts["test"])
         order = order.sort_values(["all", "label"], ascending=[False, True])
@@ -70,8 +77,11 @@ class Catalogue:
     def tally(self) -> str:
         """How many rows are used and how many left out, by reason, in a line."""
         used = f"{len(self.table):,} of {self.rows:,} rows are used"
-        # Without the example of a malformed row: Kaggle's own table has such rows, and each run would name one.
-        left_out = self.reasons({reason: words for reason, words in self.examples.items() if reason != MALFORMED})
+        # Without the example of a malformed row: Kaggle's own table has such rows, and each run
+        # would name one.
+        left_out = self.reasons(
+            {reason: words for reason, words in self.examples.items() if reason != MALFORMED}
+        )
         return f"{used}; left out: {left_out}" if left_out else used
 
     def reasons(self, examples: dict[str, str]) -> str:
@@ -82,7 +92,9 @@ class Catalogue:
 
     @property
     def fault(self) -> str | None:
-        """Why nothing can be trained on these rows and tested, in a sentence that names the data, or None."""
+        """Why nothing can be trained on these rows and tested, in a sentence that names the data,
+        or None.
+        """
         trains = self.trains
         if not len(trains):
             return f"{self.name}: not one of its {self.rows:,} rows can be used ({self.reasons(self.examples)})."
@@ -102,7 +114,10 @@ class Catalogue:
         for reason, rows in self.left_out.groupby("reason", sort=False):
             first = rows[:NAMED]
             ids = [i if i.isprintable() and len(i) < 100 else f"{i[:100]!r}" for i in first["id"]]
-            which = ", ".join(f"{line} (id {i})" if line else i for line, i in zip(first["line"], ids, strict=True))
+            which = ", ".join(
+                f"{line} (id {i})" if line else i
+                for line, i in zip(first["line"], ids, strict=True)
+            )
             more = f" and {len(rows) - NAMED:,} more" if len(rows) > NAMED else ""
             example = f"; {self.examples[reason]}" if reason in self.examples else ""
             lines.append(f"{reason} ({len(rows):,}): {which}{more}{example}")
@@ -120,27 +135,36 @@ class Catalogue:
     def with_twins_together(self, twins: np.ndarray) -> "Catalogue":
         """The same without a drawn test photo that has a twin in training: both train.
 
-        ``twins``, int64 [rows], is equal for photos that are pixel for pixel the same. What a table or folders say
-        stays as it is.
+        ``twins``, int64 [rows], is equal for photos that are pixel for pixel the same. What a table
+        or folders say stays as it is.
         """
         trains = pd.Series(self.trains).groupby(twins).transform("any").to_numpy(dtype=bool)
         moved = int((trains != self.trains).sum())
         if not (self.split.is_drawn and moved):
             return self
         note = f"Photos drawn to test that are pixel for pixel the same as one that trains: {moved:,}. They train too."
-        return replace(self, table=self.table.assign(part=np.where(trains, "train", "test")), notes=(*self.notes, note))
+        return replace(
+            self,
+            table=self.table.assign(part=np.where(trains, "train", "test")),
+            notes=(*self.notes, note),
+        )
 
 
 def read_catalogue(
-    root: DataRoot, bad_rows: str = "skip", label: str = "articleType", split: str = EVEN_ODD, seed: int = 0
+    root: DataRoot,
+    bad_rows: str = "skip",
+    label: str = "articleType",
+    split: str = EVEN_ODD,
+    seed: int = 0,
 ) -> Catalogue:
     """Read ``styles.csv`` as it really is, or the classes of photos that lie in a folder per class.
 
-    ``label`` is the column that names the classes, ``split`` a setting (see :mod:`fashion_tl.split`), ``seed`` that of
-    what is drawn.
+    ``label`` is the column that names the classes, ``split`` a setting (see
+    :mod:`fashion_tl.split`), ``seed`` that of what is drawn.
 
-    Rows with unquoted separators in their last field are left out (``bad_rows="skip"``, as in the published runs) or
-    have it joined together again (``"recover"``). DataError as :func:`fashion_tl.data.rows.read_rows`.
+    Rows with unquoted separators in their last field are left out (``bad_rows="skip"``, as in the
+    published runs) or have it joined together again (``"recover"``). DataError as
+    :func:`fashion_tl.data.rows.read_rows`.
     """
     if bad_rows not in ("skip", "recover"):
         raise ConfigError(f"bad_rows must be skip or recover, not {bad_rows!r}")
@@ -150,13 +174,23 @@ def read_catalogue(
             "split out."
         )
     rule = _rule_of_folders(root) if root.table is None else parse_split(split)
-    rows = rows_of_folders(root) if root.table is None else read_rows(root, bad_rows == "recover", label, rule)
-    table = pd.DataFrame(rows.kept, columns=[*KEPT, "line"]).astype({"id": "str", "year": "Int64", "line": "int64"})
+    rows = (
+        rows_of_folders(root)
+        if root.table is None
+        else read_rows(root, bad_rows == "recover", label, rule)
+    )
+    table = pd.DataFrame(rows.kept, columns=[*KEPT, "line"]).astype(
+        {"id": "str", "year": "Int64", "line": "int64"}
+    )
     table["part"] = table["split_value"] if root.table is None else rule.parts(table, seed)
-    left_out = pd.DataFrame(rows.left_out, columns=["line", "id", "reason"]).astype({"id": "str", "reason": "str"})
+    left_out = pd.DataFrame(rows.left_out, columns=["line", "id", "reason"]).astype(
+        {"id": "str", "reason": "str"}
+    )
     notes = (*root.notes, *rows.notes, *alike_in_capitals(table["label"]))
     label = "class" if root.table is None else label
-    return Catalogue(root.name, rows.count, rows.malformed, table, left_out, notes, rows.examples, label, rule)
+    return Catalogue(
+        root.name, rows.count, rows.malformed, table, left_out, notes, rows.examples, label, rule
+    )
 
 
 def _rule_of_folders(root: DataRoot) -> Split:
@@ -188,7 +222,9 @@ def facts(catalogue: Catalogue) -> dict[str, int | float]:
 
 
 def ceiling(counts: pd.DataFrame) -> float:
-    """The share of test photos whose class has a training photo: no classifier can be right more often."""
+    """The share of test photos whose class has a training photo: no classifier can be right more
+    often.
+    """
     total = counts["test"].sum()
     return float(counts["test"][counts["train"] > 0].sum() / total) if total else 0.0
 
@@ -197,8 +233,8 @@ def ceiling(counts: pd.DataFrame) -> float:
 class Task:
     """A training's view of the catalogue: labels as numbers, and which rows are for what.
 
-    ``classes`` are names by label; ``labels`` is int64 [rows of the catalogue]. ``train``, ``val`` and ``test`` are
-    rows: int64, ascending, only of photos whose label is among ``classes``.
+    ``classes`` are names by label; ``labels`` is int64 [rows of the catalogue]. ``train``, ``val``
+    and ``test`` are rows: int64, ascending, only of photos whose label is among ``classes``.
     """
 
     classes: tuple[str, ...]
@@ -213,11 +249,14 @@ class Task:
 
     @property
     def fit_counts(self) -> np.ndarray:
-        """Photos per class that the network is fitted to, those that validate left out: int64 [num_classes]."""
+        """Photos per class that the network is fitted to, those that validate left out: int64
+        [num_classes].
+        """
         return np.bincount(self.labels[self.train], minlength=self.num_classes)
 
     def largest(self, n: int) -> "Task":
-        """The same split for the ``n`` largest classes alone, or for all if it is 0; labels keep their numbers.
+        """The same split for the ``n`` largest classes alone, or for all if it is 0; labels keep
+        their numbers.
 
         DataError when these have no photo to train on, or none to test on.
         """
@@ -227,19 +266,26 @@ class Task:
         parts = {part: rows[self.labels[rows] < n] for part, rows in parts.items()}
         for part in ("train", "test"):
             if not len(parts[part]):
-                raise DataError(f"the {n} largest classes have no photo to {part} on; set `largest` higher, or 0")
+                raise DataError(
+                    f"the {n} largest classes have no photo to {part} on; set `largest` higher, or 0"
+                )
         return replace(self, classes=self.classes[:n], **parts)
 
 
 def make_task(
-    catalogue: Catalogue, twins: np.ndarray, val_fraction: float = 0.1, seed: int = 0, train_fraction: float = 1.0
+    catalogue: Catalogue,
+    twins: np.ndarray,
+    val_fraction: float = 0.1,
+    seed: int = 0,
+    train_fraction: float = 1.0,
 ) -> Task:
-    """Deal the rows. ``val_fraction`` of what each class has to train on validates, chosen by ``seed``, unless the data
-    say themselves which rows validate.
+    """Deal the rows. ``val_fraction`` of what each class has to train on validates, chosen by
+    ``seed``, unless the data say themselves which rows validate.
 
-    Of what is left, ``train_fraction`` of each class trains, one photo at least. Classes with fewer than 5 training
-    photos train whole. ``twins``, int64 [rows], is equal for photos that are pixel for pixel the same; these stay on
-    one side. DataError when there is nothing to train on, to test on, or to tell apart.
+    Of what is left, ``train_fraction`` of each class trains, one photo at least. Classes with fewer
+    than 5 training photos train whole. ``twins``, int64 [rows], is equal for photos that are pixel
+    for pixel the same; these stay on one side. DataError when there is nothing to train on, to test
+    on, or to tell apart.
     """
     if catalogue.fault:
         raise DataError(catalogue.fault)
@@ -255,7 +301,9 @@ def make_task(
     return Task(catalogue.classes, labels, np.sort(np.concatenate(kept)), rows[in_val], test)
 
 
-def _validation(labels: np.ndarray, twins: np.ndarray, fraction: float, rng: np.random.Generator) -> np.ndarray:
+def _validation(
+    labels: np.ndarray, twins: np.ndarray, fraction: float, rng: np.random.Generator
+) -> np.ndarray:
     """Which rows validate: bool [rows]. Groups of twins are dealt whole, class by class."""
     in_val = np.zeros(len(labels), dtype=bool)
     if fraction == 0:
@@ -268,9 +316,13 @@ def _validation(labels: np.ndarray, twins: np.ndarray, fraction: float, rng: np.
             if in_val[labels == label].sum() >= wanted:
                 break
             rows = members[group]
-            dealt = np.bincount(labels[in_val], minlength=len(count)) + np.bincount(labels[rows], minlength=len(count))
+            dealt = np.bincount(labels[in_val], minlength=len(count)) + np.bincount(
+                labels[rows], minlength=len(count)
+            )
             small, halved = count < FEW, dealt > count / 2
-            if not (small | halved)[labels[rows]].any():  # twins must not empty a class, nor take of a small one
+            if not (small | halved)[
+                labels[rows]
+            ].any():  # twins must not empty a class, nor take of a small one
                 in_val[rows] = True
     return in_val
 
@@ -278,8 +330,8 @@ def _validation(labels: np.ndarray, twins: np.ndarray, fraction: float, rng: np.
 def class_weights(counts: np.ndarray, power: float) -> np.ndarray:
     """Weight of each class, float64 [num_classes], with a mean of 1 over the training photos.
 
-    It is (N / n_c) to this power, N the number of training photos and n_c that of the class: 1 as published, 0.5 its
-    square root, 0 all alike. A class without training photos gets 0.
+    It is (N / n_c) to this power, N the number of training photos and n_c that of the class: 1 as
+    published, 0.5 its square root, 0 all alike. A class without training photos gets 0.
     """
     seen = counts > 0
     weights = np.zeros(len(counts))

@@ -8,7 +8,14 @@ import pandas as pd
 
 from fashion_tl.config import IN_LOSS, Config
 from fashion_tl.data.batches import Batches, photo_batches
-from fashion_tl.data.catalogue import NAMED, Catalogue, Task, class_weights, make_task, read_catalogue
+from fashion_tl.data.catalogue import (
+    NAMED,
+    Catalogue,
+    Task,
+    class_weights,
+    make_task,
+    read_catalogue,
+)
 from fashion_tl.data.dataroot import DataRoot, open_root
 from fashion_tl.data.photos import Photos, decode_photos, photo_digests, twin_groups
 from fashion_tl.distributed import main_first
@@ -35,8 +42,11 @@ class Data:
         return photo_batches(self.photos.array, rows, self.task.labels[rows], config)
 
     def class_weights(self, config: Config) -> np.ndarray:
-        """Weight of each class in the loss, float64 [num_classes], from the training photos alone."""
-        return class_weights(self.task.fit_counts, config.balance_power if config.balance in IN_LOSS else 0.0)
+        """Weight of each class in the loss, float64 [num_classes], from the training photos
+        alone."""
+        return class_weights(
+            self.task.fit_counts, config.balance_power if config.balance in IN_LOSS else 0.0
+        )
 
     def table(self, part: str) -> pd.DataFrame:
         """The catalogue's rows of one part."""
@@ -54,9 +64,14 @@ class Data:
 
 @main_first()
 def load_data(
-    path: StrPath, config: Config, cache: StrPath | None = None, workers: int | None = None, quiet: bool = False
+    path: StrPath,
+    config: Config,
+    cache: StrPath | None = None,
+    workers: int | None = None,
+    quiet: bool = False,
 ) -> Data:
-    """Open a data root, read its catalogue, decode its photos (once, in ``workers`` processes) and split them.
+    """Open a data root, read its catalogue, decode its photos (once, in ``workers`` processes) and
+    split them.
 
     Unless ``quiet``, it prints what was decided and, where rows are left out, how many and why.
     """
@@ -64,16 +79,26 @@ def load_data(
     catalogue = read_catalogue(root, config.bad_rows, config.label, config.split, config.split_seed)
     if catalogue.table.empty:
         reasons = catalogue.reasons(catalogue.examples)
-        raise DataError(f"{root.path}: not one of its {catalogue.rows} rows can be used ({reasons}).")
-    photos = decode_photos(root, catalogue.table["id"].to_numpy(), config.stored_size, cache, workers)
-    failed = [f"left out: {root.photos[own].name}: {reason}" for own, reason in photos.failed.items()]
+        raise DataError(
+            f"{root.path}: not one of its {catalogue.rows} rows can be used ({reasons})."
+        )
+    photos = decode_photos(
+        root, catalogue.table["id"].to_numpy(), config.stored_size, cache, workers
+    )
+    failed = [
+        f"left out: {root.photos[own].name}: {reason}" for own, reason in photos.failed.items()
+    ]
     digests = photo_digests(photos.array)
     twins = twin_groups(digests)
-    catalogue = catalogue.without(dict.fromkeys(photos.failed, "undecodable image")).with_twins_together(twins)
+    catalogue = catalogue.without(
+        dict.fromkeys(photos.failed, "undecodable image")
+    ).with_twins_together(twins)
     account = [catalogue.tally] if len(catalogue.left_out) else []
     for line in [] if quiet else [*failed[:NAMED], *catalogue.notes, *account]:
         say(line)
-    task = make_task(catalogue, twins, config.val_fraction, config.split_seed, config.train_fraction)
+    task = make_task(
+        catalogue, twins, config.val_fraction, config.split_seed, config.train_fraction
+    )
     return Data(root, catalogue, photos, task, digests, _fingerprint(digests, catalogue), cache)
 
 

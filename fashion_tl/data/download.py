@@ -46,7 +46,9 @@ def download(to: str | os.PathLike, small: bool = False) -> Path:
         missing = [folder for folder in (to, *to.parents) if not folder.exists()]
         to.mkdir(parents=True, exist_ok=True)
         with draft(target) as fetched:
-            if target.exists() and _flaw(target) is None:  # another process has fetched it meanwhile
+            if (
+                target.exists() and _flaw(target) is None
+            ):  # another process has fetched it meanwhile
                 return target
             _fetch(name, fetched.parent)
             if flaw := _flaw(fetched):
@@ -63,37 +65,53 @@ def download(to: str | os.PathLike, small: bool = False) -> Path:
 
 
 def _flaw(path: Path) -> str | None:
-    """What keeps a file from being the data, or None. A zip that was cut lacks the directory at its end."""
+    """What keeps a file from being the data, or None. A zip that was cut lacks the directory at its
+    end.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return "not a whole zip"
-    return None if any(PurePosixPath(n).name == "styles.csv" for n in names) else "a zip without styles.csv"
+    return (
+        None
+        if any(PurePosixPath(n).name == "styles.csv" for n in names)
+        else "a zip without styles.csv"
+    )
 
 
 def _fetch(name: str, folder: Path) -> None:
-    """Let Kaggle's client put ``<name>.zip`` into the folder; it compares the size with Content-Length."""
+    """Let Kaggle's client put ``<name>.zip`` into the folder; it compares the size with
+    Content-Length.
+    """
     with _hushed():
         try:
             with _impatient():
-                # Not at the top: importing it takes a while, signs in, and ends the interpreter in old versions.
+                # Not at the top: importing it takes a while, signs in, and ends the interpreter in
+                # old versions.
                 from kaggle.api.kaggle_api_extended import KaggleApi
 
                 api = KaggleApi()
                 api.authenticate()
         except ImportError as error:
-            raise DownloadError(f"the download needs another package ({error}): {how_to_install('kaggle')}") from error
+            raise DownloadError(
+                f"the download needs another package ({error}): {how_to_install('kaggle')}"
+            ) from error
         except (Exception, SystemExit) as error:
             if _is_from_the_network(error):
                 raise DownloadError(_sentence(error, name)) from error
             if getattr(error, "errno", None):  # its settings folder, which it makes when imported
-                raise DownloadError(f"Kaggle's client can't use its settings folder: {error}") from error
-            # SystemExit as a rule; NameError in a notebook, where IPython hides the exit() it calls.
+                raise DownloadError(
+                    f"Kaggle's client can't use its settings folder: {error}"
+                ) from error
+            # SystemExit as a rule; NameError in a notebook, where IPython hides the exit() it
+            # calls.
             raise DownloadError(f"no Kaggle token, or an expired one. {HOW_TO_SIGN_IN}") from error
         try:
             with _impatient():
-                api.dataset_download_files(name, path=str(folder), force=True, quiet=False, unzip=False)
+                api.dataset_download_files(
+                    name, path=str(folder), force=True, quiet=False, unzip=False
+                )
         except (Exception, SystemExit) as error:
             if getattr(error, "strerror", None):  # the operating system's, of the file
                 raise
@@ -104,7 +122,8 @@ def _fetch(name: str, folder: Path) -> None:
 def _hushed() -> Iterator[None]:
     """Drop what the client prints; its progress bar goes to stderr and stays.
 
-    Without a token it calls ``exit()``, which closes ``sys.stdin``: it gets one of its own to close.
+    Without a token it calls ``exit()``, which closes ``sys.stdin``: it gets one of its own to
+    close.
     """
     stdin, sys.stdin = sys.stdin, io.StringIO()
     try:
@@ -144,7 +163,9 @@ def _sentence(error: BaseException, name: str) -> str:
         429: "Kaggle got too many requests from you (429): wait a few minutes and try again",
     }
     if status >= 400:
-        return known.get(status, f"Kaggle's server answered with an error ({status}, {error}): try again later")
+        return known.get(
+            status, f"Kaggle's server answered with an error ({status}, {error}): try again later"
+        )
     if _is_from_the_network(error):
         return f"Kaggle can't be reached, or the connection broke ({type(error).__name__}): check the network"
     return f"the download of {name} failed: {error}"

@@ -15,7 +15,8 @@ IMAGES = {
     b"FUJIFILM": "a camera's raw format",
     b"\x1aE\xdf\xa3": "a video",
 }
-# Of files in boxes (ISO base media), by the brands that the first box names. A file may name several: the first counts.
+# Of files in boxes (ISO base media), by the brands that the first box names. A file may name
+# several: the first counts.
 BRANDS = {
     b"avif": "AVIF",
     b"avis": "AVIF",
@@ -36,11 +37,20 @@ OTHERS = {
 
 
 def what_it_is(content: bytes) -> str:
-    """What these bytes of a whole file are, in words, with the way out; empty for what isn't known."""
+    """What these bytes of a whole file are, in words, with the way out; empty for what isn't
+    known."""
     if not content.strip(b"\0"):
-        return "the file holds nothing but zeros: copy it again" if content else "the file is empty: copy it again"
+        return (
+            "the file holds nothing but zeros: copy it again"
+            if content
+            else "the file is empty: copy it again"
+        )
     text = content[:1000].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    found = (words for start, words in OTHERS.items() if content.startswith(start) or text.startswith(start))
+    found = (
+        words
+        for start, words in OTHERS.items()
+        if content.startswith(start) or text.startswith(start)
+    )
     if words := next(found, ""):
         return f"it is {words}"
     name = "SVG" if text.startswith(b"<") and b"<svg" in text else _image(content)

@@ -1,15 +1,20 @@
-"""Class names as they are compared: what looks the same is the same, in tables and in names of folders alike."""
+"""Class names as they are compared: what looks the same is the same, in tables and in names of
+folders alike.
+"""
 
 import re
 import unicodedata
 from collections.abc import Iterable
 
-# Marks without width that text copied from web pages and documents brings along. Those that join letters stay.
+# Marks without width that text copied from web pages and documents brings along. Those that join
+# letters stay.
 INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u2060\ufeff]")
 
 
 def label_of(text: str) -> str:
-    """The label that ``text`` stands for: letters whole (NFC), one plain blank for any others, none around it."""
+    """The label that ``text`` stands for: letters whole (NFC), one plain blank for any others, none
+    around it.
+    """
     return text if text.isalnum() and text.isascii() else " ".join(_visible(text).split())
 
 
@@ -33,4 +38,6 @@ def alike_in_capitals(labels: Iterable[str]) -> tuple[str, ...]:
     if not alike:
         return ()
     more = f" and {len(alike) - 3:,} more" if len(alike) > 3 else ""
-    return (f"Some labels differ only in capitals, and count as different classes: {', '.join(alike[:3])}{more}.",)
+    return (
+        f"Some labels differ only in capitals, and count as different classes: {', '.join(alike[:3])}{more}.",
+    )

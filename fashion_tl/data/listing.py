@@ -1,4 +1,6 @@
-"""What lies in a folder or a zip: folders and files, both listed alike, and which of the files are photos."""
+"""What lies in a folder or a zip: folders and files, both listed alike, and which of the files are
+photos.
+"""
 
 import os
 import stat
@@ -13,18 +15,29 @@ from fashion_tl.data.table import text_of
 from fashion_tl.data.zips import ENCRYPTED, is_encrypted, members_of
 from fashion_tl.errors import DataError
 
-# Of photos, in any capitals; where a photo is there twice, as .jpg and .png, the earlier one is taken.
-ENDINGS = tuple(".jpg .jpeg .jpe .jfif .png .apng .webp .avif .avifs .bmp .gif .tif .tiff .ppm .pgm .pbm .pnm".split())
-# Cameras' raw files. They are never tried: of some, Pillow would read the small preview as if it were the photo.
+# Of photos, in any capitals; where a photo is there twice, as .jpg and .png, the earlier one is
+# taken.
+ENDINGS = tuple(
+    ".jpg .jpeg .jpe .jfif .png .apng .webp .avif .avifs .bmp .gif .tif .tiff .ppm .pgm .pbm .pnm".split()
+)
+# Cameras' raw files. They are never tried: of some, Pillow would read the small preview as if it
+# were the photo.
 RAW_ENDINGS = frozenset(".arw .cr2 .cr3 .dng .nef .nrw .orf .pef .raf .raw .rw2 .srw".split())
-# Other images that aren't read. `predict` tries a file of such a name: phones give JPEGs the name .heic too.
+# Other images that aren't read. `predict` tries a file of such a name: phones give JPEGs the name
+# .heic too.
 UNREAD_ENDINGS = frozenset(".ai .eps .heic .heif .hif .ico .j2k .jp2 .jxl .psd .svg .tga".split())
 LARGEST_FILE = 1 << 28  # bytes, of a photo or the table; a larger one is a mistake or a bomb
-OF_SYSTEMS = ("__macosx", "@eadir", "$recycle.bin")  # folders that systems make, beside those that begin with a dot
+OF_SYSTEMS = (
+    "__macosx",
+    "@eadir",
+    "$recycle.bin",
+)  # folders that systems make, beside those that begin with a dot
 
 
 class PhotoFile(NamedTuple):
-    """A photo's ``name`` below the root, its ``size``, and its ``stamp``: checksum (in a zip) or time."""
+    """A photo's ``name`` below the root, its ``size``, and its ``stamp``: checksum (in a zip) or
+    time.
+    """
 
     name: str
     size: int
@@ -32,7 +45,9 @@ class PhotoFile(NamedTuple):
 
 
 class Entries(NamedTuple):
-    """The names in one folder, sorted, without hidden ones; ``links`` are the files that are symbolic links."""
+    """The names in one folder, sorted, without hidden ones; ``links`` are the files that are
+    symbolic links.
+    """
 
     folders: list[str]
     files: list[str]
@@ -40,7 +55,8 @@ class Entries(NamedTuple):
 
 
 class Folder:
-    """A folder on disk. Names are paths below it; a folder's ends with ``/``, and its own is empty."""
+    """A folder on disk. Names are paths below it; a folder's ends with ``/``, and its own is
+    empty."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -72,7 +88,9 @@ class Folder:
 
     def holds_photos(self, folder: str) -> bool:
         with suppress(OSError), os.scandir(self.path / folder) as found:
-            return any(split_ending(entry.name)[1] for entry in found if not entry.name.startswith("."))
+            return any(
+                split_ending(entry.name)[1] for entry in found if not entry.name.startswith(".")
+            )
         return False
 
     def photo(self, name: str) -> PhotoFile | None:
@@ -81,24 +99,33 @@ class Folder:
             about = os.stat(os.path.join(self.path, name))  # a Path would take as long again
         except OSError:
             return None
-        return PhotoFile(name, about.st_size, about.st_mtime_ns) if stat.S_ISREG(about.st_mode) else None
+        return (
+            PhotoFile(name, about.st_size, about.st_mtime_ns)
+            if stat.S_ISREG(about.st_mode)
+            else None
+        )
 
     def leads_out(self, name: str) -> bool:
-        """Whether a link leads out of this folder, and out of the one it lies in, which may be a link itself."""
+        """Whether a link leads out of this folder, and out of the one it lies in, which may be a
+        link itself.
+        """
         target, home = (self.path / name).resolve(), (self.path / name).parent.resolve()
         return not (target.is_relative_to(self.path.resolve()) or target.is_relative_to(home))
 
 
 class Archive:
-    """A zip; names as in :class:`Folder`. No link is followed, and of two members with one name the last counts.
+    """A zip; names as in :class:`Folder`. No link is followed, and of two members with one name the
+    last counts.
 
-    DataError where a member's name leads out of it, or where a password protects them all; zipfile's and the system's
-    own errors where it can't be read.
+    DataError where a member's name leads out of it, or where a password protects them all;
+    zipfile's and the system's own errors where it can't be read.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.tree: dict[str, tuple[list[str], list[str]]] = {"": ([], [])}  # folders and files in each folder
+        self.tree: dict[str, tuple[list[str], list[str]]] = {
+            "": ([], [])
+        }  # folders and files in each folder
         with zipfile.ZipFile(path) as archive:
             members = members_of(archive)
         self.members = {name: member for name, member in members.items() if not name.endswith("/")}
@@ -136,7 +163,9 @@ class Archive:
 
 @contextmanager
 def opened(path: Path, is_zip: bool) -> Iterator[Callable[[str], bytes]]:
-    """A function from a file's name below a folder, or in a zip, to its bytes; a zip is opened just once."""
+    """A function from a file's name below a folder, or in a zip, to its bytes; a zip is opened just
+    once.
+    """
     if not is_zip:
         yield lambda name: read_file(path, name)
         return
@@ -149,15 +178,21 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     if is_encrypted(member):
         raise ValueError(ENCRYPTED)
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError("it is packed in a way that can't be unpacked bit by bit; pack it with plain zip")
+        raise ValueError(
+            "it is packed in a way that can't be unpacked bit by bit; pack it with plain zip"
+        )
     with archive.open(member) as file:  # it may say that it is small, and unpack to gigabytes
         return _read_whole(file, member.file_size)
 
 
 def read_file(folder: Path, name: str) -> bytes:
-    """A plain file of no more than ``LARGEST_FILE`` bytes; ValueError or OSError where it isn't one."""
+    """A plain file of no more than ``LARGEST_FILE`` bytes; ValueError or OSError where it isn't
+    one.
+    """
     if not (folder / name).is_file():
-        raise ValueError("no such file, or not a plain one")  # a pipe would be waited for without end
+        raise ValueError(
+            "no such file, or not a plain one"
+        )  # a pipe would be waited for without end
     with open(folder / name, "rb") as file:
         return _read_whole(file, os.fstat(file.fileno()).st_size)
 
@@ -170,20 +205,29 @@ def _read_whole(file: IO[bytes], size: int) -> bytes:
 
 def shown(names: list[str]) -> list[str]:
     """Sorted, without what systems hide, such as ``._1.jpg`` and ``__MACOSX``."""
-    return sorted(name for name in names if not name.startswith(".") and name.casefold() not in OF_SYSTEMS)
+    return sorted(
+        name for name in names if not name.startswith(".") and name.casefold() not in OF_SYSTEMS
+    )
 
 
-def photos_in(listing: Folder | Archive, folder: str, entries: Entries) -> tuple[list[PhotoFile], list[PhotoFile]]:
-    """The photos among the entries of a folder, and those that are left out, being links out of the root."""
+def photos_in(
+    listing: Folder | Archive, folder: str, entries: Entries
+) -> tuple[list[PhotoFile], list[PhotoFile]]:
+    """The photos among the entries of a folder, and those that are left out, being links out of the
+    root.
+    """
     photos, outside = [], []
     for file in entries.files:
         if split_ending(file)[1] and (photo := listing.photo(folder + file)):
-            (outside if file in entries.links and listing.leads_out(photo.name) else photos).append(photo)
+            (outside if file in entries.links and listing.leads_out(photo.name) else photos).append(
+                photo
+            )
     return photos, outside
 
 
 def by_id(photos: Iterable[PhotoFile], below: str) -> dict[str, PhotoFile]:
-    """Photos by their ids: the name below a folder without its ending, or with it where another photo has that id.
+    """Photos by their ids: the name below a folder without its ending, or with it where another
+    photo has that id.
 
     Of two names that are the same in words, the second stays as it is in the file system.
     """
@@ -196,12 +240,17 @@ def by_id(photos: Iterable[PhotoFile], below: str) -> dict[str, PhotoFile]:
     for photo in sorted(photos, key=rank):
         name = in_words(photo.name).removeprefix(below)
         stem, _ = split_ending(name)
-        found.setdefault(next((own for own in (stem, name) if own not in found), photo.name.removeprefix(below)), photo)
+        found.setdefault(
+            next((own for own in (stem, name) if own not in found), photo.name.removeprefix(below)),
+            photo,
+        )
     return found
 
 
 def by_words(photos: Iterable[PhotoFile]) -> dict[str, PhotoFile]:
-    """Photos by their names in words; of two that are the same then, the second by its name as it is."""
+    """Photos by their names in words; of two that are the same then, the second by its name as it
+    is.
+    """
     words = [(in_words(photo.name), photo) for photo in photos]
     found = {name: photo for name, photo in words if name == photo.name}
     for name, photo in words:
@@ -216,7 +265,9 @@ def split_ending(name: str) -> tuple[str, str]:
 
 
 def in_words(name: str) -> str:
-    """A file's name as tables hold it: letters whole (macOS takes them apart), and what is no UTF-8 as in tables."""
+    """A file's name as tables hold it: letters whole (macOS takes them apart), and what is no UTF-8
+    as in tables.
+    """
     if name.isascii():
         return name
     try:

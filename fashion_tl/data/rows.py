@@ -15,21 +15,30 @@ from fashion_tl.split import PARTS, Split
 KEPT = ("id", "year", "label", "split_value", "masterCategory", "subCategory", "productDisplayName")
 MISSING, MALFORMED = "missing image", "malformed"
 
-# A year by itself, or in a date whose year is plain whatever the order of day and month, with or without a time.
+# A year by itself, or in a date whose year is plain whatever the order of day and month, with or
+# without a time.
 TIME = r"(?:[T ]\d{1,2}:\d\d[\d:.]*(?: ?[AP]M|Z|[+-]\d\d:?\d\d)?)?"
 YEAR = re.compile(r"(\d{4})(?:\.0*|,0)?", re.ASCII)
-YEAR_FIRST = re.compile(rf"(?P<year>\d{{4}})([-/.])(?P<a>\d\d?)\2(?P<b>\d\d?){TIME}", re.ASCII | re.IGNORECASE)
-YEAR_LAST = re.compile(rf"(?P<a>\d\d?)([-/.])(?P<b>\d\d?)\2(?P<year>\d{{4}}){TIME}", re.ASCII | re.IGNORECASE)
-MONTH_AND_YEAR = re.compile(r"(?P<year>\d{4})[-/](?P<a>\d\d?)|(?P<b>\d\d?)[-/](?P<last>\d{4})", re.ASCII)
+YEAR_FIRST = re.compile(
+    rf"(?P<year>\d{{4}})([-/.])(?P<a>\d\d?)\2(?P<b>\d\d?){TIME}", re.ASCII | re.IGNORECASE
+)
+YEAR_LAST = re.compile(
+    rf"(?P<a>\d\d?)([-/.])(?P<b>\d\d?)\2(?P<year>\d{{4}}){TIME}", re.ASCII | re.IGNORECASE
+)
+MONTH_AND_YEAR = re.compile(
+    r"(?P<year>\d{4})[-/](?P<a>\d\d?)|(?P<b>\d\d?)[-/](?P<last>\d{4})", re.ASCII
+)
 
 
 @dataclass(frozen=True)
 class Rows:
-    """``kept`` has a dict of the columns ``KEPT`` and ``line`` for each usable row, ``left_out`` (line, id, reason).
+    """``kept`` has a dict of the columns ``KEPT`` and ``line`` for each usable row, ``left_out``
+    (line, id, reason).
 
-    The year is None where it isn't known and nobody needs it; ``split_value`` is what the split's column holds.
-    ``malformed`` counts rows with another number of fields than the header, recovered or not, or with a field beyond
-    all bounds. ``examples`` show the first row of some reasons in words.
+    The year is None where it isn't known and nobody needs it; ``split_value`` is what the split's
+    column holds. ``malformed`` counts rows with another number of fields than the header, recovered
+    or not, or with a field beyond all bounds. ``examples`` show the first row of some reasons in
+    words.
     """
 
     kept: list[dict[str, Any]]
@@ -44,17 +53,22 @@ class Rows:
 
 
 def read_rows(root: DataRoot, recover: bool, label: str, split: Split) -> Rows:
-    """The rows of ``styles.csv``; a kept one's ``id`` is that of its photo. With ``recover``, fields that are too many
-    are joined to the last one. ``label`` is the column that names the classes.
+    """The rows of ``styles.csv``; a kept one's ``id`` is that of its photo. With ``recover``,
+    fields that are too many are joined to the last one. ``label`` is the column that names the
+    classes.
 
-    DataError names the file, and the line or the column, when the file is empty or no table, lacks a column, or when
-    next to no id names a photo.
+    DataError names the file, and the line or the column, when the file is empty or no table, lacks
+    a column, or when next to no id names a photo.
     """
     where = f"{root.path}: {root.inner}{root.table}"
     with root.open_files() as read:
         content = read(root.table)
-    needed = dict.fromkeys(("id", *(("year",) if split.needs_year else ()), label, *filter(None, [split.column])))
-    table = read_table(content, where, tuple(needed), tuple(dict.fromkeys((*needed, *KEPT))), root.id_of)
+    needed = dict.fromkeys(
+        ("id", *(("year",) if split.needs_year else ()), label, *filter(None, [split.column]))
+    )
+    table = read_table(
+        content, where, tuple(needed), tuple(dict.fromkeys((*needed, *KEPT))), root.id_of
+    )
     own = table.column["id"]
     exact = {root.id_of(fields[own].strip()) for _, fields in table.records if len(fields) > own}
     kept, left_out, seen, malformed, examples, dates = [], [], set(), 0, {}, []
@@ -67,7 +81,10 @@ def read_rows(root: DataRoot, recover: bool, label: str, split: Split) -> Rows:
                 continue
             fields = [*fields[: table.width - 1], table.separator.join(fields[table.width - 1 :])]
         row = {name: fields[i].strip() for name, i in table.column.items()}
-        photo, year = root.id_of(row["id"]) or root.id_in_capitals(row["id"], exact), year_of(row.get("year", ""))
+        photo, year = (
+            root.id_of(row["id"]) or root.id_in_capitals(row["id"], exact),
+            year_of(row.get("year", "")),
+        )
         own_label = label_of(row[label])
         reason = _fault_of_photo(row["id"], photo, root, seen) or _fault_of_split(row, year, split)
         if reason := reason or fault_of_label(own_label, label):
@@ -79,9 +96,20 @@ def read_rows(root: DataRoot, recover: bool, label: str, split: Split) -> Rows:
         if split.needs_year and not YEAR.fullmatch(row["year"]):
             dates.append(f"{row['year']!r} in line {line}")
         names = {name: label_of(row.get(name, "")) for name in ("masterCategory", "subCategory")}
-        known = {"id": photo, "year": year, "label": own_label, "split_value": row.get(split.column or "", "")}
-        kept.append(known | names | {"productDisplayName": row.get("productDisplayName", ""), "line": line})
-    notes = (f"Rows whose year was taken from a date: {len(dates):,}, such as {dates[0]}.",) if dates else ()
+        known = {
+            "id": photo,
+            "year": year,
+            "label": own_label,
+            "split_value": row.get(split.column or "", ""),
+        }
+        kept.append(
+            known | names | {"productDisplayName": row.get("productDisplayName", ""), "line": line}
+        )
+    notes = (
+        (f"Rows whose year was taken from a date: {len(dates):,}, such as {dates[0]}.",)
+        if dates
+        else ()
+    )
     rows = Rows(kept, left_out, malformed, (*table.notes, *notes), examples)
     _refuse_strangers(rows, root, where)
     return rows
@@ -95,7 +123,13 @@ def _example(line: int, column: str, row: dict[str, str], split: Split) -> str:
 
 
 def _width(line: int, found: int, expected: int) -> str:
-    fields = "1 field" if found == 1 else f"{found} fields" if found else "a field longer than 131,072 letters"
+    fields = (
+        "1 field"
+        if found == 1
+        else f"{found} fields"
+        if found
+        else "a field longer than 131,072 letters"
+    )
     return f"line {line} has {fields}, the header {expected}"
 
 
@@ -103,7 +137,13 @@ def rows_of_folders(root: DataRoot) -> Rows:
     """A row for each photo in a folder per class; there are no lines, so each ``line`` is 0."""
     kept, left_out = [], [(0, name, reason) for name, reason in root.left_out]
     for photo, part, kind in root.labelled:
-        row = dict.fromkeys(KEPT, "") | {"id": photo, "year": None, "label": kind, "split_value": part, "line": 0}
+        row = dict.fromkeys(KEPT, "") | {
+            "id": photo,
+            "year": None,
+            "label": kind,
+            "split_value": part,
+            "line": 0,
+        }
         if reason := fault_of_label(kind, "class"):
             left_out.append((0, photo, reason))
         else:
@@ -114,7 +154,9 @@ def rows_of_folders(root: DataRoot) -> Rows:
 def _refuse_strangers(rows: Rows, root: DataRoot, where: str) -> None:
     """DataError where next to no id names a photo: they are named in different ways then."""
     missing = [row for _, row, reason in rows.left_out if reason == MISSING]
-    found = rows.count - sum(reason in (MISSING, "missing id", MALFORMED) for _, _, reason in rows.left_out)
+    found = rows.count - sum(
+        reason in (MISSING, "missing id", MALFORMED) for _, _, reason in rows.left_out
+    )
     if not missing or found >= min(2, len(missing) / 20):  # one may be found by chance
         return
     if not root.photos:
@@ -131,7 +173,9 @@ def _refuse_strangers(rows: Rows, root: DataRoot, where: str) -> None:
 
 
 def _fault_of_photo(written: str, photo: str | None, root: DataRoot, seen: set[str]) -> str | None:
-    """Why a row's photo can't be used, or None; ``photo`` is the id of the one that it names as ``written``."""
+    """Why a row's photo can't be used, or None; ``photo`` is the id of the one that it names as
+    ``written``.
+    """
     if not written:
         return "missing id"
     if photo in seen:
@@ -153,8 +197,8 @@ def _fault_of_split(row: dict[str, str], year: int | None, split: Split) -> str 
 def year_of(text: str) -> int | None:
     """The year that a table's ``text`` states in four digits, or None.
 
-    ``"2012"``, ``"2012.0"``, ``"2012,0"`` and dates such as ``"2012-05-01"`` and ``"01/05/2012 00:00"`` state one.
-    Words, fractions, ``"12"`` and ``"2011-2012"`` don't.
+    ``"2012"``, ``"2012.0"``, ``"2012,0"`` and dates such as ``"2012-05-01"`` and ``"01/05/2012
+    00:00"`` state one. Words, fractions, ``"12"`` and ``"2011-2012"`` don't.
     """
     if plain := YEAR.fullmatch(text):  # float() would take "2_012" and other digits, too
         year = int(plain[1])

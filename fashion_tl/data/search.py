@@ -1,9 +1,18 @@
-"""Where a data set lies in a folder or a zip: the shallowest styles.csv with photos beside it, or photos alone."""
+"""Where a data set lies in a folder or a zip: the shallowest styles.csv with photos beside it, or
+photos alone.
+"""
 
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from fashion_tl.data.listing import RAW_ENDINGS, UNREAD_ENDINGS, Archive, Folder, PhotoFile, photos_in
+from fashion_tl.data.listing import (
+    RAW_ENDINGS,
+    UNREAD_ENDINGS,
+    Archive,
+    Folder,
+    PhotoFile,
+    photos_in,
+)
 from fashion_tl.data.zips import DEEPEST_MEMBER, PACKED_ENDINGS
 from fashion_tl.errors import DataError
 
@@ -27,8 +36,9 @@ class Copy:
 class Found:
     """What a search came upon.
 
-    ``copies`` are whole ones, all at the least depth; ``empty`` ones have no photo, ``lone`` tables no folder of them.
-    ``zips``, ``packed`` (archives of other kinds) and ``tables`` are other files near the top, which may be meant.
+    ``copies`` are whole ones, all at the least depth; ``empty`` ones have no photo, ``lone`` tables
+    no folder of them. ``zips``, ``packed`` (archives of other kinds) and ``tables`` are other files
+    near the top, which may be meant.
     """
 
     copies: list[Copy] = field(default_factory=list)
@@ -40,7 +50,9 @@ class Found:
 
 
 def find_copies(listing: Folder | Archive) -> Found:
-    """Look for tables, the shallowest first, and no deeper than the first whole copy. DataError as ``entries``."""
+    """Look for tables, the shallowest first, and no deeper than the first whole copy. DataError as
+    ``entries``.
+    """
     found, level, looked = Found(), [""], 0
     for depth in range(DEEPEST + 1):
         below: list[str] = []
@@ -59,9 +71,15 @@ def find_copies(listing: Folder | Archive) -> Found:
                 found.lone.append(inner + table)
             if depth <= 1:
                 found.zips += [inner + name for name in entries.files if _ending(name) == ".zip"]
-                found.packed += [inner + name for name in entries.files if _ending(name) in PACKED_ENDINGS]
-                found.tables += [inner + name for name in entries.files if _ending(name) in OTHER_TABLES]
-            below += [f"{inner}{name}/" for name in entries.folders if not (table and name == images)]
+                found.packed += [
+                    inner + name for name in entries.files if _ending(name) in PACKED_ENDINGS
+                ]
+                found.tables += [
+                    inner + name for name in entries.files if _ending(name) in OTHER_TABLES
+                ]
+            below += [
+                f"{inner}{name}/" for name in entries.folders if not (table and name == images)
+            ]
         looked += len(level)
         if found.copies or looked >= MOST_FOLDERS:
             break
@@ -71,8 +89,9 @@ def find_copies(listing: Folder | Archive) -> Found:
 
 @dataclass
 class AllPhotos:
-    """``photos``; those that are left out, being links out of the root (``outside``); the names of images in formats
-    that aren't read, and of folders that are too deep to be looked into."""
+    """``photos``; those that are left out, being links out of the root (``outside``); the names of
+    images in formats that aren't read, and of folders that are too deep to be looked into.
+    """
 
     photos: list[PhotoFile] = field(default_factory=list)
     outside: list[PhotoFile] = field(default_factory=list)
@@ -84,14 +103,18 @@ def find_photos(listing: Folder | Archive) -> AllPhotos:
     """All photos up to ``DEEPEST_MEMBER`` folders down. DataError as ``entries``."""
     found, folders, seen = AllPhotos(), [""], set()
     for folder in folders:  # which grows meanwhile
-        if (place := listing.place(folder)) in seen:  # two links that lead to one another would go on without end
+        if (
+            place := listing.place(folder)
+        ) in seen:  # two links that lead to one another would go on without end
             continue
         seen.add(place)
         entries = listing.entries(folder)
         own, more = photos_in(listing, folder, entries)
         found.photos += own
         found.outside += more
-        found.unread += [folder + name for name in entries.files if _ending(name) in RAW_ENDINGS | UNREAD_ENDINGS]
+        found.unread += [
+            folder + name for name in entries.files if _ending(name) in RAW_ENDINGS | UNREAD_ENDINGS
+        ]
         below = found.too_deep if folder.count("/") == DEEPEST_MEMBER - 1 else folders
         below += [f"{folder}{name}/" for name in entries.folders]
         if len(folders) > MOST_CLASS_FOLDERS:

@@ -25,17 +25,15 @@ NO_TEXT = {  # how other files begin that people put in a table's place
     b"\x1f\x8b": "compressed with gzip",
     b"PAR1": "a Parquet file",
 }
-NO_UTF8 = (
-    "The table isn't all UTF-8; the rest was read as Windows-1252. If letters look wrong, save it as CSV in UTF-8."
-)
+NO_UTF8 = "The table isn't all UTF-8; the rest was read as Windows-1252. If letters look wrong, save it as CSV in UTF-8."
 
 
 @dataclass(frozen=True)
 class Table:
     """A table taken apart.
 
-    ``column`` gives the place of each known column among the ``width`` fields. ``records`` are (first line in the
-    file, fields); a record that is beyond all bounds has no fields.
+    ``column`` gives the place of each known column among the ``width`` fields. ``records`` are
+    (first line in the file, fields); a record that is beyond all bounds has no fields.
     """
 
     column: dict[str, int]
@@ -57,19 +55,26 @@ codecs.register_error("windows-1252", _windows_1252)
 
 
 def text_of(content: bytes) -> str:
-    """Text in UTF-8. A byte that isn't UTF-8 is read as Windows-1252, which is what Excel writes."""
+    """Text in UTF-8. A byte that isn't UTF-8 is read as Windows-1252, which is what Excel
+    writes."""
     return content.decode(errors="windows-1252")
 
 
 def read_table(
-    content: bytes, where: str, needed: Sequence[str], known: Sequence[str], photo_of: Callable[[str], str | None]
+    content: bytes,
+    where: str,
+    needed: Sequence[str],
+    known: Sequence[str],
+    photo_of: Callable[[str], str | None],
 ) -> Table:
-    """Take a table apart; ``known`` columns are looked for, and the ``needed`` ones, ``id`` first, must be there.
+    """Take a table apart; ``known`` columns are looked for, and the ``needed`` ones, ``id`` first,
+    must be there.
 
-    A record goes on over several lines where a line break lies in quotes. A quote that is never closed spoils its own
-    line alone: lines are joined only if the result is as wide as the header, and if none of them is by itself a record
-    of another photo; ``photo_of`` tells which photo an id names, if any. DataError says what was found in ``where``,
-    and what to do, when this is empty or no text, or when a needed column is missing or there twice.
+    A record goes on over several lines where a line break lies in quotes. A quote that is never
+    closed spoils its own line alone: lines are joined only if the result is as wide as the header,
+    and if none of them is by itself a record of another photo; ``photo_of`` tells which photo an id
+    names, if any. DataError says what was found in ``where``, and what to do, when this is empty or
+    no text, or when a needed column is missing or there twice.
     """
     encoding, lines = _decode(content, where)
     filled = [at for at, line in enumerate(lines) if line.strip()]
@@ -81,7 +86,9 @@ def read_table(
     line, separators = lines[filled[0]], [*(stated[1] if stated else ""), *SEPARATORS]
     header, separator, start = _header(lines, filled[0], separators, needed)
     if fault := _fault_of_header(header, needed):
-        raise DataError(f"{where}, line {filled[0] + 1}: {fault} {_as_read(line, header, separator, encoding)}")
+        raise DataError(
+            f"{where}, line {filled[0] + 1}: {fault} {_as_read(line, header, separator, encoding)}"
+        )
     names = [_plain(name) for name in header]
     column = {name: names.index(_plain(name)) for name in known if _plain(name) in names}
 
@@ -99,7 +106,9 @@ def _decode(content: bytes, where: str) -> tuple[str, list[str]]:
     """The encoding's name, and the lines without their ends."""
     for start, what in NO_TEXT.items():
         if content.startswith(start):
-            raise DataError(f"{where} is no text: it is {what}. Save the table as CSV, in UTF-8, under that name.")
+            raise DataError(
+                f"{where} is no text: it is {what}. Save the table as CSV, in UTF-8, under that name."
+            )
     mark = next((mark for mark in MARKS if content.startswith(mark)), b"")
     encoding, content = MARKS.get(mark, "UTF-8"), content.removeprefix(mark)
     if encoding != "UTF-8":
@@ -116,15 +125,24 @@ def _decode(content: bytes, where: str) -> tuple[str, list[str]]:
 
 
 def _byte_order(content: bytes) -> str | None:
-    """``"le"`` or ``"be"`` where it plainly begins as UTF-16 without a mark: every other byte is zero."""
-    for ends, zeros, letters in (("le", content[1:64:2], content[0:64:2]), ("be", content[0:64:2], content[1:64:2])):
+    """``"le"`` or ``"be"`` where it plainly begins as UTF-16 without a mark: every other byte is
+    zero.
+    """
+    for ends, zeros, letters in (
+        ("le", content[1:64:2], content[0:64:2]),
+        ("be", content[0:64:2], content[1:64:2]),
+    ):
         if len(zeros) >= 4 and zeros.count(0) > 0.7 * len(zeros) and 0 not in letters:
             return ends
     return None
 
 
-def _header(lines: list[str], at: int, separators: list[str], needed: Sequence[str]) -> tuple[list[str], str, int]:
-    """The header's fields, the separator, and where the rows begin: as it must be read to have the needed columns."""
+def _header(
+    lines: list[str], at: int, separators: list[str], needed: Sequence[str]
+) -> tuple[list[str], str, int]:
+    """The header's fields, the separator, and where the rows begin: as it must be read to have the
+    needed columns.
+    """
     found = []
     for separator in separators:
         fields, after = _quoted(lines, at, separator)
@@ -146,12 +164,17 @@ def _fault_of_header(header: list[str], needed: Sequence[str]) -> str | None:
 
 
 def _as_read(line: str, header: list[str], separator: str, encoding: str) -> str:
-    """How a header was taken apart, for whoever wonders why a column wasn't found, and the way out."""
+    """How a header was taken apart, for whoever wonders why a column wasn't found, and the way
+    out."""
     others = Counter(re.findall(r"[^\w\"'.-]", line)).most_common(1)
     if len(header) > 1:
         words = f"separated by {SEPARATORS.get(separator, repr(separator))}"
     else:
-        words = f"separated by {others[0][0]!r}, which isn't known" if others else "with nothing that separates columns"
+        words = (
+            f"separated by {others[0][0]!r}, which isn't known"
+            if others
+            else "with nothing that separates columns"
+        )
     return (
         f"It was read as {encoding}, {words}: {line[:200]!r}. "
         "If that is wrong, save it as CSV in UTF-8, with commas, semicolons, tabs or '|'."
@@ -168,7 +191,10 @@ def _records(
     records = []
     while at < len(lines):
         fields, after = _quoted(lines, at, separator)
-        others = {photo(_fields(line, separator)) for line in lines[at + 1 : after]} - {None, photo(fields)}
+        others = {photo(_fields(line, separator)) for line in lines[at + 1 : after]} - {
+            None,
+            photo(fields),
+        }
         if after == at + 1 or len(fields) != width or others:
             fields, after = _fields(lines[at], separator), at + 1
         is_blank = not any(map(str.strip, fields)) if fields else not lines[at].strip()
@@ -179,28 +205,43 @@ def _records(
 
 
 def _plain(name: str) -> str:
-    """A column's name as it is compared: ``Article Type`` and ``article_type`` are ``articletype``."""
+    """A column's name as it is compared: ``Article Type`` and ``article_type`` are
+    ``articletype``."""
     return re.sub(r"[\W_]", "", name.casefold())
 
 
 def _fields(line: str, separator: str) -> list[str]:
-    """One line as a record, whatever its quotes are like; nothing where a field is longer than 131,072 letters."""
+    """One line as a record, whatever its quotes are like; nothing where a field is longer than
+    131,072 letters.
+    """
     try:
-        return next(csv.reader([line], delimiter=separator, skipinitialspace=_is_spaced(line, separator)), [])
+        return next(
+            csv.reader([line], delimiter=separator, skipinitialspace=_is_spaced(line, separator)),
+            [],
+        )
     except csv.Error:
         return []
 
 
 def _is_spaced(line: str, separator: str) -> bool:
-    """Whether quotes stand behind a blank, as in ``1, "Shirts"``; elsewhere blanks are part of their field."""
+    """Whether quotes stand behind a blank, as in ``1, "Shirts"``; elsewhere blanks are part of
+    their field.
+    """
     return f'{separator} "' in line
 
 
 def _quoted(lines: list[str], at: int, separator: str) -> tuple[list[str], int]:
-    """The record that begins in a line, all its quotes closed, and the line after it; no fields where there is none."""
+    """The record that begins in a line, all its quotes closed, and the line after it; no fields
+    where there is none.
+    """
     if '"' in lines[at]:
         ahead = (lines[i] + "\n" for i in range(at, min(at + MOST_LINES, len(lines))))
-        reader = csv.reader(ahead, delimiter=separator, skipinitialspace=_is_spaced(lines[at], separator), strict=True)
+        reader = csv.reader(
+            ahead,
+            delimiter=separator,
+            skipinitialspace=_is_spaced(lines[at], separator),
+            strict=True,
+        )
         with suppress(csv.Error):
             return next(reader), at + reader.line_num
     return [], at + 1

@@ -1,4 +1,6 @@
-"""Zips as people have them: their members by name, whatever wrote them, and what a file is that is none."""
+"""Zips as people have them: their members by name, whatever wrote them, and what a file is that is
+none.
+"""
 
 import re
 import unicodedata
@@ -18,7 +20,8 @@ ARCHIVES = {  # how files begin that people give in a zip's place
     b"\x28\xb5\x2f\xfd": "compressed with Zstandard, as .tar.zst is",
 }
 PACKED_ENDINGS = frozenset(".7z .rar .tar .gz .tgz .bz2 .tbz2 .xz .txz .zst".split())
-# Whose letters stand in the names of a zip that doesn't state their encoding, by what Unicode calls the scripts.
+# Whose letters stand in the names of a zip that doesn't state their encoding, by what Unicode calls
+# the scripts.
 ENCODINGS = (
     ("cp932", {"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA"}),
     ("cp437", {"LATIN"}),
@@ -32,7 +35,9 @@ def members_of(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     members, unstated = {}, {}
     for member in archive.infolist():
         if not (member.filename.isascii() or member.flag_bits & 0x800):
-            unstated[member.filename] = member.filename.encode("cp437", "replace")  # as zipfile has decoded it
+            unstated[member.filename] = member.filename.encode(
+                "cp437", "replace"
+            )  # as zipfile has decoded it
     encoding = _encoding_of(list(unstated.values()))
     for member in archive.infolist():
         name = member.filename
@@ -40,9 +45,12 @@ def members_of(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
             with suppress(UnicodeError):
                 name = unstated[name].decode(encoding)
         parts = name.replace("\\", "/").split("/")
-        # Nothing is ever unpacked, so such a name could do no harm; but no honest archive holds one.
+        # Nothing is ever unpacked, so such a name could do no harm; but no honest archive holds
+        # one.
         if ".." in parts or parts[0] == "" or parts[0].endswith(":"):
-            raise DataError(f"{archive.filename}: refused, it names a file outside itself: {name[:200]!r}")
+            raise DataError(
+                f"{archive.filename}: refused, it names a file outside itself: {name[:200]!r}"
+            )
         if len(parts) <= DEEPEST_MEMBER:
             inner = [part for part in parts[:-1] if part not in ("", ".")]
             members["/".join([*inner, parts[-1]])] = member
@@ -50,7 +58,9 @@ def members_of(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 
 
 def _encoding_of(names: list[bytes]) -> str:
-    """The encoding of a zip's names that don't state it: the first which makes all of them letters of one script."""
+    """The encoding of a zip's names that don't state it: the first which makes all of them letters
+    of one script.
+    """
     with suppress(UnicodeError):  # as macOS writes it without saying so
         for name in names:
             name.decode()
@@ -59,9 +69,17 @@ def _encoding_of(names: list[bytes]) -> str:
         with suppress(UnicodeError):
             words = [name.decode(encoding) for name in names]
             others = [re.findall(r"[^\x00-\x7f]+", word) for word in words]
-            found = {unicodedata.name(letter, "?").split()[0] for runs in others for run in runs for letter in run}
-            # A single letter between others may be an umlaut and the letter after it, read together.
-            if found <= scripts and (encoding != "cp932" or all(len(max(runs, key=len)) > 1 for runs in others)):
+            found = {
+                unicodedata.name(letter, "?").split()[0]
+                for runs in others
+                for run in runs
+                for letter in run
+            }
+            # A single letter between others may be an umlaut and the letter after it, read
+            # together.
+            if found <= scripts and (
+                encoding != "cp932" or all(len(max(runs, key=len)) > 1 for runs in others)
+            ):
                 return encoding
     return "cp437"
 
@@ -71,7 +89,8 @@ def is_encrypted(member: zipfile.ZipInfo) -> bool:
 
 
 def why_no_zip(path: Path) -> str:
-    """What a file is that is given as a zip and can't be read as one, and the way out; OSError where it can't be read.
+    """What a file is that is given as a zip and can't be read as one, and the way out; OSError
+    where it can't be read.
 
     The words go behind the file's name.
     """

@@ -1,4 +1,5 @@
-"""Name the photos in the folder photos/ with model.onnx alone: the answers are those of `predict`."""
+"""Name the photos in the folder photos/ with model.onnx alone: the answers are those of
+`predict`."""
 
 import json
 from contextlib import suppress
@@ -9,16 +10,22 @@ import onnxruntime
 from PIL import Image, ImageOps
 
 if tuple(map(int, onnxruntime.__version__.split(".")[:2])) < (1, 18):
-    raise SystemExit(f"model.onnx needs onnxruntime 1.18 or newer, and this is {onnxruntime.__version__}")
+    raise SystemExit(
+        f"model.onnx needs onnxruntime 1.18 or newer, and this is {onnxruntime.__version__}"
+    )
 session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
-about = {name: json.loads(value) for name, value in session.get_modelmeta().custom_metadata_map.items()}
+about = {
+    name: json.loads(value) for name, value in session.get_modelmeta().custom_metadata_map.items()
+}
 height, width = about["stored_size"]
 
 
 def read_photo(path):
     """uint8 RGB [height, width, 3]: upright, on white, and resized just as for the training."""
     with Image.open(path) as image:
-        image.draft("RGB", (max(height, width), max(height, width)))  # a large JPEG is decoded at a reduced scale
+        image.draft(
+            "RGB", (max(height, width), max(height, width))
+        )  # a large JPEG is decoded at a reduced scale
         image.load()
         with suppress(Exception):  # EXIF data may be damaged
             ImageOps.exif_transpose(image, in_place=True)
@@ -33,7 +40,10 @@ def read_photo(path):
             grey = np.where(values == image.info.get("transparency"), 255, scaled.clip(0, 255))
             image = Image.fromarray(grey.astype(np.uint8))
         elif image.has_transparency_data:
-            if image.format == "PNG" and image.mode in ("L", "RGB"):  # Pillow scales pixels to 8 bits, not this colour
+            if image.format == "PNG" and image.mode in (
+                "L",
+                "RGB",
+            ):  # Pillow scales pixels to 8 bits, not this colour
                 colour, bits = np.asarray(image.info["transparency"]), path.read_bytes()[24]
                 most = 2**bits - 1
                 colour = colour >> 8 if bits == 16 else (colour & most) * 255 // most

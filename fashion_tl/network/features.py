@@ -1,4 +1,6 @@
-"""Features of a frozen backbone: computed once per photo and view, and kept in a file. They can't change."""
+"""Features of a frozen backbone: computed once per photo and view, and kept in a file. They can't
+change.
+"""
 
 import hashlib
 import os
@@ -12,15 +14,17 @@ from torch import nn
 
 from fashion_tl.config import Config
 from fashion_tl.data.batches import AUGMENTATIONS, Batches, feature_batches, mirrored, photo_batches
-from fashion_tl.data.dataroot import cache_folder, make_cached
+from fashion_tl.data.dataroot import cache_folder, make_cached, unreadable
 from fashion_tl.data.dataset import Data
 from fashion_tl.distributed import main_first
-from fashion_tl.errors import ConfigError, DataError
+from fashion_tl.errors import ConfigError
 from fashion_tl.files import reserve
 from fashion_tl.network.inference import outputs, resolve_precision
 
 BATCH = 128  # fixed, so that features never depend on the training's own
-SERVED = ("flip",)  # augmentations that kept features can stand in for: each photo's views are all there
+SERVED = (
+    "flip",
+)  # augmentations that kept features can stand in for: each photo's views are all there
 VERSION = 1  # part of the key: raise it when the same photos would give other features
 
 
@@ -28,7 +32,8 @@ VERSION = 1  # part of the key: raise it when the same photos would give other f
 def part_features(data: Data, frozen: nn.Module, config: Config, *parts: str) -> list[Batches]:
     """Parts of the data (``"train"``, ``"val"``, ``"test"``) as features of a frozen network.
 
-    They are computed once, and kept in the cache folder. ConfigError names an augmentation that they can't serve.
+    They are computed once, and kept in the cache folder. ConfigError names an augmentation that
+    they can't serve.
     """
     for name in AUGMENTATIONS:
         if getattr(config, name) and name not in SERVED:
@@ -40,7 +45,10 @@ def part_features(data: Data, frozen: nn.Module, config: Config, *parts: str) ->
     digests = [data.digests[row] for row in rows]
     features = frozen_features(frozen, data.photos.array, rows, digests, config, data.cache)
     chosen = [getattr(data.task, part) for part in parts]
-    return [feature_batches(features, np.searchsorted(rows, own), data.task.labels[own], config) for own in chosen]
+    return [
+        feature_batches(features, np.searchsorted(rows, own), data.task.labels[own], config)
+        for own in chosen
+    ]
 
 
 def frozen_features(
@@ -53,11 +61,11 @@ def frozen_features(
 ) -> np.ndarray:
     """Features of the photos ``rows``, int64 [n], of ``photos``, uint8 [photos, height, width, 3].
 
-    Returns float32 [n, views, width], memory-mapped: the photo as it is and, with ``config.flip``, its mirror
-    image. ``digests`` [n] are those of the photos' pixels. The file in ``cache`` (see
-    :func:`fashion_tl.data.dataroot.cache_folder`) is used again only for the same pixels in the same order, the same
-    parameters and buffers of ``frozen``, and the same preparation and precision. DataError when it can't be written,
-    ValueError when the network can still learn.
+    Returns float32 [n, views, width], memory-mapped: the photo as it is and, with ``config.flip``,
+    its mirror image. ``digests`` [n] are those of the photos' pixels. The file in ``cache`` (see
+    :func:`fashion_tl.data.dataroot.cache_folder`) is used again only for the same pixels in the
+    same order, the same parameters and buffers of ``frozen``, and the same preparation and
+    precision. DataError when it can't be written, ValueError when the network can still learn.
     """
     if any(p.requires_grad for p in frozen.parameters()):
         raise ValueError("features are computed once: freeze the backbone first")
@@ -66,15 +74,22 @@ def frozen_features(
     make_cached(file, "the features", lambda new: _compute_into(new, frozen, photos, rows, config))
     try:
         return np.load(file, mmap_mode="c")
-    except (EOFError, ValueError) as error:
-        raise DataError(f"{file} is damaged ({error}); delete it, and it is made again.") from error
+    except (EOFError, OSError, ValueError) as error:
+        raise unreadable(file, error) from error
 
 
-def _key(frozen: nn.Module, shape: tuple[int, ...], digests: Sequence[bytes], config: Config) -> str:
+def _key(
+    frozen: nn.Module, shape: tuple[int, ...], digests: Sequence[bytes], config: Config
+) -> str:
     """Changes with everything that the features depend on, to the last bit."""
     device = next(frozen.parameters()).device
     preparation = (shape, config.image_size, config.mean, config.std, config.flip)
-    computation = (resolve_precision(config.precision, device), device.type, torch.__version__, torch.get_num_threads())
+    computation = (
+        resolve_precision(config.precision, device),
+        device.type,
+        torch.__version__,
+        torch.get_num_threads(),
+    )
     key = hashlib.sha256(repr((VERSION, BATCH, preparation, computation)).encode())
     for name, tensor in frozen.state_dict().items():
         key.update(name.encode())
@@ -83,7 +98,9 @@ def _key(frozen: nn.Module, shape: tuple[int, ...], digests: Sequence[bytes], co
     return key.hexdigest()
 
 
-def _compute_into(file: Path, frozen: nn.Module, photos: np.ndarray, rows: np.ndarray, config: Config) -> None:
+def _compute_into(
+    file: Path, frozen: nn.Module, photos: np.ndarray, rows: np.ndarray, config: Config
+) -> None:
     no_labels = np.zeros(len(rows), dtype=np.int64)
     plain = photo_batches(photos, rows, no_labels, config.change(flip=False, batch_size=BATCH))
     views = [plain, mirrored(plain)] if config.flip else [plain]
@@ -92,7 +109,9 @@ def _compute_into(file: Path, frozen: nn.Module, photos: np.ndarray, rows: np.nd
         start = 0
         for batch in outputs(frozen, view, config.precision, "features", compiled=True):
             if features is None:
-                features = open_memmap(file, "w+", np.float32, (len(rows), len(views), batch.shape[1]))
+                features = open_memmap(
+                    file, "w+", np.float32, (len(rows), len(views), batch.shape[1])
+                )
                 reserve(file)
             features[start : start + len(batch), number] = batch.cpu().numpy()
             start += len(batch)

@@ -1,4 +1,6 @@
-"""The network: build it, fit weights in, freeze parts, swap the head, save and load it with its class list."""
+"""The network: build it, fit weights in, freeze parts, swap the head, save and load it with its
+class list.
+"""
 
 import copy
 import json
@@ -27,11 +29,12 @@ FIRST_CHILDREN = 5  # of the network: conv1, bn1, relu, maxpool, layer1
 
 
 def build_network(num_classes: int, weights: StrPath | None, config: Config) -> nn.Module:
-    """The backbone of ``config`` with a new last layer of ``num_classes`` outputs, in channels_last format.
+    """The backbone of ``config`` with a new last layer of ``num_classes`` outputs, in channels_last
+    format.
 
-    ``weights`` is a torchvision name, a file of such a network in any of the usual wrappings, or None (or ``"none"``)
-    for random; the seed of ``config`` decides everything random in it. WeightsError when the weights can't be read or,
-    naming the tensors, when they don't fit.
+    ``weights`` is a torchvision name, a file of such a network in any of the usual wrappings, or
+    None (or ``"none"``) for random; the seed of ``config`` decides everything random in it.
+    WeightsError when the weights can't be read or, naming the tensors, when they don't fit.
     """
     torch.manual_seed(config.seed)
     model = _with_quick_convolutions(find_backbone(config.backbone).build())
@@ -49,11 +52,14 @@ def _with_quick_convolutions(model: nn.Module) -> nn.Module:
 
 
 @main_first()
-def available_weights(weights: StrPath | None, is_sample: bool, backbone: str = "resnet50") -> StrPath | None:
-    """The weights asked for; None, which means random ones, where a download fails for the built-in sample.
+def available_weights(
+    weights: StrPath | None, is_sample: bool, backbone: str = "resnet50"
+) -> StrPath | None:
+    """The weights asked for; None, which means random ones, where a download fails for the built-in
+    sample.
 
-    Of several processes one downloads. WeightsError when they can't be read or don't fit, or when a download fails for
-    any other data.
+    Of several processes one downloads. WeightsError when they can't be read or don't fit, or when a
+    download fails for any other data.
     """
     if not is_random(weights):
         try:
@@ -63,7 +69,9 @@ def available_weights(weights: StrPath | None, is_sample: bool, backbone: str = 
             if not is_sample or str(weights) not in find_backbone(backbone).weights_names:
                 raise
             say(str(error).removesuffix(f" {WAYS}"))
-    say("NOTE: training starts from RANDOM weights: nothing is transferred, so accuracy is far lower.")
+    say(
+        "NOTE: training starts from RANDOM weights: nothing is transferred, so accuracy is far lower."
+    )
     return None
 
 
@@ -80,8 +88,8 @@ def notes_on_random(config: Config) -> list[str]:
 def read_weights(weights: StrPath, backbone: str = "resnet50") -> dict[str, torch.Tensor]:
     """The tensors of a backbone without its last layer, from torchvision or from a file, unwrapped.
 
-    No code in the file is ever run. WeightsError names the file, or the download that failed, or the tensors that
-    are missing, don't fit, or hold values that are impossible or quantised.
+    No code in the file is ever run. WeightsError names the file, or the download that failed, or
+    the tensors that are missing, don't fit, or hold values that are impossible or quantised.
     """
     row = find_backbone(backbone)
     given = _body(find_tensors(weights, row))
@@ -104,7 +112,9 @@ def read_weights(weights: StrPath, backbone: str = "resnet50") -> dict[str, torc
     if faults:
         more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
         like = f" It looks like a {other}." if (other := likeness(given)) else ""
-        raise WeightsError(f"{weights} does not fit {row.title}: {'; '.join(faults[:5])}{more}.{like} {WAYS}")
+        raise WeightsError(
+            f"{weights} does not fit {row.title}: {'; '.join(faults[:5])}{more}.{like} {WAYS}"
+        )
     return given
 
 
@@ -112,24 +122,37 @@ def _fault(name: str, tensor: torch.Tensor) -> str:
     """Why a tensor's values can't be those of a network; empty where they can."""
     if not _holds_numbers(tensor):
         return f"{name} holds values that are not numbers"
-    if name.endswith("running_var") and bool((tensor.detach().float() < 0).any()):  # its root would be no number
+    if name.endswith("running_var") and bool(
+        (tensor.detach().float() < 0).any()
+    ):  # its root would be no number
         return f"{name} holds negative values, which no variance has"
     return ""
 
 
 def _holds_numbers(tensor: torch.Tensor) -> bool:
-    """Whether all are finite as float32; nothing but a plain tensor of floating-point values will do."""
-    plain = tensor.is_floating_point() and tensor.layout is torch.strided and tensor.device.type == "cpu"
+    """Whether all are finite as float32; nothing but a plain tensor of floating-point values will
+    do.
+    """
+    plain = (
+        tensor.is_floating_point()
+        and tensor.layout is torch.strided
+        and tensor.device.type == "cpu"
+    )
     return plain and bool(torch.isfinite(tensor.detach().float()).all())
 
 
 def _body(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Without the last layer, and without BatchNorm's counters, which not every file has."""
-    return {k: v for k, v in state.items() if not k.startswith("fc.") and not k.endswith("num_batches_tracked")}
+    return {
+        k: v
+        for k, v in state.items()
+        if not k.startswith("fc.") and not k.endswith("num_batches_tracked")
+    }
 
 
 class Conv(nn.Conv2d):
-    """A ResNet's convolution, as a matrix product where that is quicker: learning on a CPU, 1×1 or on small maps.
+    """A ResNet's convolution, as a matrix product where that is quicker: learning on a CPU, 1×1 or
+    on small maps.
 
     There torch's own takes up to several times as long backward. Equal up to rounding.
     """
@@ -138,7 +161,9 @@ class Conv(nn.Conv2d):
 
     @staticmethod
     def computes(conv: nn.Conv2d) -> bool:
-        """Whether it is one of those that this class can stand in for: 1×1 or 3×3 over all channels, no gaps."""
+        """Whether it is one of those that this class can stand in for: 1×1 or 3×3 over all
+        channels, no gaps.
+        """
         k = conv.kernel_size[0]
         is_plain = conv.groups == 1 and conv.dilation == (1, 1) and conv.padding_mode == "zeros"
         is_square = conv.kernel_size == (k, k) and conv.stride[0] == conv.stride[1]
@@ -156,7 +181,11 @@ class Conv(nn.Conv2d):
         else:
             maps = F.pad(maps, (0, 0, 1, 1, 1, 1))
             ends = (s * height, s * width)
-            shifts = [maps[:, i : i + ends[0] : s, j : j + ends[1] : s] for i in range(3) for j in range(3)]
+            shifts = [
+                maps[:, i : i + ends[0] : s, j : j + ends[1] : s]
+                for i in range(3)
+                for j in range(3)
+            ]
             shifted = torch.cat(shifts, 3)
         weight = self.weight.permute(0, 2, 3, 1).flatten(1)
         return F.linear(shifted, weight, self.bias).permute(0, 3, 1, 2)
@@ -191,9 +220,11 @@ def freeze_first_children(model: nn.Module, n: int = FIRST_CHILDREN) -> None:
 
 
 def train_mode(model: nn.Module, frozen_batchnorm: bool = False) -> None:
-    """``model.train()``, but frozen parts stay in evaluation mode: else BatchNorm would go on moving its statistics.
+    """``model.train()``, but frozen parts stay in evaluation mode: else BatchNorm would go on
+    moving its statistics.
 
-    With ``frozen_batchnorm`` every BatchNorm keeps its statistics, and normalises by them; its weights learn on.
+    With ``frozen_batchnorm`` every BatchNorm keeps its statistics, and normalises by them; its
+    weights learn on.
     """
     model.train()
     for module in model.modules():
@@ -204,10 +235,11 @@ def train_mode(model: nn.Module, frozen_batchnorm: bool = False) -> None:
 
 
 def split_frozen(model: nn.Module) -> tuple[nn.Sequential, nn.Sequential]:
-    """The leading children that are frozen whole, and the rest: run one after the other, they are the network.
+    """The leading children that are frozen whole, and the rest: run one after the other, they are
+    the network.
 
-    Both share its parameters; something must learn. With all but the head frozen, the first maps photos to features
-    [batch, width].
+    Both share its parameters; something must learn. With all but the head frozen, the first maps
+    photos to features [batch, width].
     """
     children = [*list(model.children())[:-1], nn.Flatten(1), model.fc]
     learns = [any(p.requires_grad for p in child.parameters()) for child in children]
@@ -216,7 +248,8 @@ def split_frozen(model: nn.Module) -> tuple[nn.Sequential, nn.Sequential]:
 
 
 def folded(model: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module:
-    """A copy for inference, quicker and all but equal: every BatchNorm folded into the convolution it follows.
+    """A copy for inference, quicker and all but equal: every BatchNorm folded into the convolution
+    it follows.
 
     ``dtype`` is that of the convolutions.
     """
@@ -224,7 +257,11 @@ def folded(model: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module:
     for module in list(model.modules()):
         for (name, child), (after, norm) in pairwise(module.named_children()):
             if isinstance(child, nn.Conv2d) and isinstance(norm, _BatchNorm):
-                setattr(module, name, fuse_conv_bn_eval(child, norm).to(dtype, memory_format=torch.channels_last))
+                setattr(
+                    module,
+                    name,
+                    fuse_conv_bn_eval(child, norm).to(dtype, memory_format=torch.channels_last),
+                )
                 setattr(module, after, nn.Identity())
     return model
 
@@ -239,8 +276,8 @@ def count_parameters(model: nn.Module) -> tuple[int, int]:
 class SavedModel:
     """A trained network with what it takes to use it.
 
-    ``fit_counts`` are training photos per class: classes without any are never predicted. ``config`` holds the
-    settings it was trained with, ``path`` the file it was read from.
+    ``fit_counts`` are training photos per class: classes without any are never predicted.
+    ``config`` holds the settings it was trained with, ``path`` the file it was read from.
     """
 
     model: nn.Module
@@ -250,16 +287,23 @@ class SavedModel:
     path: Path | None = None
 
 
-def save_model(path: Path, model: nn.Module, classes: tuple, fit_counts: list[int], config: Config) -> None:
-    """Write a ``.safetensors`` file with the class list and settings inside, whole or not at all."""
+def save_model(
+    path: Path, model: nn.Module, classes: tuple, fit_counts: list[int], config: Config
+) -> None:
+    """Write a ``.safetensors`` file with the class list and settings inside, whole or not at
+    all."""
     about = {"classes": list(classes), "train_counts": fit_counts, "config": config.to_dict()}
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     with replacing(path) as temporary:
-        temporary.write_bytes(save(state, {"fashion_tl": json.dumps(about)}))  # save_file would keep it from others
+        temporary.write_bytes(
+            save(state, {"fashion_tl": json.dumps(about)})
+        )  # save_file would keep it from others
 
 
 def load_model(path: StrPath) -> SavedModel:
-    """Read what :func:`save_model` wrote; WeightsError when the file isn't one of these, or holds impossible values."""
+    """Read what :func:`save_model` wrote; WeightsError when the file isn't one of these, or holds
+    impossible values.
+    """
     path = as_path(path)
     try:
         with safe_open(path, framework="pt") as file:
@@ -272,10 +316,26 @@ def load_model(path: StrPath) -> SavedModel:
         saved = SavedModel(model, classes, counts, config, path)
         if len(counts) != len(classes):
             raise ValueError("its parts don't fit together")
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
-        raise WeightsError(f"{path} is not a model saved by fashion_tl, or its run isn't finished: {error}") from error
-    faults = (_fault(name, values) for name, values in model.state_dict().items() if values.is_floating_point())
+    except (
+        OSError,
+        SafetensorError,
+        KeyError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+        ConfigError,
+    ) as error:
+        raise WeightsError(
+            f"{path} is not a model saved by fashion_tl, or its run isn't finished: {error}"
+        ) from error
+    faults = (
+        _fault(name, values)
+        for name, values in model.state_dict().items()
+        if values.is_floating_point()
+    )
     if fault := next(filter(None, faults), ""):
-        raise WeightsError(f"{path} is damaged: {fault}; copy it again, or delete the run and train it again")
+        raise WeightsError(
+            f"{path} is damaged: {fault}; copy it again, or delete the run and train it again"
+        )
     model.to(memory_format=torch.channels_last).eval()
     return saved

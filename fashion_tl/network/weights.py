@@ -1,5 +1,6 @@
 """Where a network's weights come from: torchvision by name, downloaded once, or a file."""
 
+import errno
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -38,10 +39,11 @@ def weights_name(weights: StrPath | None) -> str:
 
 
 def find_tensors(weights: StrPath, backbone: Backbone) -> dict[str, Any]:
-    """The tensors of the one ResNet in these weights, by torchvision's names; whether they fit is not known yet.
+    """The tensors of the one ResNet in these weights, by torchvision's names; whether they fit is
+    not known yet.
 
-    What was unwrapped and ignored is printed, once for each file. WeightsError where the file can't be read, holds no
-    ResNet or several, or the download fails.
+    What was unwrapped and ignored is printed, once for each file. WeightsError where the file can't
+    be read, holds no ResNet or several, or the download fails.
     """
     if str(weights) in backbone.weights_names:
         return _download(backbone.weights[str(weights)])
@@ -62,27 +64,47 @@ _say_once = cache(say)
 
 
 def _download(member: WeightsEnum) -> dict[str, Any]:
-    """torchvision's weights, from torch.hub's folder if they are there; else they are downloaded into it."""
+    """torchvision's weights, from torch.hub's folder if they are there; else they are downloaded
+    into it.
+    """
     name = member.name
     file = Path(torch.hub.get_dir(), "checkpoints", member.url.rsplit("/", 1)[-1])
     was_there = file.exists()
     try:
         if not was_there:
-            say(f"downloading torchvision's weights {name} ({member.meta['_file_size']:.0f} MB, once)")
+            say(
+                f"downloading torchvision's weights {name} ({member.meta['_file_size']:.0f} MB, once)"
+            )
             _knock(member.url)
-        with _patience(), redirect_stdout(StringIO()):  # torch would print where on this machine they go
-            return member.get_state_dict(progress=True, check_hash=True, map_location="cpu", weights_only=True)
+        with (
+            _patience(),
+            redirect_stdout(StringIO()),
+        ):  # torch would print where on this machine they go
+            return member.get_state_dict(
+                progress=True, check_hash=True, map_location="cpu", weights_only=True
+            )
     except Exception as error:  # urllib, SSL, a wrong hash or a full disk: the answer is the same
         if was_there:
-            raise WeightsError(f"{file} is damaged: delete it, and {name} is downloaded again. {WAYS}") from error
+            raise WeightsError(
+                f"{file} is damaged: delete it, and {name} is downloaded again. {WAYS}"
+            ) from error
         reason = error.reason if type(error) is URLError else error
         if "hash" in str(reason):
             reason = "what came is another file, or a part of it: its hash is wrong"
-        raise WeightsError(f"the weights {name} could not be downloaded ({reason}). {WAYS}") from error
+        if isinstance(reason, PermissionError) or getattr(reason, "errno", None) in (
+            errno.EROFS,
+            errno.ENOSPC,
+        ):
+            reason = f"{reason}; set TORCH_HOME to a folder that can be written to"
+        raise WeightsError(
+            f"the weights {name} could not be downloaded ({reason}). {WAYS}"
+        ) from error
 
 
 def _knock(url: str) -> None:
-    """TimeoutError where no answer comes in time; urllib alone would wait so long for each of a server's addresses."""
+    """TimeoutError where no answer comes in time; urllib alone would wait so long for each of a
+    server's addresses.
+    """
 
     def ask() -> None:
         try:
@@ -99,7 +121,9 @@ def _knock(url: str) -> None:
 
 @contextmanager
 def _patience() -> Iterator[None]:
-    """Inside, a connection that brings nothing for so long ends in TimeoutError: torch.hub itself has no limit."""
+    """Inside, a connection that brings nothing for so long ends in TimeoutError: torch.hub itself
+    has no limit.
+    """
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(PATIENCE)
     try:

@@ -16,7 +16,8 @@ TOP_K = 5
 def class_probabilities(
     logits: np.ndarray, fit_counts: Sequence[int], run: str | os.PathLike = "the run"
 ) -> np.ndarray:
-    """Softmax over the classes that have training photos; the others get 0. [n, num_classes], float64.
+    """Softmax over the classes that have training photos; the others get 0. [n, num_classes],
+    float64.
 
     RunError, naming the ``run``, where a logit of those classes isn't a finite number.
     """
@@ -28,7 +29,9 @@ def class_probabilities(
         )
     masked = np.where(seen, logits.astype(np.float64), -np.inf)
     scores = np.exp(masked - masked.max(axis=1, keepdims=True))
-    scores = np.where(np.isinf(masked), 0, np.maximum(scores, np.finfo(float).tiny))  # 0 says: can't be predicted
+    scores = np.where(
+        np.isinf(masked), 0, np.maximum(scores, np.finfo(float).tiny)
+    )  # 0 says: can't be predicted
     return scores / scores.sum(axis=1, keepdims=True)
 
 
@@ -40,7 +43,9 @@ def top_classes(probabilities: np.ndarray, classes: Sequence[str]) -> pd.DataFra
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP_K]
     values = np.take_along_axis(probabilities, order, axis=1)
     names = np.where(values > 0, np.asarray(classes, dtype=object)[order], "")
-    table = pd.DataFrame({f"top{i + 1}": names[:, i] if i < names.shape[1] else "" for i in range(TOP_K)})
+    table = pd.DataFrame(
+        {f"top{i + 1}": names[:, i] if i < names.shape[1] else "" for i in range(TOP_K)}
+    )
     for i in range(TOP_K):
         table[f"p{i + 1}"] = values[:, i] if i < values.shape[1] else 0.0
     return table
@@ -55,9 +60,9 @@ def prediction_table(
 ) -> pd.DataFrame:
     """A row per photo: ``id, year, label, top1 … top5, p1 … p5, loss``.
 
-    ``photos`` holds the first three, ``logits`` are float [photos, num_classes]. ``loss`` is the cross-entropy of
-    the true class; it is empty where that class has no training photo, and so can't be predicted. RunError, naming
-    the ``run``, where logits aren't finite numbers.
+    ``photos`` holds the first three, ``logits`` are float [photos, num_classes]. ``loss`` is the
+    cross-entropy of the true class; it is empty where that class has no training photo, and so
+    can't be predicted. RunError, naming the ``run``, where logits aren't finite numbers.
     """
     probabilities = class_probabilities(logits, fit_counts, run)
     number = {name: label for label, name in enumerate(classes)}
@@ -70,7 +75,8 @@ def prediction_table(
 
 
 def per_class_table(predictions: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
-    """``label, train, test, correct, accuracy`` of each class; the accuracy is NaN without test photos.
+    """``label, train, test, correct, accuracy`` of each class; the accuracy is NaN without test
+    photos.
 
     ``counts`` gives ``label, train``: photos to train on, by class.
     """
@@ -86,10 +92,10 @@ def per_class_table(predictions: pd.DataFrame, counts: pd.DataFrame) -> pd.DataF
 def metrics(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, float | int | None]:
     """The figures of merit, as fractions, of :func:`prediction_table`'s rows.
 
-    ``counts`` gives ``label, train``: photos to train on, by class. ``ceiling`` is the share of test
-    photos whose class has training photos: ``top1`` and ``top5`` can't pass it. ``macro`` is the mean accuracy of
-    the learnable classes, those with training and test photos; ``few_shot`` that of those of them with 50 training
-    photos or fewer. A mean of nothing is None.
+    ``counts`` gives ``label, train``: photos to train on, by class. ``ceiling`` is the share of
+    test photos whose class has training photos: ``top1`` and ``top5`` can't pass it. ``macro`` is
+    the mean accuracy of the learnable classes, those with training and test photos; ``few_shot``
+    that of those of them with 50 training photos or fewer. A mean of nothing is None.
     """
     true, guess = predictions["label"], predictions["top1"]
     seen = counts[counts["train"] > 0]
@@ -101,7 +107,9 @@ def metrics(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, float 
     def macro(classes: pd.Series) -> float | None:
         if classes.empty:
             return None
-        return float(recall_score(true, guess, labels=list(classes), average="macro", zero_division=0))
+        return float(
+            recall_score(true, guess, labels=list(classes), average="macro", zero_division=0)
+        )
 
     return {
         "n_test": len(predictions),
@@ -119,18 +127,33 @@ def metrics(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, float 
 
 
 def best_and_worst(per_class: pd.DataFrame, n: int = 5) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The ``n`` learnable classes with the highest and the lowest accuracy; among equals, more test photos first."""
+    """The ``n`` learnable classes with the highest and the lowest accuracy; among equals, more test
+    photos first.
+    """
     table = per_class[(per_class["train"] > 0) & (per_class["test"] > 0)]
     order = {"by": ["accuracy", "test"], "kind": "stable", "ignore_index": True}
-    return tuple(table.sort_values(ascending=[lowest, False], **order).head(n) for lowest in (False, True))
+    return tuple(
+        table.sort_values(ascending=[lowest, False], **order).head(n) for lowest in (False, True)
+    )
 
 
 def confused_pairs(predictions: pd.DataFrame, n: int = 12) -> pd.DataFrame:
-    """The most frequent mistakes: ``true, predicted, count, share`` (of the true class's test photos)."""
+    """The most frequent mistakes: ``true, predicted, count, share`` (of the true class's test
+    photos).
+    """
     wrong = predictions[predictions["top1"] != predictions["label"]]
-    pairs = wrong.groupby(["label", "top1"]).size().rename_axis(["true", "predicted"]).reset_index(name="count")
+    pairs = (
+        wrong.groupby(["label", "top1"])
+        .size()
+        .rename_axis(["true", "predicted"])
+        .reset_index(name="count")
+    )
     pairs["share"] = pairs["count"] / pairs["true"].map(predictions["label"].value_counts())
-    return pairs.sort_values(["count", "share"], ascending=False, kind="stable").head(n).reset_index(drop=True)
+    return (
+        pairs.sort_values(["count", "share"], ascending=False, kind="stable")
+        .head(n)
+        .reset_index(drop=True)
+    )
 
 
 def largest_losses(predictions: pd.DataFrame, n: int = 12) -> pd.DataFrame:
@@ -143,4 +166,6 @@ def headline(result: dict[str, float | int | None]) -> pd.DataFrame:
     names = ("top1", "ceiling", "top1_learnable", "top5", "macro", "few_shot")
     shares = {name: "–" if result[name] is None else f"{result[name]:.1%}" for name in names}
     right = {"right": f"{result['correct']:,} of {result['n_test']:,}"}
-    return pd.DataFrame([right | shares | {"minutes": f"{result['minutes']:.1f}"}], index=[result["approach"]])
+    return pd.DataFrame(
+        [right | shares | {"minutes": f"{result['minutes']:.1f}"}], index=[result["approach"]]
+    )

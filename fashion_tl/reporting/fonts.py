@@ -1,4 +1,6 @@
-"""Which fonts draw a text: DejaVu Sans, and for letters that it lacks those of this machine that have them."""
+"""Which fonts draw a text: DejaVu Sans, and for letters that it lacks those of this machine that
+have them.
+"""
 
 import unicodedata
 import warnings
@@ -12,11 +14,14 @@ from matplotlib.ft2font import FT2Font
 from fashion_tl.machine import say
 
 FONT = "DejaVu Sans"  # comes with matplotlib, and has every letter of our own words
-_fonts_of: dict[str, str | None] = {}  # the font for each letter looked for so far; None where no font has it
+_fonts_of: dict[
+    str, str | None
+] = {}  # the font for each letter looked for so far; None where no font has it
 
 
 def family(text: str) -> list[str]:
-    """Names of the fonts to draw a text with; each letter is drawn with the first of them that has it.
+    """Names of the fonts to draw a text with; each letter is drawn with the first of them that has
+    it.
 
     Where no font of this machine has a letter, says once for each script which font to install.
     """
@@ -36,14 +41,20 @@ def family(text: str) -> list[str]:
 
 @contextmanager
 def quiet_on_missing_letters() -> Iterator[None]:
-    """Keeps matplotlib from a warning for each letter that no font has: :func:`family` says it once."""
+    """Keeps matplotlib from a warning for each letter that no font has: :func:`family` says it
+    once.
+    """
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from|Matplotlib currently does not support")
+        warnings.filterwarnings(
+            "ignore", r"Glyph \d+ .*missing from|Matplotlib currently does not support"
+        )
         yield
 
 
 def _look_for(letters: set[str]) -> set[str]:
-    """Choose fonts for letters of one script, as few as possible; returns the letters that no font has."""
+    """Choose fonts for letters of one script, as few as possible; returns the letters that no font
+    has.
+    """
     have = {name: _letters_in(file, letters) for name, file in installed().items()}
     while most := max(have, key=lambda name: len(have[name]), default=None):
         if not have[most]:
@@ -56,16 +67,26 @@ def _look_for(letters: set[str]) -> set[str]:
 
 @cache
 def installed() -> dict[str, str]:
-    """The file of each font here by its name: upright ones of normal weight, those without serifs first."""
+    """The file of each font here by its name: upright ones of normal weight, those without serifs
+    first.
+    """
     known = {entry.fname for entry in fontManager.ttflist}
     for file in findSystemFonts():
-        if file not in known:  # installed after matplotlib made its list, which it keeps from then on
+        if (
+            file not in known
+        ):  # installed after matplotlib made its list, which it keeps from then on
             with suppress(Exception):  # a font that matplotlib can't use
                 fontManager.addfont(file)
 
     def preference(entry: FontEntry) -> tuple:
         plain = entry.style == "normal" and entry.weight in (400, "normal")
-        return not plain, "Sans" not in entry.name, getattr(entry, "index", 0), entry.name, entry.fname
+        return (
+            not plain,
+            "Sans" not in entry.name,
+            getattr(entry, "index", 0),
+            entry.name,
+            entry.fname,
+        )
 
     files = {}
     for entry in sorted(fontManager.ttflist, key=preference):
@@ -75,11 +96,15 @@ def installed() -> dict[str, str]:
 
 
 def _letters_in(file: str, letters: set[str]) -> set[str]:
-    """Those of the letters that a font file has, as outlines: emoji in colours often have none, and would be blank."""
+    """Those of the letters that a font file has, as outlines: emoji in colours often have none, and
+    would be blank.
+    """
     try:
         font = FT2Font(file)
         found = {letter for letter in letters if font.get_char_index(ord(letter))}
-        return {letter for letter in found if font.load_char(ord(letter)) and len(font.get_path()[0])}
+        return {
+            letter for letter in found if font.load_char(ord(letter)) and len(font.get_path()[0])
+        }
     except (OSError, RuntimeError):  # removed since, or damaged
         return set()
 
@@ -90,7 +115,8 @@ def _own_letters() -> frozenset[str]:
 
 
 def _script(letter: str) -> tuple[str, str, str]:
-    """How the script of a letter is called, a font that has it, and Debian's package of that font."""
+    """How the script of a letter is called, a font that has it, and Debian's package of that
+    font."""
     if unicodedata.category(letter).startswith("S"):
         return "emoji or symbols", "Symbola", "fonts-symbola"
     if unicodedata.east_asian_width(letter) in "FHW":

@@ -1,4 +1,6 @@
-"""Which figures a run has, under which file names; drawn from its folder and the photos, without training."""
+"""Which figures a run has, under which file names; drawn from its folder and the photos, without
+training.
+"""
 
 from collections.abc import Callable
 from functools import wraps
@@ -26,7 +28,8 @@ OF_RUN: dict[str, Drawing] = {}
 
 
 def _kept_in(table: dict[str, Drawing]) -> Callable[[Drawing], Drawing]:
-    """Enter a function into a table, and have it save its figure in the run's folder ``figures/``, under its name.
+    """Enter a function into a table, and have it save its figure in the run's folder ``figures/``,
+    under its name.
 
     The names are the published study's; those of a run's figures end with the training's suffix.
     """
@@ -51,14 +54,18 @@ def _kept_in(table: dict[str, Drawing]) -> Callable[[Drawing], Drawing]:
 def distribution(run: Run, data: Data) -> Figure:
     """Photos of every class."""
     split = data.catalogue.split
-    return figures.class_distribution(data.catalogue.counts, run.source, sides=(split.train, split.test))
+    return figures.class_distribution(
+        data.catalogue.counts, run.source, sides=(split.train, split.test)
+    )
 
 
 @_kept_in(OF_DATA)
 def distribution20(run: Run, data: Data) -> Figure:
     """Photos of each of the 20 largest classes."""
     split = data.catalogue.split
-    return figures.class_distribution(data.catalogue.counts, run.source, LARGEST, (split.train, split.test))
+    return figures.class_distribution(
+        data.catalogue.counts, run.source, LARGEST, (split.train, split.test)
+    )
 
 
 @_kept_in(OF_DATA)
@@ -81,8 +88,12 @@ def weight(run: Run, data: Data) -> Figure:
     # In the logits, it is what multiplies the odds of each class, beside the network's own.
     place = "in the loss" if config.balance in IN_LOSS else "in the softmax"
     where = place if power else "alike for all: nothing is balanced"
-    formula = f"$w_c = (N / n_c)^{{{power:g}}}$ {where}, scaled to a mean of 1 over the training photos"
-    return figures.class_weights_chart(data.task.classes, counts, class_weights(counts, power), formula, run.source)
+    formula = (
+        f"$w_c = (N / n_c)^{{{power:g}}}$ {where}, scaled to a mean of 1 over the training photos"
+    )
+    return figures.class_weights_chart(
+        data.task.classes, counts, class_weights(counts, power), formula, run.source
+    )
 
 
 @_kept_in(OF_RUN)
@@ -95,7 +106,9 @@ def loss(run: Run, data: Data) -> Figure:
 def sample_results(run: Run, data: Data) -> Figure:
     """Some test photos with what the network says of them."""
     chosen = choose(run.predictions)
-    return figures.sample_predictions(photos_of(chosen, data), chosen, _title(run, "sample predictions"), run.source)
+    return figures.sample_predictions(
+        photos_of(chosen, data), chosen, _title(run, "sample predictions"), run.source
+    )
 
 
 @_kept_in(OF_RUN)
@@ -107,14 +120,18 @@ def per_class(run: Run, data: Data) -> Figure:
 @_kept_in(OF_RUN)
 def confused(run: Run, data: Data) -> Figure:
     """Which classes it takes for which."""
-    return figures.confused_pairs(confused_pairs(run.predictions), _title(run, "most confused pairs"), run.source)
+    return figures.confused_pairs(
+        confused_pairs(run.predictions), _title(run, "most confused pairs"), run.source
+    )
 
 
 @_kept_in(OF_RUN)
 def largest_losses(run: Run, data: Data) -> Figure:
     """The test photos that it was most wrong about."""
     chosen = evaluation.largest_losses(run.predictions)
-    return figures.largest_losses(photos_of(chosen, data), chosen, _title(run, "largest losses"), run.source)
+    return figures.largest_losses(
+        photos_of(chosen, data), chosen, _title(run, "largest losses"), run.source
+    )
 
 
 def _photos(part: str, title: str, run: Run, data: Data) -> Figure:
@@ -127,7 +144,9 @@ def _title(run: Run, what: str) -> str:
     return f"{title}{' (RANDOM weights)' if run.is_random else ''}: {what}"
 
 
-def open_steps(folder: StrPath, data_path: StrPath, cache: StrPath | None = None) -> list[tuple[Run, Data]]:
+def open_steps(
+    folder: StrPath, data_path: StrPath, cache: StrPath | None = None
+) -> list[tuple[Run, Data]]:
     """The run in a folder, with its data; of an approach in steps all, the first one first.
 
     RunError when none lies there, or it was made on other data.
@@ -135,14 +154,17 @@ def open_steps(folder: StrPath, data_path: StrPath, cache: StrPath | None = None
     run = open_run(folder)
     data = load_data(data_path, run.config, cache, quiet=True)
     if data.fingerprint != run.about["data"]["fingerprint"]:
-        raise RunError(f"{folder} was made on other data ({run.about['data']['name']}) than {data.root.name}")
+        raise RunError(
+            f"{folder} was made on other data ({run.about['data']['name']}) than {data.root.name}"
+        )
     before = [run.folder / training for training in first_steps(run.config.training)]
     runs = [*(open_run(below) for below in before if below.is_dir()), run]
     return [(each, data.largest(each.config.largest)) for each in runs]
 
 
 def draw_all(folder: StrPath, data_path: StrPath, cache: StrPath | None = None) -> list[Path]:
-    """Draw every figure of a finished run again (of each step, where there are steps); returns the files.
+    """Draw every figure of a finished run again (of each step, where there are steps); returns the
+    files.
 
     Raises:
         RunError: when the run isn't finished, or was made on other data.

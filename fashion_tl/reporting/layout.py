@@ -1,6 +1,8 @@
-"""How a figure is laid out: one style, a title and a source line around free space, and rows of marks.
+"""How a figure is laid out: one style, a title and a source line around free space, and rows of
+marks.
 
-All of it is measuring in inches; whoever wants to know *what* is drawn can skip it and read ``figures``.
+All of it is measuring in inches; whoever wants to know *what* is drawn can skip it and read
+``figures``.
 """
 
 import io
@@ -55,7 +57,9 @@ class Chart(Figure):
             super().draw(renderer)
 
     def _repr_png_(self) -> bytes:
-        """A PNG of 256 colours, a third as large as one of all: notebooks are committed with many of them."""
+        """A PNG of 256 colours, a third as large as one of all: notebooks are committed with many
+        of them.
+        """
         buffer = io.BytesIO()
         self.savefig(buffer, format="png")
         image, small = Image.open(buffer).convert("RGB"), io.BytesIO()
@@ -64,13 +68,16 @@ class Chart(Figure):
 
 
 def wrap(text: str, width: float) -> str:
-    """Break ``text`` into lines of ``width`` letters; a formula between dollar signs stays whole."""
+    """Break ``text`` into lines of ``width`` letters; a formula between dollar signs stays
+    whole."""
     whole = re.sub(r"\$[^$]*\$", lambda formula: formula[0].replace(" ", "\0"), text)
     return "\n".join(textwrap.wrap(whole, int(width), break_on_hyphens=False)).replace("\0", " ")
 
 
 def ruler(**look) -> Callable[[str], float]:
-    """A function that gives the width of a text in inches, of its longest line, as it is drawn with this look."""
+    """A function that gives the width of a text in inches, of its longest line, as it is drawn with
+    this look.
+    """
     figure = Figure()
     text = figure.text(0, 0, "", parse_math=False, **look)
 
@@ -91,10 +98,12 @@ def wrap_into(room: float, text: str, letters: float, width: Callable[[str], flo
 
 
 def shorten(names: Sequence[str], width: Callable[[str], float], room: float) -> dict[str, str]:
-    """Each name as it can be shown: where it is wider than ``room``, “…” takes the place of some of its letters.
+    """Each name as it can be shown: where it is wider than ``room``, “…” takes the place of some of
+    its letters.
 
-    Its beginning stays, and either its end or, where names differ before that, what tells it from the name most like
-    it. Different names stay different: where no letters that are left do that, a number does.
+    Its beginning stays, and either its end or, where names differ before that, what tells it from
+    the name most like it. Different names stay different: where no letters that are left do that, a
+    number does.
     """
     unique, apart = sorted(set(names)), dict.fromkeys(names, 0)
     for one, other in pairwise(unique):
@@ -113,8 +122,12 @@ def shorten(names: Sequence[str], width: Callable[[str], float], room: float) ->
     return shown
 
 
-def _cut(name: str, apart: int, width: Callable[[str], float], room: float, number: str = "") -> str:
-    """As much of a name as fits; ``apart`` is the place of the letter that tells it from the others."""
+def _cut(
+    name: str, apart: int, width: Callable[[str], float], room: float, number: str = ""
+) -> str:
+    """As much of a name as fits; ``apart`` is the place of the letter that tells it from the
+    others.
+    """
     short, keep = name, len(name)
     while (wide := width(short)) > room and keep > 1:
         keep = max(1, min(keep - 1, int(keep * room / wide)))
@@ -128,16 +141,21 @@ def _cut(name: str, apart: int, width: Callable[[str], float], room: float, numb
     return short
 
 
-def new_figure(width: float, height: float, title: str, source: str, note: str = "", legend: Sequence = ()):
-    """A figure: title, note and legend, ``height`` free inches, the source. With it comes
-    ``add(x, y, width, height)``, which makes axes there, in inches from the lower left of the free part."""
+def new_figure(
+    width: float, height: float, title: str, source: str, note: str = "", legend: Sequence = ()
+):
+    """A figure: title, note and legend, ``height`` free inches, the source. With it comes ``add(x,
+    y, width, height)``, which makes axes there, in inches from the lower left of the free part.
+    """
     figure = Chart(figsize=(width, height))
     head = [figure.text(0, 0, wrap(title, width * 9.5), size=12, weight="bold", va="top")]
     if note:
         head.append(figure.text(0, 0, wrap(note, width * 12.5), size=9, color=GREY, va="top"))
     if legend:
         fits = sum(0.6 + 0.075 * len(entry.get_label()) for entry in legend) < width
-        head.append(figure.legend(handles=legend, ncols=len(legend) if fits else 2, loc="upper left"))
+        head.append(
+            figure.legend(handles=legend, ncols=len(legend) if fits else 2, loc="upper left")
+        )
     small = {"size": 7, "family": family(source)}
     lines = wrap_into(width - 2 * MARGIN, source, width * 16, ruler(**small))
     foot = figure.text(0, 0, lines, color=GREY, va="bottom", parse_math=False, **small)
@@ -157,18 +175,28 @@ def new_figure(width: float, height: float, title: str, source: str, note: str =
 
 
 def _arrowed(names: Sequence[str]) -> str:
-    """Names with an arrow between them, the first one to the left also where a name is written from right to left."""
-    from_right = any(unicodedata.bidirectional(letter) in ("R", "AL") for name in names for letter in name)
+    """Names with an arrow between them, the first one to the left also where a name is written from
+    right to left.
+    """
+    from_right = any(
+        unicodedata.bidirectional(letter) in ("R", "AL") for name in names for letter in name
+    )
     mark = "\N{LEFT-TO-RIGHT MARK}" if from_right and len(names) > 1 else ""
     return mark + f"{mark} → {mark}".join(names)
 
 
-def _labels(rows: Sequence[tuple[str, ...]], width: Callable[[str], float], room: float) -> list[str]:
-    """The names of each row, with arrows between them and shortened where they are wider than ``room``."""
+def _labels(
+    rows: Sequence[tuple[str, ...]], width: Callable[[str], float], room: float
+) -> list[str]:
+    """The names of each row, with arrows between them and shortened where they are wider than
+    ``room``.
+    """
     labels, n = [_arrowed(names) for names in rows], len(rows[0])
     if width("\n".join(labels)) <= room:
         return labels
-    short = shorten([name for names in rows for name in names], width, (room - (n - 1) * width(" → ")) / n)
+    short = shorten(
+        [name for names in rows for name in names], width, (room - (n - 1) * width(" → ")) / n
+    )
     return [
         label if width(label) <= room else _arrowed([short[name] for name in names])
         for label, names in zip(labels, rows, strict=True)
@@ -176,12 +204,18 @@ def _labels(rows: Sequence[tuple[str, ...]], width: Callable[[str], float], room
 
 
 def rows_of_marks(
-    names: Sequence[tuple[str, ...]], beside: Sequence[str], marks: list[tuple], xlabel: str, *head: str, legend=True
+    names: Sequence[tuple[str, ...]],
+    beside: Sequence[str],
+    marks: list[tuple],
+    xlabel: str,
+    *head: str,
+    legend=True,
 ):
-    """A row per entry of ``names`` (of one class, or of one taken for another), in as many panels as keep the page
-    readable, ``beside`` to the right of each, with marks: (which rows, values of all rows, label, look); a look
-    without a marker is a bar's. ``head`` is title, source and note. The figure, and each panel's axes with the
-    positions of its rows."""
+    """A row per entry of ``names`` (of one class, or of one taken for another), in as many panels
+    as keep the page readable, ``beside`` to the right of each, with marks: (which rows, values of
+    all rows, label, look); a look without a marker is a bar's. ``head`` is title, source and note.
+    The figure, and each panel's axes with the positions of its rows.
+    """
     panels = 1 if len(names) <= 36 else 2 if len(names) <= 84 else 3
     rows = -(-len(names) // panels)
     width, high = (7.5, 10, 13)[panels - 1], rows * (0.28 if rows <= 12 else 0.19)
@@ -196,7 +230,11 @@ def rows_of_marks(
     for panel, start in enumerate(range(0, len(names), rows)):
         here = range(start, min(start + rows, len(names)))
         ax = add(MARGIN + panel * pitch + left + 0.08, 0.4, pitch - left - right - 0.32, high)
-        ax.set(xlabel=xlabel, yticks=here, yticklabels=[labels[row].replace("$", r"\$") for row in here])  # no formula
+        ax.set(
+            xlabel=xlabel,
+            yticks=here,
+            yticklabels=[labels[row].replace("$", r"\$") for row in here],
+        )  # no formula
         for label in ax.get_yticklabels():
             label.set(**letters)
         ax.set_ylim(start + rows - 0.4, start - 0.6)
@@ -217,9 +255,13 @@ def rows_of_marks(
 
 
 def log_ticks(ax: Axes, left: float, right: float) -> None:
-    """Limits, and round numbers as ticks, of the sparsest kind that has three between the limits."""
+    """Limits, and round numbers as ticks, of the sparsest kind that has three between the
+    limits."""
     for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
-        ticks = [0, *(step * 10.0**power for power in range(-3 if left > 0 else 0, 6) for step in steps)]
+        ticks = [
+            0,
+            *(step * 10.0**power for power in range(-3 if left > 0 else 0, 6) for step in steps),
+        ]
         ticks = [tick for tick in ticks if left <= tick <= right]
         if len(ticks) >= 3:
             break

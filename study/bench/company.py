@@ -1,9 +1,11 @@
-"""Our programs beside other busy ones: a machine is seldom all ours, and torch's threads wait for one another.
+"""Our programs beside other busy ones: a machine is seldom all ours, and torch's threads wait for
+one another.
 
-    python -m study.bench.company {train,forward}     # says "ready"; then each line of stdin is a number of seconds
+    python -m study.bench.company {train,forward}     # says "ready"; then each line of stdin is a
+    number of seconds
 
-is one program at work: for each line it answers with the photos per second that it reached. :func:`in_company` starts
-several, and compares them.
+is one program at work: for each line it answers with the photos per second that it reached.
+:func:`in_company` starts several, and compares them.
 """
 
 import os
@@ -34,7 +36,10 @@ def step(kind: str) -> Callable[[], int]:
     from study.bench.peers import training_step
 
     device = torch.device("cpu")
-    model, precision = build_network(CLASSES, None, make_config("direct")), resolve_precision("auto", device)
+    model, precision = (
+        build_network(CLASSES, None, make_config("direct")),
+        resolve_precision("auto", device),
+    )
     if kind == "train":
         return training_step(model, model, SIZE, BATCH, precision == "bf16")
     network = frozen_copy(model.eval(), precision)
@@ -60,7 +65,10 @@ def work(kind: str) -> None:
     print("ready", flush=True)
     for line in sys.stdin:
         start, photos = time.perf_counter(), 0
-        with redirect_stdout(sys.stderr), threads_by_load(torch.device("cpu")) as adapt:  # as our loops do
+        with (
+            redirect_stdout(sys.stderr),
+            threads_by_load(torch.device("cpu")) as adapt,
+        ):  # as our loops do
             while time.perf_counter() - start < float(line):
                 photos += one_step()
                 adapt()
@@ -68,12 +76,16 @@ def work(kind: str) -> None:
 
 
 def start(kind: str, spin_count: str, end: ExitStack, adapts: bool = True) -> subprocess.Popen:
-    """One such program, ready; ``end`` ends it. It has all threads at all times unless it ``adapts`` their number."""
+    """One such program, ready; ``end`` ends it. It has all threads at all times unless it
+    ``adapts`` their number.
+    """
     environment = os.environ | {"GOMP_SPINCOUNT": spin_count, "FASHION_TL_DEVICE": "cpu"}
     if not adapts:
         environment["OMP_NUM_THREADS"] = str(processors())
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    program = subprocess.Popen([sys.executable, "-m", "study.bench.company", kind], env=environment, **pipes)
+    program = subprocess.Popen(
+        [sys.executable, "-m", "study.bench.company", kind], env=environment, **pipes
+    )
     end.callback(program.wait)
     end.callback(program.kill)
     program.stdout.readline()
@@ -104,12 +116,16 @@ def main(results: Path) -> None:
 
 
 def in_company() -> list[dict]:
-    """Rows of the table: alone, beside a busy program, two at once; ours, and with OpenMP's own way of waiting."""
+    """Rows of the table: alone, beside a busy program, two at once; ours, and with OpenMP's own way
+    of waiting.
+    """
     rows = []
     for kind, words in KINDS.items():
         rates: dict[str, list[float]] = {}
         with ExitStack() as end:
-            ours = [start(kind, os.environ.get("GOMP_SPINCOUNT", OPENMP_DEFAULT), end) for _ in range(2)]
+            ours = [
+                start(kind, os.environ.get("GOMP_SPINCOUNT", OPENMP_DEFAULT), end) for _ in range(2)
+            ]
             others = [start(kind, OPENMP_DEFAULT, end, adapts=False) for _ in range(2)]
             for _ in range(ROUNDS):
                 for name, pair in (("ours", ours), ("other", others)):
@@ -123,7 +139,17 @@ def in_company() -> list[dict]:
             ("busy", f"{words}, beside a busy program", alone, "≥ 0.40"),
             ("two", f"{words}, two at once, together", alone, "≥ 0.60" if kind == "train" else ""),
         ):
-            rows.append(row(what, "photos/s", rates[f"ours {name}"], rates[f"other {name}"], limit, goal, note))
+            rows.append(
+                row(
+                    what,
+                    "photos/s",
+                    rates[f"ours {name}"],
+                    rates[f"other {name}"],
+                    limit,
+                    goal,
+                    note,
+                )
+            )
     return rows
 
 

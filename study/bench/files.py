@@ -1,6 +1,8 @@
-"""The data side: a zip decoded into the array, the light commands. A process without torch, as the commands are.
+"""The data side: a zip decoded into the array, the light commands. A process without torch, as the
+commands are.
 
-python -m study.bench.files data/fashion-product-images-small.zip      # prints rows of the table, as JSON
+python -m study.bench.files data/fashion-product-images-small.zip      # prints rows of the table,
+as JSON
 """
 
 import contextlib
@@ -31,13 +33,17 @@ def decoding_loop(root: DataRoot, ids: list[str], size: tuple[int, int]) -> int:
     array = np.empty((len(ids), *size, 3), dtype=np.uint8)
     with zipfile.ZipFile(root.path) as archive:
         for row, own in enumerate(ids):
-            image = Image.open(io.BytesIO(archive.read(root.inner + root.photos[own].name))).convert("RGB")
+            image = Image.open(
+                io.BytesIO(archive.read(root.inner + root.photos[own].name))
+            ).convert("RGB")
             array[row] = np.asarray(image if image.size == size[::-1] else image.resize(size[::-1]))
     return len(ids)
 
 
 def decoding(path: Path) -> list[dict]:
-    """From a zip on disk to the whole array, beside a plain PIL loop (the first row); and opening it again."""
+    """From a zip on disk to the whole array, beside a plain PIL loop (the first row); and opening
+    it again.
+    """
     root = open_root(path)
     ids = sorted(root.photos)
     with tempfile.TemporaryDirectory() as folder:
@@ -55,7 +61,9 @@ def decoding(path: Path) -> list[dict]:
             shutil.rmtree(cache)
             return 1
 
-        taken = alternate(ours=ours, again=again, clean=clean, loop=lambda: decoding_loop(root, ids, SIZE))
+        taken = alternate(
+            ours=ours, again=again, clean=clean, loop=lambda: decoding_loop(root, ids, SIZE)
+        )
     seconds, theirs = ([each * len(ids) for each in taken[name]] for name in ("ours", "loop"))
     return [
         row(
@@ -88,8 +96,14 @@ def per_photo(path: Path) -> list[dict]:
 
     taken = alternate(one=decode(1), **{str(n): decode(n) for n in sizes})
     starts = taken.pop("one")
-    ms = {n: [1000 * (t - start / n) for t, start in zip(taken[str(n)], starts, strict=True)] for n in sizes}
-    note = ", ".join(f"{n:,} photos: {statistics.median(ms[n]):.3f}" for n in sizes) + "; in one process"
+    ms = {
+        n: [1000 * (t - start / n) for t, start in zip(taken[str(n)], starts, strict=True)]
+        for n in sizes
+    }
+    note = (
+        ", ".join(f"{n:,} photos: {statistics.median(ms[n]):.3f}" for n in sizes)
+        + "; in one process"
+    )
     name = f"decoding: {sizes[-1]:,} photos beside {sizes[0]:,}"
     return [row(name, "ms/photo", ms[sizes[-1]], ms[sizes[0]], None, "0.9–1.1×", note)]
 
@@ -108,4 +122,8 @@ def commands(path: Path) -> list[dict]:
 if __name__ == "__main__":
     zip_file = as_path(sys.argv[1])
     light, decoded = commands(zip_file), decoding(zip_file)
-    print(json.dumps({"rows": [*light, *decoded, *per_photo(zip_file)], "decoding": decoded[0]["ours"]}))
+    print(
+        json.dumps(
+            {"rows": [*light, *decoded, *per_photo(zip_file)], "decoding": decoded[0]["ours"]}
+        )
+    )

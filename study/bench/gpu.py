@@ -3,8 +3,9 @@
     python -m study bench gpu --data data/fashion-product-images-small.zip
     python -m study bench gpu --tiny        # tries this program itself, on the built-in sample
 
-writes results/bench/gpu-<machine>.json: fine-tuning and forward pass at 80×60 and 224×224 beside the bare limit
-(goal: 0.90) and the published loop with 16 workers; FC only from the zip to the last epoch.
+writes results/bench/gpu-<machine>.json: fine-tuning and forward pass at 80×60 and 224×224 beside
+the bare limit (goal: 0.90) and the published loop with 16 workers; FC only from the zip to the last
+epoch.
 """
 
 import tempfile
@@ -22,7 +23,9 @@ from study.bench import measures, timing
 def main(data_path: str, tiny: bool, results: Path) -> None:
     """Measure, print the table, and keep it: a tiny one among the temporary files alone."""
     if not torch.cuda.is_available() and not tiny:
-        raise ConfigError("there is no GPU here; `bench speed` measures a CPU, and --tiny tries this program on one")
+        raise ConfigError(
+            "there is no GPU here; `bench speed` measures a CPU, and --tiny tries this program on one"
+        )
     sizes = [(80, 60), (32, 32)] if tiny else [(80, 60), (224, 224)]
     batch, batches, photos, workers = (8, 1, 32, 2) if tiny else (256, 12, 2048, 16)
     started = time.perf_counter()

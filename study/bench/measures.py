@@ -23,7 +23,12 @@ from fashion_tl.data.dataset import Data
 from fashion_tl.data.photos import photo_digests
 from fashion_tl.network import features
 from fashion_tl.network.inference import outputs, pick_device, resolve_precision, through
-from fashion_tl.network.model import build_network, freeze_all_but_head, freeze_first_children, split_frozen
+from fashion_tl.network.model import (
+    build_network,
+    freeze_all_but_head,
+    freeze_first_children,
+    split_frozen,
+)
 from fashion_tl.network.training import fit
 from fashion_tl.recipes import make_config
 from study.bench import peers
@@ -56,13 +61,18 @@ def times(n: int, work: Callable[[], int]) -> Callable[[], int]:
     return lambda: sum(work() for _ in range(n))
 
 
-def training(data: Data, rows: np.ndarray, config: Config, freeze: Callable | None = None) -> Callable[[], int]:
+def training(
+    data: Data, rows: np.ndarray, config: Config, freeze: Callable | None = None
+) -> Callable[[], int]:
     """One epoch of our own loop over these photos."""
     model = build_network(data.task.num_classes, None, config).to(pick_device())
     if freeze:
         freeze(model)
     frozen, learning = split_frozen(model)
-    train, val = through(frozen, some(data, rows, config), config.precision), some(data, rows[:0], config)
+    train, val = (
+        through(frozen, some(data, rows, config), config.precision),
+        some(data, rows[:0], config),
+    )
     train, config = train.to(pick_device()), config.change(epochs=1, warmup_epochs=0.0)
 
     def epoch() -> int:
@@ -81,23 +91,41 @@ def forward(data: Data, rows: np.ndarray, config: Config) -> Callable[[], int]:
     return lambda: sum(len(part) for part in outputs(model, batches, config.precision))
 
 
-def fine_tuning(data: Data, files: list[Path], size: Size, batch: int, batches: int, workers: int = 0) -> list[dict]:
-    """The loop beside the bare step, the published loop, and itself with the first five children frozen."""
-    config, classes = make_config("direct", image_size=size, batch_size=batch), data.task.num_classes
-    rows, labels = evenly(data.task.train, batches * batch), data.task.labels[evenly(data.task.train, len(files))]
-    bare, bare_step2 = (peers.bare_training(size, batch, classes, BF16, frozen) for frozen in (False, True))
+def fine_tuning(
+    data: Data, files: list[Path], size: Size, batch: int, batches: int, workers: int = 0
+) -> list[dict]:
+    """The loop beside the bare step, the published loop, and itself with the first five children
+    frozen.
+    """
+    config, classes = (
+        make_config("direct", image_size=size, batch_size=batch),
+        data.task.num_classes,
+    )
+    rows, labels = (
+        evenly(data.task.train, batches * batch),
+        data.task.labels[evenly(data.task.train, len(files))],
+    )
+    bare, bare_step2 = (
+        peers.bare_training(size, batch, classes, BF16, frozen) for frozen in (False, True)
+    )
     device = pick_device()
     ready = some(data, rows, config).to(device)
     taken = alternate(
         loop=training(data, rows, config),
         bare=times(batches, bare),
-        published=peers.published_loop(files, labels, size, classes, head_only=False, workers=workers),
+        published=peers.published_loop(
+            files, labels, size, classes, head_only=False, workers=workers
+        ),
         step2=training(data, rows, config, freeze_first_children),
         bare_step2=times(batches, bare_step2),
-        prepare=lambda: sum(len(ready.prepare(inputs)) for inputs, _ in ready.shuffled(0, 0, device)),
+        prepare=lambda: sum(
+            len(ready.prepare(inputs)) for inputs, _ in ready.shuffled(0, 0, device)
+        ),
     )
     per_second = {name: rates(seconds) for name, seconds in taken.items()}
-    saved = statistics.median(1 - b / a for a, b in zip(taken["bare"], taken["bare_step2"], strict=True))
+    saved = statistics.median(
+        1 - b / a for a, b in zip(taken["bare"], taken["bare_step2"], strict=True)
+    )
     shares = [100 * p / b for p, b in zip(taken["prepare"], taken["loop"], strict=True)]
     return [
         row(
@@ -114,7 +142,12 @@ def fine_tuning(data: Data, files: list[Path], size: Size, batch: int, batches: 
             goal=f"≥ {1 / (1 - saved):.2f}×",
             note=f"other: our full fine-tune; the frozen part's backward is {saved:.1%} of a bare step",
         ),
-        row(f"preparing batches of {words(size)}, part of a training step", "%", shares, goal="≤ 4 %"),
+        row(
+            f"preparing batches of {words(size)}, part of a training step",
+            "%",
+            shares,
+            goal="≤ 4 %",
+        ),
     ]
 
 
@@ -122,7 +155,10 @@ def compiling(batches: int) -> list[dict]:
     """Whether torch.compile pays for a training step."""
     models = [build_network(142, None, make_config("direct")) for _ in range(2)]
     networks = [models[0], torch.compile(models[1])]
-    plain, compiled = (peers.training_step(*pair, (80, 60), 64, BF16) for pair in zip(models, networks, strict=True))
+    plain, compiled = (
+        peers.training_step(*pair, (80, 60), 64, BF16)
+        for pair in zip(models, networks, strict=True)
+    )
     start = time.perf_counter()
     compiled()
     note = f"other: the same under torch.compile, which first takes {time.perf_counter() - start:.0f} s"
@@ -145,7 +181,17 @@ def evaluation(data: Data, size: Size, batch: int, batches: int) -> list[dict]:
     rows = evenly(data.task.test, batches * batch)
     taken = alternate(ours=forward(data, rows, config), bare=times(batches, bare))
     name = f"evaluating test photos, {words(size)}"
-    return [row(name, "photos/s", rates(taken["ours"]), None, rates(taken["bare"]), "≥ 0.95", f"batches of {batch}")]
+    return [
+        row(
+            name,
+            "photos/s",
+            rates(taken["ours"]),
+            None,
+            rates(taken["bare"]),
+            "≥ 0.95",
+            f"batches of {batch}",
+        )
+    ]
 
 
 def head_seconds(data: Data) -> float:
@@ -158,17 +204,21 @@ def head_seconds(data: Data) -> float:
         build_network(classes, None, make_config("direct")),
     )
     freeze_all_but_head(model)
-    parts = [feature_batches(random, part, labels[part], config) for part in (rows[:train], rows[train:])]
+    parts = [
+        feature_batches(random, part, labels[part], config) for part in (rows[:train], rows[train:])
+    ]
     start = time.perf_counter()
     quietly(fit, split_frozen(model)[1].to(pick_device()), *parts, config, np.ones(classes))
     return time.perf_counter() - start
 
 
-def fc_only(data: Data, files: list[Path], decoding: float, size: Size, batches: int, workers: int = 0) -> dict:
+def fc_only(
+    data: Data, files: list[Path], decoding: float, size: Size, batches: int, workers: int = 0
+) -> dict:
     """20 epochs of FC only, features computed once, beside 20 epochs forward through the backbone.
 
-    The other is the published loop; for the photos' own size, our loop without cached features. ``decoding`` is
-    what that took, in seconds.
+    The other is the published loop; for the photos' own size, our loop without cached features.
+    ``decoding`` is what that took, in seconds.
     """
     own = size == data.photos.array.shape[1:3]
     even = np.sort(np.r_[data.task.train, data.task.val])
@@ -206,14 +256,20 @@ def fc_only(data: Data, files: list[Path], decoding: float, size: Size, batches:
 
 
 class Feed:
-    """Our pass for features, into a file, some batches at a time; ``start_up`` is all that comes before."""
+    """Our pass for features, into a file, some batches at a time; ``start_up`` is all that comes
+    before.
+    """
 
-    def __init__(self, frozen: torch.nn.Module, data: Data, rows: np.ndarray, config: Config, n: int) -> None:
+    def __init__(
+        self, frozen: torch.nn.Module, data: Data, rows: np.ndarray, config: Config, n: int
+    ) -> None:
         start = time.perf_counter()
         digests = photo_digests(data.photos.array)
         features._key(frozen, data.photos.array.shape[1:], digests, config)
         batches = some(data, rows, config)
-        self.passing: Iterator = chain.from_iterable(outputs(frozen, again, compiled=True) for again in repeat(batches))
+        self.passing: Iterator = chain.from_iterable(
+            outputs(frozen, again, compiled=True) for again in repeat(batches)
+        )
         self.n, self.file = n, tempfile.TemporaryFile()  # noqa: SIM115
         next(self.passing)
         self.start_up = time.perf_counter() - start
@@ -227,7 +283,9 @@ class Feed:
 
 
 def per_photo(data: Data) -> list[dict]:
-    """Milliseconds per photo as the number of photos grows, over some taken evenly from all of them."""
+    """Milliseconds per photo as the number of photos grows, over some taken evenly from all of
+    them.
+    """
     rows, config = np.arange(len(data.photos.ids)), make_config("direct", image_size=(80, 60))
     sizes = [n for n in (1000, 4000, 16000) if n < len(rows)] + [len(rows)]
     table = []
@@ -243,21 +301,28 @@ def per_photo(data: Data) -> list[dict]:
 
 def memory(path: Path) -> list[dict]:
     """Most anonymous memory of a fine-tuning, with all photos and with a quarter of them."""
-    peaks = [in_its_own_process("memory", str(path), share)["anonymous_gb"] for share in ("1", "0.25")]
+    peaks = [
+        in_its_own_process("memory", str(path), share)["anonymous_gb"] for share in ("1", "0.25")
+    ]
     note = "anonymous memory; other: on a quarter of the photos"
-    return [row("memory of a full fine-tune", "GB", peaks[:1], peaks[1:], None, "< 2.5 GB, level", note)]
+    return [
+        row("memory of a full fine-tune", "GB", peaks[:1], peaks[1:], None, "< 2.5 GB, level", note)
+    ]
 
 
 def fastai(files: list[Path], labels: list[str], data: Data) -> list[dict]:
     """fastai's own fine-tuning of the same network on the same photos."""
     name = "full fine-tune, 80×60, beside fastai"
     if importlib.util.find_spec("fastai") is None:
-        return [missing(name, "photos/s", "fastai isn't installed; see study/bench/requirements.txt")]
+        return [
+            missing(name, "photos/s", "fastai isn't installed; see study/bench/requirements.txt")
+        ]
     from study.bench.fastai_peer import fastai_epoch
 
     rows = evenly(data.task.train, len(files))
     taken = alternate(
-        ours=training(data, rows, make_config("direct", image_size=(80, 60))), fastai=fastai_epoch(files, labels)
+        ours=training(data, rows, make_config("direct", image_size=(80, 60))),
+        fastai=fastai_epoch(files, labels),
     )
     note = "other: vision_learner, fit_one_cycle, float32, batches of 64"
     return [row(name, "photos/s", rates(taken["ours"]), rates(taken["fastai"]), note=note)]

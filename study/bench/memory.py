@@ -1,8 +1,10 @@
-"""Most anonymous memory of a full fine-tune (the photos are a file's pages, and don't count): for ``make bench``.
+"""Most anonymous memory of a full fine-tune (the photos are a file's pages, and don't count): for
+``make bench``.
 
     python -m study.bench.memory data/fashion-product-images-small.zip 0.25
 
-trains on a few of a data set that holds a quarter of the photos, validates, keeps a checkpoint, prints the peak.
+trains on a few of a data set that holds a quarter of the photos, validates, keeps a checkpoint,
+prints the peak.
 """
 
 import json
@@ -31,7 +33,9 @@ def anonymous() -> int:
 
 
 def part_of(path: Path, share: float, folder: Path) -> Path:
-    """A zip with only so many of the photos; rows of styles.csv without a photo are left out when it is read."""
+    """A zip with only so many of the photos; rows of styles.csv without a photo are left out when
+    it is read.
+    """
     with zipfile.ZipFile(path) as whole, zipfile.ZipFile(folder / "part.zip", "w") as part:
         for name in whole.namelist():
             keep = not name.endswith(".jpg") or int(Path(name).stem) % round(1 / share) == 0
@@ -51,7 +55,9 @@ def main(folder: str) -> None:
 
     threading.Thread(target=watch, daemon=True).start()
     config = make_config("direct", epochs=2, image_size=(80, 60))
-    data = load_data(part_of(path, share, Path(folder)) if share < 1 else path, config, Path(folder, "cache"))
+    data = load_data(
+        part_of(path, share, Path(folder)) if share < 1 else path, config, Path(folder, "cache")
+    )
     train = some(data, evenly(data.task.train, 640), config)
     val = some(data, evenly(data.task.val, 128), config)
     model = build_network(data.task.num_classes, None, make_config("direct")).to(pick_device())

@@ -1,4 +1,5 @@
-"""What bf16 changes in the answers: the test photos predicted in float32 and in bf16 by the same trained networks.
+"""What bf16 changes in the answers: the test photos predicted in float32 and in bf16 by the same
+trained networks.
 
 python -m study bench precision RUN [RUN ...] --data ROOT      # writes results/precision.json
 """

@@ -1,9 +1,11 @@
-"""How fast it is, beside the published way and the bare limit, on this machine: ``make bench`` (about 18 minutes).
+"""How fast it is, beside the published way and the bare limit, on this machine: ``make bench``
+(about 18 minutes).
 
     python -m study bench speed --data data/fashion-product-images-small.zip
 
-prints one table and writes results/bench/<machine>.json. What a whole training takes is scaled up from a part of
-it, timed until it is steady; a row's note says so. Speed does not depend on weights: all networks are random.
+prints one table and writes results/bench/<machine>.json. What a whole training takes is scaled up
+from a part of it, timed until it is steady; a row's note says so. Speed does not depend on weights:
+all networks are random.
 """
 
 import os
@@ -45,6 +47,9 @@ def measure(path: Path, folder: Path, to: Path, started: float) -> None:
         company.in_company,
     ]
     for piece in pieces:
-        print(f"{(time.perf_counter() - started) / 60:5.1f} min  {rows[-1]['name']}: {rows[-1]['ours']}", flush=True)
+        print(
+            f"{(time.perf_counter() - started) / 60:5.1f} min  {rows[-1]['name']}: {rows[-1]['ours']}",
+            flush=True,
+        )
         rows += piece()
     timing.save(rows, to, data.root.name, len(data.photos.ids), started)

@@ -1,4 +1,6 @@
-"""Measuring in turns: what is compared runs A B C A B C …, so that a machine's moods fall on all alike."""
+"""Measuring in turns: what is compared runs A B C A B C …, so that a machine's moods fall on all
+alike.
+"""
 
 import platform
 import re
@@ -16,7 +18,8 @@ PACKAGES = ("torch", "torchvision", "numpy", "pillow")
 def alternate(rounds: int = 5, **work: Callable[[], float]) -> dict[str, list[float]]:
     """Call each piece of ``work`` in turn, once unmeasured and then ``rounds`` times.
 
-    Each returns how many photos it dealt with (or 1). Returns seconds per photo, by name, a value per round.
+    Each returns how many photos it dealt with (or 1). Returns seconds per photo, by name, a value
+    per round.
     """
     taken: dict[str, list[float]] = {name: [] for name in work}
     wait = _wait_for_gpu()
@@ -46,8 +49,9 @@ def row(
 ) -> dict:
     """One line of the table, from the same rounds of ours, of a peer and of the bare limit.
 
-    In ``photos/s`` more is better, in any other unit less. Ratios say how many times better than the peer, or
-    which part of the limit; each is the median of the rounds' own ratios, and ``spread`` their least and most.
+    In ``photos/s`` more is better, in any other unit less. Ratios say how many times better than
+    the peer, or which part of the limit; each is the median of the rounds' own ratios, and
+    ``spread`` their least and most.
     """
 
     def ratios(other: list[float] | None) -> list[float] | None:
@@ -74,7 +78,9 @@ def row(
 
 def missing(name: str, unit: str, why: str) -> dict:
     """The line of what could not be measured."""
-    return {"name": name, "unit": unit, "goal": "", "note": why, "spread": {}} | dict.fromkeys(VALUES)
+    return {"name": name, "unit": unit, "goal": "", "note": why, "spread": {}} | dict.fromkeys(
+        VALUES
+    )
 
 
 def rates(seconds: list[float]) -> list[float]:
@@ -82,16 +88,23 @@ def rates(seconds: list[float]) -> list[float]:
     return [1 / each for each in seconds]
 
 
-def save(rows: list[dict], folder: Path, data: str, photos: int, started: float, prefix: str = "") -> Path:
+def save(
+    rows: list[dict], folder: Path, data: str, photos: int, started: float, prefix: str = ""
+) -> Path:
     """Write ``<machine>.json`` into a folder, and print the table."""
-    from fashion_tl.runs import commit, machine, write_json  # not before: decoding is timed in light processes
+    from fashion_tl.runs import (
+        commit,
+        machine,
+        write_json,
+    )  # not before: decoding is timed in light processes
 
     words = re.sub(r"\(R\)|\(TM\)|CPU|Processor|@.*?GHz", "", machine())
     file = folder / f"{prefix}{re.sub(r'[^a-z0-9]+', '-', words.lower()).strip('-')}.json"
     folder.mkdir(parents=True, exist_ok=True)
     about = {
         "machine": machine(),
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        "versions": {"python": platform.python_version()}
+        | {name: version(name) for name in PACKAGES},
         "commit": commit(),
         "data": data,
         "photos": photos,
@@ -104,11 +117,16 @@ def save(rows: list[dict], folder: Path, data: str, photos: int, started: float,
 
 def show(rows: list[dict]) -> str:
     """The table as Markdown."""
-    lines = ["| what | ours | other | bare | × other | of bare | goal |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| what | ours | other | bare | × other | of bare | goal |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for each in rows:
         values = [number(each[key], each["unit"]) for key in ("ours", "peer", "limit")]
         shares = [ratio(each, "peer", "×"), ratio(each, "limit", "")]
-        lines.append(f"| {each['name']} | {' | '.join(values)} | {' | '.join(shares)} | {each['goal'] or '–'} |")
+        lines.append(
+            f"| {each['name']} | {' | '.join(values)} | {' | '.join(shares)} | {each['goal'] or '–'} |"
+        )
     return "\n".join(lines)
 
 
@@ -118,7 +136,9 @@ def notes(rows: list[dict]) -> str:
 
 
 def number(value: float | None, unit: str) -> str:
-    return "–" if value is None else f"{value:,.4g} {unit}" if value < 1000 else f"{value:,.0f} {unit}"
+    return (
+        "–" if value is None else f"{value:,.4g} {unit}" if value < 1000 else f"{value:,.0f} {unit}"
+    )
 
 
 def ratio(each: dict, key: str, sign: str) -> str:

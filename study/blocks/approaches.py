@@ -1,4 +1,6 @@
-"""The approaches beside the published study: the README's table, every figure of merit, each in words."""
+"""The approaches beside the published study: the README's table, every figure of merit, each in
+words.
+"""
 
 import math
 from pathlib import Path
@@ -7,9 +9,18 @@ from fashion_tl.reporting.evaluation import best_and_worst
 from study.blocks.markdown import markdown, percent
 from study.compare import with_interval
 from study.published import read_published, read_study
-from study.records import FIGURES, TITLES, Record, read_measured, read_record, read_records, recorded
+from study.records import (
+    FIGURES,
+    TITLES,
+    Record,
+    read_measured,
+    read_record,
+    read_records,
+    recorded,
+)
 
-# The published recipe from our weights and on our photos; each is compared with ours at the same size.
+# The published recipe from our weights and on our photos; each is compared with ours at the same
+# size.
 BASELINES = ("fc_only_published", "direct_80x60_published", "two_step_80x60_published")
 
 
@@ -22,7 +33,16 @@ def titled(results: Path) -> dict[str, Record]:
 def table(results: Path) -> str:
     """All approaches beside the published figures."""
     published, records = read_published(results), titled(results)
-    head = ["approach", "top-1 published", "ours", "ceiling", "top-5 published", "ours", "macro published", "ours"]
+    head = [
+        "approach",
+        "top-1 published",
+        "ours",
+        "ceiling",
+        "top-5 published",
+        "ours",
+        "macro published",
+        "ours",
+    ]
     head += ["few-shot published", "ours", "input, epochs", "minutes"]
     rows = []
     for name, record in records.items():
@@ -38,7 +58,8 @@ def table(results: Path) -> str:
 
 
 def compared(key: str, ours: dict, theirs: list[dict]) -> tuple[str, str]:
-    """Published and ours, the better one bold; with flips after without, where the study has both."""
+    """Published and ours, the better one bold; with flips after without, where the study has
+    both."""
     known = [each[key] for each in theirs if key in each]
     left, right = " / ".join(map(percent, known)) or "–", percent(ours[key])
     if known and ours[key] is not None:
@@ -47,7 +68,9 @@ def compared(key: str, ours: dict, theirs: list[dict]) -> tuple[str, str]:
 
 
 def merits(results: Path) -> str:
-    """Every figure of merit of the approaches: published, the goal set before tuning, and ours with its interval."""
+    """Every figure of merit of the approaches: published, the goal set before tuning, and ours with
+    its interval.
+    """
     published, goals = read_published(results), read_measured(results, "goals")
     rows = []
     for name, record in titled(results).items():
@@ -58,17 +81,42 @@ def merits(results: Path) -> str:
             theirs = [each for each in published.get(name, []) if key in each]
             known = " / ".join(percent(each[key]) for each in theirs) or "–"
             goal = goals.get(name, {}).get(key)
-            verdict = "" if goal is None else "met" if ours[key] >= goal else f"{100 * (ours[key] - goal):+.1f}"
+            verdict = (
+                ""
+                if goal is None
+                else "met"
+                if ours[key] >= goal
+                else f"{100 * (ours[key] - goal):+.1f}"
+            )
             ceiling = percent(ours["ceiling"], 2) if key in ("top1", "top5") else ""
             beside = ahead(ours, theirs[-1], key) if theirs else "–"
-            cells = [TITLES[name], words, known, with_interval(ours, key), beside, percent(goal), verdict, ceiling]
+            cells = [
+                TITLES[name],
+                words,
+                known,
+                with_interval(ours, key),
+                beside,
+                percent(goal),
+                verdict,
+                ceiling,
+            ]
             rows.append(cells)
-    head = ["approach", "", "published", "ours (95 % interval)", "ours − published, points", "goal", "goal met?"]
+    head = [
+        "approach",
+        "",
+        "published",
+        "ours (95 % interval)",
+        "ours − published, points",
+        "goal",
+        "goal met?",
+    ]
     return markdown([*head, "ceiling"], rows)
 
 
 def ahead(ours: dict, theirs: dict, key: str) -> str:
-    """``"+1.6 ± 2.7"``: points that ours is above the published, and what chance in both tests' photos makes of it."""
+    """``"+1.6 ± 2.7"``: points that ours is above the published, and what chance in both tests'
+    photos makes of it.
+    """
     difference = f"{100 * (ours[key] - theirs[key]):+.1f}"
     if key not in theirs["margin95"]:
         return difference
@@ -77,8 +125,14 @@ def ahead(ours: dict, theirs: dict, key: str) -> str:
 
 
 def shift(results: Path) -> str:
-    """What each approach reaches in even years, on photos it did not learn from, and in odd years."""
-    head = ["approach", "validation (even years)", "odd years", "odd years, each class as frequent as in even ones"]
+    """What each approach reaches in even years, on photos it did not learn from, and in odd
+    years."""
+    head = [
+        "approach",
+        "validation (even years)",
+        "odd years",
+        "odd years, each class as frequent as in even ones",
+    ]
     rows = []
     for name, record in titled(results).items():
         epoch = record.history.query("best").iloc[0]
@@ -95,12 +149,17 @@ def baselines(results: Path) -> str:
     for theirs in (read_record(results, name) for name in BASELINES if name in names):
         for ours in (read_record(results, name) for name in theirs.base if name in names):
             where = f"{TITLES[ours.about['approach']]} at {ours.size}"
-            said.append(f"{where} {percent(theirs.about['top1'])}, ours {percent(ours.about['top1'])}")
-    return f"- **The published recipe** from our weights and on our photos (top-1): {'; '.join(said)}."
+            said.append(
+                f"{where} {percent(theirs.about['top1'])}, ours {percent(ours.about['top1'])}"
+            )
+    return (
+        f"- **The published recipe** from our weights and on our photos (top-1): {'; '.join(said)}."
+    )
 
 
 def story(name: str, results: Path) -> str:
-    """One approach in words: right answers of all, and the five best classes, published and ours."""
+    """One approach in words: right answers of all, and the five best classes, published and
+    ours."""
     study, records = read_study(results), titled(results)
     stated, best_theirs = study[name]["readme"], study["best_five_classes"][name]
     share = percent(stated["correct"] / stated["total"])

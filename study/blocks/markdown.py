@@ -16,4 +16,8 @@ def percent(fraction: float | None, digits: int = 1) -> str:
 
 def spread(shares: list[float | None], digits: int = 1) -> str:
     """``"70.4 % ± 0.2"``: mean and standard deviation."""
-    return "–" if None in shares else f"{percent(mean(shares), digits)} ± {100 * stdev(shares):.{digits}f}"
+    return (
+        "–"
+        if None in shares
+        else f"{percent(mean(shares), digits)} ± {100 * stdev(shares):.{digits}f}"
+    )

@@ -1,4 +1,5 @@
-"""The runs on record and what was tried: all of them, their seeds, pairs, flips, looks and trials."""
+"""The runs on record and what was tried: all of them, their seeds, pairs, flips, looks and
+trials."""
 
 from pathlib import Path
 
@@ -15,10 +16,30 @@ def runs(results: Path) -> str:
     rows, records = [], read_records(results)
     for name, record in records.items():
         ours, right = record.about, f"{record.about['correct']:,} of {record.about['n_test']:,}"
-        flips = [part for part, key in (("training", "flip"), ("test", "flip_test")) if ours["config"][key]]
-        row = [f"`{name}`", ours["recipe"], record.size, ", ".join(flips) or "–", ours["epochs"], ours["seed"], right]
+        flips = [
+            part
+            for part, key in (("training", "flip"), ("test", "flip_test"))
+            if ours["config"][key]
+        ]
+        row = [
+            f"`{name}`",
+            ours["recipe"],
+            record.size,
+            ", ".join(flips) or "–",
+            ours["epochs"],
+            ours["seed"],
+            right,
+        ]
         row += [with_interval(ours, key) for key in (*FIGURES, "top1_learnable", "top5_learnable")]
-        rows.append([*row, f"{ours['minutes']:.0f}", ours["precision"], f"`{ours['commit']}`", ours["machine"]])
+        rows.append(
+            [
+                *row,
+                f"{ours['minutes']:.0f}",
+                ours["precision"],
+                f"`{ours['commit']}`",
+                ours["machine"],
+            ]
+        )
     hours = sum(record.about["minutes"] for record in records.values()) / 60
     return f"{markdown(head, rows)}\n\nAll together: {hours:.1f} hours."
 
@@ -32,17 +53,27 @@ def seeds(results: Path) -> str:
             rows.append([f"`{name}`", len(same), *map(spread, shares)])
     if not rows:
         return "Not measured yet; `python -m study train … --gpu` does."
-    return markdown(["run", "seeds", *(f"{title}, mean ± standard deviation" for title in FIGURES.values())], rows)
+    return markdown(
+        ["run", "seeds", *(f"{title}, mean ± standard deviation" for title in FIGURES.values())],
+        rows,
+    )
 
 
 def flips(results: Path) -> str:
     """What averaging over mirror images in testing is worth."""
     head = ["run", *(f"{title}: with, without" for title in FIGURES.values())]
     rows = [
-        [f"`{name}`", *(f"{percent(each['with'][key])}, {percent(each['without'][key])}" for key in FIGURES)]
+        [
+            f"`{name}`",
+            *(f"{percent(each['with'][key])}, {percent(each['without'][key])}" for key in FIGURES),
+        ]
         for name, each in (read_measured(results, "flips") or {}).items()
     ]
-    return markdown(head, rows) if rows else "Not measured yet; `python -m study flips RUN … --data …` does."
+    return (
+        markdown(head, rows)
+        if rows
+        else "Not measured yet; `python -m study flips RUN … --data …` does."
+    )
 
 
 def pairs(results: Path) -> str:
@@ -64,7 +95,11 @@ def looks(results: Path) -> str:
 def trials(results: Path) -> str:
     """Every tuning trial."""
     table = read_table(results / "tuning.csv")
-    table.insert(list(table).index("val_macro") + 1, "criterion", table[["val_accuracy", "val_macro"]].mean(axis=1))
+    table.insert(
+        list(table).index("val_macro") + 1,
+        "criterion",
+        table[["val_accuracy", "val_macro"]].mean(axis=1),
+    )
     for name in ("val_accuracy", "margin95", "val_macro", "criterion"):
         table[name] = table[name].map(percent)
     return markdown(list(table.columns), table.to_numpy().tolist())

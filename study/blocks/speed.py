@@ -17,9 +17,13 @@ def speed(results: Path) -> str:
     """The tables, machine by machine."""
     parts = []
     for about in benches(results):
-        versions = ", ".join(f"{name} {about['versions'][name]}" for name in ("torch", "torchvision"))
+        versions = ", ".join(
+            f"{name} {about['versions'][name]}" for name in ("torch", "torchvision")
+        )
         data = f"{about['photos']:,} photos of {about['data']}"
-        parts.append(f"{about['machine']}; {versions}; {data}; commit {about['commit']}:\n\n{show(about['rows'])}")
+        parts.append(
+            f"{about['machine']}; {versions}; {data}; commit {about['commit']}:\n\n{show(about['rows'])}"
+        )
     return "\n\n".join(parts)
 
 

@@ -11,15 +11,35 @@ def head(results: Path) -> str:
     if (measured := read_measured(results, "fc_head")) is None:
         return "Not measured yet; `python -m study heads --data … --weights …` does."
     rows = []
-    for part, key, words in (("seeds", "seed", "seed {}"), ("folds", "fold", "fold {} of 5"), ("years", "year", "{}")):
+    for part, key, words in (
+        ("seeds", "seed", "seed {}"),
+        ("folds", "fold", "fold {} of 5"),
+        ("years", "year", "{}"),
+    ):
         scored = "odd years" if part == "seeds" else "held out"
         for each in measured[part]:
-            shares = [percent(each[figure]) for figure in ("top1", "top1_learnable", "top5", "macro", "few_shot")]
+            shares = [
+                percent(each[figure])
+                for figure in ("top1", "top1_learnable", "top5", "macro", "few_shot")
+            ]
             photos = f"{each['n_test']:,} ({scored})"
             ceiling = percent(each["ceiling"], 2)
             rows.append([words.format(each[key]), f"{each['train']:,}", photos, *shares, ceiling])
-    same = [(FIGURES[key], [each[key] for each in measured["seeds"]]) for key in ("top1", "macro", "few_shot")]
-    titles = ["", "trained on", "scored on", "top-1", "of learnable", "top-5", "macro", "few-shot", "ceiling"]
+    same = [
+        (FIGURES[key], [each[key] for each in measured["seeds"]])
+        for key in ("top1", "macro", "few_shot")
+    ]
+    titles = [
+        "",
+        "trained on",
+        "scored on",
+        "top-1",
+        "of learnable",
+        "top-5",
+        "macro",
+        "few-shot",
+        "ceiling",
+    ]
     said = ", ".join(f"{title} {spread(shares, 2)}" for title, shares in same)
     said = f"Over the {len(measured['seeds'])} seeds (mean ± standard deviation): {said}."
     return f"{markdown(titles, rows)}\n\n{said}"
@@ -30,7 +50,9 @@ def honest(results: Path) -> str:
     if (measured := read_measured(results, "data_check")) is None:
         return "Not measured yet; `python -m study data-check --data …` does."
     rows = [[words, *each.values()] for words, each in measured["shared"].items()]
-    shared = markdown(["duplicates within or between", "pairs", "photos", "pairs whose labels differ"], rows)
+    shared = markdown(
+        ["duplicates within or between", "pairs", "photos", "pairs whose labels differ"], rows
+    )
     noise, shift = ([list(each.values()) for each in measured[part]] for part in ("noise", "shift"))
     noise = markdown(["years", "one twin is", "the other", "pairs"], noise)
     years = ", ".join(f"{year}: {photos:,}" for year, photos in measured["years"].items())

@@ -1,22 +1,8 @@
-"""The upper garments of the built-in sample: one function each, which draws it on a canvas in a given style."""
+"""The upper garments of the built-in sample: one function each, drawn in a given style."""
 
-from fashion_tl.data.sample.canvas import (
-    CREAM,
-    PALETTE,
-    STEEL,
-    Canvas,
-    Style,
-    both,
-    box,
-    curve,
-    darker,
-    flip,
-    ink,
-    light,
-    lighter,
-    mix,
-    oval,
-)
+from fashion_tl.data.sample.canvas import Canvas, Style
+from fashion_tl.data.sample.colours import CREAM, PALETTE, STEEL, darker, ink, light, lighter, mix
+from fashion_tl.data.sample.outlines import both, box, curve, flip, oval
 
 
 def _folds(canvas: Canvas, style: Style, top: float, foot: float) -> None:
@@ -41,7 +27,10 @@ def _buttons(canvas: Canvas, style: Style, top: float, foot: float, step: float 
 def _collar(canvas: Canvas, style: Style, y: float, drop: float = 9) -> None:
     """A turned-down collar whose back is at height ``y``."""
     canvas.fill(curve(f"M23.6 {y} Q30 {y - 2.5} 36.4 {y} L30 {y + 7}"), darker(style.colour, 0.38))
-    leaf = curve(f"M23.6 {y - 0.3} C22.6 {y + 2} 22.4 {y + 4} 21.8 {y + 6} L26 {y + drop} L30 {y + 6.2} L25 {y + 1}")
+    leaf = curve(
+        f"M23.6 {y - 0.3} C22.6 {y + 2} 22.4 {y + 4} 21.8 {y + 6} "
+        f"L26 {y + drop} L30 {y + 6.2} L25 {y + 1}"
+    )
     for side in (leaf, flip(leaf)):
         canvas.fill(side, lighter(style.colour, 0.10))
         canvas.line((*side, side[0]), ink(style.colour, 0.34), 0.45)
@@ -49,7 +38,10 @@ def _collar(canvas: Canvas, style: Style, y: float, drop: float = 9) -> None:
 
 def _round_neck(canvas: Canvas, style: Style, y: float, deep: float, rib: float = 1.4) -> None:
     """A round neck with a ribbed edge; the inside of the back shows dark."""
-    canvas.fill(curve(f"M24 {y} Q30 {y + 2.4} 36 {y} C35 {y + deep} 25 {y + deep} 24 {y}"), darker(style.colour, 0.4))
+    canvas.fill(
+        curve(f"M24 {y} Q30 {y + 2.4} 36 {y} C35 {y + deep} 25 {y + deep} 24 {y}"),
+        darker(style.colour, 0.4),
+    )
     canvas.line(curve(f"M24 {y} C25 {y + deep} 35 {y + deep} 36 {y}"), ink(style.colour, 0.2), rib)
 
 
@@ -92,7 +84,9 @@ def tshirt(canvas: Canvas, style: Style) -> None:
             canvas.fill(oval(34, 33, 3), second)
             canvas.fill(curve("M20 46 L27 34 L31 40 L34 36.5 L40 46"), style.accent)
         elif motif == "bars":
-            for i, colour in enumerate((style.accent, second, mix(style.accent, style.colour, 0.5))):
+            for i, colour in enumerate(
+                (style.accent, second, mix(style.accent, style.colour, 0.5))
+            ):
                 canvas.fill(box(21, 30 + 4.6 * i, 39, 33 + 4.6 * i), colour)
         else:
             for r, colour in ((7.5, style.accent), (5.3, style.colour), (3.4, second)):
@@ -107,7 +101,10 @@ def shirt(canvas: Canvas, style: Style) -> None:
         cuff = curve("M6.3 56.4 L13 58 L12.6 60.8 L5.8 59.2")
     else:
         sleeve, cuff = "C14 17 10 24 7 34 L14.2 37 L16.8 31", ()
-    canvas.cloth(both(f"M30 15 L24 12.4 L19.4 14.2 {sleeve} C17.2 46 17 56 16.4 66 C19 70 25 71.5 30 71.5"), style)
+    canvas.cloth(
+        both(f"M30 15 L24 12.4 L19.4 14.2 {sleeve} C17.2 46 17 56 16.4 66 C19 70 25 71.5 30 71.5"),
+        style,
+    )
     for side in (cuff, flip(cuff)):
         if side:
             canvas.fill(side, lighter(style.colour, 0.06))
@@ -123,13 +120,21 @@ def shirt(canvas: Canvas, style: Style) -> None:
 
 def top(canvas: Canvas, style: Style) -> None:
     """A woman's top: straps, cap sleeves or flutter sleeves, gathered and flared."""
-    seam, flare, cut = ink(style.colour, 0.22), style.vary(-1, 4), style.pick("straps", "cap", "flutter")
+    seam = ink(style.colour, 0.22)
+    flare = style.vary(-1, 4)
+    cut = style.pick("straps", "cap", "flutter")
     waist = f"C20.5 36 20.5 42 20 46 C18.5 54 16.5 60 {15.5 - flare} 66 Q23 69.5 30 69.5"
     if cut == "straps":
-        canvas.cloth(both(f"M30 24 C27 24 24.6 20 24 12 L21.6 12 C21.4 19 20 24 17.4 27.4 {waist}"), style)
-        canvas.line(curve("M23.8 13 C24.6 20.4 27 24.2 30 24.2 C33 24.2 35.4 20.4 36.2 13"), seam, 0.7)
+        canvas.cloth(
+            both(f"M30 24 C27 24 24.6 20 24 12 L21.6 12 C21.4 19 20 24 17.4 27.4 {waist}"), style
+        )
+        canvas.line(
+            curve("M23.8 13 C24.6 20.4 27 24.2 30 24.2 C33 24.2 35.4 20.4 36.2 13"), seam, 0.7
+        )
     else:
-        sleeve = "L11.5 27 L17 31" if cut == "cap" else "C10 20 7 28 5.5 35 Q10 39 15.5 36.5 L18.4 29"
+        sleeve = (
+            "L11.5 27 L17 31" if cut == "cap" else "C10 20 7 28 5.5 35 Q10 39 15.5 36.5 L18.4 29"
+        )
         canvas.cloth(both(f"M30 20 C26 20 24 17 22.6 13 L18.6 14.4 {sleeve} {waist}"), style)
         canvas.fill(
             curve("M22.6 13 Q30 16 37.4 13 C36 19.4 33 21 30 21 C27 21 24 19.4 22.6 13"),
@@ -153,9 +158,15 @@ def dress(canvas: Canvas, style: Style) -> None:
     """A fitted bodice and a flared skirt, sleeveless or with short sleeves."""
     seam, hem, out = ink(style.colour, 0.24), style.vary(66, 75), style.vary(0, 4)
     arm = style.pick("C21 18 20.6 21 20 24", "L14.2 21 L18 25.4 L20 23.4")
-    canvas.cloth(both(f"M30 17 C27 17 25.4 14 24.6 8 L21.4 8.6 {arm} C21 30 22.6 33 22.8 36 L30 36"), style)
-    canvas.cloth(both(f"M30 35 L22.8 35 C20 44 16 56 {14 - out} {hem} Q22 {hem + 3} 30 {hem + 3}"), style)
-    canvas.line(curve("M24.6 8.4 C25.4 14.6 27 17.4 30 17.4 C33 17.4 34.6 14.6 35.4 8.4"), seam, 0.7)
+    canvas.cloth(
+        both(f"M30 17 C27 17 25.4 14 24.6 8 L21.4 8.6 {arm} C21 30 22.6 33 22.8 36 L30 36"), style
+    )
+    canvas.cloth(
+        both(f"M30 35 L22.8 35 C20 44 16 56 {14 - out} {hem} Q22 {hem + 3} 30 {hem + 3}"), style
+    )
+    canvas.line(
+        curve("M24.6 8.4 C25.4 14.6 27 17.4 30 17.4 C33 17.4 34.6 14.6 35.4 8.4"), seam, 0.7
+    )
     for x in (23, 26.5, 30, 33.5, 37):
         canvas.line(
             curve(f"M{x} 38 Q{30 + (x - 30) * 1.3} 52 {30 + (x - 30) * 2} {hem - 1}"),
@@ -169,7 +180,10 @@ def dress(canvas: Canvas, style: Style) -> None:
 def jacket(canvas: Canvas, style: Style) -> None:
     """A blazer with lapels, or a zipped bomber with ribbed cuffs."""
     seam, dark = ink(style.colour, 0.34), darker(style.colour, 0.35)
-    body = "M30 14 L24 11.4 L18.4 13.6 C12.6 16 10 22 8.6 32 L5.6 60 L13 61.6 L16.4 38 C16.8 48 16.6 58"
+    body = (
+        "M30 14 L24 11.4 L18.4 13.6 C12.6 16 10 22 8.6 32 "
+        "L5.6 60 L13 61.6 L16.4 38 C16.8 48 16.6 58"
+    )
     if style.rng.random() < 0.4:
         canvas.cloth(both(f"{body} 15.8 68 Q23 70 28 69 L30 66"), style)
         canvas.fill(curve("M25 11.6 Q30 9.6 35 11.6 L30 38"), CREAM)
@@ -187,10 +201,8 @@ def jacket(canvas: Canvas, style: Style) -> None:
         canvas.fill(box(17, 64.6, 43, 70, 1), rib)
         for x in range(19, 43, 2):
             canvas.line(((x, 65), (x, 69.6)), dark, 0.3)
-        for side in (
-            curve("M5.9 57 L13.4 58.6 L12.8 62.4 L5.2 60.8"),
-            flip(curve("M5.9 57 L13.4 58.6 L12.8 62.4 L5.2 60.8")),
-        ):
+        cuff = curve("M5.9 57 L13.4 58.6 L12.8 62.4 L5.2 60.8")
+        for side in (cuff, flip(cuff)):
             canvas.fill(side, rib)
         canvas.fill(curve("M23.6 11.6 Q30 8.4 36.4 11.6 L34.6 17.6 Q30 19.6 25.4 17.6"), rib)
         canvas.fill(curve("M25.4 11.8 Q30 10 34.6 11.8 Q30 14.6 25.4 11.8"), dark)
@@ -207,7 +219,10 @@ def sweater(canvas: Canvas, style: Style) -> None:
     """Knitted, long sleeves, ribbed neck, cuffs and hem."""
     rib, row = ink(style.colour, 0.18), ink(style.colour, 0.30)
     canvas.cloth(
-        both("M30 15 L24 12.4 L18.4 14.4 C12 17 9.4 24 8 34 L5 58 L12.8 59.6 L16.4 38 C16.6 48 16.6 56 16.4 66 L30 66"),
+        both(
+            "M30 15 L24 12.4 L18.4 14.4 C12 17 9.4 24 8 34 "
+            "L5 58 L12.8 59.6 L16.4 38 C16.6 48 16.6 56 16.4 66 L30 66"
+        ),
         style,
     )
     canvas.fill(box(16.8, 63.6, 43.2, 69.6, 1.2), rib)

@@ -1,26 +1,21 @@
-"""What the built-in sample wears below the waist: one function each, drawn in a given style."""
+"""Trousers, skirts and socks of the built-in sample: one function each, in a given style."""
 
-from fashion_tl.data.sample.canvas import (
-    CREAM,
-    PALETTE,
-    STEEL,
-    Canvas,
-    Style,
-    both,
-    box,
-    curve,
-    darker,
-    ink,
-    lighter,
-    mix,
-    oval,
-)
+from collections.abc import Sequence
+
+from fashion_tl.data.sample.canvas import Canvas, Style
+from fashion_tl.data.sample.colours import CREAM, PALETTE, STEEL, darker, ink, lighter, mix
+from fashion_tl.data.sample.outlines import Point, both, box, curve, oval
 
 
-def _legs(canvas: Canvas, style: Style, hem: float, out: float, inner: float, crotch: float = 32) -> None:
-    """Two legs under a waistband, with pockets and a fly; ``out`` and ``inner`` are the hem's edges."""
+def _legs(
+    canvas: Canvas, style: Style, hem: float, out: float, inner: float, crotch: float = 32
+) -> None:
+    """Two legs under a waistband, with a fly. ``out`` and ``inner`` are the hem's edges."""
     canvas.cloth(
-        both(f"M30 9 L20.4 9 C19.4 18 18 24 {min(17.6, out + 2)} 34 L{out} {hem} L{inner} {hem + 0.8} L30 {crotch}"),
+        both(
+            f"M30 9 L20.4 9 C19.4 18 18 24 {min(17.6, out + 2)} 34 "
+            f"L{out} {hem} L{inner} {hem + 0.8} L30 {crotch}"
+        ),
         style,
     )
     seam = ink(style.colour, 0.3)
@@ -52,7 +47,10 @@ def jeans(canvas: Canvas, style: Style) -> None:
     canvas.pair(f"M19.2 16 Q17.6 30 {out + 0.8} 68", thread, 0.35)
     canvas.line(curve("M31.8 13 L31.8 22 Q31.6 25 30 26"), thread, 0.5)
     for side in (1, -1):
-        hem = [(30 + side * (x - 30), y) for x, y in ((out, 69), (inner + 0.2, 69.8), (inner, 72.8), (out, 72))]
+        hem = [
+            (30 + side * (x - 30), y)
+            for x, y in ((out, 69), (inner + 0.2, 69.8), (inner, 72.8), (out, 72))
+        ]
         canvas.fill(hem, lighter(style.colour, 0.35))
 
 
@@ -76,11 +74,16 @@ def skirt(canvas: Canvas, style: Style) -> None:
     canvas.lower(2)
     hem, out = style.vary(54, 70), style.vary(6.5, 12)
     seam = ink(style.colour, 0.22)
-    canvas.cloth(both(f"M30 15 L20 15 C17.6 30 {out + 3} 42 {out} {hem} Q20 {hem + 3.6} 30 {hem + 3.6}"), style)
+    canvas.cloth(
+        both(f"M30 15 L20 15 C17.6 30 {out + 3} 42 {out} {hem} Q20 {hem + 3.6} 30 {hem + 3.6}"),
+        style,
+    )
     if style.rng.random() < 0.6:
         for x in (22, 25.2, 28.4, 31.6, 34.8, 38):
             foot = 30 + (x - 30) * (30 - out) / 10
-            canvas.line(curve(f"M{x} 19 Q{(x + foot) / 2 - (x - 30) * 0.1} 36 {foot} {hem + 2}"), seam, 0.7)
+            canvas.line(
+                curve(f"M{x} 19 Q{(x + foot) / 2 - (x - 30) * 0.1} 36 {foot} {hem + 2}"), seam, 0.7
+            )
     else:
         for share in (0.36, 0.68):
             y, half = 19 + (hem - 19) * share, 10 + (20 - out + 8) * share * 0.62
@@ -96,11 +99,13 @@ def socks(canvas: Canvas, style: Style) -> None:
         f"M17 {tall} L30 {tall} L30.6 44 C31 50 29 54 25 58 L15.6 67 "
         f"C11 70 5.6 66 7.4 61 C8.6 57.4 16.6 52 17 46 L17 {tall}"
     )
-    toe = curve("M7.4 61 C5.6 66 11 70 15.6 67 L18 64.7 C16 62 13 60 10.4 58.2 C8.8 59.2 7.8 60 7.4 61")
+    toe = curve(
+        "M7.4 61 C5.6 66 11 70 15.6 67 L18 64.7 C16 62 13 60 10.4 58.2 C8.8 59.2 7.8 60 7.4 61"
+    )
     heel = curve("M30.6 44 C31 50 29 54 25.4 57.6 C23 54 24.6 47 30.6 44")
-    for dx, shade in ((17, 0.16), (0, 0)):  # the one behind first
+    for dx, shade in ((17, 0.16), (0, 0)):  # the sock behind first
 
-        def move(points, dx=dx):
+        def move(points: Sequence[Point], dx: int = dx) -> list[Point]:
             return [(x + dx, y) for x, y in points]
 
         canvas.cloth(move(leg), style, darker(style.colour, shade))

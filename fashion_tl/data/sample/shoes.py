@@ -1,23 +1,23 @@
 """The footwear of the built-in sample: one function per kind, drawn in a given style."""
 
-from fashion_tl.data.sample.canvas import (
+from fashion_tl.data.sample.canvas import Canvas, Style
+from fashion_tl.data.sample.colours import (
     CREAM,
     DARK,
     PALETTE,
-    Canvas,
-    Style,
-    curve,
+    RGB,
     darker,
-    flip,
     ink,
     light,
     lighter,
     mix,
-    oval,
 )
+from fashion_tl.data.sample.outlines import curve, flip, oval
 
 
-def _laces(canvas: Canvas, colour, rows: int, start: tuple[float, float], step: tuple[float, float]) -> None:
+def _laces(
+    canvas: Canvas, colour: RGB, rows: int, start: tuple[float, float], step: tuple[float, float]
+) -> None:
     """Short crossing laces up the instep."""
     for i in range(rows):
         x, y = start[0] + step[0] * i, start[1] + step[1] * i
@@ -25,7 +25,8 @@ def _laces(canvas: Canvas, colour, rows: int, start: tuple[float, float], step: 
 
 
 def casual_shoe(canvas: Canvas, style: Style) -> None:
-    """A canvas sneaker from the side: flat pale sole, toe cap, laces; or a slip-on without laces."""
+    """A canvas sneaker from the side: flat pale sole, toe cap, laces; or a slip-on without
+    laces."""
     seam, sole = ink(style.colour, 0.32), style.pick(CREAM, CREAM, PALETTE["Tan"])
     slip_on = style.rng.random() < 0.3
     canvas.fill(curve("M29 33 C36 27 44 27 50 29 L50 34 L30 37"), darker(style.colour, 0.55))
@@ -48,7 +49,9 @@ def casual_shoe(canvas: Canvas, style: Style) -> None:
         canvas.line(curve("M14 41.6 C17.4 43.4 18.6 47 18.6 50"), darker(sole, 0.25), 0.5)
         canvas.line(curve("M19 41 C24 44 29 42 33.6 34.4"), seam, 0.5)
         _laces(canvas, CREAM if light(style.colour) < 170 else DARK, 4, (21.4, 39.6), (2.7, -2.5))
-    canvas.fill(curve("M4.6 49 L54 49 C55 51.6 54.8 54 54 55.4 L7.4 55.4 C4.4 55 4 52 4.6 49"), sole)
+    canvas.fill(
+        curve("M4.6 49 L54 49 C55 51.6 54.8 54 54 55.4 L7.4 55.4 C4.4 55 4 52 4.6 49"), sole
+    )
     canvas.line(((5, 51.2), (54.4, 51.2)), style.accent if not slip_on else darker(sole, 0.3), 0.7)
 
 
@@ -65,7 +68,11 @@ def sports_shoe(canvas: Canvas, style: Style) -> None:
         style.colour,
     )
     for i in range(7):  # mesh on the toe
-        canvas.line(curve(f"M{8 + 2.4 * i} {43.6 - 0.6 * i} L{9.6 + 2.4 * i} 48"), ink(style.colour, 0.14), 0.5)
+        canvas.line(
+            curve(f"M{8 + 2.4 * i} {43.6 - 0.6 * i} L{9.6 + 2.4 * i} 48"),
+            ink(style.colour, 0.14),
+            0.5,
+        )
     badge = style.pick("slashes", "wave", "ribs")
     if badge == "slashes":
         for i in range(2):
@@ -75,11 +82,17 @@ def sports_shoe(canvas: Canvas, style: Style) -> None:
         canvas.fill(curve("M22 44.4 C30 46 38 43 44 34 L47 34.4 C42 45 32 49.6 22 47"), pop)
     else:
         for i in range(4):
-            canvas.line(curve(f"M{26 + 4 * i} 46.6 Q{29 + 4 * i} 42 {29.6 + 4 * i} {39.4 - 0.8 * i}"), pop, 1.2)
+            canvas.line(
+                curve(f"M{26 + 4 * i} 46.6 Q{29 + 4 * i} 42 {29.6 + 4 * i} {39.4 - 0.8 * i}"),
+                pop,
+                1.2,
+            )
     canvas.line(curve("M18.6 39.6 C23 43 29 41 33 33"), seam, 0.6)
     _laces(canvas, CREAM if light(style.colour) < 170 else DARK, 5, (20.6, 38.6), (2.2, -2.2))
     canvas.fill(
-        curve("M47.6 34 C48 40 47.6 44 46.6 48 L54.6 48 C54 42 52.6 36 53.4 31 C52 33 50 34 47.6 34"),
+        curve(
+            "M47.6 34 C48 40 47.6 44 46.6 48 L54.6 48 C54 42 52.6 36 53.4 31 C52 33 50 34 47.6 34"
+        ),
         mix(pop, seam, 0.2),
     )
     canvas.fill(
@@ -119,10 +132,16 @@ def formal_shoe(canvas: Canvas, style: Style) -> None:
             canvas.line(((x, y), (x + 2, y + 2.6)), lace, 0.8)
     else:  # a monk strap
         canvas.fill(curve("M24.6 42.2 L28.4 39.2 L40 45 L38.4 49"), ink(style.colour, 0.24))
-        canvas.line(curve("M34.6 42.4 L38.2 44.4 L36.8 48.2 L33 46.2 L34.6 42.4"), PALETTE["Gold"], 0.8)
+        canvas.line(
+            curve("M34.6 42.4 L38.2 44.4 L36.8 48.2 L33 46.2 L34.6 42.4"), PALETTE["Gold"], 0.8
+        )
     canvas.line(curve("M5.6 48.8 Q9 47.2 13 47.2"), lighter(style.colour, 0.5), 0.9)
     canvas.fill(
-        curve("M2.2 50.8 L54.4 50.8 L54.4 56 L42 56 L41 53 C28 52.6 14 53.4 5 52.8 C3 52.6 2 52 2.2 50.8"), sole
+        curve(
+            "M2.2 50.8 L54.4 50.8 L54.4 56 L42 56 L41 53 "
+            "C28 52.6 14 53.4 5 52.8 C3 52.6 2 52 2.2 50.8"
+        ),
+        sole,
     )
     canvas.line(((3, 51.2), (54, 51.2)), lighter(sole, 0.35), 0.4)
 
@@ -136,9 +155,13 @@ def heel(canvas: Canvas, style: Style) -> None:
         mix(style.colour, PALETTE["Beige"], 0.65),
     )
     if style.rng.random() < 0.6:
-        canvas.fill(curve(f"M51.6 {36 + rise} L49.4 58 L47.2 58 L45 {41 + rise}"), darker(style.colour, 0.2))
+        canvas.fill(
+            curve(f"M51.6 {36 + rise} L49.4 58 L47.2 58 L45 {41 + rise}"), darker(style.colour, 0.2)
+        )
     else:
-        canvas.fill(curve(f"M52.4 {34 + rise} L52 58 L43.6 58 L42 {42 + rise}"), darker(style.colour, 0.2))
+        canvas.fill(
+            curve(f"M52.4 {34 + rise} L52 58 L43.6 58 L42 {42 + rise}"), darker(style.colour, 0.2)
+        )
     canvas.cloth(
         curve(
             f"M3.6 55.6 C3 52 8 49 17 46.4 C21 49.6 27 48 33 {43.6 + rise / 3} "
@@ -156,7 +179,10 @@ def heel(canvas: Canvas, style: Style) -> None:
     detail = style.pick("plain", "plain", "strap", "bow")
     if detail == "strap":
         canvas.line(
-            curve(f"M50.8 {top + 3} C46 {top - 5} 38 {top - 3} 33 {top + 1} C31 {top + 4} 40 {top + 5} 50 {top + 4}"),
+            curve(
+                f"M50.8 {top + 3} C46 {top - 5} 38 {top - 3} 33 {top + 1} "
+                f"C31 {top + 4} 40 {top + 5} 50 {top + 4}"
+            ),
             style.colour,
             1.5,
         )
@@ -177,20 +203,29 @@ def sandal(canvas: Canvas, style: Style) -> None:
     canvas.fill(
         curve(
             f"M4.6 51 C8 48 20 49.6 30 {48 - lift / 2} "
-            f"C40 {46 - lift} 48 {45 - lift} 54.4 {45.4 - lift} L54.6 56 L8 56.4 C4.6 56 3.4 53.4 4.6 51"
+            f"C40 {46 - lift} 48 {45 - lift} 54.4 {45.4 - lift} "
+            "L54.6 56 L8 56.4 C4.6 56 3.4 53.4 4.6 51"
         ),
         sole,
     )
     canvas.line(
-        curve(f"M5 51.6 C8 50 20 51.2 30 {49.8 - lift / 2} C40 {48 - lift} 48 {47 - lift} 54.4 {47.4 - lift}"),
+        curve(
+            f"M5 51.6 C8 50 20 51.2 30 {49.8 - lift / 2} "
+            f"C40 {48 - lift} 48 {47 - lift} 54.4 {47.4 - lift}"
+        ),
         lighter(sole, 0.4),
         1.0,
     )
     canvas.line(((8, 55.6), (54.4, 55.2)), darker(sole, 0.5), 1.2)
-    straps = [f"M9 52 C10 42 17 40 23 {51 - lift / 2}", f"M27 {50 - lift / 2} C28 38 34 32 41 {48 - lift}"]
+    straps = [
+        f"M9 52 C10 42 17 40 23 {51 - lift / 2}",
+        f"M27 {50 - lift / 2} C28 38 34 32 41 {48 - lift}",
+    ]
     if style.rng.random() < 0.5:
         straps.append(f"M19 {50 - lift / 2} C22 40 28 36 35 {49 - lift}")
-    straps += [f"M35 {35 - lift / 2} C42 {32 - lift} 50 {33 - lift} 52 {37 - lift} L52.6 {47 - lift}"]
+    straps += [
+        f"M35 {35 - lift / 2} C42 {32 - lift} 50 {33 - lift} 52 {37 - lift} L52.6 {47 - lift}"
+    ]
     width = style.vary(2.6, 4)
     for strap in straps:
         canvas.line(curve(strap), edge, width + 0.7)

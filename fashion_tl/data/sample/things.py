@@ -2,33 +2,31 @@
 
 import math
 
-from fashion_tl.data.sample.canvas import (
+from fashion_tl.data.sample.canvas import Canvas, Style
+from fashion_tl.data.sample.colours import (
     CREAM,
     DARK,
     PALETTE,
     STEEL,
-    Canvas,
-    Style,
-    both,
-    box,
-    curve,
     darker,
-    flip,
     ink,
     light,
     lighter,
     mix,
-    oval,
 )
+from fashion_tl.data.sample.outlines import both, box, curve, flip, oval
 
 GOLD = PALETTE["Gold"]
 
 
 def watch(canvas: Canvas, style: Style) -> None:
-    """A wrist watch from the front: strap above and below, case, dial with marks and hands, crown."""
+    """A wrist watch from the front: strap above and below, case, dial with marks and hands,
+    crown."""
     metal = style.pick(STEEL, STEEL, GOLD)
     dial = style.pick(CREAM, DARK, mix(style.colour, DARK, 0.2), style.accent)
-    marks, w, r = (CREAM if light(dial) < 130 else DARK), style.vary(6, 8.4), style.vary(12.4, 15.4)
+    marks = CREAM if light(dial) < 130 else DARK
+    w = style.vary(6, 8.4)
+    r = style.vary(12.4, 15.4)
     band = curve(
         f"M{30 - w} 38 L{30 - w + 1.6} 5 Q30 3.4 {30 + w - 1.6} 5 "
         f"L{30 + w} 38 L{30 + w - 1.8} 75 Q30 77 {30 - w + 1.8} 75"
@@ -41,7 +39,9 @@ def watch(canvas: Canvas, style: Style) -> None:
         for x in (-w / 2.6, w / 2.6):
             canvas.line(((30 + x, 5), (30 + x, 75)), ink(style.colour, 0.3), 0.5)
     else:
-        stitch = lighter(style.colour, 0.35) if light(style.colour) < 150 else darker(style.colour, 0.3)
+        stitch = (
+            lighter(style.colour, 0.35) if light(style.colour) < 150 else darker(style.colour, 0.3)
+        )
         for x in (-w + 2, w - 2):
             canvas.line(((30 + x * 0.9, 6), (30 + x, 26)), stitch, 0.35)
             canvas.line(((30 + x, 54), (30 + x * 0.9, 74)), stitch, 0.35)
@@ -50,7 +50,9 @@ def watch(canvas: Canvas, style: Style) -> None:
     if style.rng.random() < 0.72:
         rings = [oval(30, 40, r - d) for d in (0, 1.3, 2.2)]
     else:
-        rings = [box(30 - r + d + 1, 40 - r + d, 30 + r - d - 1, 40 + r - d, 4) for d in (0, 1.3, 2.2)]
+        rings = [
+            box(30 - r + d + 1, 40 - r + d, 30 + r - d - 1, 40 + r - d, 4) for d in (0, 1.3, 2.2)
+        ]
     for ring, colour in zip(rings, (darker(metal, 0.3), lighter(metal, 0.3), dial), strict=True):
         canvas.fill(ring, colour)
     if style.rng.random() < 0.3:
@@ -61,19 +63,27 @@ def watch(canvas: Canvas, style: Style) -> None:
         near, far = (r - 4.6, r - 3) if hour % 3 else (r - 5.6, r - 3)
         ends = [(30 + q * math.sin(a), 40 - q * math.cos(a)) for q in (near, far)]
         canvas.line(ends, marks, 0.5 if hour % 3 else 1.0)
-    for length, width, turn in ((r * 0.42, 1.2, style.vary(0, 6)), (r * 0.62, 0.8, style.vary(0, 6))):
-        canvas.line(((30, 40), (30 + length * math.sin(turn), 40 - length * math.cos(turn))), marks, width)
+    for length, width, turn in (
+        (r * 0.42, 1.2, style.vary(0, 6)),
+        (r * 0.62, 0.8, style.vary(0, 6)),
+    ):
+        canvas.line(
+            ((30, 40), (30 + length * math.sin(turn), 40 - length * math.cos(turn))), marks, width
+        )
     canvas.dots([(30, 40)], marks, 1.0)
 
 
 def sunglasses(canvas: Canvas, style: Style) -> None:
-    """Sunglasses from the front: wayfarer, aviator or round, with tinted lenses and folded temples."""
+    """Sunglasses from the front: wayfarer, aviator or round, with tinted lenses and folded
+    temples."""
     lens = style.pick(DARK, DARK, darker(style.accent, 0.5), (84, 66, 58), (70, 90, 104))
     kind = style.pick("wayfarer", "wayfarer", "aviator", "round")
     canvas.line(curve("M5.4 36 C8 30.6 18 29.4 28 31"), darker(style.colour, 0.45), 1.4)
     canvas.line(curve("M54.6 36 C52 30.6 42 29.4 32 31"), darker(style.colour, 0.45), 1.4)
     if kind == "wayfarer":
-        frame = curve("M3.6 34 Q16 31.6 27.4 34.4 C28.4 42 25 49 16.4 49.4 C8 49.4 5.4 43 5 39 L3.4 37.6")
+        frame = curve(
+            "M3.6 34 Q16 31.6 27.4 34.4 C28.4 42 25 49 16.4 49.4 C8 49.4 5.4 43 5 39 L3.4 37.6"
+        )
         inner = curve("M7 36 Q16 34.4 25 36.4 C25.2 42 22.4 46.8 16.4 47 C10 47 7.4 42 7 36")
         canvas.fill(both("M30 35 L26 34.6 L26 38 Q28 36.8 30 36.9"), style.colour)
     elif kind == "aviator":
@@ -97,14 +107,23 @@ def sunglasses(canvas: Canvas, style: Style) -> None:
 def cap(canvas: Canvas, style: Style) -> None:
     """A baseball cap from the side: panels, a button, a curved brim, sometimes a badge."""
     seam = ink(style.colour, 0.3)
-    brim = style.accent if style.pattern == "Solid" and style.rng.random() < 0.5 else ink(style.colour, 0.12)
-    canvas.cloth(curve("M19 51 C16 34 24 22.6 37 22.6 C50 22.6 56 34 54.4 49.6 Q36 46.6 19 51"), style)
+    brim = (
+        style.accent
+        if style.pattern == "Solid" and style.rng.random() < 0.5
+        else ink(style.colour, 0.12)
+    )
+    canvas.cloth(
+        curve("M19 51 C16 34 24 22.6 37 22.6 C50 22.6 56 34 54.4 49.6 Q36 46.6 19 51"), style
+    )
     canvas.line(curve("M37.6 22.8 C30 27 26.4 36 27 49.2"), seam, 0.6)
     canvas.line(curve("M37.6 22.8 C46 28 48.4 38 47.4 48.2"), seam, 0.6)
     canvas.line(curve("M18.8 48.6 Q36 44 54.4 47"), seam, 0.5)
     canvas.fill(oval(37.4, 22.4, 2.0, 1.1), brim)
     canvas.fill(
-        curve("M28.6 47.6 C20 46 9 48 3.6 55.4 C3 57.4 5 58 7 57.2 C15 54 22 53 30 51.6 Q31 49 28.6 47.6"),
+        curve(
+            "M28.6 47.6 C20 46 9 48 3.6 55.4 C3 57.4 5 58 7 57.2 "
+            "C15 54 22 53 30 51.6 Q31 49 28.6 47.6"
+        ),
         brim,
     )
     canvas.line(curve("M5 55.6 C11 50.6 20 48.6 29 49.6"), ink(brim, 0.25), 0.4)
@@ -120,7 +139,11 @@ def tie(canvas: Canvas, style: Style) -> None:
     canvas.fill(curve("M31 16 L35 58 L32 61 L29 58"), darker(style.colour, 0.4))
     canvas.line(curve("M26 9 C20 5 40 5 34 9"), darker(style.colour, 0.25), 2.4)
     canvas.cloth(both(f"M30 15.6 L26.8 15.6 C26 34 {30 - wide} 52 {30 - wide} 63 L30 74"), style)
-    canvas.cloth(curve("M24.8 7.6 Q30 6 35.2 7.6 L33 16.6 Q30 17.6 27 16.6"), style, darker(style.colour, 0.12))
+    canvas.cloth(
+        curve("M24.8 7.6 Q30 6 35.2 7.6 L33 16.6 Q30 17.6 27 16.6"),
+        style,
+        darker(style.colour, 0.12),
+    )
     canvas.line(curve("M27 16.6 Q30 18 33 16.6"), darker(style.colour, 0.5), 0.7)
     canvas.line(curve(f"M30 19 Q{29.4} 40 {30 - wide * 0.3} 66"), ink(style.colour, 0.1), 0.6)
 
@@ -155,7 +178,10 @@ def earrings(canvas: Canvas, style: Style) -> None:
             canvas.dots([(x, 57)], gem, 1.8)
         else:
             canvas.fill(
-                curve(f"M{x} 28 C{x + 8} 30 {x + 9} 40 {x + 10} 48 L{x - 10} 48 C{x - 9} 40 {x - 8} 30 {x} 28"),
+                curve(
+                    f"M{x} 28 C{x + 8} 30 {x + 9} 40 {x + 10} 48 "
+                    f"L{x - 10} 48 C{x - 9} 40 {x - 8} 30 {x} 28"
+                ),
                 style.colour,
             )
             canvas.line(curve(f"M{x - 8.6} 42 Q{x} 44 {x + 8.6} 42"), edge, 0.8)
@@ -171,13 +197,21 @@ def water_bottle(canvas: Canvas, style: Style) -> None:
     for x in range(26, 36, 2):
         canvas.line(((x, 11), (x, 17)), ink(lid, 0.3), 0.4)
     canvas.cloth(
-        both(f"M30 18 L25 18 C25 23 {30 - w} 23 {30 - w} 30 L{30 - w} 71 Q{30 - w} 75 {34 - w} 75 L30 75"),
+        both(
+            f"M30 18 L25 18 C25 23 {30 - w} 23 {30 - w} 30 "
+            f"L{30 - w} 71 Q{30 - w} 75 {34 - w} 75 L30 75"
+        ),
         style,
     )
     for y in (30, 33):
-        canvas.line(curve(f"M{30 - w} {y} Q30 {y + 1.6} {30 + w} {y}"), ink(style.colour, 0.25), 0.8)
+        canvas.line(
+            curve(f"M{30 - w} {y} Q30 {y + 1.6} {30 + w} {y}"), ink(style.colour, 0.25), 0.8
+        )
     canvas.fill(box(30 - w, 44, 30 + w, 58), mix(style.accent, CREAM, 0.15))
-    canvas.fill(curve("M30 46 C33 50 33.6 52 33.4 53 C33 56.6 27 56.6 26.6 53 C26.4 52 27 50 30 46"), style.colour)
+    canvas.fill(
+        curve("M30 46 C33 50 33.6 52 33.4 53 C33 56.6 27 56.6 26.6 53 C26.4 52 27 50 30 46"),
+        style.colour,
+    )
     canvas.line(((32 - w, 31), (32 - w, 70)), lighter(style.colour, 0.5), 1.2)
 
 
@@ -186,7 +220,10 @@ def perfume(canvas: Canvas, style: Style) -> None:
     glass, metal = lighter(style.colour, 0.25), style.pick(GOLD, STEEL)
     if style.rng.random() < 0.6:
         w, top = style.vary(13, 18), style.vary(31, 36)
-        canvas.fill(box(24.6, top - 16, 35.4, top - 5, 1.2), style.pick(metal, DARK, darker(style.colour, 0.3)))
+        canvas.fill(
+            box(24.6, top - 16, 35.4, top - 5, 1.2),
+            style.pick(metal, DARK, darker(style.colour, 0.3)),
+        )
         canvas.fill(box(26.6, top - 5, 33.4, top + 1), darker(metal, 0.15))
         canvas.fill(box(30 - w, top, 30 + w, 70, 4), mix(glass, CREAM, 0.35))
         canvas.fill(box(33 - w, top + 4, 27 + w, 67, 2.4), style.colour)
@@ -204,7 +241,9 @@ def perfume(canvas: Canvas, style: Style) -> None:
         )
         canvas.fill(box(30 - w - 0.6, 19.4, 30 + w + 0.6, 22, 0.6), metal)
         canvas.fill(box(30 - w, 22, 30 + w, 75, 1.6), style.colour)
-        canvas.fill(curve(f"M{30 - w} 50 Q30 40 {30 + w} 46 L{30 + w} 62 Q30 58 {30 - w} 66"), style.accent)
+        canvas.fill(
+            curve(f"M{30 - w} 50 Q30 40 {30 + w} 46 L{30 + w} 62 Q30 58 {30 - w} 66"), style.accent
+        )
         canvas.line(((26, 31), (34, 31)), CREAM, 1.4)
         canvas.line(((27.4, 35), (32.6, 35)), CREAM, 0.7)
         canvas.line(((31.8 - w, 24), (31.8 - w, 73)), lighter(style.colour, 0.45), 1.1)
@@ -217,7 +256,10 @@ def lipstick(canvas: Canvas, style: Style) -> None:
     x = 21 if beside else 30
     tall = style.vary(12, 18)
     canvas.fill(
-        curve(f"M{x - 5} 44 L{x - 5} {tall + 7} C{x - 4} {tall + 2} {x + 2} {tall - 2} {x + 5} {tall} L{x + 5} 44"),
+        curve(
+            f"M{x - 5} 44 L{x - 5} {tall + 7} "
+            f"C{x - 4} {tall + 2} {x + 2} {tall - 2} {x + 5} {tall} L{x + 5} 44"
+        ),
         style.colour,
     )
     canvas.fill(

@@ -1,6 +1,7 @@
-"""A data root ten times the real one takes a few kB a photo, and not ten times the memory. For ``make faults``.
+"""A data root ten times the real one takes a few kB a photo, and not ten times the memory. For
+``make faults``.
 
-Run as a script, this file is the process that is measured: python tests/many_photos.py ROOT CACHE
+Run as a program, it is the process that is measured: python -m tests.checks.many_photos ROOT CACHE
 """
 
 import json
@@ -14,6 +15,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tests import HEADER, REPOSITORY
+
 FEW, MANY = 44_000, 440_000  # photos of the real data set, and ten times as many
 DISTINCT = 500  # photos; the others are hard links to them
 KINDS = 142
@@ -21,8 +24,9 @@ BOUND, OWN = 5, 3  # times the memory; kB a photo
 
 
 def many_photos(folder: Path) -> tuple[str, str, str]:
-    """A row (what, how often, what was lost) of the table: most anonymous memory of ``load_data``, since the decoded
-    photos are a file's pages, and don't count."""
+    """A row (what, how often, what was lost) of the table: most anonymous memory of ``load_data``,
+    since the decoded photos are a file's pages, and don't count.
+    """
     peaks, own = [], []  # bytes; kB a photo, without what the process had before
     for n in (FEW, MANY):
         peak, before = _measure(_linked_root(folder / str(n), n), folder / f"cache {n}")
@@ -35,7 +39,9 @@ def many_photos(folder: Path) -> tuple[str, str, str]:
     return (
         what,
         f"1: {took}",
-        "nothing" if ratio < BOUND and own[1] < OWN else f"more than {BOUND}× the memory, or {OWN} kB a photo",
+        "nothing"
+        if ratio < BOUND and own[1] < OWN
+        else f"more than {BOUND}× the memory, or {OWN} kB a photo",
     )
 
 
@@ -43,7 +49,7 @@ def _linked_root(home: Path, photos: int) -> Path:
     """A data root of so many photos, of which few are files of their own."""
     (home / "images").mkdir(parents=True)
     rng = np.random.default_rng(0)
-    lines = ["id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName"]
+    lines = [HEADER]
     for number in range(1, photos + 1):
         file = home / "images" / f"{number}.jpg"
         if number <= DISTINCT:
@@ -51,15 +57,17 @@ def _linked_root(home: Path, photos: int) -> Path:
         else:
             os.link(home / "images" / f"{number % DISTINCT + 1}.jpg", file)
         kind, year = f"Kind {int(rng.integers(KINDS))}", 2011 + int(rng.integers(6))
-        lines.append(f"{number},Men,Apparel,Topwear,{kind},Navy Blue,Fall,{year},Casual,Some Name of Product {number}")
+        lines.append(
+            f"{number},Men,Apparel,Topwear,{kind},Navy Blue,Fall,{year},Casual,Some Name of Product {number}"
+        )
     (home / "styles.csv").write_text("\n".join([*lines, ""]))
     return home
 
 
 def _measure(root: Path, cache: Path) -> tuple[int, int]:
     """(most, before it began) bytes of anonymous memory of a process that loads this data root."""
-    words = [sys.executable, __file__, root, cache]
-    done = subprocess.run(words, check=True, capture_output=True, text=True)
+    words = [sys.executable, "-m", "tests.checks.many_photos", root, cache]
+    done = subprocess.run(words, cwd=REPOSITORY, check=True, capture_output=True, text=True)
     return tuple(json.loads(done.stdout.splitlines()[-1]))
 
 

@@ -1,12 +1,13 @@
-"""What runs go through in the end without harm: kills, signals, full disks, two at once, too many photos to hold.
+"""What runs go through in the end without harm: kills, signals, full disks, two at once, too many
+photos to hold.
 
 For ``make faults``:
 
-    python tests/faults.py [20]
+    python -m tests.checks.faults [20]
 
-kills each approach so often, and does the rest; ``quick`` in place of the number prints a few rows as JSON. Whatever
-happened to a run, the same command must then end with the same files as a run that nothing happened to. Exits with 1
-where anything was lost.
+kills each approach so often, and does the rest; ``quick`` in place of the number prints a few rows
+as JSON. Whatever happened to a run, the same command must then end with the same files as a run
+that nothing happened to. Exits with 1 where anything was lost.
 """
 
 import csv
@@ -33,7 +34,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-os.environ["OMP_NUM_THREADS"] = "1"  # torch forks safely only while it has no threads; and two runs share two cores
+os.environ["OMP_NUM_THREADS"] = (
+    "1"  # torch forks safely only while it has no threads; and two runs share two cores
+)
 
 import pandas as pd
 import torch
@@ -45,6 +48,9 @@ from fashion_tl.data.sample import draw_sample
 from fashion_tl.network import features, training
 from fashion_tl.recipes import APPROACHES
 from fashion_tl.reporting import gallery
+from tests import REPOSITORY
+from tests.checks.many_photos import many_photos
+from tests.checks.reliability import write_table
 
 HEAD = ("what was done", "how often", "what was lost")
 SEED = 2010
@@ -65,14 +71,27 @@ STAGES = [
     (gallery, "draw_all", "drawing"),
     (commands, "run", "in between"),
 ]
-ORDER = ("training", "saving", "decoding", "caching features", "evaluating", "in between", "drawing")
-SIGNALS = {signal.SIGKILL: ("SIGKILL", -9), signal.SIGTERM: ("SIGTERM", 143), signal.SIGINT: ("Ctrl-C", 130)}
+ORDER = (
+    "training",
+    "saving",
+    "decoding",
+    "caching features",
+    "evaluating",
+    "in between",
+    "drawing",
+)
+SIGNALS = {
+    signal.SIGKILL: ("SIGKILL", -9),
+    signal.SIGTERM: ("SIGTERM", 143),
+    signal.SIGINT: ("Ctrl-C", 130),
+}
 NOTHING, LATE = "nothing", "after the end"
 
 
 @dataclass(frozen=True)
 class Place:
-    """One attempt's folders. The data root is shared, since its place is part of the cache's key."""
+    """One attempt's folders. The data root is shared, since its place is part of the cache's
+    key."""
 
     root: Path
     home: Path
@@ -88,14 +107,31 @@ class Place:
     def words(self, approach: str, epochs: int = EPOCHS) -> list[str]:
         """The command line of a run there."""
         settings = [f"{name}={json.dumps(value)}" for name, value in SETTINGS.items()]
-        words = ["run", approach, "--data", self.root, "--weights", "none", "--out", self.out, "--cache", self.cache]
-        return [str(w) for w in [*words, "--epochs", epochs, *(x for s in settings for x in ("--set", s))]]
+        words = [
+            "run",
+            approach,
+            "--data",
+            self.root,
+            "--weights",
+            "none",
+            "--out",
+            self.out,
+            "--cache",
+            self.cache,
+        ]
+        return [
+            str(w)
+            for w in [*words, "--epochs", epochs, *(x for s in settings for x in ("--set", s))]
+        ]
 
 
 class Child:
-    """A command in a forked process, which needn't import torch again; tells which stage it is in."""
+    """A command in a forked process, which needn't import torch again; tells which stage it is
+    in."""
 
-    def __init__(self, words: list[str], log: Path, prepare: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self, words: list[str], log: Path, prepare: Callable[[], object] = lambda: None
+    ) -> None:
         self.log, (self.pipe, writer) = log, os.pipe()
         self.marks: list[tuple[float, str]] = []
         self.unread = b""
@@ -111,7 +147,9 @@ class Child:
             for number in (1, 2):
                 os.dup2(handle, number)
             sys.stdout, sys.stderr = (os.fdopen(n, "w", buffering=1, closefd=False) for n in (1, 2))
-            signal.signal(signal.SIGINT, signal.default_int_handler)  # what starts in the background ignores Ctrl-C
+            signal.signal(
+                signal.SIGINT, signal.default_int_handler
+            )  # what starts in the background ignores Ctrl-C
             _mark_stages(writer)
             prepare()
             code = commands.main(words)
@@ -163,14 +201,18 @@ def _mark_stages(pipe: int) -> None:
         setattr(module, name, marked(getattr(module, name), stage))
 
 
-def finish(words: list[str], log: Path, prepare: Callable[[], object] = lambda: None) -> tuple[int, str]:
+def finish(
+    words: list[str], log: Path, prepare: Callable[[], object] = lambda: None
+) -> tuple[int, str]:
     """Run a command to its end; its exit code, and what it printed."""
     code = Child(words, log, prepare).end()
     return code, log.read_text()
 
 
 def content(folder: Path) -> dict[str, str]:
-    """Every file and folder below, with a digest; of what differs from run to run (seconds, minutes) the rest."""
+    """Every file and folder below, with a digest; of what differs from run to run (seconds,
+    minutes) the rest.
+    """
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_dir():
@@ -182,18 +224,23 @@ def content(folder: Path) -> dict[str, str]:
             data = repr(json.loads(path.read_text()) | {"minutes": 0}).encode()
         else:
             with open(path, "rb") as file:
-                found[str(path.relative_to(folder))] = hashlib.file_digest(file, "sha256").hexdigest()
+                found[str(path.relative_to(folder))] = hashlib.file_digest(
+                    file, "sha256"
+                ).hexdigest()
             continue
         found[str(path.relative_to(folder))] = hashlib.sha256(data).hexdigest()
     return found
 
 
 def differences(found: dict[str, str], wanted: dict[str, str]) -> list[str]:
-    return sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
+    return sorted(
+        name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name)
+    )
 
 
 def half_written(place: Place, wanted: dict[str, str]) -> list[str]:
-    """Files under their final names that are not what they will be in the end; checkpoints must be readable.
+    """Files under their final names that are not what they will be in the end; checkpoints must be
+    readable.
 
     A history beside a checkpoint is that of the training so far.
     """
@@ -206,10 +253,17 @@ def half_written(place: Place, wanted: dict[str, str]) -> list[str]:
                 torch.load(place.home / name, weights_only=True)
             except Exception as error:
                 faults.append(f"{name} can't be read ({type(error).__name__})")
-        elif name.endswith("history.csv") and (checkpoint := (place.home / name).with_name("checkpoint.pt")).exists():
-            learned = [row["train_loss"] for row in torch.load(checkpoint, weights_only=True)["history"]]
+        elif (
+            name.endswith("history.csv")
+            and (checkpoint := (place.home / name).with_name("checkpoint.pt")).exists()
+        ):
+            learned = [
+                row["train_loss"] for row in torch.load(checkpoint, weights_only=True)["history"]
+            ]
             rows = csv.DictReader((place.home / name).read_text().splitlines())
-            losses = [float(row["train_loss"]) for row in rows]  # pandas before 3 may round the last digit
+            losses = [
+                float(row["train_loss"]) for row in rows
+            ]  # pandas before 3 may round the last digit
             if not losses or losses != learned[: len(losses)]:
                 faults.append(f"{name} is not the training's")
         elif wanted.get(name) != digest:
@@ -223,7 +277,9 @@ def hidden(folder: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class Reference:
-    """A run that nothing happened to: its files, and when it was in which stage, (start, end, stage, mark)."""
+    """A run that nothing happened to: its files, and when it was in which stage, (start, end,
+    stage, mark).
+    """
 
     files: dict[str, str]
     spans: list[tuple[float, float, str, int]]
@@ -237,7 +293,9 @@ def reference(root: Path, home: Path, approach: str) -> Reference:
     if code:
         raise SystemExit(f"{approach} failed: {child.log.read_text()}")
     ends = [moment for moment, _ in child.marks[1:]]
-    spans = [(a, b, stage, i) for i, ((a, stage), b) in enumerate(zip(child.marks, ends, strict=False))]
+    spans = [
+        (a, b, stage, i) for i, ((a, stage), b) in enumerate(zip(child.marks, ends, strict=False))
+    ]
     return Reference(content(place.home), spans)
 
 
@@ -251,13 +309,18 @@ def moments(approach: str, ref: Reference, times: int, by: int) -> list[tuple[in
     chosen = []
     for i in range(times):
         spans = [span for span in ref.spans if span[2] == stages[i % len(stages)]]
-        start, end, _, mark = spans[-1] if i == 0 else rng.choices(spans, [b - a for a, b, _, _ in spans])[0]
+        start, end, _, mark = (
+            spans[-1] if i == 0 else rng.choices(spans, [b - a for a, b, _, _ in spans])[0]
+        )
         chosen.append((mark, rng.uniform(0, end - start)))
     return chosen
 
 
-def stopped(place: Place, approach: str, ref: Reference, moment: tuple[int, float], by: int) -> tuple[str, list[str]]:
-    """Stop a run at a moment, do the same again to the end: the stage it was in, and what was lost."""
+def stopped(
+    place: Place, approach: str, ref: Reference, moment: tuple[int, float], by: int
+) -> tuple[str, list[str]]:
+    """Stop a run at a moment, do the same again to the end: the stage it was in, and what was
+    lost."""
     expected = SIGNALS[by][1]
     child = Child(place.words(approach), place.home.with_suffix(".log"))
     if in_time := child.wait_for(moment[0] + 1):
@@ -285,7 +348,9 @@ def stopped(place: Place, approach: str, ref: Reference, moment: tuple[int, floa
 
 
 def _stage_at(child: Child, moment: tuple[int, float]) -> str:
-    """The stage at which a signal came that the process could answer: it left the stages one by one after it."""
+    """The stage at which a signal came that the process could answer: it left the stages one by one
+    after it.
+    """
     at = child.marks[min(moment[0], len(child.marks) - 1)][0] + moment[1]
     return [stage for time_, stage in child.marks if time_ <= at][-1]
 
@@ -294,7 +359,9 @@ def _job(arguments: tuple) -> tuple[str, list[str]]:
     return stopped(*arguments)
 
 
-def stops(root: Path, home: Path, refs: dict[str, Reference], times: int, by: int, lanes: int = 2) -> list[tuple]:
+def stops(
+    root: Path, home: Path, refs: dict[str, Reference], times: int, by: int, lanes: int = 2
+) -> list[tuple]:
     """A row per approach: stopped so often, each time in another folder with a cold cache."""
     rows, jobs = [], []
     for approach, ref in refs.items():
@@ -308,7 +375,9 @@ def stops(root: Path, home: Path, refs: dict[str, Reference], times: int, by: in
         if count[LATE] > times / 4:  # it proves nothing
             own.append((LATE, [f"{count[LATE]} of {times} were not stopped"]))
         stages = ", ".join(f"{n} {stage}" for stage, n in count.most_common())
-        rows.append(row(f"{approach}: {SIGNALS[by][0]}, then the same command", f"{times}: {stages}", own))
+        rows.append(
+            row(f"{approach}: {SIGNALS[by][0]}, then the same command", f"{times}: {stages}", own)
+        )
     return rows
 
 
@@ -321,7 +390,10 @@ def row(what: str, how_often: object, results: list[tuple[str, list[str]]]) -> t
 def mounted(folder: Path, *words: str) -> Iterator[bool]:
     """A file system at ``folder``, where one may mount; False where not."""
     folder.mkdir(parents=True, exist_ok=True)
-    done = sys.platform == "linux" and not subprocess.run(["mount", *words, folder], capture_output=True).returncode
+    done = (
+        sys.platform == "linux"
+        and not subprocess.run(["mount", *words, folder], capture_output=True).returncode
+    )
     try:
         yield done
     finally:
@@ -329,36 +401,81 @@ def mounted(folder: Path, *words: str) -> Iterator[bool]:
             subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def refused(place: Place, approach: str, names: str, prepare: Callable[[], object] = lambda: None, **more) -> list[str]:
-    """A command must say no: exit code 2, an error that names the file, everything as it was before."""
+def refused(
+    place: Place, approach: str, names: str, prepare: Callable[[], object] = lambda: None, **more
+) -> list[str]:
+    """A command must say no: exit code 2, an error that names the file, everything as it was
+    before.
+    """
     before = content(place.home)
     code, log = finish(place.words(approach, **more), place.home.with_suffix(".log"), prepare)
     faults = [] if code == 2 else [f"exit code {code}, not 2: {log[-300:]}"]
     errors = [line for line in log.replace("\r", "\n").splitlines() if line.startswith("error: ")]
     if len(errors) != 1 or not re.search(names, errors[0]) or "Traceback" in log:
         faults.append(f"it says {errors or log[-300:]}, which doesn't name {names}")
-    changed = [n for n in differences(content(place.home), before) if n in before and not n.endswith("checkpoint.pt")]
+    changed = [
+        n
+        for n in differences(content(place.home), before)
+        if n in before and not n.endswith("checkpoint.pt")
+    ]
     return faults + [f"{name} has changed" for name in changed] + hidden(place.home)
 
 
-# What fills up: approach, which folder, bytes of the disk, most bytes of a file where no disk can be mounted, the name.
+# What fills up: approach, which folder, bytes of the disk, most bytes of a file where no disk can
+# be mounted, the name.
 FULL = {
-    "decoding": ("fc_only", "cache", 1_000_000, 500_000, r"/cache: the decoded photos can't be written"),
-    "caching features": ("fc_only", "cache", 3_300_000, 2_700_000, r"/cache: the features can't be written"),
-    "saving the weights": ("fc_only", "out", 40_000_000, 40_000_000, r"/out/model\.safetensors can't be written"),
-    "saving a checkpoint": ("direct", "out", 200_000_000, 200_000_000, r"/out/checkpoint\.pt can't be written"),
-    "saving the second checkpoint": ("direct", "out", 500_000_000, None, r"/out/checkpoint\.pt can't be written"),
+    "decoding": (
+        "fc_only",
+        "cache",
+        1_000_000,
+        500_000,
+        r"/cache: the decoded photos can't be written",
+    ),
+    "caching features": (
+        "fc_only",
+        "cache",
+        3_300_000,
+        2_700_000,
+        r"/cache: the features can't be written",
+    ),
+    "saving the weights": (
+        "fc_only",
+        "out",
+        40_000_000,
+        40_000_000,
+        r"/out/model\.safetensors can't be written",
+    ),
+    "saving a checkpoint": (
+        "direct",
+        "out",
+        200_000_000,
+        200_000_000,
+        r"/out/checkpoint\.pt can't be written",
+    ),
+    "saving the second checkpoint": (
+        "direct",
+        "out",
+        500_000_000,
+        None,
+        r"/out/checkpoint\.pt can't be written",
+    ),
 }
 
 
-def full_disk(root: Path, home: Path, refs: dict[str, Reference], mount: bool = True, only: str = "") -> list[tuple]:
-    """The disk is full in each of these stages; then there is room, and the same command goes on."""
+def full_disk(
+    root: Path, home: Path, refs: dict[str, Reference], mount: bool = True, only: str = ""
+) -> list[tuple]:
+    """The disk is full in each of these stages; then there is room, and the same command goes
+    on."""
     rows = []
     for stage, (approach, where, size, limit, names) in FULL.items():
         if approach not in refs or (only and stage != only):
             continue
         place = Place(root, home / f"full {stage}")
-        what, folder = f"{approach}: the disk is full while {stage}; then there is room", place.home / where
+        what, folder = (
+            f"{approach}: the disk is full while {stage}; then there is room",
+            place.home / where,
+        )
         words = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs"] if mount else ["--none"]
         with mounted(folder, *words) as done:
             if not done and not limit:
@@ -372,7 +489,9 @@ def full_disk(root: Path, home: Path, refs: dict[str, Reference], mount: bool = 
             lost += [f"afterwards exit code {code}: {log[-300:]}"] if code else []
             if "second" in stage and "going on after epoch 1" not in log:
                 lost.append("the first checkpoint")
-            lost += [f"{name} differs" for name in differences(content(place.home), refs[approach].files)]
+            lost += [
+                f"{name} differs" for name in differences(content(place.home), refs[approach].files)
+            ]
         shutil.rmtree(place.home, ignore_errors=True)
         rows.append(row(what, f"1, {'tmpfs' if done else 'RLIMIT_FSIZE'}", [(stage, lost)]))
     return rows
@@ -381,38 +500,63 @@ def full_disk(root: Path, home: Path, refs: dict[str, Reference], mount: bool = 
 def in_the_way(root: Path, home: Path, refs: dict[str, Reference]) -> list[tuple]:
     """Places that can't be written, or that hold something else."""
     rows, approach = [], "fc_only"
-    wanted = {name: digest for name, digest in refs[approach].files.items() if name.startswith("out/")}
+    wanted = {
+        name: digest for name, digest in refs[approach].files.items() if name.startswith("out/")
+    }
 
     def add(what: str, lost: list[str], possible: bool = True) -> None:
-        rows.append(row(what, 1 if possible else "skipped: nothing can be mounted here", [("", lost)]))
+        rows.append(
+            row(what, 1 if possible else "skipped: nothing can be mounted here", [("", lost)])
+        )
 
     place = Place(home / "read-only data", home / "from read-only data")
     with mounted(place.root, "--bind", str(root)) as done:
         if done:
             subprocess.run(["mount", "-o", "remount,ro,bind", place.root], check=True)
             code, log = finish(place.words(approach), place.home.with_suffix(".log"))
-            found = {name: digest for name, digest in content(place.home).items() if name.startswith("out/")}
-            lost = [log[-300:]] if code else [f"{name} differs" for name in differences(found, wanted)]
+            found = {
+                name: digest
+                for name, digest in content(place.home).items()
+                if name.startswith("out/")
+            }
+            lost = (
+                [log[-300:]] if code else [f"{name} differs" for name in differences(found, wanted)]
+            )
         add("the data root is read-only: it runs", lost if done else [], done)
 
-    for where, names in (("cache", r"/cache: the decoded photos can't be written"), ("out", r"/out can't be written")):
+    for where, names in (
+        ("cache", r"/cache: the decoded photos can't be written"),
+        ("out", r"/out can't be written"),
+    ):
         place = Place(root, home / f"read-only {where}")
         with mounted(place.home / where, "-t", "tmpfs", "-o", "ro", "tmpfs") as done:
-            add(f"the {where} folder is read-only: refused", refused(place, approach, names) if done else [], done)
+            add(
+                f"the {where} folder is read-only: refused",
+                refused(place, approach, names) if done else [],
+                done,
+            )
         place = Place(root, home / f"file for {where}")
         place.home.mkdir()
         (place.home / where).write_text("mine")
-        add(f"a file is where the {where} folder should be: refused", refused(place, approach, names))
+        add(
+            f"a file is where the {where} folder should be: refused",
+            refused(place, approach, names),
+        )
 
     place = Place(root, home / "other settings")
     finish(place.words(approach), place.home.with_suffix(".log"))
     names = r"/out holds a run with other settings: epochs \(2, now 3\)"
-    add("the run folder holds a run with other settings: refused", refused(place, approach, names, epochs=3))
+    add(
+        "the run folder holds a run with other settings: refused",
+        refused(place, approach, names, epochs=3),
+    )
     return rows
 
 
 def two_at_once(root: Path, home: Path, refs: dict[str, Reference], times: int = 5) -> list[tuple]:
-    """Two processes start the same at the same moment: photos and features of two runs, or one and the same run."""
+    """Two processes start the same at the same moment: photos and features of two runs, or one and
+    the same run.
+    """
     rows, files = [], refs["fc_only"].files
     for what, word in (
         ("two processes make the same photos and features at once", "waiting for another process"),
@@ -471,7 +615,9 @@ def workers_killed(root: Path, home: Path, times: int = 3) -> list[tuple]:
         if process.wait() != -signal.SIGKILL:
             lost.append("it ended before it could be killed")
         until = time.monotonic() + 20
-        while (alive := [pid for pid in children if Path(f"/proc/{pid}").exists()]) and time.monotonic() < until:
+        while (
+            alive := [pid for pid in children if Path(f"/proc/{pid}").exists()]
+        ) and time.monotonic() < until:
             time.sleep(0.05)
         lost += [f"process {pid} lives on" for pid in alive]
         again = subprocess.run(words, capture_output=True, text=True)
@@ -490,26 +636,33 @@ def _children(parent: int) -> list[int]:
 
 
 def interrupted_notebook(root: Path, home: Path, ref: Reference, name: str) -> list[tuple]:
-    """A notebook's training cell is interrupted in its first epoch and run again, interrupted in its second; the cells
-    after it go on with what there is, up to a second training, which wants a whole first one; then all cells are run
-    again from the top, in the same kernel."""
+    """A notebook's training cell is interrupted in its first epoch and run again, interrupted in
+    its second; the cells after it go on with what there is, up to a second training, which wants a
+    whole first one; then all cells are run again from the top, in the same kernel.
+    """
     import nbformat
     from jupyter_client.manager import start_new_kernel
 
     place = Place(root, home / name)
-    file = Path(__file__).resolve().parents[1] / "notebooks" / name
+    file = REPOSITORY / "notebooks" / name
     cells = [cell for cell in nbformat.read(file, 4).cells if cell.cell_type == "code"]
     given = {"data_root": str(root), "weights": "none", "epochs": EPOCHS, "settings": SETTINGS}
     given |= {"out": str(place.out), "cache": str(place.cache)}
     sources = []
     for cell in cells:
-        more = [f"{k} = {v!r}" for k, v in given.items()] if "parameters" in cell.metadata.get("tags", []) else []
+        more = (
+            [f"{k} = {v!r}" for k, v in given.items()]
+            if "parameters" in cell.metadata.get("tags", [])
+            else []
+        )
         sources.append("\n".join([cell.source, *more]))
     manager, client = start_new_kernel(kernel_name="python3")
     lost = []
 
     def execute(source: str, interrupt_at: str = "") -> str:
-        """Run a cell, and interrupt it once it has printed this; the error it ended with, or nothing."""
+        """Run a cell, and interrupt it once it has printed this; the error it ended with, or
+        nothing.
+        """
         number, text, error = client.execute(source), "", ""
         while True:
             message = client.get_iopub_msg(timeout=300)
@@ -531,7 +684,7 @@ def interrupted_notebook(root: Path, home: Path, ref: Reference, name: str) -> l
                 if (ended := execute(source)) != "KeyboardInterrupt":
                     lost.append(f"the second training ended with {ended!r}")
                 break
-            if " = train(" not in source:
+            if "train(model" not in source:
                 ended = execute(source)
             elif (ended := execute(source, r"epoch 1/2: +[1-9]")) != "KeyboardInterrupt":
                 lost.append(f"interrupted in its first epoch, the cell ended with {ended!r}")
@@ -540,14 +693,18 @@ def interrupted_notebook(root: Path, home: Path, ref: Reference, name: str) -> l
             lost += [f"{source[:40]!r} ended with {ended}"] if ended else []
         if not list(place.out.rglob("checkpoint.pt")):
             lost.append("the interrupted training does not count as unfinished")
-        lost += [f"again, {s[:40]!r} ended with {e}" for s, e in ((s, execute(s)) for s in sources) if e]
+        lost += [
+            f"again, {s[:40]!r} ended with {e}" for s, e in ((s, execute(s)) for s in sources) if e
+        ]
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
     wanted = {name: digest for name, digest in ref.files.items() if "figures" not in name}
     found = {name: digest for name, digest in content(place.home).items() if "figures" not in name}
     lost += [f"{name} differs" for name in differences(found, wanted)]
-    what = f"{name}: its kernel interrupted in the first and in the second epoch, then all cells again"
+    what = (
+        f"{name}: its kernel interrupted in the first and in the second epoch, then all cells again"
+    )
     return [row(what, "2", [("", lost)])]
 
 
@@ -568,9 +725,6 @@ def quick(home: Path) -> list[tuple]:
 
 
 def main() -> int:
-    from many_photos import many_photos
-    from reliability import write_table
-
     if sys.argv[1:] == ["quick"]:
         with tempfile.TemporaryDirectory(prefix="faults-") as folder:
             print(json.dumps(quick(Path(folder))))

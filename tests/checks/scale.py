@@ -1,10 +1,12 @@
-"""Photos of full size, and several processes: how quickly, in what memory, and with what result. For ``make scale``.
+"""Photos of full size, and several processes: how quickly, in what memory, and with what result.
+For ``make scale``.
 
-    python tests/scale.py [--weights WEIGHTS] [NAME ...]
+    python -m tests.checks.scale [--weights WEIGHTS] [NAME ...]
 
-writes the table of all measurements, or prints the rows of these alone. A measurement is a function in ``MEASURES``,
-which gets an empty folder and the weights, and returns rows ``(what, how, result, bound)``; a result ends with
-``NOT MET`` where its bound is broken. Without weights, nothing can be said of how far two processes end from one.
+writes the table of all measurements, or prints the rows of these alone. A measurement is a function
+in ``MEASURES``, which gets an empty folder and the weights, and returns rows ``(what, how, result,
+bound)``; a result ends with ``NOT MET`` where its bound is broken. Without weights, nothing can be
+said of how far two processes end from one.
 """
 
 import argparse
@@ -13,9 +15,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from reliability import write_table
-from scale_photos import photo_rows
-from scale_processes import processes
+from tests.checks.reliability import write_table
+from tests.checks.scale_photos import photo_rows
+from tests.checks.scale_processes import processes
 
 HEAD = ("what", "how", "result", "bound")
 

@@ -1,4 +1,6 @@
-"""How long an epoch takes by one process and by two, and how far apart they end; run by ``tests/scale.py``."""
+"""How long an epoch takes by one process and by two, and how far apart they end; run by
+``make scale``.
+"""
 
 import os
 import socket
@@ -19,24 +21,38 @@ LARGEST = {"of any weight": 1e-5, "in the history": 1e-4}  # differences
 SETTINGS = "image_size=80x60 batch_size=16 precision=fp32 optimizer=sgd lr=1e-4 warmup_epochs=0 epochs=2".split()
 
 
-def processes(home: Path, weights: str | None = None, photos: int = 240) -> list[tuple[str, str, str, str]]:
-    """Rows ``(what, how, result, bound)``: direct, by one process, by two, and by one on each of two machines, in
-    ``home``; each has one thread.
+def processes(
+    home: Path, weights: str | None = None, photos: int = 240
+) -> list[tuple[str, str, str, str]]:
+    """Rows ``(what, how, result, bound)``: direct, by one process, by two, and by one on each of
+    two machines, in ``home``; each has one thread.
 
-    ``weights`` is a ResNet-50's file or name; None takes random ones, from which BatchNorm learns, so that nothing can
-    be said of the difference.
+    ``weights`` is a ResNet-50's file or name; None takes random ones, from which BatchNorm learns,
+    so that nothing can be said of the difference.
     """
     data = draw_sample(home / "sample", photos=photos, types=8)
-    runs = [_run(*size, data, weights or "none", home / "{} x {}".format(*size)) for size in ((1, 1), (1, 2), (2, 1))]
+    runs = [
+        _run(*size, data, weights or "none", home / "{} x {}".format(*size))
+        for size in ((1, 1), (1, 2), (2, 1))
+    ]
     one, two, _ = histories = [open_run(run).history for run in runs]
     how = f"direct, {photos} photos of the sample at 80×60, batches of 16, fp32, one thread each"
     times = [table["seconds"].iloc[-1] for table in (one, two)]
-    rows = [("an epoch by 1 and by 2 processes", how, f"{times[0]:.1f} s and {times[1]:.1f} s", "–")]
+    rows = [
+        ("an epoch by 1 and by 2 processes", how, f"{times[0]:.1f} s and {times[1]:.1f} s", "–")
+    ]
     if weights:
         alone, *together = [load_file(run / "model.safetensors") for run in runs]
         start = build_network(len(alone["fc.bias"]), weights, Config("direct")).state_dict()
         moved, least = apart(alone, start), 10 * LARGEST["of any weight"]
-        rows.append(("largest change of any weight in training", how, judged(moved, moved >= least), f"≥ {least:g}"))
+        rows.append(
+            (
+                "largest change of any weight in training",
+                how,
+                judged(moved, moved >= least),
+                f"≥ {least:g}",
+            )
+        )
         one, *others = (table.drop(columns=["seconds", "best"]) for table in histories)
         places = ("one torchrun", "two torchruns, as of two machines")
         for where, state, table in zip(places, together, others, strict=True):
@@ -47,12 +63,17 @@ def processes(home: Path, weights: str | None = None, photos: int = 240) -> list
     wanted = set(open_run(runs[0]).predictions["id"])
     predicted = [open_run(run).predictions["id"] for run in runs]
     once = all(ids.is_unique and set(ids) == wanted for ids in predicted)
-    return [*rows, ("every test photo predicted once", how, "yes" if once else "no: NOT MET", "yes")]
+    return [
+        *rows,
+        ("every test photo predicted once", how, "yes" if once else "no: NOT MET", "yes"),
+    ]
 
 
 def apart(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
     """The largest difference of any weight; NaN where one of them is."""
-    return float(torch.stack([(one[name].double() - other[name].double()).abs().max() for name in one]).max())
+    return float(
+        torch.stack([(one[name].double() - other[name].double()).abs().max() for name in one]).max()
+    )
 
 
 def judged(value: float, met: bool) -> str:
@@ -64,14 +85,35 @@ def _run(machines: int, n: int, data: Path, weights: str, folder: Path) -> Path:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = ["run", "direct", "--data", data, "--weights", weights, "--out", folder, "--cache", folder.parent / "cache"]
+    words = [
+        "run",
+        "direct",
+        "--data",
+        data,
+        "--weights",
+        weights,
+        "--out",
+        folder,
+        "--cache",
+        folder.parent / "cache",
+    ]
     words = [*map(str, words), *(word for setting in SETTINGS for word in ("--set", setting))]
     running = []
     for machine in range(machines):
         torchrun = f"-m torch.distributed.run --nnodes {machines} --node-rank {machine} --nproc-per-node {n}".split()
         torchrun += ["--master-addr", "127.0.0.1", "--master-port", str(port)]
-        command = [sys.executable, *(torchrun if machines * n > 1 else []), "-m", "fashion_tl", *words]
-        running.append(Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=DEVNULL, stderr=DEVNULL))
+        command = [
+            sys.executable,
+            *(torchrun if machines * n > 1 else []),
+            "-m",
+            "fashion_tl",
+            *words,
+        ]
+        running.append(
+            Popen(
+                command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=DEVNULL, stderr=DEVNULL
+            )
+        )
     codes = [process.wait() for process in running]
     if any(codes):
         raise SystemExit(f"{folder}: the run failed")

@@ -1,7 +1,8 @@
-"""In a real browser: the report, used by mouse and by keyboard, and a notebook run cell by cell in JupyterLab.
+"""In a real browser: the report, used by mouse and by keyboard, and a notebook run cell by cell in
+JupyterLab.
 
-`make browser` runs these and leaves screenshots in runs/browser/. They need Debian's Chromium, and Playwright for
-Python (tests/requirements.txt); they are skipped where either is missing.
+`make browser` runs these and leaves screenshots in runs/browser/. They need Debian's Chromium, and
+Playwright for Python (tests/checks/requirements.txt); they are skipped where either is missing.
 """
 
 import os
@@ -17,11 +18,11 @@ from urllib.request import urlopen
 
 import nbformat
 import pytest
-from conftest import REPOSITORY
-from made_runs import make_run, predictions_on_record
-from reliability import write_table
 
 from fashion_tl.reporting.report import write_report
+from tests import REPOSITORY
+from tests.checks.reliability import write_table
+from tests.made_runs import make_run, predictions_on_record
 
 pytestmark = pytest.mark.browser
 
@@ -51,7 +52,9 @@ OVERRIDES = {  # every cell stays in the page, and nobody asks about news
 def chromium():
     if not CHROMIUM.exists():
         pytest.skip(f"no {CHROMIUM}: apt-get install chromium")
-    playwright = pytest.importorskip("playwright.sync_api", reason="pip install -r tests/requirements.txt")
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="pip install -r tests/checks/requirements.txt"
+    )
     SHOTS.mkdir(parents=True, exist_ok=True)
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=str(CHROMIUM), args=QUIET.split())
@@ -61,7 +64,9 @@ def chromium():
 
 @pytest.fixture(scope="module")
 def done(request):
-    """Rows for the table: what was done, how often, how many errors; written when every test of this file passed."""
+    """Rows for the table: what was done, how often, how many errors; written when every test of
+    this file passed.
+    """
     rows = []
     yield rows
     if not request.session.testsfailed and len(rows) == 6:
@@ -70,10 +75,14 @@ def done(request):
 
 @pytest.fixture(scope="module")
 def report(sample_root, tmp_path_factory):
-    """The page of two steps with 142 classes and 20,634 predictions, its photos those of the sample."""
+    """The page of two steps with 142 classes and 20,634 predictions, its photos those of the
+    sample.
+    """
     folder = tmp_path_factory.mktemp("report") / "run"
     make_run(folder, sample_root, *predictions_on_record("two_step"), training="two_step", epochs=8)
-    make_run(folder / "top20", sample_root, *predictions_on_record("top20"), training="top20", epochs=8)
+    make_run(
+        folder / "top20", sample_root, *predictions_on_record("top20"), training="top20", epochs=8
+    )
     return write_report(folder, str(sample_root))
 
 
@@ -82,10 +91,18 @@ class Heard:
 
     def __init__(self, page, own: str) -> None:
         self.errors, self.requests = [], []
-        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        page.on(
+            "console",
+            lambda message: self.errors.append(message.text) if message.type == "error" else None,
+        )
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("dialog", lambda dialog: self.errors.append(dialog.message))
-        page.on("request", lambda request: None if request.url.startswith(own) else self.requests.append(request.url))
+        page.on(
+            "request",
+            lambda request: (
+                None if request.url.startswith(own) else self.requests.append(request.url)
+            ),
+        )
 
 
 @pytest.fixture
@@ -112,8 +129,13 @@ def names(page) -> list[str]:
 
 
 def column(page, number: int) -> list[float | None]:
-    cells = page.locator(f"#step2 .classes tbody tr:not([hidden]) td:nth-of-type({number})").all_inner_texts()
-    return [None if cell == "–" else float(cell.rstrip("\N{NO-BREAK SPACE}%").replace(",", "")) for cell in cells]
+    cells = page.locator(
+        f"#step2 .classes tbody tr:not([hidden]) td:nth-of-type({number})"
+    ).all_inner_texts()
+    return [
+        None if cell == "–" else float(cell.rstrip("\N{NO-BREAK SPACE}%").replace(",", ""))
+        for cell in cells
+    ]
 
 
 def test_the_report_sorts_and_filters_by_mouse(opened, done):
@@ -127,16 +149,28 @@ def test_the_report_sorts_and_filters_by_mouse(opened, done):
             assert part.locator(f"th[aria-sort={order}]").inner_text().startswith(title)
             measured = [value for value in column(page, number) if value is not None]
             assert measured == sorted(measured, reverse=down)
-            assert None not in column(page, number)[: len(measured)]  # what can't be measured comes last
+            assert (
+                None not in column(page, number)[: len(measured)]
+            )  # what can't be measured comes last
             sorted_ways += 1
     part.get_by_role("button", name="Class").click()
-    assert names(page) == sorted(before, key=str.lower) and part.locator("th[aria-sort=ascending]").count() == 1
+    assert (
+        names(page) == sorted(before, key=str.lower)
+        and part.locator("th[aria-sort=ascending]").count() == 1
+    )
     sorted_ways += 1
     part.get_by_label("Filter by class or note").click()
     page.keyboard.insert_text("SHOES")
-    assert names(page) == sorted(name for name in before if "shoes" in name.lower()) and len(names(page)) >= 3
+    assert (
+        names(page) == sorted(name for name in before if "shoes" in name.lower())
+        and len(names(page)) >= 3
+    )
     done.append(
-        ["a report's table of 142 classes sorted by mouse, and filtered: orders", sorted_ways, len(heard.errors)]
+        [
+            "a report's table of 142 classes sorted by mouse, and filtered: orders",
+            sorted_ways,
+            len(heard.errors),
+        ]
     )
     assert not heard.errors and not heard.requests
 
@@ -153,7 +187,9 @@ def test_the_report_sorts_and_filters_by_keyboard(opened, done):
     for _ in range(3):  # Class, Training, Test
         page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.innerText").startswith("Test")
-    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"  # the focus is seen
+    assert (
+        page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    )  # the focus is seen
     orders = []
     for key, down in (("Enter", True), ("Space", False)):
         page.keyboard.press(key)
@@ -165,8 +201,16 @@ def test_the_report_sorts_and_filters_by_keyboard(opened, done):
     assert part.locator("output").inner_text() == "142 of 142 classes"
     page.keyboard.type("no such class")
     assert names(page) == [] and part.locator("output").inner_text() == "0 of 142 classes"
-    assert page.locator("#step1 .classes output").inner_text() == "20 of 20 classes"  # the other table is left alone
-    done.append(["the same by keyboard alone, from the top of the page: orders", len(orders), len(heard.errors)])
+    assert (
+        page.locator("#step1 .classes output").inner_text() == "20 of 20 classes"
+    )  # the other table is left alone
+    done.append(
+        [
+            "the same by keyboard alone, from the top of the page: orders",
+            len(orders),
+            len(heard.errors),
+        ]
+    )
     assert not heard.errors and not heard.requests
 
 
@@ -175,10 +219,14 @@ def test_the_report_is_readable_on_a_phone_and_in_the_dark(opened, done):
     for name, viewport in (("desktop", DESKTOP), ("half", HALF_A_SCREEN), ("phone", PHONE)):
         for scheme in ("light", "dark"):
             page, heard = opened(viewport, scheme)
-            assert page.evaluate("document.documentElement.scrollWidth") == viewport["width"]  # no sideways scrolling
+            assert (
+                page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
+            )  # no sideways scrolling
             page.locator("details").first.evaluate("element => element.open = true")
             assert page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
-            assert page.locator("img").evaluate_all("all => all.every(one => one.complete && one.naturalWidth > 0)")
+            assert page.locator("img").evaluate_all(
+                "all => all.every(one => one.complete && one.naturalWidth > 0)"
+            )
             assert min(page.evaluate(DRAWN_TEXT)) >= 11  # pixels
             assert min(page.evaluate(CONTRASTS)) >= 4.5  # WCAG's AA
             page.screenshot(path=SHOTS / f"report-{name}-{scheme}.png")
@@ -186,12 +234,15 @@ def test_the_report_is_readable_on_a_phone_and_in_the_dark(opened, done):
             page.screenshot(path=SHOTS / f"report-{name}-{scheme}-classes.png")
             page.screenshot(path=SHOTS / f"report-{name}-{scheme}-whole.png", full_page=True)
             opens, errors, requests = opens + 1, errors + heard.errors, requests + heard.requests
-    done.append(["the report read at 1200, 600 and 360 px, light and dark: times", opens, len(errors)])
+    done.append(
+        ["the report read at 1200, 600 and 360 px, light and dark: times", opens, len(errors)]
+    )
     done.append(["requests that it made of the network", len(requests), len(requests)])
     assert not errors and not requests
 
 
-# Letters as large as they appear, with what the charts are shrunk by; and of each text's colour and what is behind it.
+# Letters as large as they appear, with what the charts are shrunk by; and of each text's colour and
+# what is behind it.
 DRAWN_TEXT = """[...document.querySelectorAll("body *")].filter(
   e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()) && e.getClientRects().length).map(e => {
     const svg = e.closest("svg"), size = parseFloat(getComputedStyle(e).fontSize);
@@ -214,9 +265,13 @@ CONTRASTS = """(() => {
 
 @pytest.fixture
 def lab(sample_root, tmp_path):
-    """JupyterLab on loopback with a copy of the notebooks, the first one set to a tiny run; its folder, its URL."""
+    """JupyterLab on loopback with a copy of the notebooks, the first one set to a tiny run; its
+    folder, its URL.
+    """
     shutil.copytree(
-        REPOSITORY / "notebooks", tmp_path / "notebooks", ignore=shutil.ignore_patterns(".*", "__pycache__")
+        REPOSITORY / "notebooks",
+        tmp_path / "notebooks",
+        ignore=shutil.ignore_patterns(".*", "__pycache__"),
     )
     file = tmp_path / "notebooks" / "01_fc_only.ipynb"
     notebook = nbformat.read(file, 4)
@@ -227,20 +282,34 @@ def lab(sample_root, tmp_path):
             cell.source = TINY.format(root=str(sample_root)).strip()
     nbformat.write(notebook, file)
     for name, settings in OVERRIDES.items():
-        place = tmp_path / "config" / "lab" / "user-settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        place = (
+            tmp_path
+            / "config"
+            / "lab"
+            / "user-settings"
+            / "@jupyterlab"
+            / f"{name}.jupyterlab-settings"
+        )
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(settings)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     token = secrets.token_hex(16)
-    folders = {f"JUPYTER_{name}_DIR": str(tmp_path / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
+    folders = {
+        f"JUPYTER_{name}_DIR": str(tmp_path / name.lower())
+        for name in ("CONFIG", "DATA", "RUNTIME")
+    }
     paths = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-    environment = os.environ | folders | {"IPYTHONDIR": str(tmp_path / "ipython"), "PYTHONPATH": paths}
+    environment = (
+        os.environ | folders | {"IPYTHONDIR": str(tmp_path / "ipython"), "PYTHONPATH": paths}
+    )
     words = f"--allow-root --no-browser --ip=127.0.0.1 --port={port} --ServerApp.port_retries=0"
     words = [*words.split(), f"--IdentityProvider.token={token}", f"--notebook-dir={file.parent}"]
     with open(tmp_path / "lab.log", "w") as log:
-        server = subprocess.Popen([sys.executable, "-m", "jupyterlab", *words], env=environment, stdout=log, stderr=log)
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *words], env=environment, stdout=log, stderr=log
+        )
         try:
             address = f"http://127.0.0.1:{port}"
             wait_for(f"{address}/api?token={token}", server, tmp_path / "lab.log")
@@ -261,7 +330,9 @@ def wait_for(url: str, server: subprocess.Popen, log: Path, seconds: int = 120) 
     raise AssertionError(f"JupyterLab didn't start within {seconds} s:\n{log.read_text()}")
 
 
-def test_jupyterlab_runs_the_first_notebook_cell_by_cell_and_shows_its_figures(chromium, lab, sample_root, done):
+def test_jupyterlab_runs_the_first_notebook_cell_by_cell_and_shows_its_figures(
+    chromium, lab, sample_root, done
+):
     file, address, token = lab
     cells = nbformat.read(file, 4).cells
     shows = re.compile(r"^(gallery\.\w+|plt\.figure)\(", re.MULTILINE)
@@ -273,7 +344,9 @@ def test_jupyterlab_runs_the_first_notebook_cell_by_cell_and_shows_its_figures(c
     notebook = page.locator(".jp-Notebook")
     shown = notebook.locator(".jp-Cell")
     shown.nth(len(cells) - 1).wait_for(state="attached", timeout=120_000)
-    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=120_000)  # before, what is run would be lost
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(
+        timeout=120_000
+    )  # before, what is run would be lost
     shown.first.click()
     page.keyboard.press("Escape")  # command mode, on the first cell
     count, failed = 0, 0
@@ -283,7 +356,11 @@ def test_jupyterlab_runs_the_first_notebook_cell_by_cell_and_shows_its_figures(c
             count += 1
             prompt = shown.nth(number).locator(".jp-InputArea-prompt", has_text=f"[{count}]:")
             prompt.wait_for(state="attached", timeout=180_000)
-            failed += shown.nth(number).locator("[data-mime-type='application/vnd.jupyter.error']").count()
+            failed += (
+                shown.nth(number)
+                .locator("[data-mime-type='application/vnd.jupyter.error']")
+                .count()
+            )
             assert not failed, shown.nth(number).inner_text()
     images = notebook.locator(".jp-OutputArea-output img")
     sizes = images.evaluate_all("all => all.map(one => one.complete && one.naturalWidth)")
@@ -292,8 +369,12 @@ def test_jupyterlab_runs_the_first_notebook_cell_by_cell_and_shows_its_figures(c
         (shown.first if place == 0 else images.nth(place)).scroll_into_view_if_needed()
         page.screenshot(path=SHOTS / f"notebook-{name}.png")
     context.close()
-    done.append([f"{file.name} in JupyterLab, run with Shift+Enter to the end: code cells", count, failed])
+    done.append(
+        [f"{file.name} in JupyterLab, run with Shift+Enter to the end: code cells", count, failed]
+    )
     done.append(["figures that it shows there", len(sizes), figures - len(sizes)])
     assert not heard.requests  # beyond loopback
-    written = write_report(file.parent.parent / "runs" / "fc_only", str(sample_root))  # and its run has a report
+    written = write_report(
+        file.parent.parent / "runs" / "fc_only", str(sample_root)
+    )  # and its run has a report
     assert "Random weights" in written.read_text()

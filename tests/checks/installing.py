@@ -12,28 +12,36 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+from tests import REPOSITORY
+
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 
 
 def bounds(*extras: str) -> dict[str, Requirement]:
-    """What the package needs, and what some extras do, by name; an extra's own extras are left out."""
+    """What the package needs, and what some extras do, by name; an extra's own extras are left
+    out."""
     lines = PROJECT["dependencies"] + [line for extra in extras for line in EXTRAS[extra]]
     needed = [Requirement(line) for line in lines]
     return {each.name: each for each in needed if each.name != PROJECT["name"]}
 
 
 def tracked(folder: str = ".") -> list[str]:
-    """The files that git tracks below a folder of the repository, as they are in the working tree."""
+    """The files that git tracks below a folder of the repository, as they are in the working
+    tree."""
     if not (REPOSITORY / ".git").exists() or shutil.which("git") is None:
         pytest.skip("no git, or no checkout: nobody knows which files are the package's")
-    names = subprocess.run(["git", "ls-files", "-z", folder], cwd=REPOSITORY, capture_output=True, check=True).stdout
-    return sorted(name for name in names.decode().split("\0") if name and (REPOSITORY / name).is_file())
+    names = subprocess.run(
+        ["git", "ls-files", "-z", folder], cwd=REPOSITORY, capture_output=True, check=True
+    ).stdout
+    return sorted(
+        name for name in names.decode().split("\0") if name and (REPOSITORY / name).is_file()
+    )
 
 
 def build_wheel(to: Path) -> Path:
-    """Build the wheel from a copy of all tracked files, without a network: setuptools must be here."""
+    """Build the wheel from a copy of all tracked files, without a network: setuptools must be
+    here."""
     for needed in ("pip", "setuptools"):
         if importlib.util.find_spec(needed) is None:
             pytest.skip(f"{needed} is not in this environment, and builds the wheel")
@@ -42,7 +50,9 @@ def build_wheel(to: Path) -> Path:
         (clone / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(REPOSITORY / name, clone / name)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-    check_output(*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", to, clone, at=to)
+    check_output(
+        *pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", to, clone, at=to
+    )
     (wheel,) = to.glob("*.whl")
     return wheel
 
@@ -63,12 +73,20 @@ def fresh_environment(folder: Path) -> Path:
 
 
 def check_output(*command: object, at: Path, **variables: object) -> str:
-    """What a command prints, errors included, away from the clone; AssertionError with all of it when it fails."""
+    """What a command prints, errors included, away from the clone; AssertionError with all of it
+    when it fails.
+    """
     hidden = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}
     environment = {name: value for name, value in os.environ.items() if name not in hidden}
     environment |= {name: str(value) for name, value in variables.items()}
     command = [str(word) for word in command]
-    options = {"cwd": at, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    options = {
+        "cwd": at,
+        "env": environment,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.STDOUT,
+        "text": True,
+    }
     ended = subprocess.run(command, stdin=subprocess.DEVNULL, check=False, **options)
     assert ended.returncode == 0, f"{' '.join(command)}:\n{ended.stdout}"
     return ended.stdout

@@ -1,9 +1,10 @@
 """``make fuzz``: hostile and merely strange input, by the ten thousand.
 
-Each case follows from a seed and its number. It is either made, so that its right answer is known and compared, or
-damaged at random, so that it must end in a documented error or in something sound. Cases run in worker processes
-with a time limit for each and a bound on their memory: a crash, a hang or a blow-up is a failure of that case, and
-the next one goes on. ``--kind KIND --from N --count 1 --jobs 1`` repeats one.
+Each case follows from a seed and its number. It is either made, so that its right answer is known
+and compared, or damaged at random, so that it must end in a documented error or in something sound.
+Cases run in worker processes with a time limit for each and a bound on their memory: a crash, a
+hang or a blow-up is a failure of that case, and the next one goes on. ``--kind KIND --from N
+--count 1 --jobs 1`` repeats one.
 """
 
 import argparse
@@ -43,17 +44,20 @@ from fashion_tl.data.listing import LARGEST_FILE
 from fashion_tl.data.photos import decode, decode_photos
 from fashion_tl.errors import DataError, FashionTLError, WeightsError
 from fashion_tl.machine import processors
+from tests import HEADER
+from tests.checks.reliability import write_table
 
 SIZE = (80, 60)
-HEADER = "id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName"
 COLUMNS = tuple(HEADER.split(","))
 SEED = 2010
+PROGRAM = ("-m", "tests.checks.fuzz")  # what the worker processes run
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of input. ``attempt(rng, folder)`` makes a case in an empty folder and says what came of it,
-    ``"whole"``, ``"part"`` or ``"refused"``; whatever it raises is a failure."""
+    """One kind of input. ``attempt(rng, folder)`` makes a case in an empty folder and says what
+    came of it, ``"whole"``, ``"part"`` or ``"refused"``; whatever it raises is a failure.
+    """
 
     words: str
     attempt: Callable[[Random, Path], str]
@@ -102,8 +106,9 @@ WIDE = ("utf-16", "utf-16-le", "utf-16-be", "utf-32")  # two without a byte orde
 
 @dataclass
 class Table:
-    """A styles.csv and what must be read from it: ``good`` has (line, id, year, label), ``refused`` the words of the
-    error, if there must be one."""
+    """A styles.csv and what must be read from it: ``good`` has (line, id, year, label), ``refused``
+    the words of the error, if there must be one.
+    """
 
     content: bytes = b""
     rows: int = 0
@@ -120,7 +125,9 @@ def make_table(rng: Random, bad_rows: str) -> Table:
         rng.shuffle(columns)
     elif change < 0.5:
         name = rng.choice(columns)
-        columns.remove(name) if change < 0.4 else columns.insert(rng.randrange(len(columns) + 1), name)
+        columns.remove(name) if change < 0.4 else columns.insert(
+            rng.randrange(len(columns) + 1), name
+        )
         if name in ("id", "year", "articleType"):
             table.refused = f"{'no' if change < 0.4 else 'more than one'} column '{name}'"
     written = [rng.choice((name, *NAMES.get(name, ()))) for name in columns]
@@ -139,13 +146,25 @@ def make_table(rng: Random, bad_rows: str) -> Table:
         table.rows += 1
         if reason is None:
             number, year, label = row
-            reason = "duplicate id" if number in seen else None if number in PHOTOS else "missing image"
+            reason = (
+                "duplicate id" if number in seen else None if number in PHOTOS else "missing image"
+            )
             if reason is None:
                 seen.add(number)
                 table.good.append((start, str(number), year, label))
                 continue
-        elif reason not in ("malformed", "missing id", "missing image"):  # faults are looked for in this order
-            reason = "duplicate id" if row[0] in seen else reason if row[0] in PHOTOS else "missing image"
+        elif reason not in (
+            "malformed",
+            "missing id",
+            "missing image",
+        ):  # faults are looked for in this order
+            reason = (
+                "duplicate id"
+                if row[0] in seen
+                else reason
+                if row[0] in PHOTOS
+                else "missing image"
+            )
         table.reasons[reason] += 1
     missing = table.reasons["missing image"]
     found = table.rows - missing - table.reasons["missing id"] - table.reasons["malformed"]
@@ -160,8 +179,12 @@ def make_table(rng: Random, bad_rows: str) -> Table:
     return table
 
 
-def _make_row(rng: Random, columns: Sequence[str], bad_rows: str, separator: str) -> tuple[str, str | None, tuple]:
-    """A row, which may go on in a second line, why it can't be used (or None), and its id, year and label."""
+def _make_row(
+    rng: Random, columns: Sequence[str], bad_rows: str, separator: str
+) -> tuple[str, str | None, tuple]:
+    """A row, which may go on in a second line, why it can't be used (or None), and its id, year and
+    label.
+    """
     more = MORE.replace(",", separator)
     number, year, label = rng.randint(1, 40), rng.choice(list(YEARS)), rng.choice(list(LABELS))
     text = dict.fromkeys(COLUMNS, "Café") | {"year": year, "articleType": label}
@@ -199,7 +222,10 @@ def _make_row(rng: Random, columns: Sequence[str], bad_rows: str, separator: str
             if name == "year":
                 reason = "bad year"
             elif name == "articleType":
-                value = (*value[:2], " ".join((LABELS[label] + more).split()))  # tabs separate nothing any more
+                value = (
+                    *value[:2],
+                    " ".join((LABELS[label] + more).split()),
+                )  # tabs separate nothing any more
     elif 0.4 <= fault < 0.45:
         fields = fields[: rng.randrange(1, len(fields))]
         fields[0] = fields[0] or "x"
@@ -209,7 +235,9 @@ def _make_row(rng: Random, columns: Sequence[str], bad_rows: str, separator: str
         fields[place] = '"' + fields[place]
         if place < len(fields) - 1:
             return separator.join(fields), "malformed", value
-    elif 0.5 <= fault < 0.6 and "season" in columns:  # two lines in quotes, the second of which is no row
+    elif (
+        0.5 <= fault < 0.6 and "season" in columns
+    ):  # two lines in quotes, the second of which is no row
         fields[columns.index("season")] = (
             f'"Fall{separator}{separator} and\n{rng.choice(("", "7", separator))}""winter"""'
         )
@@ -217,8 +245,13 @@ def _make_row(rng: Random, columns: Sequence[str], bad_rows: str, separator: str
 
 
 def _encode(rng: Random, lines: list[str]) -> bytes:
-    """In UTF-8, in Windows-1252 or in each line's own, or in UTF-16 or 32; with any line ends, and marked or not."""
-    codec, ends = rng.choice(("utf-8", "cp1252", None)), rng.choice((["\n"], ["\r\n"], ["\r"], ["\n", "\r\n"]))
+    """In UTF-8, in Windows-1252 or in each line's own, or in UTF-16 or 32; with any line ends, and
+    marked or not.
+    """
+    codec, ends = (
+        rng.choice(("utf-8", "cp1252", None)),
+        rng.choice((["\n"], ["\r\n"], ["\r"], ["\n", "\r\n"])),
+    )
     if rng.random() < 0.2:
         return rng.choice(ends).join(lines).encode(rng.choice(WIDE))
     content = b"\xef\xbb\xbf" * (rng.random() < 0.3)
@@ -239,7 +272,10 @@ def try_table(rng: Random, folder: Path) -> str:
     try:
         catalogue = read_catalogue(root, bad_rows)
     except DataError as error:
-        assert table.refused and table.refused in _naming(error, folder, "styles.csv"), (table.refused, str(error))
+        assert table.refused and table.refused in _naming(error, folder, "styles.csv"), (
+            table.refused,
+            str(error),
+        )
         return "refused"
     assert not table.refused, f"it was read, though {table.refused}"
     columns = (catalogue.table[name] for name in ("line", "id", "year", "articleType"))
@@ -253,7 +289,9 @@ def try_damaged_table(rng: Random, folder: Path) -> str:
     if rng.random() < 0.05:
         content = content.decode("latin-1").encode("utf-16")
     try:
-        return _accounted(read_catalogue(_table_root(folder, content), rng.choice(("skip", "recover"))))
+        return _accounted(
+            read_catalogue(_table_root(folder, content), rng.choice(("skip", "recover")))
+        )
     except DataError as error:
         _naming(error, folder, "styles.csv")
         return "refused"
@@ -276,21 +314,29 @@ def _accounted(catalogue, rows: int | None = None) -> str:
     assert rows is None or catalogue.rows == rows
     assert catalogue.left_out["reason"].str.len().min() > 0 or catalogue.left_out.empty
     assert catalogue.table["id"].is_unique and catalogue.table["id"].isin(map(str, PHOTOS)).all()
-    assert catalogue.table["year"].between(1, 9999).all() and (catalogue.table["articleType"].str.len() > 0).all()
+    assert (
+        catalogue.table["year"].between(1, 9999).all()
+        and (catalogue.table["articleType"].str.len() > 0).all()
+    )
     assert facts(catalogue)["usable"] == len(catalogue.table)
     return "part" if len(catalogue.left_out) else "whole"
 
 
 def _naming(error: Exception, *names: object) -> str:
-    """The message; it must name these, be of bounded length, and not come of memory that ran out."""
+    """The message; it must name these, be of bounded length, and not come of memory that ran
+    out."""
     message = str(error)
     assert all(str(name) in message for name in names), message
-    assert "Memory" not in message and "allocate" not in message and len(message) < 5000, message[:500]
+    assert "Memory" not in message and "allocate" not in message and len(message) < 5000, message[
+        :500
+    ]
     return message
 
 
 def damage(rng: Random, content: bytes) -> bytes:
-    """The same with bits flipped, bytes lost, bytes put in, a part doubled or blanked, or the end cut off."""
+    """The same with bits flipped, bytes lost, bytes put in, a part doubled or blanked, or the end
+    cut off.
+    """
     content = bytearray(content)
     for _ in range(rng.choice((1, 1, 2, 5, 20))):
         here, there = sorted(rng.randrange(len(content) + 1) for _ in range(2))
@@ -390,10 +436,25 @@ def try_damaged_photo(rng: Random, folder: Path) -> str:
 @cache
 def damageable() -> list[bytes]:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8))
-    forms = (("JPEG", {}), ("JPEG", {"progressive": True}), ("JPEG", {"optimize": True, "quality": 30}), ("PNG", {}))
-    forms += (("GIF", {}), ("WEBP", {}), ("BMP", {}), ("TIFF", {}), ("TIFF", {"compression": "tiff_lzw"}))
+    forms = (
+        ("JPEG", {}),
+        ("JPEG", {"progressive": True}),
+        ("JPEG", {"optimize": True, "quality": 30}),
+        ("PNG", {}),
+    )
+    forms += (
+        ("GIF", {}),
+        ("WEBP", {}),
+        ("BMP", {}),
+        ("TIFF", {}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+    )
     photos = [encoded(noise, form, **options) for form, options in forms]
-    return photos[:3] * 6 + photos + [content for content, _, _ in strange_photos().values() if len(content) < 50_000]
+    return (
+        photos[:3] * 6
+        + photos
+        + [content for content, _, _ in strange_photos().values() if len(content) < 50_000]
+    )
 
 
 def _decoded(content: bytes, size: tuple[int, int]) -> np.ndarray:
@@ -404,12 +465,15 @@ def _decoded(content: bytes, size: tuple[int, int]) -> np.ndarray:
 
 @cache
 def bombs() -> dict[str, tuple[bytes, tuple[int, int, int] | None]]:
-    """Small files of very many pixels, or of very much work; with the colour of those that are a photo
-    all the same; ``...`` where either will do."""
+    """Small files of very many pixels, or of very much work; with the colour of those that are a
+    photo all the same; ``...`` where either will do.
+    """
     grey, most = (77, 77, 77), Image.new("L", (8_192, 8_192), 77)  # the most pixels there may be
     wide = encoded(Image.new("L", (3_000, 3_000), 77), "JPEG", progressive=True)
     scan = wide[wide.rindex(b"\xff\xda") : -2]
-    small, tile, web = (encoded(Image.new("RGB", (60, 80), COLOUR), form) for form in ("JPEG", "BMP", "WEBP"))
+    small, tile, web = (
+        encoded(Image.new("RGB", (60, 80), COLOUR), form) for form in ("JPEG", "BMP", "WEBP")
+    )
     frame, sizes = small.index(b"\xff\xc0") + 5, web.index(struct.pack("<HH", 60, 80))
     moving = strange_photos()["animated WebP"][0]
     assert moving[12:16] == b"VP8X"
@@ -419,7 +483,9 @@ def bombs() -> dict[str, tuple[bytes, tuple[int, int, int] | None]]:
         return content[:place] + size + content[place + len(size) :]
 
     for tag, pixels in ((256, 60), (257, 80)):
-        entry = next(e for e in (struct.pack("<HHII", tag, kind, 1, pixels) for kind in (3, 4)) if e in tiff)
+        entry = next(
+            e for e in (struct.pack("<HHII", tag, kind, 1, pixels) for kind in (3, 4)) if e in tiff
+        )
         tiff = patch(tiff, tiff.index(entry), struct.pack("<HHII", tag, 4, 1, 60_000))
     return {
         "PNG of 900 million pixels": (png(30_000, 30_000), None),
@@ -430,16 +496,31 @@ def bombs() -> dict[str, tuple[bytes, tuple[int, int, int] | None]]:
         "JPEG of the most pixels": (encoded(most, "JPEG"), grey),
         "JPEG with 3,000 scans": (wide[:-2] + scan * 3_000 + b"\xff\xd9", None),
         "JPEG with scans within the limit": (wide[:-2] + scan * 130 + b"\xff\xd9", grey),
-        "JPEG that says 65,500×65,500": (patch(small, frame, struct.pack(">HH", 65_500, 65_500)), None),
-        "JPEG that says 1,100×60,000": (patch(small, frame, struct.pack(">HH", 60_000, 1_100)), ...),
+        "JPEG that says 65,500×65,500": (
+            patch(small, frame, struct.pack(">HH", 65_500, 65_500)),
+            None,
+        ),
+        "JPEG that says 1,100×60,000": (
+            patch(small, frame, struct.pack(">HH", 60_000, 1_100)),
+            ...,
+        ),
         "BMP that says 60,000×60,000": (patch(tile, 18, struct.pack("<ii", 60_000, 60_000)), None),
         "BMP that says 8,000×8,000": (patch(tile, 18, struct.pack("<ii", 8_000, 8_000)), None),
         "GIF that says 65,535×65,535": (patch(gif, 6, struct.pack("<HH", 65_535, 65_535)), None),
         "WebP that says 800,000×80": (patch(moving, 24, (799_999).to_bytes(3, "little")), ...),
-        "WebP that says 16,383×16,383": (patch(web, sizes, struct.pack("<HH", 16_383, 16_383)), None),
+        "WebP that says 16,383×16,383": (
+            patch(web, sizes, struct.pack("<HH", 16_383, 16_383)),
+            None,
+        ),
         "TIFF that says 60,000×60,000": (tiff, None),
-        "PostScript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 60 80\n%%EndComments\n{} loop\n", None),
-        "vector graphics": (b'<svg xmlns="http://www.w3.org/2000/svg" width="60" height="80"/>', None),
+        "PostScript": (
+            b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 60 80\n%%EndComments\n{} loop\n",
+            None,
+        ),
+        "vector graphics": (
+            b'<svg xmlns="http://www.w3.org/2000/svg" width="60" height="80"/>',
+            None,
+        ),
     }
 
 
@@ -447,11 +528,19 @@ def png(width: int, height: int, comment: bytes = b"") -> bytes:
     """A PNG that says it has so many pixels, of which few follow; its comment is packed already."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
 
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
     note = chunk(b"zTXt", b"note\0\0\x78\x9c" + comment) if comment else b""
-    return b"\x89PNG\r\n\x1a\n" + head + note + chunk(b"IDAT", zlib.compress(bytes(5_000))) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + head
+        + note
+        + chunk(b"IDAT", zlib.compress(bytes(5_000)))
+        + chunk(b"IEND", b"")
+    )
 
 
 @cache
@@ -479,7 +568,9 @@ def try_bomb(rng: Random, folder: Path) -> str:
 
 
 def try_entries(rng: Random, folder: Path) -> str:
-    """Links, pipes, folders and other things in the photos' places; good ones must be found, whatever lies beside."""
+    """Links, pipes, folders and other things in the photos' places; good ones must be found,
+    whatever lies beside.
+    """
     root, outside, photo = folder / "root", folder / "outside", strange_photos()["JPEG"][0]
     outside.mkdir()
     images = root / "images"
@@ -495,9 +586,13 @@ def try_entries(rng: Random, folder: Path) -> str:
         "file": lambda path: path.write_bytes(photo),
         "hard link": lambda path: os.link(outside / "1.jpg", path),
         "link within": lambda path: path.symlink_to("100.jpg"),
-        "long way within": lambda path: path.symlink_to(Path("..") / images.resolve().name / "100.jpg"),
+        "long way within": lambda path: path.symlink_to(
+            Path("..") / images.resolve().name / "100.jpg"
+        ),
         "link out of the root": lambda path: path.symlink_to(outside / "1.jpg"),
-        "relative link out of the root": lambda path: path.symlink_to(os.path.relpath(outside / "1.jpg", images)),
+        "relative link out of the root": lambda path: path.symlink_to(
+            os.path.relpath(outside / "1.jpg", images)
+        ),
         "link to nowhere": lambda path: path.symlink_to(outside / "2.jpg"),
         "link to itself": lambda path: path.symlink_to(path.name),
         "link to zeros without end": lambda path: path.symlink_to("/dev/zero"),
@@ -514,20 +609,29 @@ def try_entries(rng: Random, folder: Path) -> str:
         way = rng.choice(list(ways))
         ways[way](images / f"{number}{rng.choice(('.jpg', '.JPG', '.jpeg', '.png'))}")
         rows[number] = way
-        good |= {number} if way in ("file", "hard link", "link within", "long way within") else set()
+        good |= (
+            {number} if way in ("file", "hard link", "link within", "long way within") else set()
+        )
     lines = [f"{number},{2012 + number % 2},Shirts" for number in rows]
     (root / "styles.csv").write_text("\n".join(["id,year,articleType", *lines]))
     catalogue, photos = _read_root(root, folder)
     assert set(map(int, photos.ids)) == good, (rows, photos.ids)
-    left_out = dict(zip(catalogue.left_out["id"].astype(int), catalogue.left_out["reason"], strict=True))
+    left_out = dict(
+        zip(catalogue.left_out["id"].astype(int), catalogue.left_out["reason"], strict=True)
+    )
     for number, reason in left_out.items():
-        assert (reason == "link out of the root") == rows[number].endswith("link out of the root"), (rows, left_out)
+        assert (reason == "link out of the root") == rows[number].endswith(
+            "link out of the root"
+        ), (rows, left_out)
     assert len(rows) == len(good) + len(left_out)
     return "part" if left_out else "whole"
 
 
 def _socket(path: Path) -> None:
-    with contextlib.chdir(path.parent), socket.socket(socket.AF_UNIX) as server:  # their names must be short
+    with (
+        contextlib.chdir(path.parent),
+        socket.socket(socket.AF_UNIX) as server,
+    ):  # their names must be short
         server.bind(path.name)
 
 
@@ -542,7 +646,9 @@ def _read_root(root: Path, folder: Path):
     catalogue = read_catalogue(opened)
     if catalogue.table.empty:
         raise DataError(f"{root}: no row can be used")
-    photos = decode_photos(opened, catalogue.table["id"].to_numpy(), SIZE, folder / "cache", workers=1)
+    photos = decode_photos(
+        opened, catalogue.table["id"].to_numpy(), SIZE, folder / "cache", workers=1
+    )
     for number, reason in photos.failed.items():
         assert f"/{number}." in reason or "not a photo" in reason, reason
         _naming(DataError(reason))
@@ -557,7 +663,9 @@ def _read_root(root: Path, folder: Path):
 TABLE = ("styles.csv", b"id,year,articleType\n1,2012,Shirts\n2,2013,Heels\n3,2014,Heels\n")
 
 
-def member(name: str, content: bytes, packing: int = zipfile.ZIP_DEFLATED) -> tuple[zipfile.ZipInfo, bytes]:
+def member(
+    name: str, content: bytes, packing: int = zipfile.ZIP_DEFLATED
+) -> tuple[zipfile.ZipInfo, bytes]:
     info = zipfile.ZipInfo(name)
     info.compress_type = packing
     return info, content
@@ -586,7 +694,9 @@ def raw_zip(name: str, packed: bytes, packing: int, size: int, others: Sequence 
         struct.pack_into("<I", directory, place + 42, offset + len(local))
         place += 46 + sum(struct.unpack_from("<HHH", directory, place + 28))
     directory += b"PK\1\2" + struct.pack("<H", 20) + head + bytes(14) + name.encode()
-    tail = struct.pack("<HHHHIIH", 0, 0, count + 1, count + 1, len(directory), len(local) + start, 0)
+    tail = struct.pack(
+        "<HHHHIIH", 0, 0, count + 1, count + 1, len(directory), len(local) + start, 0
+    )
     return local + rest[:start] + bytes(directory) + b"PK\5\6" + tail
 
 
@@ -609,25 +719,45 @@ def make_zip(rng: Random) -> tuple[bytes, set[int] | None]:
     photo = strange_photos()["JPEG"][0]
     members = [member(*TABLE), *(member(f"images/{number}.jpg", photo) for number in (1, 2, 3))]
     way = rng.choice(
-        ("plain", "climbing", "absolute", "link", "encrypted", "doubled", "bomb", "table bomb", "cut", "odd", "windows")
+        (
+            "plain",
+            "climbing",
+            "absolute",
+            "link",
+            "encrypted",
+            "doubled",
+            "bomb",
+            "table bomb",
+            "cut",
+            "odd",
+            "windows",
+        )
     )
     good = {1, 2, 3}
     if way in ("climbing", "absolute"):
         names = ("../x.jpg", "images/../../1.jpg", "..\\x", "images\\..\\..\\x", "..", "a/..")
         names = (
-            names if way == "climbing" else ("/1.jpg", "/etc/passwd", "C:\\x", "c:/images/1.jpg", "\\\\host\\x", "\\x")
+            names
+            if way == "climbing"
+            else ("/1.jpg", "/etc/passwd", "C:\\x", "c:/images/1.jpg", "\\\\host\\x", "\\x")
         )
         members.insert(rng.randrange(len(members) + 1), member(rng.choice(names), photo))
         return pack(members), None
     if way == "windows":
         return pack(
-            [(zipfile.ZipInfo("a\\" + info.filename.replace("/", "\\")), photo) for info, photo in members]
+            [
+                (zipfile.ZipInfo("a\\" + info.filename.replace("/", "\\")), photo)
+                for info, photo in members
+            ]
         ), good
     if way == "link":
         link = rng.randrange(4)
         info, _ = members[link]
         info.create_system, info.external_attr = 3, 0o120777 << 16
-        members[link] = (info, rng.choice((b"/etc/passwd", b"images/2.jpg", b"../../x", b"/dev/zero")))
+        members[link] = (
+            info,
+            rng.choice((b"/etc/passwd", b"images/2.jpg", b"../../x", b"/dev/zero")),
+        )
         return pack(members), None if link == 0 else good - {link}
     if way == "encrypted":
         which = rng.randrange(4)
@@ -671,7 +801,9 @@ def try_zip(rng: Random, folder: Path) -> str:
         _naming(error, "root.zip")
         return "refused"
     finally:
-        assert sorted(path.name for path in folder.iterdir() if path.name != "cache") == ["root.zip"]
+        assert sorted(path.name for path in folder.iterdir() if path.name != "cache") == [
+            "root.zip"
+        ]
         assert sorted(folder.parent.iterdir()) == before
     assert good is not None, "it was read"
     assert set(map(int, photos.ids)) == good, (photos.ids, photos.failed, good)
@@ -715,11 +847,15 @@ def shapes() -> dict[str, tuple[int, ...]]:
 
     with torch.device("meta"):
         state = resnet50(weights=None).state_dict()
-    return {name: tuple(tensor.shape) for name, tensor in state.items() if "num_batches" not in name}
+    return {
+        name: tuple(tensor.shape) for name, tensor in state.items() if "num_batches" not in name
+    }
 
 
 def light_state(**changed):
-    """The tensors of a ResNet-50, each a single number that is only said to be many: small in a file."""
+    """The tensors of a ResNet-50, each a single number that is only said to be many: small in a
+    file.
+    """
     import torch
 
     return {name: torch.zeros(1).expand(shape) for name, shape in shapes().items()} | changed
@@ -729,7 +865,11 @@ def safetensors_header(rng: Random) -> dict[str, dict]:
     header, start = {}, 0
     for name, shape in shapes().items():
         end = start + 2 * int(np.prod(shape))
-        header[name] = {"dtype": rng.choice(("F16", "BF16")), "shape": list(shape), "data_offsets": [start, end]}
+        header[name] = {
+            "dtype": rng.choice(("F16", "BF16")),
+            "shape": list(shape),
+            "data_offsets": [start, end],
+        }
         start = end
     return header
 
@@ -750,7 +890,9 @@ def make_weights(rng: Random, folder: Path) -> tuple[Path, bool]:
     path, marker = folder / "w.pth", folder / "ran"
     name = rng.choice(list(shapes()))
     shape = shapes()[name]
-    way = rng.choice("good wrapped code bare_code shape missing extra not_a_number type form key bomb".split())
+    way = rng.choice(
+        "good wrapped code bare_code shape missing extra not_a_number type form key bomb".split()
+    )
     legacy = way != "bomb" and rng.random() < 0.3
 
     def save(state: object) -> Path:
@@ -772,14 +914,24 @@ def make_weights(rng: Random, folder: Path) -> tuple[Path, bool]:
             Code(Path.touch, marker), Code(os.system, f"touch {marker}"), Code(eval, f"open({str(marker)!r}, 'w')"),
             Code(exec, f"open({str(marker)!r}, 'w')"), Code(subprocess.check_call, ["touch", str(marker)]),
         ))  # fmt: skip
-        state = rng.choice((code, [code], light_state(**{name: code}), {code: 1}, {"a": {"b": (code,)}}))
+        state = rng.choice(
+            (code, [code], light_state(**{name: code}), {code: 1}, {"a": {"b": (code,)}})
+        )
         if way == "bare_code":
-            path.write_bytes(pickle.dumps(code if isinstance(state, dict) else state, rng.randrange(2, 6)))
+            path.write_bytes(
+                pickle.dumps(code if isinstance(state, dict) else state, rng.randrange(2, 6))
+            )
             return path, False
         return save(state), False
     if way == "shape":
-        wrong = rng.choice(((), (0,), (*shape, 1), (*shape[:-1], shape[-1] + 1), (2**33,), (*shape[::-1], 2)))
-        return save(light_state(**{name: torch.zeros(()).expand(wrong) if wrong != (0,) else torch.zeros(0)})), False
+        wrong = rng.choice(
+            ((), (0,), (*shape, 1), (*shape[:-1], shape[-1] + 1), (2**33,), (*shape[::-1], 2))
+        )
+        return save(
+            light_state(
+                **{name: torch.zeros(()).expand(wrong) if wrong != (0,) else torch.zeros(0)}
+            )
+        ), False
     if way == "bomb":
         return _unpacking_to_gigabytes(path, save(light_state())), False
     if way == "missing":
@@ -787,7 +939,9 @@ def make_weights(rng: Random, folder: Path) -> tuple[Path, bool]:
         del state[name]
         return save(state), False
     if way == "extra":
-        return save(light_state(**{rng.choice(("layer5.weight", "../x", "y" * 1_000_000)): torch.zeros(1)})), False
+        return save(
+            light_state(**{rng.choice(("layer5.weight", "../x", "y" * 1_000_000)): torch.zeros(1)})
+        ), False
     if way == "not_a_number":
         return save(light_state(**{name: rng.choice((
             number(np.nan), number(np.inf), number(-np.inf, torch.bfloat16), number(1e300, torch.float64),
@@ -798,12 +952,16 @@ def make_weights(rng: Random, folder: Path) -> tuple[Path, bool]:
             torch.zeros(shape, device="meta"), torch.sparse_coo_tensor(size=shape), 7, "weights", None,
         ))})), False  # fmt: skip
     if way == "key":
-        return save(light_state() | {rng.choice((1, None, ("a", "b"), b"conv1", 1.5)): torch.zeros(1)}), False
+        return save(
+            light_state() | {rng.choice((1, None, ("a", "b"), b"conv1", 1.5)): torch.zeros(1)}
+        ), False
     if way == "wrapped":
         prefix = rng.choice(("", "module.", "_orig_mod.model."))
         state = {f"{prefix}{k}": v for k, v in light_state().items()}
         return save(rng.choice(({"state_dict": state}, {"model": state, "epoch": 1}, state))), True
-    return save(rng.choice(([], [light_state()], torch.zeros(3), "x", None, {}, 7, {"state_dict": {}}))), False
+    return save(
+        rng.choice(([], [light_state()], torch.zeros(3), "x", None, {}, 7, {"state_dict": {}}))
+    ), False
 
 
 def _unpacking_to_gigabytes(path: Path, light: Path) -> Path:
@@ -811,7 +969,9 @@ def _unpacking_to_gigabytes(path: Path, light: Path) -> Path:
     with zipfile.ZipFile(light) as archive:
         files = [(name, archive.read(name)) for name in archive.namelist()]
     first = next(name for name, _ in files if "/data/" in name)
-    path.write_bytes(raw_zip(first, zeros(2048), 8, 2**31, [file for file in files if file[0] != first]))
+    path.write_bytes(
+        raw_zip(first, zeros(2048), 8, 2**31, [file for file in files if file[0] != first])
+    )
     return path
 
 
@@ -846,7 +1006,17 @@ def _make_safetensors(rng: Random, folder: Path) -> tuple[Path, bool]:
         about["dtype"] = rng.choice(("F128", "", 7, None, "I8", "BOOL", "F64", "I16", "U16"))
     elif way == 7:
         text = rng.choice(
-            (b"", b"{", b"null", b"[]", b"{}", b"[" * 100_000, b'{"a":' * 100_000, b"\xff" * 50, b"\0" * 50)
+            (
+                b"",
+                b"{",
+                b"null",
+                b"[]",
+                b"{}",
+                b"[" * 100_000,
+                b'{"a":' * 100_000,
+                b"\xff" * 50,
+                b"\0" * 50,
+            )
         )
     elif way == 8:
         body = rng.choice((0, body - 1, body + 1, body // 2, body + 1000))
@@ -884,26 +1054,40 @@ def _read_weights(path: Path, good: bool | None) -> str:
         state = read_weights(path)
     except WeightsError as error:
         assert not good, str(error)
-        assert path.name in str(error) and len(str(error)) < 5000  # of memory that ran out, too, if it was never used
+        assert (
+            path.name in str(error) and len(str(error)) < 5000
+        )  # of memory that ran out, too, if it was never used
         return "refused"
     finally:
         assert not (path.parent / "ran").exists(), "the file's code ran"
     assert good is not False, "it was read"
-    assert all(tuple(state[name].shape) == shape for name, shape in shapes().items() if not name.startswith("fc."))
+    assert all(
+        tuple(state[name].shape) == shape
+        for name, shape in shapes().items()
+        if not name.startswith("fc.")
+    )
     assert all(torch.isfinite(tensor.float()).all() for tensor in state.values())
     return "whole"
 
 
 KINDS = {
     "tables": Kind("styles.csv with faults, the right answer known", try_table, 7000, 300),
-    "damaged-tables": Kind("styles.csv, bits flipped, cut, spliced, UTF-16", try_damaged_table, 3000, 300),
+    "damaged-tables": Kind(
+        "styles.csv, bits flipped, cut, spliced, UTF-16", try_damaged_table, 3000, 300
+    ),
     "photos": Kind("strange photos, their colour known", try_strange_photo, 2400, 200),
     "damaged-photos": Kind("photos, bits flipped, cut, spliced", try_damaged_photo, 7400, 1200),
     "bombs": Kind("photos of too many pixels or too much work", try_bomb, 200, 1200),
     "entries": Kind("links, pipes, folders, giants among the photos", try_entries, 500, 800),
     "zips": Kind("zips that climb, link, lie, unpack to gigabytes", try_zip, 2000, 800),
     "damaged-zips": Kind("zips, bits flipped, cut, spliced", try_damaged_zip, 2000, 800),
-    "weights": Kind("weights that run code, lie, don't fit, aren't numbers, are damaged", try_weights, 1000, 1000, 6),
+    "weights": Kind(
+        "weights that run code, lie, don't fit, aren't numbers, are damaged",
+        try_weights,
+        1000,
+        1000,
+        6,
+    ),
 }
 
 
@@ -912,7 +1096,9 @@ KINDS = {
 
 @dataclass
 class Report:
-    """What came of a kind: how many ended how, the failures in words, the longest in seconds and the peak in bytes."""
+    """What came of a kind: how many ended how, the failures in words, the longest in seconds and
+    the peak in bytes.
+    """
 
     outcomes: Counter = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
@@ -921,7 +1107,9 @@ class Report:
 
 
 def work(kind: str, seed: int, first: int, last: int) -> None:
-    """Try the cases from ``first`` to before ``last`` in this process, and print a line of JSON about each."""
+    """Try the cases from ``first`` to before ``last`` in this process, and print a line of JSON
+    about each.
+    """
     answers, sys.stdout = sys.stdout, io.StringIO()
     warnings.simplefilter("ignore")
     if "weights" in kind:
@@ -930,7 +1118,10 @@ def work(kind: str, seed: int, first: int, last: int) -> None:
         fashion_tl.network.model.torch.set_num_threads(1)
     about = KINDS[kind]
     size = memory("VmSize") + about.space * about.megabytes * 2**20
-    for prepare in (strange_photos, *((bombs,) if kind == "bombs" else (packed_bombs,) if "zips" in kind else ())):
+    for prepare in (
+        strange_photos,
+        *((bombs,) if kind == "bombs" else (packed_bombs,) if "zips" in kind else ()),
+    ):
         prepare()  # making them may take more than trying them
     baseline = memory("VmRSS")
     resource.setrlimit(resource.RLIMIT_AS, (size, size))
@@ -961,36 +1152,66 @@ def memory(name: str) -> int:
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
-def run(kind: str, seed: int, first: int, count: int, script: str = __file__) -> Report:
-    """Have workers try so many cases; one that dies has failed in its case, and the next takes up after it."""
+def run(kind: str, seed: int, first: int, count: int, program: Sequence[str] = PROGRAM) -> Report:
+    """Have workers try so many cases; one that dies has failed in its case, and the next takes up
+    after it.
+    """
     report, number, last = Report(), first, first + count
     while number < last and report.outcomes["failure"] < 20:
-        command = [sys.executable, script, "--kind", kind, "--seed", str(seed), "--work", str(number), str(last)]
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        command = [
+            sys.executable,
+            *program,
+            "--kind",
+            kind,
+            "--seed",
+            str(seed),
+            "--work",
+            str(number),
+            str(last),
+        ]
+        environment = os.environ | {
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        }
         with tempfile.TemporaryFile("w+") as errors:
-            worker = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment)
+            worker = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment
+            )
             for line in worker.stdout:
                 case = json.loads(line)
                 report.outcomes[case["outcome"]] += 1
-                report.longest, report.peak = max(report.longest, case["seconds"]), max(report.peak, case["peak"])
+                report.longest, report.peak = (
+                    max(report.longest, case["seconds"]),
+                    max(report.peak, case["peak"]),
+                )
                 number = case["number"] + 1
                 if case["failure"]:
                     report.failures.append(f"{kind} {case['number']}: {case['failure']}")
             if worker.wait():  # the case it was at has ended it
                 errors.seek(0)
-                how = "took too long" if worker.returncode == -signal.SIGALRM else f"died ({worker.returncode})"
-                report.failures.append(f"{kind} {number}: the process {how}. {errors.read()[-500:]}")
+                how = (
+                    "took too long"
+                    if worker.returncode == -signal.SIGALRM
+                    else f"died ({worker.returncode})"
+                )
+                report.failures.append(
+                    f"{kind} {number}: the process {how}. {errors.read()[-500:]}"
+                )
                 report.outcomes["failure"] += 1
                 number += 1
     return report
 
 
-def run_all(kinds: Sequence[str], counts: Callable[[str], int], seed: int, first: int, jobs: int) -> dict[str, Report]:
+def run_all(
+    kinds: Sequence[str], counts: Callable[[str], int], seed: int, first: int, jobs: int
+) -> dict[str, Report]:
     """All kinds side by side, the long ones in as many parts as there are jobs."""
     parts = []
     for kind in kinds:
         step = max(400, -(-counts(kind) // jobs))
-        parts += [(kind, first + at, min(step, counts(kind) - at)) for at in range(0, counts(kind), step)]
+        parts += [
+            (kind, first + at, min(step, counts(kind) - at)) for at in range(0, counts(kind), step)
+        ]
     reports = {kind: Report() for kind in kinds}
     with ThreadPoolExecutor(jobs) as pool:
         futures = [pool.submit(run, kind, seed, at, count) for kind, at, count in parts]
@@ -1002,7 +1223,16 @@ def run_all(kinds: Sequence[str], counts: Callable[[str], int], seed: int, first
     return reports
 
 
-HEAD = ("input", "how many", "read whole", "read in part", "refused", "failures", "longest", "peak memory")
+HEAD = (
+    "input",
+    "how many",
+    "read whole",
+    "read in part",
+    "refused",
+    "failures",
+    "longest",
+    "peak memory",
+)
 
 
 def rows(reports: dict[str, Report]) -> list[tuple]:
@@ -1020,9 +1250,13 @@ def rows(reports: dict[str, Report]) -> list[tuple]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kind", choices=KINDS, action="append", help="these alone; the table is printed, not kept")
+    parser.add_argument(
+        "--kind", choices=KINDS, action="append", help="these alone; the table is printed, not kept"
+    )
     parser.add_argument("--count", type=int, help="cases of each kind (default: 25,500 in all)")
-    parser.add_argument("--from", type=int, default=0, dest="first", help="number of the first case")
+    parser.add_argument(
+        "--from", type=int, default=0, dest="first", help="number of the first case"
+    )
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--jobs", type=int, default=processors())
     parser.add_argument("--work", type=int, nargs=2, help=argparse.SUPPRESS)
@@ -1032,15 +1266,15 @@ def main() -> int:
         return 0
     start = time.perf_counter()
     kinds = args.kind or list(KINDS)
-    reports = run_all(kinds, lambda kind: args.count or KINDS[kind].count, args.seed, args.first, args.jobs)
+    reports = run_all(
+        kinds, lambda kind: args.count or KINDS[kind].count, args.seed, args.first, args.jobs
+    )
     for line in (HEAD, *rows(reports)):
         print(" | ".join(map(str, line)))
     failures = [failure for report in reports.values() for failure in report.failures]
     print(*failures, sep="\n")
     print(f"{len(failures)} failures; seed {args.seed}; {time.perf_counter() - start:.0f} s")
     if not (args.kind or args.count or args.first):
-        from reliability import write_table
-
         write_table("fuzz", HEAD, rows(reports))
     return bool(failures)
 

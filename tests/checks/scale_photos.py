@@ -1,8 +1,9 @@
-"""Photos of full size (1440×1080, height×width): how quickly and in what memory they are decoded, and how well.
+"""Photos of full size (1440×1080, height×width): how quickly and in what memory they are decoded,
+and how well.
 
-``photo_rows`` measures it for `make scale`. Run as a script, this file is the worker that is measured:
+``photo_rows`` measures it for `make scale`. Run as a program, it is the worker that is measured:
 
-    python tests/scale_photos.py ROOT CACHE HEIGHT WIDTH {reduced,whole}
+    python -m tests.checks.scale_photos ROOT CACHE HEIGHT WIDTH {reduced,whole}
 """
 
 import io
@@ -20,22 +21,37 @@ from PIL.JpegImagePlugin import JpegImageFile
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.data.photos import decode, decode_photos
 from fashion_tl.data.sample import draw_sample
+from tests import REPOSITORY
 
-FULL, STORED = (1440, 1080), (224, 168)  # of Kaggle's photos, and what README.md advises to store of them
-FASTER, PEAK, MEAN, MOST = 1.5, 100, 1.0, 6  # bounds: times; MB; levels of 255, on average and of 99.9 % of the values
+WORKER = (sys.executable, "-m", "tests.checks.scale_photos")
+FULL = (1440, 1080)  # of Kaggle's photos
+STORED = (224, 168)  # what the documents advise to store of them
+# The bounds.
+FASTER = 1.5  # times
+PEAK = 100  # MB
+MEAN, MOST = 1.0, 6  # levels of 255: on average, and of 99.9 % of the values
 
 
 def enlarge(photo: Path, grain: np.ndarray) -> bytes:
-    """A drawing as a photo of full size: with ``grain``, float32 [height, width], as a JPEG of 0.3 to 0.5 MB."""
-    pixels = np.asarray(Image.open(photo).convert("RGB").resize(FULL[::-1], Image.Resampling.LANCZOS), np.float32)
+    """A drawing as a photo of full size: with ``grain``, float32 [height, width], as a JPEG of 0.3
+    to 0.5 MB.
+    """
+    pixels = np.asarray(
+        Image.open(photo).convert("RGB").resize(FULL[::-1], Image.Resampling.LANCZOS), np.float32
+    )
     buffer = io.BytesIO()
-    Image.fromarray((pixels + grain[..., None]).clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=90)
+    Image.fromarray((pixels + grain[..., None]).clip(0, 255).astype(np.uint8)).save(
+        buffer, "JPEG", quality=90
+    )
     return buffer.getvalue()
 
 
 def full_size_root(folder: Path, photos: int = 240) -> Path:
     """A data root of so many enlarged drawings."""
-    small, home = draw_sample(folder / "small", photos=photos, types=min(30, photos // 8)), folder / "full"
+    small, home = (
+        draw_sample(folder / "small", photos=photos, types=min(30, photos // 8)),
+        folder / "full",
+    )
     (home / "images").mkdir(parents=True)
     (home / "styles.csv").write_bytes((small / "styles.csv").read_bytes())
     grain = np.random.default_rng(0).normal(0, 6, FULL).astype(np.float32)
@@ -65,18 +81,26 @@ def peak_memory() -> float:
 
 
 def measure(root: Path, way: str) -> dict[str, float]:
-    """``rate``, photos per second, and ``before`` and ``peak``, MB, of a fresh process that decodes them all."""
+    """``rate``, photos per second, and ``before`` and ``peak``, MB, of a fresh process that decodes
+    them all.
+    """
     with tempfile.TemporaryDirectory() as cache:
-        words = [sys.executable, __file__, str(root), cache, *map(str, STORED), way]
-        return json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+        words = [*WORKER, str(root), cache, *map(str, STORED), way]
+        done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+        return json.loads(done.stdout)
 
 
 def photo_rows(folder: Path, photos: int = 240, rounds: int = 3) -> list[tuple[str, str, str, str]]:
-    """Rows (what, how, result, bound) of the table. ``folder`` gets 0.4 MB per photo; the ways take turns."""
+    """Rows (what, how, result, bound) of the table. ``folder`` gets 0.4 MB per photo; the ways take
+    turns.
+    """
     root = full_size_root(folder, photos)
     files = sorted((root / "images").iterdir())
     runs = [{way: measure(root, way) for way in ("reduced", "whole")} for _ in range(rounds)]
-    reduced, whole = ({key: [run[way][key] for run in runs] for key in runs[0][way]} for way in ("reduced", "whole"))
+    reduced, whole = (
+        {key: [run[way][key] for run in runs] for key in runs[0][way]}
+        for way in ("reduced", "whole")
+    )
     times = float(np.median([a / b for a, b in zip(reduced["rate"], whole["rate"], strict=True)]))
     peaks, before = (max(reduced["peak"]), max(whole["peak"])), max(reduced["before"])
     apart = differences([file.read_bytes() for file in files[:32]], STORED)

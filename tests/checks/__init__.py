@@ -1,0 +1,1 @@
+"""The long checks, each a program: `make faults`, `fuzz`, `scale`, `browser` and `package`."""
