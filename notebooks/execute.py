@@ -1,10 +1,11 @@
-"""Execute the notebooks of the approaches from the top, on the sample or on other data, and print what they reached.
+"""Execute the approaches' notebooks, on the sample or on other data, and print what they reached.
 
     python notebooks/execute.py --out runs/demo
     python notebooks/execute.py --out runs/mine --data ROOT --weights WEIGHTS --epochs 20
 
-Executed copies, run folders and figures lie under --out. Only --refresh (``make demo``) touches the committed
-notebooks and ``images/``, and only with the built-in sample in them: photos of a real run stay out of git.
+Executed copies, run folders and figures lie under --out. Only --refresh (``make demo``) touches the
+committed notebooks and ``images/``, and only with the built-in sample in them: photos of a real run
+stay out of git.
 """
 
 import argparse
@@ -36,7 +37,9 @@ HERE = Path(__file__).resolve().parent
 
 
 class Terminal:
-    """A stream on which a line that begins with NOTE appears once, though each notebook says it; for any letter."""
+    """A stream for any letter, on which a line that begins with NOTE appears once, though each
+    notebook says it.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         if isinstance(stream, io.TextIOWrapper):
@@ -62,12 +65,12 @@ class Terminal:
 
 
 def execute(approach: str, out: Path, parameters: dict) -> Path:
-    """Run one notebook in a fresh kernel; its output is shown as it comes. Returns the executed copy."""
+    """Run one notebook in a fresh kernel, show its output as it comes, return the executed copy."""
     target = out / f"{APPROACHES[approach].notebook}.ipynb"
     notebook = nbformat.read(HERE / target.name, 4)
-    notebook.cells = [
+    notebook.cells = [  # without what an earlier execution said of its weights
         cell for cell in notebook.cells if cell.metadata.get("tags") != ["executed-from"]
-    ]  # an earlier one
+    ]
     papermill.execute_notebook(
         notebook,
         target,
@@ -87,7 +90,9 @@ def execute(approach: str, out: Path, parameters: dict) -> Path:
 
 
 def tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """One output per stream, as a terminal would show it in the end: a progress bar draws itself over and over."""
+    """One output per stream, as a terminal shows it in the end: progress bars draw themselves over
+    and over.
+    """
     kept, streams = [], {}
     for output in outputs:
         if output.output_type != "stream":
@@ -104,7 +109,7 @@ def tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def relative(path: Path) -> str:
-    """A path as the notebooks see it, without the machine's folders where it lies in this repository."""
+    """A path as the notebooks see it; one in this repository without the machine's folders."""
     path = path.resolve()
     inside = path.is_relative_to(HERE.parent)
     return f"../{path.relative_to(HERE.parent).as_posix()}" if inside else str(path)
@@ -121,7 +126,8 @@ def refresh(executed: Path, runs: list[Run]) -> None:
 
 
 def committed_form(notebook: NotebookNode, weights: str) -> NotebookNode:
-    """Without this machine's folders, the parameters of this execution and papermill's notes; counted from 1.
+    """Without this machine's folders, this execution's parameters and papermill's notes; its cells
+    are counted from 1.
 
     A line in the place of those parameters says which weights it was executed from.
     """
@@ -185,7 +191,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", default=SAMPLE, help="default: the built-in sample")
     parser.add_argument(
         "--weights",
-        help=f"default: {DEFAULT_WEIGHTS}, downloaded once; on the sample, random ones where that fails",
+        help=f"default: {DEFAULT_WEIGHTS}, downloaded once; if that fails on the sample, random ones",
     )
     parser.add_argument("--recipe", default="tuned")
     parser.add_argument(
@@ -247,8 +253,8 @@ def run_folders(approach: str, out: Path) -> list[Path]:
 def checked(args: argparse.Namespace) -> tuple[dict, DataRoot, str]:
     """The settings given, the data root and the backbone, checked as each notebook checks them.
 
-    So a mistake ends the whole program before one notebook starts. ``epochs`` is a parameter of its own in the
-    notebooks: it becomes ``args.epochs``.
+    So a mistake ends the whole program before one notebook starts. ``epochs`` is a parameter of its
+    own in the notebooks: it becomes ``args.epochs``.
     """
     settings = dict(map(parse_setting, args.set))
     args.epochs = settings.pop("epochs", args.epochs)
@@ -281,12 +287,13 @@ def summary(runs: list[Run], args: argparse.Namespace, gentler: bool) -> None:
     if any(run.is_random for run in runs):
         own = ", with gentler settings than the recipe's" if gentler else ""
         print(
-            f"NOTE: these runs started from RANDOM weights{own}: nothing was transferred. {DEFAULT_WEIGHTS} is "
-            "downloaded where there is a network; WEIGHTS=FILE takes a file."
+            f"NOTE: these runs started from RANDOM weights{own}: nothing was transferred. "
+            f"{DEFAULT_WEIGHTS} is downloaded where there is a network; WEIGHTS=FILE takes a file."
         )
     if args.refresh:
         print(
-            "images/ and notebooks/ now hold these; `git restore images notebooks` brings the committed ones back"
+            "images/ and notebooks/ now hold these; "
+            "`git restore images notebooks` brings the committed ones back"
         )
 
 

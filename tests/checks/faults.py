@@ -680,7 +680,7 @@ def interrupted_notebook(root: Path, home: Path, ref: Reference, name: str) -> l
 
     try:
         for source in sources:
-            if "unless_interrupted(" in source and "import" not in source:
+            if re.search(r"^unless_interrupted\(", source, re.MULTILINE):
                 if (ended := execute(source)) != "KeyboardInterrupt":
                     lost.append(f"the second training ended with {ended!r}")
                 break
