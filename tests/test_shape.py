@@ -47,8 +47,14 @@ ORDER = (
         "data/photos",
     ),
     *("data/batches", "data/dataset"),
-    *("network/checkpoints", "network/weights", "network/model", "network/inference"),
-    *("network/features", "network/optimizer", "network/training"),
+    *(
+        "network/checkpoints",
+        "network/weights",
+        "network/layers",
+        "network/model",
+        "network/inference",
+    ),
+    *("network/features", "network/optimizer", "network/loss", "network/training"),
     *(
         "reporting/evaluation",
         "reporting/card",
