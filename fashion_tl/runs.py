@@ -68,9 +68,7 @@ class Run:
         """
         data = self.about["data"]
         config = self.config
-        recipe = make_config(
-            config.training, config.recipe, seed=config.seed, epochs=config.epochs
-        )
+        recipe = make_config(config.training, config.recipe, seed=config.seed, epochs=config.epochs)
         changed = "" if config == recipe else ", changed"
         network = find_backbone(config.backbone).title
         return (
@@ -242,8 +240,7 @@ def _hold(folder: Path) -> None:
 
 
 def refuse_own_file(path: Path) -> None:
-    """RunError if a run itself keeps this file: writing answers or a page there would destroy it.
-    """
+    """RunError if a run itself keeps this file: writing answers or a page there would destroy it."""
     if path.name in OWN_FILES and (path.parent / "run.json").exists():
         raise RunError(f"{path} is a file of the run itself; name another file")
 

@@ -5,7 +5,6 @@ import json
 import pandas as pd
 import pytest
 import torch
-from conftest import jpeg
 
 from fashion_tl import approaches
 from fashion_tl.__main__ import main
@@ -17,7 +16,8 @@ from fashion_tl.data.catalogue import read_catalogue
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.data.dataset import load_data
 from fashion_tl.errors import ConfigError, DataError
-from fashion_tl.network.model import Conv, build_network, load_model, save_model
+from fashion_tl.network.layers import Conv
+from fashion_tl.network.model import build_network, load_model, save_model
 from fashion_tl.recipes import APPROACHES, TRAININGS, Approach, Training, make_config
 from fashion_tl.reporting.gallery import draw_all
 from fashion_tl.reporting.report import write_report
@@ -25,6 +25,7 @@ from fashion_tl.runs import open_run
 from fashion_tl.split import parse_split
 from study.record import record
 from study.records import read_records
+from tests.conftest import jpeg
 
 QUICK = {"epochs": 1, "image_size": (32, 32), "batch_size": 32, "precision": "fp32", "lr": 1e-3}
 HEADER = "id,year,articleType,baseColour,part"
