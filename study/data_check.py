@@ -43,7 +43,8 @@ def near_pairs(
     for start in range(0, len(first), CHUNK):
         part = first[start : start + CHUNK]
         squares = (part**2).sum(1, keepdim=True) + norms - 2 * part @ second.T
-        # Generously: the difference of large squares is not exact, and rounds otherwise on another processor.
+        # Generously: the difference of large squares is not exact, and another processor rounds it
+        # another way.
         i, j = torch.nonzero(squares < (2 * limit) ** 2 * first.shape[1], as_tuple=True)
         exact = ((part[i] - second[j]) ** 2).mean(1).sqrt()
         found.append(

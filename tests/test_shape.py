@@ -65,6 +65,7 @@ STUDY_ORDER = (
         "bench/peers",
         "bench/fastai_peer",
         "bench/measures",
+        "bench/fc_only",
         "bench/files",
         "bench/memory",
     ),

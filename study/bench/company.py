@@ -133,7 +133,10 @@ def in_company() -> list[dict]:
                     rates.setdefault(f"{name} busy", []).append(beside_a_busy_loop(pair[0]))
                     rates.setdefault(f"{name} two", []).append(together(*pair))
         alone = rates["ours alone"]
-        note = f"batches of {BATCH}; other: the same without what the package does about it; bare: ours alone"
+        note = (
+            f"batches of {BATCH}; other: the same without what the package does about it; "
+            "bare: ours alone"
+        )
         for name, what, limit, goal in (
             ("alone", f"{words}, alone", None, "≥ 0.98×"),
             ("busy", f"{words}, beside a busy program", alone, "≥ 0.40"),

@@ -124,9 +124,7 @@ def show(rows: list[dict]) -> str:
     for each in rows:
         values = [number(each[key], each["unit"]) for key in ("ours", "peer", "limit")]
         shares = [ratio(each, "peer", "×"), ratio(each, "limit", "")]
-        lines.append(
-            f"| {each['name']} | {' | '.join(values)} | {' | '.join(shares)} | {each['goal'] or '–'} |"
-        )
+        lines.append(f"| {' | '.join([each['name'], *values, *shares, each['goal'] or '–'])} |")
     return "\n".join(lines)
 
 
@@ -136,9 +134,9 @@ def notes(rows: list[dict]) -> str:
 
 
 def number(value: float | None, unit: str) -> str:
-    return (
-        "–" if value is None else f"{value:,.4g} {unit}" if value < 1000 else f"{value:,.0f} {unit}"
-    )
+    if value is None:
+        return "–"
+    return f"{value:,.4g} {unit}" if value < 1000 else f"{value:,.0f} {unit}"
 
 
 def ratio(each: dict, key: str, sign: str) -> str:
