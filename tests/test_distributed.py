@@ -73,7 +73,9 @@ def say(*words):  # past what silences all but rank 0
     os.write(1, (" ".join(["SAID", rank, *map(str, words)]) + "\\n").encode())
 
 def audit(event, args):
-    written = event in ("os.rename", "os.mkdir", "os.remove") or event == "open" and set(str(args[1])) & set("wax+")
+    written = event in ("os.rename", "os.mkdir", "os.remove")
+    if event == "open":
+        written = bool(set(str(args[1])) & set("wax+"))
     if written and str(args[0]).startswith(place):
         say("wrote", args[0])
 
@@ -91,9 +93,10 @@ TOGETHER = """
 def several(name, data, weights, folder, recipe, cache, **settings):
     run_approach("two_step", data, weights, place + "/two_step", recipe, cache, **settings)
     run_approach("fc_only", data, weights, place + "/fc_only", recipe, cache, **settings)
-    run_approach("direct", data, "none", place + "/random", recipe, cache, **settings | {"epochs": 1})
+    random = ("direct", data, "none", place + "/random", recipe, cache)
+    run_approach(*random, **settings | {"epochs": 1})
     say("trained")
-    run_approach("direct", data, "none", place + "/random", recipe, cache, **settings | {"epochs": 3})
+    run_approach(*random, **settings | {"epochs": 3})
 
 approaches.run_approach = several
 """
@@ -347,7 +350,7 @@ def test_the_mean_of_the_processes_losses_is_the_loss_of_the_whole_batch(become,
 
 @pytest.mark.parametrize("mixup", [0.0, 0.4])
 @pytest.mark.parametrize("size", [2, 5])
-def test_the_mean_of_the_processes_gradients_is_that_of_one_also_where_some_have_no_sample_of_their_own(
+def test_the_mean_of_the_processes_gradients_is_that_of_one_even_if_some_have_no_sample(
     become, monkeypatch, size, mixup
 ):
     """One step of plain SGD on a batch of three, flips and all: five processes can't have a sample

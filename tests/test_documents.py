@@ -46,24 +46,39 @@ RUN_HERE = (
 COVERED = {
     "python -m fashion_tl download": "test_download.py::test_good_download_is_a_data_root_as_it_is",
     "python -m fashion_tl export": "test_export.py::test_it_goes_where_it_is_told_to_go",
-    "python -m pip wheel": "test_package.py::test_the_wheel_holds_every_file_of_the_package_and_nothing_else",
-    "docs/onnx.md, Python block 1": "test_export.py::test_the_lines_of_the_document_give_the_answers_of_predict_for_"
-    "photos_as_people_have_them",
-    "docs/onnx.md, Python block 2": "test_export.py::test_the_document_and_the_file_hold_the_same_lines",
+    "python -m pip wheel": (
+        "test_package.py::test_the_wheel_holds_every_file_of_the_package_and_nothing_else"
+    ),
+    "docs/onnx.md, Python block 1": (
+        "test_export.py::"
+        "test_the_lines_of_the_document_give_the_answers_of_predict_for_photos_as_people_have_them"
+    ),
+    "docs/onnx.md, Python block 2": (
+        "test_export.py::test_the_document_and_the_file_hold_the_same_lines"
+    ),
     "docs/kaggle-and-colab.md, Python block 1": "test_package.py::on_kaggle",
     "docs/kaggle-and-colab.md, Python block 2": "test_package.py::on_kaggle",
-    "docs/kaggle-and-colab.md, Python block 3": "test_package.py::test_the_guides_cell_for_the_report_finds_the_"
-    "installed_templates",
-    "docs/kaggle-and-colab.md, Python block 4": "test_package.py::test_the_guides_parameters_for_kaggle_are_those_of_"
-    "the_notebooks",
-    "docs/kaggle-and-colab.md, Python block 5": "test_package.py::test_the_guides_cells_for_colab_take_the_zip_and_"
-    "write_to_drive",
-    "docs/kaggle-and-colab.md, Python block 6": "test_package.py::test_the_guides_cells_for_colab_take_the_zip_and_"
-    "write_to_drive",
-    "python -m study record": "test_results.py::test_every_record_is_one_of_the_looks_and_the_same_look_is_"
-    "counted_once",
-    "python -m study check": "test_results.py::test_every_metric_is_recomputed_from_predictions_and_styles_csv_alone",
-    "python -m study tune": "test_tuning.py::test_a_trial_trains_and_validates_but_tests_nothing_and_is_not_made_twice",
+    "docs/kaggle-and-colab.md, Python block 3": (
+        "test_package.py::test_the_guides_cell_for_the_report_finds_the_installed_templates"
+    ),
+    "docs/kaggle-and-colab.md, Python block 4": (
+        "test_package.py::test_the_guides_parameters_for_kaggle_are_those_of_the_notebooks"
+    ),
+    "docs/kaggle-and-colab.md, Python block 5": (
+        "test_package.py::test_the_guides_cells_for_colab_take_the_zip_and_write_to_drive"
+    ),
+    "docs/kaggle-and-colab.md, Python block 6": (
+        "test_package.py::test_the_guides_cells_for_colab_take_the_zip_and_write_to_drive"
+    ),
+    "python -m study record": (
+        "test_results.py::test_every_record_is_one_of_the_looks_and_the_same_look_is_counted_once"
+    ),
+    "python -m study check": (
+        "test_results.py::test_every_metric_is_recomputed_from_predictions_and_styles_csv_alone"
+    ),
+    "python -m study tune": (
+        "test_tuning.py::test_a_trial_trains_and_validates_but_tests_nothing_and_is_not_made_twice"
+    ),
 }
 MINUTES, INSTALLS, HOURS = (
     "takes minutes",
@@ -74,7 +89,10 @@ NOT_HERE = {
     ". .venv/bin/activate": "changes the shell in which it is typed",
     "git restore": "changes the clone",
     "git diff": "only shows what changed in the clone",
-    "make demo": "takes minutes and changes the clone; test_notebooks.py executes the notebooks by the same script",
+    "make demo": (
+        "takes minutes and changes the clone; "
+        "test_notebooks.py executes the notebooks by the same script"
+    ),
     "make notebooks": "takes minutes; test_notebooks.py executes the notebooks by the same script",
     "PIP_EXTRA_INDEX_URL=": INSTALLS,
     "make install": INSTALLS,
@@ -90,7 +108,9 @@ NOT_HERE = {
     "make package": INSTALLS,
     "make results": "changes the clone; test_results.py checks that it would change nothing",
     "make bench": "needs the real data, and minutes",
-    "torchrun": "needs several GPUs or machines; test_distributed.py starts two processes on the CPU",
+    "torchrun": (
+        "needs several GPUs or machines; test_distributed.py starts two processes on the CPU"
+    ),
     "python -m study bench gpu": "needs a GPU",
     "python -m study train": HOURS,
     "python -m study heads": "needs the real data",
@@ -213,7 +233,10 @@ def here(example, tmp_path, monkeypatch):
     return tmp_path
 
 
-QUICK = "--weights none --epochs 1 --set image_size=32x32 --set stored_size=40x30 --set precision=fp32 --set lr=0.0001"
+QUICK = (
+    "--weights none --epochs 1 --set image_size=32x32 --set stored_size=40x30 "
+    "--set precision=fp32 --set lr=0.0001"
+)
 RUN_LINES = sorted(
     {line for page in DOCUMENTS for line in typed(page) if line.startswith(RUN_HERE)}
 )

@@ -137,7 +137,7 @@ def test_photos_are_resized_as_in_training_which_an_export_leaves_as_it_was(
         photos_of(stored_size),
     )
     expected = of_pytorch(saved, photos)
-    batches._constant.cache_clear()  # as in a fresh process, where an export may be what comes first
+    batches._constant.cache_clear()  # as in a fresh process, where an export may come first
     session = onnxruntime.InferenceSession(export_onnx(saved, tmp_path / "model.onnx"))
     (shares,) = session.run(None, {"photos": photos})
     assert np.abs(shares - expected).max() < 1e-5
@@ -275,8 +275,12 @@ RUN_THE_LINES = """
 import json, runpy, sys
 names = runpy.run_path("lines.py")
 from pathlib import Path
-run = lambda path: names["session"].run(None, {"photos": names["read_photo"](path)[None]})[0][0].tolist()
-Path("probabilities.json").write_text(json.dumps({path.name: run(path) for path in Path("photos").iterdir()}))
+
+def run(path):
+    return names["session"].run(None, {"photos": names["read_photo"](path)[None]})[0][0].tolist()
+
+answers = {path.name: run(path) for path in Path("photos").iterdir()}
+Path("probabilities.json").write_text(json.dumps(answers))
 assert not any(name.startswith(("fashion_tl", "torch")) for name in sys.modules)
 """
 

@@ -345,8 +345,10 @@ def test_loss_curves_mark_the_epoch_whose_weights_were_kept():
     assert points(figure, "*") == [(3, pytest.approx(2.5 / 3)), (3, pytest.approx(80))]
     assert "Kept: epoch 3 of 4" in words(figure)
     assert [line.get_label() for line in loss.lines if not line.get_label().startswith("_")] == [
-        "training", "validation", "validation, unweighted",
-    ]  # fmt: skip
+        "training",
+        "validation",
+        "validation, unweighted",
+    ]
 
 
 def test_loss_curves_draw_the_unweighted_loss_only_where_it_is_another():
@@ -475,7 +477,8 @@ def test_user_settings_neither_change_a_figure_nor_are_changed(tmp_path):
 
 
 def test_import_needs_no_pyplot_and_no_torch():
-    code = "import sys, fashion_tl.reporting.figures; print({'matplotlib.pyplot', 'torch'} & set(sys.modules))"
+    code = "import sys, fashion_tl.reporting.figures; "
+    code += "print({'matplotlib.pyplot', 'torch'} & set(sys.modules))"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
         == "set()\n"

@@ -309,7 +309,8 @@ def test_a_copy_at_the_top_of_somebodys_repository_has_a_commit_only_if_it_is_tr
 IMPORT_ALL = """
 import importlib, sys, warnings
 warnings.simplefilter("error")
-warnings.filterwarnings("ignore", category=DeprecationWarning, module="matplotlib")  # 3.10 uses old names of pyparsing
+# matplotlib 3.10 uses old names of pyparsing.
+warnings.filterwarnings("ignore", category=DeprecationWarning, module="matplotlib")
 for name in sys.argv[1:]:
     importlib.import_module(f"fashion_tl.{name}")
 """

@@ -125,8 +125,9 @@ def test_headline_and_ceiling_are_said_from_the_runs_own_numbers(large):
     assert f"{run.metrics['correct']:,} of 20,634 test photos right" in words
     assert f"{100 * run.metrics['top1']:.1f} % top-1" in words
     assert f"Ceiling {100 * run.metrics['ceiling']:.2f} %." in words and "88.17 %" in words
-    said = f"{len(unseen)} classes with {unseen['test'].sum():,} test photos exist only in odd years, so no classifier"
-    assert said in words and said.startswith("35 classes with 2,442")
+    said = f"{len(unseen)} classes with {unseen['test'].sum():,} test photos"
+    assert said == "35 classes with 2,442 test photos"
+    assert f"{said} exist only in odd years, so no classifier" in words
     for name in ("top1_learnable", "top5", "macro", "few_shot"):
         assert f"{100 * run.metrics[name]:.1f} %" in " ".join(page.texts("dd"))
 
@@ -134,9 +135,14 @@ def test_headline_and_ceiling_are_said_from_the_runs_own_numbers(large):
 def test_it_has_every_part_and_says_what_it_was_made_from(large):
     run, page = large
     assert page.texts("h3") == [
-        "Loss and accuracy", "Most confused pairs", "Largest losses", "Sample predictions", "Every class", "Made from",
+        "Loss and accuracy",
+        "Most confused pairs",
+        "Largest losses",
+        "Sample predictions",
+        "Every class",
+        "Made from",
         "Settings",
-    ]  # fmt: skip
+    ]
     assert run.source in page.texts("p")
     assert {"resnet50.safetensors", run.about["data"]["fingerprint"], run.about["machine"]} <= set(
         page.texts("dd")

@@ -10,7 +10,12 @@ from study import render
 from study.__main__ import main
 from tests.test_shape import STUDY_ORDER
 
-HELP = "import sys; from study.__main__ import parser; parser().format_help(); print('torch' in sys.modules)"
+HELP = """
+import sys
+from study.__main__ import parser
+parser().format_help()
+print('torch' in sys.modules)
+"""
 
 
 def test_its_help_waits_for_no_torch():

@@ -58,8 +58,14 @@ def batches(config, n=50, seed=0):
 
 def small_network(seed=0):
     torch.manual_seed(seed)
-    return nn.Sequential(nn.Conv2d(3, 8, 3, stride=4), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1),
-                         nn.Flatten(), nn.Linear(8, CLASSES))  # fmt: skip
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, stride=4),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, CLASSES),
+    )
 
 
 def run(config, folder=None, model=None, val_size=20):
@@ -411,8 +417,10 @@ def test_photos_are_augmented_as_seed_and_epoch_decide_and_those_that_validate_n
 def test_the_logits_of_both_mirror_images_can_be_averaged():
     config, model = settings(flip_test=True), small_network().eval()
     photos, labels = colours(20)
-    plain, turned = (forward(model, photo_batches(p, np.arange(20), labels, config), "fp32")
-                     for p in (photos, np.ascontiguousarray(photos[:, :, ::-1])))  # fmt: skip
+    plain, turned = (
+        forward(model, photo_batches(p, np.arange(20), labels, config), "fp32")
+        for p in (photos, np.ascontiguousarray(photos[:, :, ::-1]))
+    )
     both = forward(model, photo_batches(photos, np.arange(20), labels, config), "fp32", flip=True)
     assert not torch.allclose(plain, turned)
     assert torch.allclose(both, (plain + turned) / 2, atol=1e-6)

@@ -160,7 +160,8 @@ WRAPPINGS = {
     "numbered.pt": (by_number(""), "names of nn.Sequential's children"),
     "feature extractor.ckpt": (
         {"state_dict": by_number("feature_extractor.") | {"classifier.weight": torch.ones(1)}},
-        "from `state_dict`, names without `feature_extractor.`, names of nn.Sequential's children; ignored: classifier",
+        "from `state_dict`, names without `feature_extractor.`, "
+        "names of nn.Sequential's children; ignored: classifier",
     ),
     "one network under two names.pt": (
         under("backbone.") | under("model.0."),

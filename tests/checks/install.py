@@ -1,7 +1,7 @@
 """Install the package into empty environments, as a user does, and try it there: `make package`.
 
-    python -m tests.checks.install         # both of these; half an hour, and several GB to download
-    python -m tests.checks.install newest  # the newest versions that the bounds in pyproject.toml let
+    python -m tests.checks.install         # both of these: half an hour, several GB to download
+    python -m tests.checks.install newest  # the newest versions within pyproject.toml's bounds
     python -m tests.checks.install lowest  # the lowest ones; and all tests with them
 
 The environments lie in runs/package, and are removed in the end.

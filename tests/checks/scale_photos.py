@@ -106,7 +106,8 @@ def photo_rows(folder: Path, photos: int = 240, rounds: int = 3) -> list[tuple[s
     apart = differences([file.read_bytes() for file in files[:32]], STORED)
     mean, most = float(apart.mean()), float(np.quantile(apart, 0.999))
     size = sum(file.stat().st_size for file in files) / len(files) / 1e6
-    how = f"{len(files)} JPEGs of {FULL[0]}×{FULL[1]}, {size:.2f} MB each, to {STORED[0]}×{STORED[1]}; one worker"
+    how = f"{len(files)} JPEGs of {FULL[0]}×{FULL[1]}, {size:.2f} MB each"
+    how += f", to {STORED[0]}×{STORED[1]}; one worker"
 
     def row(what: str, how: str, result: str, bound: str, holds: bool) -> tuple[str, str, str, str]:
         return what, how, result if holds else f"{result}: NOT MET", bound

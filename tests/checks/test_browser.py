@@ -27,8 +27,8 @@ pytestmark = pytest.mark.browser
 
 CHROMIUM = Path("/usr/bin/chromium")
 QUIET = (
-    "--no-sandbox --disable-gpu --disable-background-networking --no-first-run --disable-component-update "
-    "--disable-sync"
+    "--no-sandbox --disable-gpu --disable-background-networking --no-first-run "
+    "--disable-component-update --disable-sync"
 )
 SHOTS = REPOSITORY / "runs" / "browser"
 DESKTOP, PHONE = {"width": 1200, "height": 900}, {"width": 360, "height": 740}
@@ -242,8 +242,10 @@ def test_the_report_is_readable_on_a_phone_and_in_the_dark(opened, done):
 
 # Letters as large as they appear, with what the charts are shrunk by; and of each text's colour and
 # what is behind it.
-DRAWN_TEXT = """[...document.querySelectorAll("body *")].filter(
-  e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()) && e.getClientRects().length).map(e => {
+DRAWN_TEXT = """[...document.querySelectorAll("body *")]
+  .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
+  .filter(e => e.getClientRects().length)
+  .map(e => {
     const svg = e.closest("svg"), size = parseFloat(getComputedStyle(e).fontSize);
     return svg ? size * svg.getScreenCTM().a : size;
   })"""
@@ -254,9 +256,12 @@ CONTRASTS = """(() => {
     .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
   const behind = e => { while (e) { const c = parts(getComputedStyle(e).backgroundColor);
     if (c.length < 4 || c[3] > 0) return c; e = e.parentElement; } return [255, 255, 255]; };
-  return [...document.querySelectorAll("body *")].filter(
-    e => [...e.childNodes].some(n => n.nodeType === 3 && /\\w/.test(n.data)) && e.getClientRects().length).map(e => {
-      const s = getComputedStyle(e), [a, b] = [light(parts(e.closest("svg") ? s.fill : s.color)), light(behind(e))];
+  return [...document.querySelectorAll("body *")]
+    .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && /\\w/.test(n.data)))
+    .filter(e => e.getClientRects().length)
+    .map(e => {
+      const style = getComputedStyle(e), colour = e.closest("svg") ? style.fill : style.color;
+      const [a, b] = [light(parts(colour)), light(behind(e))];
       return (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
     });
 })()"""
