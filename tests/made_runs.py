@@ -13,6 +13,16 @@ from fashion_tl.runs import create_run, write_json, write_table
 from study.places import RESULTS
 from study.records import read_record
 
+# What lies in the folder of a finished run, its figures aside.
+FILES = {
+    "run.json",
+    "history.csv",
+    "model.safetensors",
+    "predictions.csv.gz",
+    "per_class.csv",
+    "metrics.json",
+}
+
 
 def predictions_on_record(name: str = "fc_only") -> tuple[pd.DataFrame, pd.DataFrame]:
     """As many right and wrong as a run on the real data had, class by class (142 classes, 20,634

@@ -130,16 +130,14 @@ def test_whatever_a_row_lacks_is_counted_and_named(make_root):
     assert catalogue.rows == len(catalogue.table) + len(catalogue.left_out)
 
 
+def years(make_root, *written):
+    """The catalogue of a table whose rows have these years."""
+    rows = [(number, year, "Socks") for number, year in enumerate(written, 1)]
+    return read_catalogue(open_root(make_root(rows)))
+
+
 def test_years_may_be_written_as_fractions_of_nothing(make_root):
-    rows = [
-        (1, "2012.0", "Shirts"),
-        (2, " 2013 ", "Heels"),
-        (3, "2012.5", "Heels"),
-        (4, "nan", "Heels"),
-    ]
-    catalogue = read_catalogue(
-        open_root(make_root([*rows, (5, "-2012", "Heels"), (6, "inf", "Heels")]))
-    )
+    catalogue = years(make_root, "2012.0", " 2013 ", "2012.5", "nan", "-2012", "inf")
     assert catalogue.table["year"].tolist() == [2012, 2013]
     assert reasons(catalogue) == {"bad year": 4}
 
@@ -202,13 +200,7 @@ def test_bytes_of_nothing_where_they_do_no_harm_do_none(make_root):
 
 
 def test_years_are_written_in_plain_digits(make_root):
-    rows = [
-        (1, "2_012", "Shirts"),
-        (2, "２０１２", "Heels"),
-        (3, "2e3", "Heels"),
-        (4, "2012.00", "Socks"),
-    ]
-    catalogue = read_catalogue(open_root(make_root(rows)))
+    catalogue = years(make_root, "2_012", "２０１２", "2e3", "2012.00")
     assert catalogue.table["year"].tolist() == [2012] and reasons(catalogue) == {"bad year": 3}
 
 

@@ -36,6 +36,7 @@ from fashion_tl.network.training import (
     train_epoch,
 )
 from fashion_tl.runs import open_run
+from tests.made_runs import FILES
 
 # With the same batches, two processes add up the same numbers in another order: that is all of the
 # difference. How far it grows is up to the training: in one that is wild, a change of 1e-7 in the
@@ -260,15 +261,7 @@ def test_only_rank_0_writes_and_prints(together):
     assert (
         together.stdout.count("NOTE: on CPUs, BatchNorm that learns") == 1
     )  # the refused run's too
-    files = {path.name for path in (together.place / "fc_only").iterdir()}
-    assert files == {
-        "run.json",
-        "history.csv",
-        "model.safetensors",
-        "predictions.csv.gz",
-        "per_class.csv",
-        "metrics.json",
-    }
+    assert {path.name for path in (together.place / "fc_only").iterdir()} == FILES
 
 
 def test_a_refused_run_ends_all_processes_with_one_message(together):
@@ -348,6 +341,13 @@ def test_the_mean_of_the_processes_losses_is_the_loss_of_the_whole_batch(become,
     assert torch.allclose(torch.stack(losses).mean(), whole)
 
 
+def first_epoch(model, data, config, class_weights):
+    """Train for an epoch; its sums."""
+    per_class = make_per_class(class_weights, data.labels, config, torch.device("cpu"))
+    optimizer = training.make_optimizer(model, config)
+    return train_epoch(model, data, optimizer, config, per_class, 0, tqdm(disable=True))
+
+
 @pytest.mark.parametrize("mixup", [0.0, 0.4])
 @pytest.mark.parametrize("size", [2, 5])
 def test_the_mean_of_the_processes_gradients_is_that_of_one_even_if_some_have_no_sample(
@@ -379,18 +379,7 @@ def test_the_mean_of_the_processes_gradients_is_that_of_one_even_if_some_have_no
             nn.Conv2d(3, 4, 3, 4), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(256, 3)
         )
         data = photo_batches(photos, np.arange(3), labels, config)
-        per_class = make_per_class(
-            np.array([0.5, 1.0, 3.0]), data.labels, config, torch.device("cpu")
-        )
-        sums = train_epoch(
-            model,
-            data,
-            training.make_optimizer(model, config),
-            config,
-            per_class,
-            0,
-            tqdm(disable=True),
-        )
+        sums = first_epoch(model, data, config, np.array([0.5, 1.0, 3.0]))
         return torch.nn.utils.parameters_to_vector(model.parameters()).detach(), torch.tensor(sums)
 
     whole = step(0, 1)
@@ -406,25 +395,14 @@ def test_a_process_prepares_only_its_share_of_a_batch_and_what_is_mixed_with_it(
     config = Config(
         "direct", batch_size=64, mixup=0.2, image_size=(32, 32), precision="fp32", optimizer="adamw"
     )
-    photos, labels = (
-        np.random.default_rng(0).integers(0, 256, (64, 8, 6, 3), dtype=np.uint8),
-        np.arange(64) % 3,
-    )
+    photos = np.random.default_rng(0).integers(0, 256, (64, 8, 6, 3), dtype=np.uint8)
+    labels = np.arange(64) % 3
     become(1, 8)
     data = photo_batches(photos, np.arange(64), labels, config)
     plain = data.prepare
     data = replace(data, prepare=lambda photos: prepared.append(len(photos)) or plain(photos))
     model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 3))
-    per_class = make_per_class(np.ones(3), data.labels, config, torch.device("cpu"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "everyone", lambda own: [own])
-        train_epoch(
-            model,
-            data,
-            training.make_optimizer(model, config),
-            config,
-            per_class,
-            0,
-            tqdm(disable=True),
-        )
+        first_epoch(model, data, config, np.ones(3))
     assert prepared and prepared[0] <= 16

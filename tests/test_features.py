@@ -26,6 +26,7 @@ from fashion_tl.network.model import (
     split_frozen,
 )
 from fashion_tl.network.training import fit
+from tests.conftest import tiny_config
 
 CLASSES = 3
 EVEN = np.ones(CLASSES)
@@ -33,15 +34,7 @@ COLUMNS = ["train_loss", "train_accuracy", "val_loss", "val_accuracy", "val_cros
 
 
 def settings(**changes):
-    defaults = {
-        "epochs": 3,
-        "batch_size": 8,
-        "lr": 0.001,
-        "image_size": (32, 32),
-        "precision": "fp32",
-        "flip": False,
-    }
-    return Config("fc_only", **(defaults | changes))
+    return tiny_config("fc_only", **{"epochs": 3, "batch_size": 8, "lr": 0.001} | changes)
 
 
 @pytest.fixture(scope="module")

@@ -139,6 +139,13 @@ LONG = {
 }
 
 
+def holds_all_its_words(figure):
+    """Whether no word of it reaches beyond its sides, and it is no larger than a screen."""
+    whole = figure.get_tightbbox()
+    inside = whole.x0 >= 0 and whole.x1 <= figure.get_figwidth()
+    return inside and max(figure.get_size_inches()) <= 15
+
+
 @pytest.mark.parametrize("names", LONG.values(), ids=LONG)
 def test_long_names_are_shortened_told_apart_and_leave_half_of_each_panel_to_the_marks(names):
     table = pd.DataFrame({"label": names, "train": 900, "test": 10})
@@ -151,12 +158,7 @@ def test_long_names_are_shortened_told_apart_and_leave_half_of_each_panel_to_the
     ]
     for figure, rows in zip(drawn, (len(names), min(12, len(names))), strict=True):
         assert len(set(row_names(figure))) == len(row_names(figure)) == rows
-        whole = figure.get_tightbbox()
-        assert (
-            whole.x0 >= 0
-            and whole.x1 <= figure.get_figwidth()
-            and max(figure.get_size_inches()) <= 15
-        )
+        assert holds_all_its_words(figure)
         for ax in figure.axes:
             labels = max(label.get_window_extent().width for label in ax.get_yticklabels())
             assert labels <= 0.45 * figure.bbox.width / len(figure.axes)
@@ -173,12 +175,7 @@ def test_long_names_under_photos_are_shortened_and_stay_under_their_own_photo(na
     for figure in (grid, figures.largest_losses(photos, table, "Worst", SOURCE)):
         words = [[text.get_window_extent() for text in ax.texts] for ax in figure.axes]
         assert not any(a.overlaps(b) for one, two in pairwise(words) for a in one for b in two)
-        whole = figure.get_tightbbox()
-        assert (
-            whole.x0 >= 0
-            and whole.x1 <= figure.get_figwidth()
-            and max(figure.get_size_inches()) <= 15
-        )
+        assert holds_all_its_words(figure)
 
 
 def test_a_shortened_name_keeps_its_beginning_and_what_tells_it_from_the_others():

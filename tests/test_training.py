@@ -11,7 +11,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fashion_tl.config import Config
 from fashion_tl.data.batches import (
     Batches,
     feature_batches,
@@ -24,6 +23,7 @@ from fashion_tl.errors import RunError, WriteError
 from fashion_tl.network import training
 from fashion_tl.network.inference import forward, resolve_precision
 from fashion_tl.network.training import classification_loss, fit, learning_rate
+from tests.conftest import tiny_config
 
 CLASSES = 3
 CHECKPOINT = "checkpoint.pt"
@@ -40,15 +40,7 @@ def colours(n=50, seed=0):
 
 
 def settings(**changes):
-    defaults = {
-        "epochs": 4,
-        "batch_size": 16,
-        "lr": 0.05,
-        "image_size": (32, 32),
-        "precision": "fp32",
-        "flip": False,
-    }
-    return Config("direct", **(defaults | changes))
+    return tiny_config("direct", **{"epochs": 4, "batch_size": 16, "lr": 0.05} | changes)
 
 
 def batches(config, n=50, seed=0):
@@ -204,15 +196,8 @@ def test_a_checkpoint_of_another_training_is_refused_by_name(tmp_path):
         run(settings(lr=0.01), tmp_path)
 
 
-def test_ctrl_c_keeps_the_best_so_far(monkeypatch):
-    train_epoch = training.train_epoch
-
-    def interrupted(model, train, optimizer, config, weights, epoch, bar, *more):
-        if epoch == 2:
-            raise KeyboardInterrupt
-        return train_epoch(model, train, optimizer, config, weights, epoch, bar)
-
-    monkeypatch.setattr(training, "train_epoch", interrupted)
+def test_ctrl_c_keeps_the_best_so_far(interrupt):
+    interrupt(2)
     config = settings()
     fitted = fit(small_network(), batches(config), batches(config, 20, 1), config, EVEN)
     assert fitted.history["epoch"].tolist() == [1, 2] and fitted.history["best"].sum() == 1
@@ -264,12 +249,14 @@ def test_bf16_trains_to_the_same_accuracy_within_a_tenth():
     assert resolve_precision("auto", torch.device("cpu")) in ("fp32", "bf16")
 
 
+def five_answers():
+    """Logits, the right ones of three classes, and the classes' weights."""
+    logits = torch.randn(5, 3)
+    return logits, torch.tensor([0, 1, 2, 0, 1]), torch.tensor([1.0, 4.0, 0.5])
+
+
 def test_our_loss_is_the_mean_over_samples_of_weight_times_cross_entropy():
-    logits, targets, weights = (
-        torch.randn(5, 3),
-        torch.tensor([0, 1, 2, 0, 1]),
-        torch.tensor([1.0, 4.0, 0.5]),
-    )
+    logits, targets, weights = five_answers()
     each = [
         weights[t] * F.cross_entropy(row[None], t[None])
         for row, t in zip(logits, targets, strict=True)
@@ -278,11 +265,7 @@ def test_our_loss_is_the_mean_over_samples_of_weight_times_cross_entropy():
 
 
 def test_the_published_loss_is_torchs_own_weighted_reduction():
-    logits, targets, weights = (
-        torch.randn(5, 3),
-        torch.tensor([0, 1, 2, 0, 1]),
-        torch.tensor([1.0, 4.0, 0.5]),
-    )
+    logits, targets, weights = five_answers()
     published = classification_loss(logits, targets, weights, "weighted mean")
     assert torch.equal(published, nn.CrossEntropyLoss(weight=weights)(logits, targets))
 
