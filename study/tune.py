@@ -37,12 +37,12 @@ BASIS = {
     "image_size": (80, 60),
     "batch_size": 64,
     "flip": True,
-    "frozen_batchnorm": True,
     "optimizer": "adamw",
     "lr": 3e-3,
     "backbone_lr_ratio": 0.1,
     "weight_decay": 0.05,
     "warmup_epochs": 0.5,
+    "frozen_batchnorm": True,
 }
 SMOOTHED = {"label_smoothing": 0.1}
 ADJUSTED = {"balance": "logits", "balance_power": 0.5}

@@ -14,6 +14,7 @@ from nbclient import NotebookClient
 
 from fashion_tl.reporting import figures
 from fashion_tl.reporting.layout import shorten
+from tests.made_runs import history
 
 SOURCE = "built-in sample, 12 photos · ResNet-50 from weights.safetensors"
 NAMES = ["Shirts", "Perfume and Body Mist", "Heels"]
@@ -36,19 +37,6 @@ PAIRS = pd.DataFrame(
         "share": [0.5, 0.1],
     }
 )
-
-
-def history(epochs: int = 4, best: int = 3, val: bool = True) -> pd.DataFrame:
-    epoch = np.arange(1, epochs + 1)
-    table = pd.DataFrame(
-        {"epoch": epoch, "train_loss": 2 / epoch, "train_accuracy": 1 - 0.5 / epoch}
-    )
-    table = table.assign(
-        val_loss=3 / epoch, val_accuracy=1 - 0.6 / epoch, val_cross_entropy=2.5 / epoch
-    )
-    if not val:
-        table[["val_loss", "val_accuracy", "val_cross_entropy"]] = np.nan
-    return table.assign(best=epoch == best)
 
 
 def classes(n: int) -> pd.DataFrame:
