@@ -260,13 +260,15 @@ def test_a_command_of_the_documents_runs_as_it_is_written(here, capsys, line):
 
 
 @pytest.mark.parametrize("block", RUN_BLOCKS.values(), ids=RUN_BLOCKS)
-def test_a_python_block_of_the_documents_runs(here, block):
+def test_a_python_block_of_the_documents_runs_and_prints_what_a_run_reached(here, capsys, block):
     if "run_approach" in block:
         shutil.rmtree(here / "runs")
     block = block.replace("PATH", "data/fashion-product-images-small.zip").replace(
         "IMAGENET1K_V1", "none"
     )
-    exec(block.replace("epochs=5", "epochs=1, image_size=(32, 32), lr=1e-4"), {})
+    names = {}
+    exec(block.replace("epochs=5", "epochs=1, image_size=(32, 32), lr=1e-4"), names)
+    assert str(names["run"].metrics["top1"]) in capsys.readouterr().out
 
 
 def test_every_make_command_names_a_target_and_variables_of_the_makefile():

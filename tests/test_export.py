@@ -51,16 +51,16 @@ def exported(tiny_run):
 
 
 @pytest.fixture(scope="module")
-def test_photos(tiny_run, sample_root):
+def unseen_photos(tiny_run, sample_root):
     """The run's test photos, in the order of its predictions."""
     data = load_data(sample_root, tiny_run.config)
     return data.photos.array[data.task.test]
 
 
 @pytest.fixture(scope="module")
-def shares(exported, test_photos):
+def shares(exported, unseen_photos):
     """Its probabilities for them, float32 [photos, classes]."""
-    return exported.run(None, {"photos": test_photos})[0]
+    return exported.run(None, {"photos": unseen_photos})[0]
 
 
 def small_model(**sizes):
@@ -94,11 +94,11 @@ def test_its_answers_on_the_test_photos_are_those_of_the_run(tiny_run, shares):
 
 
 def test_its_probabilities_are_those_of_pytorch_for_a_batch_of_any_size(
-    tiny_run, exported, test_photos
+    tiny_run, exported, unseen_photos
 ):
-    expected = of_pytorch(load_model(tiny_run.model_path), test_photos[:7])
+    expected = of_pytorch(load_model(tiny_run.model_path), unseen_photos[:7])
     for n in (1, 2, 7):
-        (shares,) = exported.run(None, {"photos": test_photos[:n]})
+        (shares,) = exported.run(None, {"photos": unseen_photos[:n]})
         assert shares.dtype == np.float32 and shares.shape == (n, 8)
         assert np.abs(shares - expected[:n]).max() < TOLERANCE
 
