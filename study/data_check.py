@@ -60,10 +60,8 @@ def shared(data: Data, even: np.ndarray) -> dict[str, dict[str, int]]:
     """
     labels, groups, odd = data.task.labels, twin_groups(data.digests), data.task.test
     vectors = small(data.photos.array)
-    result, pairs = (
-        {},
-        {"even and odd years": (even, odd), "even years": (even, even), "odd years": (odd, odd)},
-    )
+    result = {}
+    pairs = {"even and odd years": (even, odd), "even years": (even, even), "odd years": (odd, odd)}
     for words, (first, second) in pairs.items():
         i, j, difference = near_pairs(vectors[first], vectors[second], NEAR[-1])
         a, b = first[i], second[j]

@@ -66,7 +66,7 @@ LONG = {
 }
 HEAD = {"image_size": (224, 168), "batch_size": 128, "flip": True, "lr": 1.0, "epochs": 20}
 # What each trial changes, by approach. Each sees as many photos as the others of its approach, the
-# long ones three times as many.
+# long ones three times as many. The epochs of two steps are those of each step.
 TRIALS = {
     "fc_only": {
         "lr 1": HEAD,
@@ -91,9 +91,7 @@ TRIALS = {
     },
     "direct": {name: QUARTER | settings | {"epochs": 4} for name, settings in FINE_TUNING.items()}
     | {name: QUARTER | BASIS | settings | {"epochs": 12} for name, settings in LONG.items()},
-    "two_step": {
-        name: QUARTER | settings | {"epochs": 2} for name, settings in FINE_TUNING.items()
-    }  # in each step
+    "two_step": {name: QUARTER | settings | {"epochs": 2} for name, settings in FINE_TUNING.items()}
     | {name: QUARTER | BASIS | settings | {"epochs": 6} for name, settings in LONG.items()},
 }
 

@@ -440,9 +440,8 @@ def test_twenty_rows_are_named_for_each_reason_and_the_others_counted(make_root)
     named = read_catalogue(open_root(make_root(rows))).named()
     assert named[0].startswith("missing year (1,224): 6 (id 10), 7 (id 11), ")
     assert named[0].endswith(", 25 (id 29) and 1,204 more")
-    assert (
-        named[1] == r"missing image (1): 1230 (id 'x\x1b[31m')"
-    )  # nothing that a terminal would obey
+    # Nothing that a terminal would obey.
+    assert named[1] == r"missing image (1): 1230 (id 'x\x1b[31m')"
 
 
 def test_a_table_of_a_spreadsheet_with_a_comma_for_a_point_is_read(make_root):
@@ -645,9 +644,8 @@ def test_a_seed_decides_the_split():
 
 def test_exact_twins_stay_on_one_side():
     catalogue = made_of(Shirts=(60, 5), Heels=(40, 5), Ties=(3, 0))
-    twins = (
-        np.arange(len(catalogue.table)) // 2
-    )  # pairs; one of Shirts' last even and first odd, one across classes
+    # Pairs; one of Shirts' last even and first odd, one across classes.
+    twins = np.arange(len(catalogue.table)) // 2
     twins[catalogue.table["label"] == "Ties"] = twins[:3]  # and some in a class that trains whole
     for seed in range(20):
         task = make_task(catalogue, twins, val_fraction=0.2, seed=seed)

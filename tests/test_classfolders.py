@@ -370,11 +370,9 @@ def test_folders_nested_hundreds_deep_are_left_out_and_named(tmp_path):
 
 
 def test_each_folder_is_listed_no_more_than_twice(tmp_path, monkeypatch):
-    folder, scandir, seen = (
-        put(tmp_path / "root", names("A/{}.jpg", "B/{}.jpg")),
-        os.scandir,
-        Counter(),
-    )
+    folder = put(tmp_path / "root", names("A/{}.jpg", "B/{}.jpg"))
+    scandir = os.scandir
+    seen = Counter()
     monkeypatch.setattr(os, "scandir", lambda path: (seen.update([str(path)]), scandir(path))[1])
     open_root(folder)
     assert max(seen.values()) == 2  # once for a table, once for photos

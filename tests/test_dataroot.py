@@ -585,10 +585,11 @@ def test_an_archive_in_a_folder_or_a_zip_is_named_with_the_way_out(tmp_path, nam
 def test_a_zip_with_a_password_says_so(make_root, zip_root):
     packed = zip_root(make_root(ROWS))
     content = packed.read_bytes()
+    # Set the flag that says so in each member.
     for mark, place in (
         (b"PK\x03\x04", 6),
         (b"PK\x01\x02", 8),
-    ):  # the flag that says so, of each member
+    ):
         parts = content.split(mark)
         content = mark.join(
             [

@@ -126,26 +126,21 @@ def given(tmp_path_factory):
     tenth of the time.
     """
     threads = torch.get_num_threads()
-    torch.set_num_threads(
-        1
-    )  # several add in another order, here too: where two pixels tie for the largest, by 2e-4
+    # Several threads add in another order: a difference of 2e-4 where two pixels tie.
+    torch.set_num_threads(1)
     home = tmp_path_factory.mktemp("processes")
-    root, config = (
-        draw_sample(home / "sample", photos=60, types=6),
-        Config("direct", image_size=(32, 32)),
-    )
+    root = draw_sample(home / "sample", photos=60, types=6)
+    config = Config("direct", image_size=(32, 32))
     rng = np.random.default_rng(0)
-    for file in sorted(
-        (root / "images").iterdir()
-    ):  # in even areas, rounding decides which pixel is the largest
+    # In even areas, rounding decides which pixel is the largest.
+    for file in sorted((root / "images").iterdir()):
         Image.fromarray(rng.integers(0, 256, (80, 60, 3), dtype=np.uint8)).save(file)
     torch.manual_seed(5)
     model = small_resnet()
     for name, values in model.named_parameters():
         if name.endswith("bn3.weight"):
-            nn.init.constant_(
-                values, 0.2
-            )  # as drawn, what is rounded differently explodes from layer to layer
+            # As drawn, what is rounded differently explodes from layer to layer.
+            nn.init.constant_(values, 0.2)
     update_bn(load_data(root, config).batches("train", config).in_order(torch.device("cpu")), model)
     torch.save(model.state_dict(), home / "w.pth")
     with pytest.MonkeyPatch.context() as patch:
@@ -241,10 +236,8 @@ def test_every_test_photo_is_predicted_exactly_once_and_as_by_one_process(
 
 
 def test_the_network_learned_by_far_more_than_that_tolerance(given, alone):
-    start, end = (
-        torch.load(given.weights),
-        load_file(alone / "two_step" / "top20" / "model.safetensors"),
-    )
+    start = torch.load(given.weights)
+    end = load_file(alone / "two_step" / "top20" / "model.safetensors")
     assert (start["conv1.weight"] - end["conv1.weight"]).abs().max() > 10 * WEIGHTS
 
 
@@ -258,9 +251,8 @@ def test_all_processes_end_with_the_same_weights_and_statistics_also_where_batch
 def test_only_rank_0_writes_and_prints(together):
     assert {rank for rank, what, *_ in together.said if what == "wrote"} == {"0"}
     assert together.stdout.count("epoch  1/1 ") == 1 and together.stdout.count("epoch  2/2 ") == 3
-    assert (
-        together.stdout.count("NOTE: on CPUs, BatchNorm that learns") == 1
-    )  # the refused run's too
+    # The refused run says it, too.
+    assert together.stdout.count("NOTE: on CPUs, BatchNorm that learns") == 1
     assert {path.name for path in (together.place / "fc_only").iterdir()} == FILES
 
 
@@ -366,10 +358,8 @@ def test_the_mean_of_the_processes_gradients_is_that_of_one_even_if_some_have_no
     config = Config(
         "direct", mixup=mixup, balance="weighted mean", frozen_batchnorm=True, **settings
     )
-    photos, labels = (
-        np.random.default_rng(0).integers(0, 256, (3, 8, 6, 3), dtype=np.uint8),
-        np.array([0, 2, 1]),
-    )
+    photos = np.random.default_rng(0).integers(0, 256, (3, 8, 6, 3), dtype=np.uint8)
+    labels = np.array([0, 2, 1])
     monkeypatch.setattr(training, "everyone", lambda own: [own])
 
     def step(rank, size):

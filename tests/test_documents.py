@@ -80,11 +80,9 @@ COVERED = {
         "test_tuning.py::test_a_trial_trains_and_validates_but_tests_nothing_and_is_not_made_twice"
     ),
 }
-MINUTES, INSTALLS, HOURS = (
-    "takes minutes",
-    "needs the network: it installs packages",
-    "needs the real data, and hours",
-)
+MINUTES = "takes minutes"
+INSTALLS = "needs the network: it installs packages"
+HOURS = "needs the real data, and hours"
 NOT_HERE = {
     ". .venv/bin/activate": "changes the shell in which it is typed",
     "git restore": "changes the clone",

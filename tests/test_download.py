@@ -105,9 +105,8 @@ def settings(tmp_path, monkeypatch):
         monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "LOCALHOST")
     use_proxy(monkeypatch, 9)  # nobody listens there
-    monkeypatch.setattr(
-        time, "sleep", lambda seconds: None
-    )  # the client's pauses before it tries again
+    # The client's pauses before it tries again.
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
     forget_kaggle()
     yield monkeypatch
     forget_kaggle()
@@ -210,9 +209,8 @@ def test_refused_access_token(kaggle, to, settings):
 
 def test_cut_download_goes_on_where_it_stopped(kaggle, to):
     kaggle.cuts = 1
-    kaggle.file = (
-        bytes(3 << 20) + kaggle.file
-    )  # it writes by the MiB; a zip may have bytes in front
+    # It writes by the MiB; a zip may have bytes in front.
+    kaggle.file = bytes(3 << 20) + kaggle.file
     assert download(to, small=True).read_bytes() == kaggle.file
     assert kaggle.starts == [0, 1 << 20]
 

@@ -132,10 +132,8 @@ def test_the_file_says_what_it_takes_and_holds_classes_sizes_and_settings(tiny_r
 def test_photos_are_resized_as_in_training_which_an_export_leaves_as_it_was(
     tmp_path, stored_size, image_size
 ):
-    saved, photos = (
-        small_model(stored_size=stored_size, image_size=image_size),
-        photos_of(stored_size),
-    )
+    saved = small_model(stored_size=stored_size, image_size=image_size)
+    photos = photos_of(stored_size)
     expected = of_pytorch(saved, photos)
     batches._constant.cache_clear()  # as in a fresh process, where an export may come first
     session = onnxruntime.InferenceSession(export_onnx(saved, tmp_path / "model.onnx"))
@@ -208,9 +206,8 @@ def product(width, height, mode="RGB"):
     picture = Image.fromarray(np.where(shape[..., None], colour * 255, 255).astype(np.uint8))
     if mode in ("RGBA", "LA", "PA"):
         picture.putalpha(Image.fromarray((shape * 255).astype(np.uint8)))
-        picture = Image.composite(
-            picture, Image.new("RGBA", picture.size), picture.getchannel("A")
-        )  # on hidden black
+        # On hidden black.
+        picture = Image.composite(picture, Image.new("RGBA", picture.size), picture.getchannel("A"))
     if mode == "PA":
         return picture.quantize(64)
     if mode == "I;16":
@@ -334,9 +331,10 @@ def test_one_oldest_onnxruntime_is_named_everywhere_and_it_reads_what_is_written
         and f"**{oldest} or newer**" in DOCUMENT.read_text("utf-8")
     )
     model = onnx.load(tiny_run.folder / "model.onnx", load_external_data=False)
+    # As onnxruntime 1.18 has them.
     assert model.ir_version <= 10 and [opset.version <= 21 for opset in model.opset_import] == [
         True
-    ]  # 1.18's
+    ]
 
 
 @pytest.mark.parametrize("version", ["1.17.3", "1.8.0", "0.9"])

@@ -111,10 +111,8 @@ def test_the_rest_learns_from_what_the_frozen_first_children_leave_as_in_the_who
         EVEN,
     ).history
     np.testing.assert_allclose(quick[COLUMNS], history[COLUMNS], rtol=1e-3)
-    for (
-        name,
-        tensor,
-    ) in part.state_dict().items():  # the network itself has learned, but for its first children
+    # The network itself has learned, except its first children.
+    for name, tensor in part.state_dict().items():
         assert torch.equal(tensor, before[name]) == (
             name.split(".")[0] in ("conv1", "bn1", "layer1")
         ), name
@@ -236,9 +234,8 @@ def test_compiled_or_where_it_cannot_be_the_outputs_are_the_same(photos, monkeyp
     small = torch.nn.Sequential(
         torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8), torch.nn.ReLU(), torch.nn.Flatten()
     )
-    batches = photo_batches(
-        photos, TRAIN, LABELS[TRAIN], settings()
-    )  # 8, 8 and 4: the last is not compiled
+    # 8, 8 and 4: the last is not compiled.
+    batches = photo_batches(photos, TRAIN, LABELS[TRAIN], settings())
     plain = forward(small, batches, "fp32")
     monkeypatch.setattr(inference, "COMPILE_FROM", 0)
     if shutil.which("g++") or shutil.which("clang++"):

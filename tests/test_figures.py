@@ -299,9 +299,8 @@ def test_photo_grid_shows_each_photo_over_its_label(n):
         box = ax.get_window_extent()
         assert box.height / box.width == pytest.approx(80 / 60)  # not stretched
     boxes = [ax.texts[0].get_window_extent() for ax in figure.axes]
-    assert (
-        sum(one.overlaps(other) for one in boxes for other in boxes) == n
-    )  # each only with itself
+    # Each only with itself.
+    assert sum(one.overlaps(other) for one in boxes for other in boxes) == n
 
 
 def test_predictions_are_told_apart_by_mark_and_colour():

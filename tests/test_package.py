@@ -57,9 +57,8 @@ def imported(node: ast.AST, is_inside: bool = False):
 
 def all_imports() -> set[tuple[str, bool]]:
     package = REPOSITORY / "fashion_tl"
-    sources = set(package.rglob("*.py")) - set(
-        (package / "examples").iterdir()
-    )  # these are for others to copy
+    # These are for others to copy.
+    sources = set(package.rglob("*.py")) - set((package / "examples").iterdir())
     return {pair for path in sources for pair in imported(ast.parse(path.read_text("utf-8")))}
 
 

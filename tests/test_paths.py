@@ -107,10 +107,8 @@ WEIGHTS = "~/run/model.safetensors"
 
 
 def make_run(folder):
-    data, weights = (
-        {"name": "d", "photos": 1, "fingerprint": "f"},
-        {"name": "w", "fingerprint": None},
-    )
+    data = {"name": "d", "photos": 1, "fingerprint": "f"}
+    weights = {"name": "w", "fingerprint": None}
     return create_run(folder, CONFIG, data, weights).folder
 
 

@@ -277,10 +277,8 @@ def test_it_says_in_which_precision_its_answers_were_computed(root, tmp_path):
 
 
 def test_another_name_is_taken_and_its_folder_made(root, tmp_path, capsys):
-    folder, file = (
-        make_run(tmp_path / "run", root, *predictions(("Tops", "Tops"))),
-        tmp_path / "sent" / "mine.html",
-    )
+    folder = make_run(tmp_path / "run", root, *predictions(("Tops", "Tops")))
+    file = tmp_path / "sent" / "mine.html"
     assert main(["report", str(folder), "--data", str(root), "--to", str(file)]) == 0
     assert capsys.readouterr().out == f"{file}\n"
     assert file.read_text().startswith("<!DOCTYPE html>") and not (folder / "report.html").exists()

@@ -429,9 +429,10 @@ def test_a_result_that_is_not_there_is_named(tmp_path):
 def test_published_figures_are_fractions_under_our_names():
     published = read_published(RESULTS)
     assert published["fc_only"][0]["top1"] == pytest.approx(0.4964, abs=1e-4)
+    # The published ones with flips.
     assert [each["top1"] for each in published["two_step"]] == pytest.approx(
         [0.7095, 0.7280], abs=1e-4
-    )  # with flips
+    )
     assert [each["macro"] for each in published["two_step"]] == pytest.approx(
         [0.5658, 0.6067], abs=1e-4
     )

@@ -69,9 +69,8 @@ def test_letters_of_windows_alone_are_read():
         rows("id,year,articleType\n1,2012,Women’s “Tops” – 5 €\n".encode("cp1252"))[0][2]
         == "Women’s “Tops” – 5 €"
     )
-    assert (
-        rows(b"id,year,articleType\n1,2012,A\x81B\n")[0][2] == "A\x81B"
-    )  # a byte that means nothing there
+    # A byte that means nothing there.
+    assert rows(b"id,year,articleType\n1,2012,A\x81B\n")[0][2] == "A\x81B"
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])

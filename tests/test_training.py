@@ -77,9 +77,8 @@ def test_the_loss_falls_and_the_colours_are_learned():
 
 
 def test_loss_and_accuracy_are_means_over_samples_not_over_batches():
-    config = settings(
-        epochs=1, lr=1e-9, momentum=0, weight_decay=0, batch_size=47
-    )  # batches of 47 and 3
+    # Batches of 47 and 3.
+    config = settings(epochs=1, lr=1e-9, momentum=0, weight_decay=0, batch_size=47)
     model = small_network()
     model[1].requires_grad_(False)  # no BatchNorm statistics of a batch in the way
     weights = np.array([2.0, 1.0, 0.5])
@@ -95,9 +94,8 @@ def test_loss_and_accuracy_are_means_over_samples_not_over_batches():
 
 
 def test_the_weights_of_the_epoch_with_the_lowest_validation_cross_entropy_are_restored():
-    config = settings(
-        epochs=6, lr=0.4, momentum=0.95, schedule="constant"
-    )  # far too wild to end at its best
+    # Far too wild to end at its best.
+    config = settings(epochs=6, lr=0.4, momentum=0.95, schedule="constant")
     model = small_network()
     history, _ = run(config, model=model)
     best = history.loc[history["best"]].iloc[0]
@@ -231,10 +229,8 @@ def test_a_class_without_training_photos_weighs_nothing():
     config, weights = settings(epochs=1), np.array([1.0, 0.0, 1.0])
     model = small_network()
     history = fit(model, batches(config), batches(config, 20, 1), config, weights).history
-    logits, labels = (
-        forward(model, batches(config, 20, 1), "fp32"),
-        torch.from_numpy(colours(20, 1)[1]),
-    )
+    logits = forward(model, batches(config, 20, 1), "fp32")
+    labels = torch.from_numpy(colours(20, 1)[1])
     others = labels != 1
     expected = F.cross_entropy(logits[others], labels[others], reduction="sum").item() / 20
     assert history["val_loss"][0] == pytest.approx(expected, rel=1e-4)
@@ -282,9 +278,8 @@ def test_label_smoothing_is_spread_over_learnable_classes_and_does_not_explode_w
 def rare(config):
     """Batches in which class 2 is rare, and one network's predictions after training on them."""
     photos, labels = colours(120)
-    photos = np.random.default_rng(0).integers(
-        0, 256, photos.shape, dtype=np.uint8
-    )  # nothing to see in them
+    # Nothing to see in them.
+    photos = np.random.default_rng(0).integers(0, 256, photos.shape, dtype=np.uint8)
     labels = np.where(np.arange(120) % 12 == 0, 2, labels % 2)
     data, model = photo_batches(photos, np.arange(120), labels, config), small_network()
     fit(model, data, data, config, EVEN)
@@ -304,9 +299,8 @@ def test_the_last_layer_may_learn_faster_than_the_rest():
     first, last = model[0].weight.clone(), model[-1].weight.clone()
     history, _ = run(settings(epochs=1, backbone_lr_ratio=0.0, weight_decay=0), model=model)
     assert torch.equal(model[0].weight, first) and not torch.equal(model[-1].weight, last)
-    assert history["lr"].iloc[-1] == pytest.approx(
-        run(settings(epochs=1))[0]["lr"].iloc[-1]
-    )  # the last layer's own
+    # The rate is the last layer's.
+    assert history["lr"].iloc[-1] == pytest.approx(run(settings(epochs=1))[0]["lr"].iloc[-1])
 
 
 @pytest.mark.parametrize(

@@ -489,9 +489,8 @@ def test_weights_are_downloaded_once_and_then_read_offline(hub, tmp_path, monkey
     out = capsys.readouterr().out
     assert out.count("\n") == 1 and "98 MB, once" in out and str(tmp_path) not in out
     assert [file.name for file in hub.iterdir()] == [name]
-    assert (
-        available_weights(DEFAULT_WEIGHTS, is_sample=False) == DEFAULT_WEIGHTS
-    )  # nobody serves any more
+    # Nothing answers any more.
+    assert available_weights(DEFAULT_WEIGHTS, is_sample=False) == DEFAULT_WEIGHTS
     assert capsys.readouterr().out == ""
 
 

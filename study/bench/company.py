@@ -36,10 +36,8 @@ def step(kind: str) -> Callable[[], int]:
     from study.bench.peers import training_step
 
     device = torch.device("cpu")
-    model, precision = (
-        build_network(CLASSES, None, make_config("direct")),
-        resolve_precision("auto", device),
-    )
+    model = build_network(CLASSES, None, make_config("direct"))
+    precision = resolve_precision("auto", device)
     if kind == "train":
         return training_step(model, model, SIZE, BATCH, precision == "bf16")
     network = frozen_copy(model.eval(), precision)
@@ -65,10 +63,11 @@ def work(kind: str) -> None:
     print("ready", flush=True)
     for line in sys.stdin:
         start, photos = time.perf_counter(), 0
+        # Adapts as our loops do.
         with (
             redirect_stdout(sys.stderr),
             threads_by_load(torch.device("cpu")) as adapt,
-        ):  # as our loops do
+        ):
             while time.perf_counter() - start < float(line):
                 photos += one_step()
                 adapt()

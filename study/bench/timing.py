@@ -92,11 +92,12 @@ def save(
     rows: list[dict], folder: Path, data: str, photos: int, started: float, prefix: str = ""
 ) -> Path:
     """Write ``<machine>.json`` into a folder, and print the table."""
+    # Imported here, since decoding is timed in light processes.
     from fashion_tl.runs import (
         commit,
         machine,
         write_json,
-    )  # not before: decoding is timed in light processes
+    )
 
     words = re.sub(r"\(R\)|\(TM\)|CPU|Processor|@.*?GHz", "", machine())
     file = folder / f"{prefix}{re.sub(r'[^a-z0-9]+', '-', words.lower()).strip('-')}.json"

@@ -53,10 +53,8 @@ def try_commands(programs: Path, home: Path) -> None:
     """From the drawn sample to a report and answers, with what the package says it needs and no
     more.
     """
-    draw, predict = (
-        "sample --to drawn --photos 60 --types 6",
-        "predict run drawn/images --to answers.csv",
-    )
+    draw = "sample --to drawn --photos 60 --types 6"
+    predict = "predict run drawn/images --to answers.csv"
     for words in (RUN, "report run --data sample", draw, predict):
         check_output(
             programs / "fashion-tl", *words.split(), at=home, FASHION_TL_CACHE=home / "cache"

@@ -48,10 +48,8 @@ def enlarge(photo: Path, grain: np.ndarray) -> bytes:
 
 def full_size_root(folder: Path, photos: int = 240) -> Path:
     """A data root of so many enlarged drawings."""
-    small, home = (
-        draw_sample(folder / "small", photos=photos, types=min(30, photos // 8)),
-        folder / "full",
-    )
+    small = draw_sample(folder / "small", photos=photos, types=min(30, photos // 8))
+    home = folder / "full"
     (home / "images").mkdir(parents=True)
     (home / "styles.csv").write_bytes((small / "styles.csv").read_bytes())
     grain = np.random.default_rng(0).normal(0, 6, FULL).astype(np.float32)

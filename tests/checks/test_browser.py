@@ -148,9 +148,8 @@ def test_the_report_sorts_and_filters_by_mouse(opened, done):
             assert part.locator(f"th[aria-sort={order}]").inner_text().startswith(title)
             measured = [value for value in column(page, number) if value is not None]
             assert measured == sorted(measured, reverse=down)
-            assert (
-                None not in column(page, number)[: len(measured)]
-            )  # what can't be measured comes last
+            # What can't be measured comes last.
+            assert None not in column(page, number)[: len(measured)]
             sorted_ways += 1
     part.get_by_role("button", name="Class").click()
     assert (
@@ -186,9 +185,8 @@ def test_the_report_sorts_and_filters_by_keyboard(opened, done):
     for _ in range(3):  # Class, Training, Test
         page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.innerText").startswith("Test")
-    assert (
-        page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    )  # the focus is seen
+    # The focus can be seen.
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     orders = []
     for key, down in (("Enter", True), ("Space", False)):
         page.keyboard.press(key)
@@ -200,9 +198,8 @@ def test_the_report_sorts_and_filters_by_keyboard(opened, done):
     assert part.locator("output").inner_text() == "142 of 142 classes"
     page.keyboard.type("no such class")
     assert names(page) == [] and part.locator("output").inner_text() == "0 of 142 classes"
-    assert (
-        page.locator("#step1 .classes output").inner_text() == "20 of 20 classes"
-    )  # the other table is left alone
+    # The other table is left alone.
+    assert page.locator("#step1 .classes output").inner_text() == "20 of 20 classes"
     done.append(
         [
             "the same by keyboard alone, from the top of the page: orders",
@@ -218,9 +215,8 @@ def test_the_report_is_readable_on_a_phone_and_in_the_dark(opened, done):
     for name, viewport in (("desktop", DESKTOP), ("half", HALF_A_SCREEN), ("phone", PHONE)):
         for scheme in ("light", "dark"):
             page, heard = opened(viewport, scheme)
-            assert (
-                page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
-            )  # no sideways scrolling
+            # No sideways scrolling.
+            assert page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
             page.locator("details").first.evaluate("element => element.open = true")
             assert page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
             assert page.locator("img").evaluate_all(
@@ -347,9 +343,8 @@ def test_jupyterlab_runs_the_first_notebook_cell_by_cell_and_shows_its_figures(
     notebook = page.locator(".jp-Notebook")
     shown = notebook.locator(".jp-Cell")
     shown.nth(len(cells) - 1).wait_for(state="attached", timeout=120_000)
-    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(
-        timeout=120_000
-    )  # before, what is run would be lost
+    # What is run before the kernel is idle would be lost.
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=120_000)
     shown.first.click()
     page.keyboard.press("Escape")  # command mode, on the first cell
     count, failed = 0, 0
@@ -377,7 +372,6 @@ def test_jupyterlab_runs_the_first_notebook_cell_by_cell_and_shows_its_figures(
     )
     done.append(["figures that it shows there", len(sizes), figures - len(sizes)])
     assert not heard.requests  # beyond loopback
-    written = write_report(
-        file.parent.parent / "runs" / "fc_only", str(sample_root)
-    )  # and its run has a report
+    # The notebook's run has a report.
+    written = write_report(file.parent.parent / "runs" / "fc_only", str(sample_root))
     assert "Random weights" in written.read_text()
