@@ -1,6 +1,4 @@
-"""Transfer learning on Fashion Product Images, one command each for what the notebooks and their
-readers need.
-"""
+"""Transfer learning on Fashion Product Images: train, draw, report, predict, export."""
 
 import argparse
 import json
@@ -22,7 +20,7 @@ from fashion_tl.split import EVEN_ODD
 if TYPE_CHECKING:
     from fashion_tl.data.catalogue import Catalogue
 
-LARGEST_SHOWN = 5  # classes that the summary names
+LARGEST_SHOWN = 5  # largest classes that the summary names
 OPTIONS = ("epochs", "seed", "label", "split", "backbone")  # settings that `run` has options for
 
 # Each command imports what it needs, so that --help and summary never wait for torch.
@@ -32,9 +30,8 @@ def summary(args: argparse.Namespace) -> None:
     from fashion_tl.data.catalogue import facts, read_catalogue
     from fashion_tl.data.dataroot import open_root
 
-    catalogue = read_catalogue(
-        open_root(args.data, args.cache), args.bad_rows, args.label, args.split
-    )
+    root = open_root(args.data, args.cache)
+    catalogue = read_catalogue(root, args.bad_rows, args.label, args.split)
     numbers = facts(catalogue)
     if args.json:
         print(json.dumps(numbers, indent=2))
@@ -49,17 +46,12 @@ def _print_account(catalogue: "Catalogue", numbers: dict[str, int | float]) -> N
     for note in catalogue.notes:
         say(note)
     for name, value in numbers.items():
-        print(
-            f"  {name:<20}{value:>12.2%}"
-            if isinstance(value, float)
-            else f"  {name:<20}{value:>12,}"
-        )
+        shown = f"{value:.2%}" if isinstance(value, float) else f"{value:,}"
+        print(f"  {name:<20}{shown:>12}")
     if len(catalogue.counts):
         largest = catalogue.counts[:LARGEST_SHOWN].itertuples(index=False, name=None)
-        say(
-            "largest classes (train + test): "
-            + ", ".join(f"{name} {n:,} + {m:,}" for name, n, m in largest)
-        )
+        words = ", ".join(f"{name} {train:,} + {test:,}" for name, train, test in largest)
+        say(f"largest classes (train + test): {words}")
     if len(catalogue.left_out):
         say("left out, by line of styles.csv:" if catalogue.left_out["line"].any() else "left out:")
     for line in catalogue.named():
@@ -89,11 +81,18 @@ def run(args: argparse.Namespace) -> None:
     out = as_path(args.out)
     weights = args.weights or default_weights(out)
     with processes(pick_device()):
-        settings = {name: getattr(args, name) for name in OPTIONS} | dict(
-            map(parse_setting, args.set)
+        settings = {name: getattr(args, name) for name in OPTIONS}
+        settings |= dict(map(parse_setting, args.set))
+        runs = run_approach(
+            args.approach,
+            args.data,
+            weights,
+            out,
+            recipe=args.recipe,
+            cache=args.cache,
+            workers=args.workers,
+            **settings,
         )
-        own = {"recipe": args.recipe, "cache": args.cache, "workers": args.workers}
-        runs = run_approach(args.approach, args.data, weights, out, **own, **settings)
         if rank() > 0:
             return
     for finished in runs:
@@ -132,7 +131,7 @@ def export(args: argparse.Namespace) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    # The console command's file is called fashion-tl; started with -m, the file is __main__.py.
+    # The installed command is a file fashion-tl. With python -m, the file is __main__.py.
     is_script = os.path.splitext(os.path.basename(sys.argv[0]))[0] == "fashion-tl"
     main = argparse.ArgumentParser(
         prog="fashion-tl" if is_script else "python -m fashion_tl", description=__doc__
@@ -148,7 +147,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _commands_of_data(command: Callable[..., argparse.ArgumentParser]) -> None:
-    new = command(summary, "Count what a data root holds, and what is left out and why.")
+    new = command(summary, "Count the photos of a data root, and say what is left out and why.")
     _label_and_split(new)
     new.add_argument("--bad-rows", choices=("skip", "recover"), default="skip")
     new.add_argument("--json", action="store_true")
@@ -159,7 +158,7 @@ def _commands_of_data(command: Callable[..., argparse.ArgumentParser]) -> None:
     new.add_argument("--types", type=int, default=30)
     new.add_argument("--seed", type=int, default=2010)
 
-    new = command(download, "Fetch the data set from Kaggle.", data=False)
+    new = command(download, "Download the data set from Kaggle.", data=False)
     new.add_argument(
         "--small",
         action="store_true",
@@ -178,7 +177,7 @@ def _label_and_split(new: argparse.ArgumentParser) -> None:
     new.add_argument(
         "--split",
         default=EVEN_ODD,
-        help=f"what trains and what tests: {ways} (default: %(default)s)",
+        help=f"which photos train and which test: {ways} (default: %(default)s)",
     )
 
 
@@ -200,7 +199,11 @@ def _command_of_training(command: Callable[..., argparse.ArgumentParser]) -> Non
         "--workers", type=int, help="processes that decode photos (default: one for each processor)"
     )
     new.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="any other; repeatable"
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="any other setting; may be repeated",
     )
 
 
@@ -208,13 +211,12 @@ def _commands_of_a_run(command: Callable[..., argparse.ArgumentParser]) -> None:
     new = command(figures, "Draw the figures of a run again, without training.")
     new.add_argument("run", help="folder of the run")
 
-    new = command(report, "Write one HTML page of a finished run; it needs no network.")
+    new = command(report, "Write a finished run as one HTML page that needs no network.")
     new.add_argument("run", help="folder of the run")
     new.add_argument("--to", help="the page's file (default: report.html in the run's folder)")
 
-    new = command(
-        predict, "The five most likely classes of any photos, computed in float32.", data=False
-    )
+    words = "Name the five most likely classes of any photos, computed in float32."
+    new = command(predict, words, data=False)
     new.add_argument("run", help="folder of the run")
     new.add_argument("photos", nargs="+", help="image files, and folders of them")
     new.add_argument(
@@ -224,7 +226,7 @@ def _commands_of_a_run(command: Callable[..., argparse.ArgumentParser]) -> None:
     new = command(export, "Write a model for use without this package.", data=False)
     new.add_argument("run", help="folder of the run")
     new.add_argument(
-        "--onnx", action="store_true", required=True, help="as ONNX, the one format there is"
+        "--onnx", action="store_true", required=True, help="as ONNX, the only format so far"
     )
     new.add_argument("--to", help="file to write (default: model.onnx in the run's folder)")
 

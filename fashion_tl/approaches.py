@@ -1,6 +1,4 @@
-"""The three approaches, each a function that reads like its notebook: data → model → fit → evaluate
-→ save.
-"""
+"""The three approaches, each a function like its notebook: data, model, fit, evaluate, save."""
 
 import time
 from dataclasses import replace
@@ -8,6 +6,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
+import pandas as pd
 from torch import nn
 from torch.optim.swa_utils import update_bn
 
@@ -31,97 +30,97 @@ from fashion_tl.network.model import (
 )
 from fashion_tl.network.training import Fitted, fit
 from fashion_tl.network.weights import is_random, weights_name
+from fashion_tl.provenance import file_fingerprint
 from fashion_tl.recipes import APPROACHES, approach_configs, first_steps
+from fashion_tl.reporting.card import model_card
 from fashion_tl.reporting.evaluation import metrics, per_class_table, prediction_table
-from fashion_tl.runs import Run, create_run, file_fingerprint, write_json, write_table
+from fashion_tl.runs import Run, create_run, write_json, write_table, write_text
 
 
 @main_first()
 def start_run(folder: StrPath, config: Config, data: Data, weights: StrPath | None) -> Run:
-    """Make the folder of a run, or take up the same run where it stopped; see
-    :func:`fashion_tl.runs.create_run`.
+    """Make the folder of a run, or continue the same run; see :func:`fashion_tl.runs.create_run`.
 
-    From random weights BatchNorm learns in any case: it has no statistics that could be kept.
+    A run from random weights never freezes BatchNorm, because it has no statistics to keep.
     """
-    if is_random(weights):
-        for note in (
-            () if first_steps(config.training) else notes_on_random(config)
-        ):  # the first step says them
-            say(f"NOTE: {note}")
+    starts_random = is_random(weights)
+    fingerprint = None
+    if starts_random:
+        if not first_steps(config.training):  # otherwise the first step has printed them
+            for note in notes_on_random(config):
+                say(f"NOTE: {note}")
         config = config.change(frozen_batchnorm=False)
-    photos = len(data.task.train) + len(data.task.val) + len(data.task.test)
-    file = None if is_random(weights) else as_path(weights)
-    fingerprint = file_fingerprint(file)[:16] if file and file.is_file() else None
-    own_data = {"name": data.root.name, "photos": photos, "fingerprint": data.fingerprint}
-    own_weights = {
+    elif weights is not None and as_path(weights).is_file():
+        fingerprint = file_fingerprint(weights)[:16]
+    about_data = {
+        "name": data.root.name,
+        "photos": len(data.task.train) + len(data.task.val) + len(data.task.test),
+        "fingerprint": data.fingerprint,
+        "is_sample": data.root.is_sample,
+    }
+    about_weights = {
         "name": weights_name(weights),
         "fingerprint": fingerprint,
-        "is_random": is_random(weights),
+        "is_random": starts_random,
     }
-    return create_run(folder, config, own_data | {"is_sample": data.root.is_sample}, own_weights)
+    return create_run(folder, config, about_data, about_weights)
 
 
 def train(model: nn.Module, data: Data, run: Run) -> Fitted:
-    """Train whatever is not frozen in the network. A finished run is not trained again, but read.
+    """Train all that is not frozen in the network. A finished run is read instead.
 
-    Where the last layer alone learns, the features of the frozen rest are computed once, and kept.
+    If only the last layer learns, the features of the frozen rest are computed once and kept.
     """
     if run.is_finished:
         say(
-            f"{run.folder} holds this run, finished: its weights are read. Delete the folder to train again."
+            f"{run.folder} holds this run, finished: its weights are read. "
+            "Delete the folder to train again."
         )
         model.load_state_dict(load_model(run.model_path).model.state_dict())
         return Fitted(run.history)
-    start, config = time.perf_counter(), run.config
+    start = time.perf_counter()
+    config = run.config
     frozen, learning = split_frozen(model.to(pick_device()))
     if len(learning) > 1:
         learns = not (config.frozen_batchnorm or first_steps(config.training))
         if world_size() > 1 and learns and pick_device().type == "cpu":
             say(
-                "NOTE: on CPUs, BatchNorm that learns takes its statistics from each process's own part of a batch"
+                "NOTE: on CPUs, BatchNorm that learns takes its statistics from each process's "
+                "own part of a batch"
             )
-        parts = (
-            through(frozen, data.batches(part, config), config.precision)
-            for part in ("train", "val")
-        )
+        fit_on = through(frozen, data.batches("train", config), config.precision)
+        validate_on = through(frozen, data.batches("val", config), config.precision)
     else:
-        if run.is_random:  # a random network that is to be frozen has no statistics of its own
-            pairs = config.change(
-                batch_size=max(2, config.batch_size)
-            )  # from one photo alone it could learn nothing
-            update_bn(data.batches("train", pairs).in_order(pick_device()), frozen)
-        parts = part_features(data, frozen, config, "train", "val")
-    fitted = fit(learning, *parts, config, data.class_weights(config), run.checkpoint)
+        if run.is_random:
+            _measure_statistics(frozen, data, config)
+        fit_on, validate_on = part_features(data, frozen, config, "train", "val")
+    weights = data.class_weights(config)
+    fitted = fit(learning, fit_on, validate_on, config, weights, run.checkpoint)
     if rank() == 0:
         write_table(run.folder / "history.csv", fitted.history)
     return replace(fitted, seconds=time.perf_counter() - start + fitted.seconds)
 
 
-def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[str, Any]:
-    """Predict the test photos, and save weights, predictions, tables and, last, the metrics, which
-    it returns.
+def _measure_statistics(frozen: nn.Module, data: Data, config: Config) -> None:
+    """Give a random network that will be frozen the BatchNorm statistics of the training photos."""
+    # BatchNorm can learn nothing from a single photo.
+    pairs = config.change(batch_size=max(2, config.batch_size))
+    update_bn(data.batches("train", pairs).in_order(pick_device()), frozen)
 
-    After Ctrl-C it does so for the best epoch so far, and the run stays unfinished: training can go
-    on.
+
+def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[str, Any]:
+    """Predict the test photos; save weights, predictions and tables, and last the metrics.
+
+    Returns the metrics. After Ctrl-C it uses the best epoch so far, and the run stays unfinished,
+    so that training can go on.
     """
     if run.is_finished:
         return run.metrics
     start = time.perf_counter()
-    config, task, history = run.config, data.task, fitted.history
-    frozen, learning = split_frozen(model)
-    if len(learning) == 1:  # the head alone
-        network, test = (
-            learning,
-            part_features(data, frozen, config.change(flip=config.flip_test), "test")[0],
-        )
-    else:
-        network, test = model, data.batches("test", config)
-    logits = forward(
-        network, test, config.precision, "testing", compiled=True, flip=config.flip_test
-    ).numpy()
-    predictions = prediction_table(
-        data.table("test"), logits, task.classes, task.fit_counts, run.folder
-    )
+    config = run.config
+    task = data.task
+    history = fitted.history
+    predictions = _test(model, data, run)
     seconds = fitted.seconds + time.perf_counter() - start
     result = {
         "approach": config.training,
@@ -142,15 +141,36 @@ def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[s
     if rank() == 0:
         save_model(run.model_path, model, task.classes, task.fit_counts.tolist(), config)
         write_table(run.folder / "predictions.csv.gz", predictions, float_format="%.6g")
-        write_table(run.folder / "per_class.csv", per_class_table(predictions, data.counts))
+        per_class = per_class_table(predictions, data.counts)
+        write_table(run.folder / "per_class.csv", per_class)
+        card = model_card(run, result, per_class, data.catalogue.split)
+        write_text(run.folder / "model_card.md", card)
         write_json(run.folder / "metrics.json", result)
         if not fitted.interrupted:
-            with draft(
-                run.checkpoint
-            ):  # what a killed process has left of one goes first: without it, all is done
+            with draft(run.checkpoint):  # removes first what a killed process left of one
                 pass
             run.checkpoint.unlink(missing_ok=True)
     return result
+
+
+def _test(model: nn.Module, data: Data, run: Run) -> pd.DataFrame:
+    """The predictions for the test photos."""
+    config = run.config
+    frozen, learning = split_frozen(model)
+    if len(learning) == 1:  # only the head learns
+        network: nn.Module = learning
+        views = config.change(flip=config.flip_test)
+        (test,) = part_features(data, frozen, views, "test")
+    else:
+        network = model
+        test = data.batches("test", config)
+    logits = forward(
+        network, test, config.precision, "testing", compiled=True, flip=config.flip_test
+    )
+    counts = data.task.fit_counts.tolist()
+    return prediction_table(
+        data.table("test"), logits.numpy(), data.task.classes, counts, run.folder
+    )
 
 
 def run_approach(
@@ -163,20 +183,19 @@ def run_approach(
     workers: int | None = None,
     **settings: Any,
 ) -> list[Run]:
-    """One approach of the table from the data to its figures of merit; ``settings`` are those of
-    ``Config``.
+    """Run one approach of the table, from the data to its metrics.
 
-    Returns the finished runs of its trainings, in order: the last lies in ``folder``, the others in
-    folders below.
+    ``settings`` are those of ``Config``. Returns the finished runs of its trainings, in order. The
+    last run lies in ``folder``, the others in folders below it.
     """
     configs = approach_configs(name, recipe, **settings)
-    data = load_data(data_path, configs[-1], cache, workers)
+    data = load_data(data_path, configs[-1], cache, workers).largest(configs[-1].largest)
     weights = available_weights(weights, data.root.is_sample, configs[-1].backbone)
     return resolve_name(APPROACHES[name].function)(data, weights, as_path(folder), *configs)
 
 
 def fc_only(data: Data, weights: StrPath | None, folder: Path, config: Config) -> list[Run]:
-    """Backbone frozen, new last layer trained."""
+    """Freeze the backbone, and train a new last layer."""
     run = start_run(folder, config, data, weights)
     model = build_network(data.task.num_classes, weights, config)
     freeze_all_but_head(model)
@@ -184,7 +203,7 @@ def fc_only(data: Data, weights: StrPath | None, folder: Path, config: Config) -
 
 
 def direct(data: Data, weights: StrPath | None, folder: Path, config: Config) -> list[Run]:
-    """New last layer, the whole network fine-tuned."""
+    """Give the network a new last layer, and fine-tune all of it."""
     run = start_run(folder, config, data, weights)
     model = build_network(data.task.num_classes, weights, config)
     return [train_and_finish(model, data, run)]
@@ -193,9 +212,7 @@ def direct(data: Data, weights: StrPath | None, folder: Path, config: Config) ->
 def two_step(
     data: Data, weights: StrPath | None, folder: Path, config20: Config, config: Config
 ) -> list[Run]:
-    """Fine-tune on the 20 largest classes; then a head for all, the first 5 children frozen, the
-    rest fine-tuned.
-    """
+    """Fine-tune on the largest classes; then freeze the first 5 children and fine-tune on all."""
     data20 = data.largest(config20.largest)
     run = start_run(folder, config, data, weights)
     run20 = start_run(folder / config20.training, config20, data20, weights)
@@ -207,16 +224,13 @@ def two_step(
 
 
 def train_and_finish(model: nn.Module, data: Data, run: Run) -> Run:
-    """:func:`train`, then :func:`finish_run`; KeyboardInterrupt after a Ctrl-C, with the best epoch
-    so far kept.
-    """
+    """:func:`train`, then :func:`finish_run`; KeyboardInterrupt after Ctrl-C."""
     finish_run(run, model, data, unless_interrupted(train(model, data, run)))
     return run
 
 
 def unless_interrupted(fitted: Fitted) -> Fitted:
-    """The same; KeyboardInterrupt after a Ctrl-C, which ``fit`` had put off to keep the best
-    epoch."""
+    """What was given; KeyboardInterrupt after a Ctrl-C that ``fit`` put off."""
     if fitted.interrupted:
         raise KeyboardInterrupt(
             "stopped; the same command, or its training cell, goes on after the last whole epoch"

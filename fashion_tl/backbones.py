@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING
 
 from fashion_tl.errors import ConfigError, in_a_line
 
-if TYPE_CHECKING:  # torch is imported where a network is built: the command line's help needs none
+if TYPE_CHECKING:  # importing torch takes seconds, and the command line's help doesn't need it
     from torch import nn
     from torchvision.models import WeightsEnum
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A network by torchvision's ``name``; ``title`` is what figures call it.
+    """A network by torchvision's ``name``; ``title`` is its name in figures.
 
-    Its features, the inputs of its last layer ``fc``, have ``width`` values. Its children are
-    conv1, bn1, relu, maxpool, layer1 to layer4, avgpool and fc.
+    Its last layer ``fc`` takes ``width`` features. Its children are conv1, bn1, relu, maxpool,
+    layer1 to layer4, avgpool and fc.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Backbone:
 
     @property
     def weights_names(self) -> tuple[str, ...]:
-        """Their names, without DEFAULT, another name for one of them."""
+        """The names of these weights, without DEFAULT, which is a second name for one of them."""
         return tuple(member.name for member in self.weights)
 
 
@@ -59,7 +59,7 @@ BACKBONES = {
 
 
 def find_backbone(name: str) -> Backbone:
-    """The row of this name; ConfigError where there is none."""
+    """The backbone of this name; ConfigError for an unknown name."""
     if not isinstance(name, str) or name not in BACKBONES:
         raise ConfigError(f"backbone must be one of {', '.join(BACKBONES)}, not {in_a_line(name)}")
     return BACKBONES[name]

@@ -1,6 +1,4 @@
-"""What every program of ours does alike: letters for any console, errors in one line, Ctrl-C, a
-reader who left.
-"""
+"""What all our programs do in the same way: consoles, errors in one line, Ctrl-C, closed pipes."""
 
 import argparse
 import io
@@ -8,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from types import FrameType
 
 from fashion_tl.errors import FashionTLError
 from fashion_tl.machine import say
@@ -18,8 +17,9 @@ GOES_ON = "; the same command goes on after the last whole epoch"
 def add_command(
     commands: argparse._SubParsersAction, function: Callable, words: str, data: bool = True
 ) -> argparse.ArgumentParser:
-    """A command with a function's name that calls it; with the options ``--data`` and ``--cache``
-    if it reads data.
+    """Add a command that calls a function and has its name.
+
+    If it reads ``data``, it gets the options ``--data`` and ``--cache``.
     """
     new = commands.add_parser(function.__name__.replace("_", "-"), help=words, description=words)
     new.set_defaults(function=function)
@@ -36,15 +36,13 @@ def add_command(
 
 
 def run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> int:
-    """Parse the command line, and call the ``function`` that the chosen command has set; the
-    program's exit code.
+    """Parse the command line, call the chosen command's ``function``, return the exit code.
 
     A command that can be continued has the default ``goes_on``, which says how.
     """
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(
-            stream, io.TextIOWrapper
-        ):  # a console that lacks a letter gets an escape for it, not an end
+        if isinstance(stream, io.TextIOWrapper):
+            # Letters that the console can't show are escaped, instead of ending the program.
             stream.reconfigure(errors="backslashreplace")
     args = argparse.Namespace(goes_on="")
 
@@ -58,19 +56,23 @@ def run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None)
 def exit_code(work: Callable[[], int | None], stopped: Callable[[], str]) -> int:
     """Do the work, and say in one line why it ended early.
 
-    Returns 2 for an error of ours or of the system; 128 plus the signal for Ctrl-C and a
-    scheduler's way to end a program, which is taken as Ctrl-C is, with what ``stopped`` says; else
-    what ``work`` returns, or 0.
+    Returns what ``work`` returns, or 0. An error of ours or of the system gives 2. Ctrl-C gives 128
+    plus the number of the signal, and prints what ``stopped`` says. SIGTERM, with which a scheduler
+    ends a program, is treated like Ctrl-C.
     """
-    received = [signal.SIGINT]
-    signal.signal(
-        signal.SIGTERM, lambda *of: (received.append(of[0]), signal.default_int_handler(*of))
-    )
+    received = int(signal.SIGINT)
+
+    def end(number: int, frame: FrameType | None) -> None:
+        nonlocal received
+        received = number
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGTERM, end)
     try:
         code = work() or 0
         if sys.stdout:  # None where it was closed before the program began
             sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+    except BrokenPipeError:  # the reader of our output, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (FashionTLError, OSError) as error:
@@ -78,5 +80,5 @@ def exit_code(work: Callable[[], int | None], stopped: Callable[[], str]) -> int
         return 2
     except KeyboardInterrupt:
         say(stopped(), file=sys.stderr)
-        return 128 + received[-1]
+        return 128 + received
     return code

@@ -9,15 +9,16 @@ from fashion_tl.backbones import find_backbone
 from fashion_tl.errors import ConfigError, in_a_line
 from fashion_tl.split import EVEN_ODD, parse_split
 
-IN_LOSS = ("loss", "weighted mean")  # where `balance` weighs classes in the loss
+IN_LOSS = ("loss", "weighted mean")  # the kinds of `balance` that weigh classes in the loss
 RECIPES = ("tuned", "published")
-# The published study used V1. V2 classifies ImageNet better, but its training (label smoothing,
+# The published study used V1. V2 classifies ImageNet better. But its training (label smoothing,
 # mixup, a long schedule) is known to make frozen features transfer worse: Kornblith et al., "Why Do
 # Better Loss Functions Lead to Less Transferable Features?", NeurIPS 2021, arXiv 2010.16402;
-# pytorch/vision issue 8382. We could measure neither.
+# pytorch/vision issue 8382. We have measured neither.
 DEFAULT_WEIGHTS = "IMAGENET1K_V1"
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 CHOICES = {
     "recipe": RECIPES,
@@ -27,12 +28,34 @@ CHOICES = {
     "schedule": ("cosine", "constant"),
     "precision": ("auto", "bf16", "fp32"),
 }
-SIZES = {"stored_size": 8, "image_size": 32}  # the least height and width
+SIZES = {"stored_size": 8, "image_size": 32}  # the smallest height and width
+# The smallest and the largest value of each setting that is a number.
+WHOLE_NUMBERS = {
+    "largest": (0, 100_000),
+    "seed": (0, 2**31 - 1),
+    "split_seed": (0, 2**31 - 1),
+    "epochs": (1, 10_000),
+    "batch_size": (1, 65_536),
+}
+NUMBERS: dict[str, tuple[float, float]] = {
+    "lr": (1e-9, 1000),
+    "train_fraction": (0.01, 1),
+    "val_fraction": (0, 0.5),
+    "momentum": (0, 0.9999),
+    "weight_decay": (0, 10),
+    "label_smoothing": (0, 0.9),
+    "backbone_lr_ratio": (0, 10),
+    "balance_power": (0, 2),
+    "mixup": (0, 10),
+}
 
 
 @dataclass(frozen=True)
 class Config:
-    """One training. Sizes are (height, width) in pixels; ``lr`` is the peak learning rate."""
+    """The settings of one training.
+
+    Sizes are (height, width) in pixels; ``lr`` is the peak learning rate.
+    """
 
     training: str
     recipe: str = "tuned"
@@ -40,24 +63,22 @@ class Config:
     # data
     label: str = "articleType"  # the column of styles.csv that names the classes
     split: str = EVEN_ODD
-    largest: int = 0  # so many of the largest classes alone; 0: all
+    largest: int = 0  # the number of largest classes to learn alone; 0 stands for all classes
     bad_rows: str = "skip"
     val_fraction: float = 0.1
-    train_fraction: float = 1.0  # of the photos that are left: trials can do with fewer
-    split_seed: int = (
-        0  # apart from `seed`, so that runs with other seeds share one validation part
-    )
+    train_fraction: float = 1.0  # of the remaining training photos; short trials need fewer
+    split_seed: int = 0  # separate from `seed`: runs with other seeds share one validation part
     stored_size: tuple[int, int] = (80, 60)
     # the network, and what it sees
     backbone: str = "resnet50"
     image_size: tuple[int, int] = (80, 60)
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
-    flip: bool = False  # half of the training photos mirrored
-    mixup: float = 0.0  # what learns gets pairs of training samples mixed, in parts drawn from Beta(mixup, mixup)
-    flip_test: bool = False  # logits averaged over each photo and its mirror image
+    flip: bool = False  # mirror half of the training photos
+    mixup: float = 0.0  # mix pairs of training samples, in parts drawn from Beta(mixup, mixup)
+    flip_test: bool = False  # average the logits of each test photo and its mirror image
     # optimisation
-    frozen_batchnorm: bool = False  # all of BatchNorm's statistics stay ImageNet's
+    frozen_batchnorm: bool = False  # BatchNorm keeps ImageNet's statistics
     epochs: int = 20
     batch_size: int = 64
     optimizer: str = "sgd"
@@ -67,10 +88,10 @@ class Config:
     weight_decay: float = 1e-4
     schedule: str = "cosine"
     warmup_epochs: float = 0.0
-    # Where rare classes count for more: in the loss, each photo's times its class's weight,
-    # averaged over photos; the same, but divided by the sum of the weights ("weighted mean", as
-    # PyTorch's CrossEntropyLoss does); or in the logits (Menon et al., 2021). A class's weight is
-    # (all photos / its photos) to the power `balance_power`.
+    # How rare classes count for more. "loss": each photo's loss is multiplied by its class's
+    # weight, and averaged over photos. "weighted mean": the same, but divided by the sum of the
+    # weights, as PyTorch's CrossEntropyLoss does. "logits": the logits are shifted (Menon et al.,
+    # 2021). A class's weight is (all photos / its photos) to the power `balance_power`.
     balance: str = "loss"
     balance_power: float = 0.5
     label_smoothing: float = 0.0
@@ -79,109 +100,72 @@ class Config:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            object.__setattr__(
-                self, field.name, _plain(_size(value) if field.name in SIZES else value)
-            )
+            plain = _plain(_size(value) if field.name in SIZES else value)
+            object.__setattr__(self, field.name, plain)
         self._check()
 
     def _check(self) -> None:
-        def number(name: str, low: float, high: float, kind: type | tuple = (int, float)) -> None:
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
-                word = "a whole number" if kind is int else "a number"
-                raise ConfigError(
-                    f"{name} must be {word} from {low} to {high}, not {in_a_line(value)}"
-                )
-
+        """ConfigError for the first setting that is impossible."""
         for name, allowed in CHOICES.items():
             value = getattr(self, name)
             if not isinstance(value, str) or value not in allowed:
-                raise ConfigError(
-                    f"{name} must be one of {', '.join(allowed)}, not {in_a_line(value)}"
-                )
+                raise _impossible(name, f"one of {', '.join(allowed)}", value)
         find_backbone(self.backbone)
         for name in ("training", "label"):
             value = getattr(self, name)
             if not isinstance(value, str) or not value.strip():
-                raise ConfigError(f"{name} must be a name, not {in_a_line(value)}")
+                raise _impossible(name, "a name", value)
         parse_split(self.split)
-        number("largest", 0, 100_000, int)
-        number("seed", 0, 2**31 - 1, int)
-        number("split_seed", 0, 2**31 - 1, int)
-        number("epochs", 1, 10_000, int)
-        number("batch_size", 1, 65_536, int)
-        number("lr", 1e-9, 1000)
-        number("train_fraction", 0.01, 1)
-        most = {
-            "val_fraction": 0.5,
-            "momentum": 0.9999,
-            "weight_decay": 10,
-            "warmup_epochs": self.epochs,
-        }
-        most |= {"label_smoothing": 0.9, "backbone_lr_ratio": 10, "balance_power": 2, "mixup": 10}
-        for name, high in most.items():
-            number(name, 0, high)
-        for name in (field.name for field in fields(self) if isinstance(field.default, bool)):
-            if not isinstance(getattr(self, name), bool):
-                raise ConfigError(
-                    f"{name} must be true or false, not {in_a_line(getattr(self, name))}"
-                )
+        for name, (low, high) in WHOLE_NUMBERS.items():
+            _check_number(name, getattr(self, name), low, high, is_whole=True)
+        for name, (least, most) in NUMBERS.items():
+            _check_number(name, getattr(self, name), least, most)
+        _check_number("warmup_epochs", self.warmup_epochs, 0, self.epochs)
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(field.default, bool) and not isinstance(value, bool):
+                raise _impossible(field.name, "true or false", value)
         for name, low in SIZES.items():
-            size = getattr(self, name)
-            ok = isinstance(size, tuple) and len(size) == 2 and all(type(s) is int for s in size)
-            if not ok or not all(low <= s <= 2048 for s in size):
-                words = f"height and width, as 160x120, {low} to 2048 each"
-                raise ConfigError(f"{name} must be {words}, not {in_a_line(size)}")
+            _check_size(name, getattr(self, name), low)
         for name in ("mean", "std"):
-            value = getattr(self, name)
-            ok = (
-                isinstance(value, tuple)
-                and len(value) == 3
-                and all(type(v) in (int, float) for v in value)
-            )
-            if (
-                not ok
-                or not all(-10 <= v <= 10 for v in value)
-                or (name == "std" and min(value) <= 0)
-            ):
-                limits = "above 0, up to 10" if name == "std" else "from -10 to 10"
-                words = f"three numbers {limits}, for red, green and blue from 0 to 1, as [0.5, 0.5, 0.5]"
-                raise ConfigError(f"{name} must be {words}, not {in_a_line(value)}")
+            _check_colour(name, getattr(self, name))
 
     def change(self, **settings: Any) -> "Config":
-        """A copy with other settings; None leaves one as it is. ConfigError for a name or value
-        that can't be.
+        """A copy with other settings; a setting given as None stays as it is.
+
+        ConfigError for an unknown name or an impossible value.
         """
         known = [field.name for field in fields(self)]
         for name in settings:
             if name not in known:
                 raise ConfigError(f"no setting is called {name!r}; there are {', '.join(known)}")
-        return replace(
-            self, **{name: value for name, value in settings.items() if value is not None}
-        )
+        given = {name: value for name, value in settings.items() if value is not None}
+        return replace(self, **given)
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> "Config":
-        """What :meth:`to_dict` made, also in versions that named some settings otherwise.
-        ConfigError, TypeError.
+        """The settings that :meth:`to_dict` gave, also in versions with other names for them.
+
+        ConfigError or TypeError if this version can't express them.
         """
         settings = dict(settings)
         if "class_weights" in settings:
             power = {"total/count": 1.0, "sqrt": 0.5, "none": 0.0}[settings.pop("class_weights")]
-            mean, tau = settings.pop("loss_reduction"), settings.pop("logit_adjustment")
+            reduction = settings.pop("loss_reduction")
+            tau = settings.pop("logit_adjustment")
             if power and tau:
                 raise ConfigError(
                     "class weights and logit adjustment at once: an older version made this"
                 )
-            kind = (
-                "logits"
-                if tau
-                else ("weighted mean" if mean == "weighted" else "loss")
-                if power
-                else "none"
-            )
-            settings |= {"balance": kind, "balance_power": tau or power}
-            settings |= {"largest": 20} if settings.get("training") == "top20" else {}
+            if tau:
+                balance = "logits"
+            elif power:
+                balance = "weighted mean" if reduction == "weighted" else "loss"
+            else:
+                balance = "none"
+            settings |= {"balance": balance, "balance_power": tau or power}
+            if settings.get("training") == "top20":
+                settings["largest"] = 20
         return cls(**settings)
 
     def to_dict(self) -> dict[str, Any]:
@@ -190,6 +174,38 @@ class Config:
 
 
 SETTINGS = tuple(field.name for field in fields(Config) if field.name not in ("training", "recipe"))
+
+
+def _impossible(name: str, wanted: str, value: object) -> ConfigError:
+    return ConfigError(f"{name} must be {wanted}, not {in_a_line(value)}")
+
+
+def _check_number(
+    name: str, value: Any, low: float, high: float, is_whole: bool = False
+) -> None:
+    word = "a whole number" if is_whole else "a number"
+    is_number = isinstance(value, int if is_whole else (int, float))
+    if isinstance(value, bool) or not is_number or not low <= value <= high:
+        raise _impossible(name, f"{word} from {low} to {high}", value)
+
+
+def _check_size(name: str, value: Any, low: int) -> None:
+    is_size = isinstance(value, tuple) and len(value) == 2 and all(type(s) is int for s in value)
+    if not is_size or not all(low <= side <= 2048 for side in value):
+        raise _impossible(name, f"height and width, as 160x120, {low} to 2048 each", value)
+
+
+def _check_colour(name: str, value: Any) -> None:
+    """``mean`` may be any three numbers near 0 to 1; ``std`` must be positive, too."""
+    is_colour = (
+        isinstance(value, tuple)
+        and len(value) == 3
+        and all(type(part) in (int, float) and -10 <= part <= 10 for part in value)
+    )
+    if not is_colour or (name == "std" and min(value) <= 0):
+        limits = "above 0, up to 10" if name == "std" else "from -10 to 10"
+        wanted = f"three numbers {limits}, for red, green and blue from 0 to 1, as [0.5, 0.5, 0.5]"
+        raise _impossible(name, wanted, value)
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
@@ -203,16 +219,16 @@ def parse_setting(text: str) -> tuple[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers and arrays of numpy and torch, and lists, as Python's numbers and tuples.
+    """Numbers and arrays of numpy and torch, and lists, as Python's own numbers and tuples.
 
-    A checkpoint with numpy's numbers in its settings could not be read back.
+    A checkpoint with numpy's numbers in its settings couldn't be read back.
     """
     value = value.tolist() if hasattr(value, "tolist") else value
     return tuple(map(_plain, value)) if isinstance(value, (list, tuple)) else value
 
 
 def _size(value: Any) -> Any:
-    """``"128x96"`` as [128, 96]; what isn't text as it is."""
+    """``"128x96"`` as [128, 96]; anything but text as it is."""
     if not isinstance(value, str):
         return value
     sides = re.fullmatch(r"\s*(\d{1,9})\s*[xX×]\s*(\d{1,9})\s*", value)
@@ -220,8 +236,9 @@ def _size(value: Any) -> Any:
 
 
 def _value(text: str) -> Any:
-    """A number, a truth value or a list as JSON or Python writes it, its brackets optional; else
-    the text itself.
+    """A number, a truth value or a list, written as in JSON or Python; otherwise the text itself.
+
+    A list needs no brackets.
     """
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
@@ -234,6 +251,6 @@ def _value(text: str) -> Any:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return text
-    if value is None:  # it would leave the setting as it is
+    if value is None:  # None would leave the setting as it is
         return text
     return list(value) if isinstance(value, tuple) else value

@@ -1,6 +1,4 @@
-"""Several processes, started by torchrun, that train as one: who does what, and what all of them
-must know.
-"""
+"""Several processes, started by torchrun, that train as one: who does what, and what all share."""
 
 import os
 import signal
@@ -18,7 +16,7 @@ from fashion_tl.errors import RunError
 
 
 def rank() -> int:
-    """This process's number; 0, the only one that prints and writes, when it is alone."""
+    """This process's number, or 0 if it is alone. Only process 0 prints and writes."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
@@ -29,11 +27,11 @@ def world_size() -> int:
 
 @contextmanager
 def processes(device: torch.device) -> Iterator[None]:
-    """What runs inside is one of torchrun's processes, each with a GPU of its own, or on the CPU;
-    else nothing changes.
+    """Run a block as one of torchrun's processes, each on its own GPU or on the CPU.
 
-    When one of them fails all end, and only the first to fail says why (each does, where the
-    machine that counts them has ended). RunError where another has ended.
+    Without torchrun nothing changes. If one process fails, all end, and only the first to fail says
+    why. (If the machine that counts them has ended, each of them says why.) RunError if another
+    process has ended.
     """
     if not dist.is_torchelastic_launched():
         yield
@@ -42,14 +40,12 @@ def processes(device: torch.device) -> Iterator[None]:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     store, place, size = next(dist.rendezvous("env://"))
-    # The end of a process is noticed at once; this long the others wait for one that decodes photos
-    # for all.
-    dist.init_process_group(
-        backend, store=store, rank=place, world_size=size, timeout=timedelta(hours=3)
-    )
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # torchrun's, when another has ended: as Ctrl-C
+    # The others notice at once when a process ends. They wait up to this long for a process that
+    # decodes the photos for all of them.
+    wait = timedelta(hours=3)
+    dist.init_process_group(backend, store=store, rank=place, world_size=size, timeout=wait)
+    # torchrun sends SIGTERM when another process has ended. It is treated like Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with (
             redirect_stdout(StringIO() if place else sys.stdout),
@@ -57,25 +53,33 @@ def processes(device: torch.device) -> Iterator[None]:
         ):
             yield
     except (Exception, KeyboardInterrupt) as error:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what follows is to be printed whole
-        if isinstance(error, (KeyboardInterrupt, dist.DistError)) or "gloo/transport" in str(error):
-            first_line = str(error).partition("\n")[0]
-            cause = "" if isinstance(error, KeyboardInterrupt) else f" ({first_line})"
-            words = f"stopped, or another process ended{cause}"
-            error = RunError(f"{words}: the same command goes on after the last whole epoch")
-        first = True
-        with suppress(
-            dist.DistError
-        ):  # where the machine that counted them has ended, each says so
-            first = store.add("failed", 1) == 1
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it must not cut the message
+        is_first = True
+        with suppress(dist.DistError):  # if the machine that counts has ended, each one says why
+            is_first = store.add("failed", 1) == 1
         if device.type == "cpu":  # gloo's threads would abort a process that ends with them
             dist.destroy_process_group()
-        raise error if first else SystemExit(2) from None  # the first one says why
+        raise _own_or_another_ended(error) if is_first else SystemExit(2) from None
     dist.destroy_process_group()
 
 
+def _own_or_another_ended(error: BaseException) -> BaseException:
+    """The error itself, or a RunError if it comes from the end of another process."""
+    if isinstance(error, KeyboardInterrupt):
+        cause = ""
+    elif isinstance(error, dist.DistError) or "gloo/transport" in str(error):
+        first_line = str(error).partition("\n")[0]
+        cause = f" ({first_line})"
+    else:
+        return error
+    return RunError(
+        f"stopped, or another process ended{cause}: "
+        "the same command goes on after the last whole epoch"
+    )
+
+
 def everyone(own: Any) -> list[Any]:
-    """What each process has, by rank, on all of them. They wait for one another here."""
+    """What each process gave, by rank, on all processes. They wait for each other here."""
     parts = [own] * world_size()
     if dist.is_initialized():
         dist.all_gather_object(parts, own)
@@ -84,10 +88,10 @@ def everyone(own: Any) -> list[Any]:
 
 @contextmanager
 def main_first() -> Iterator[None]:
-    """Rank 0 does it first, then one process of each other machine, then the rest: what is kept in
-    files is made once.
+    """Let rank 0 run a block first, then one process of each other machine, then the rest.
 
-    A process that fails in it must not go on: the others would wait.
+    So files are made only once. A process that fails in the block must end, because the others
+    would wait for it.
     """
     for turn in range(3):
         if turn == min(rank(), 1 if os.environ.get("LOCAL_RANK") == "0" else 2):
@@ -96,11 +100,10 @@ def main_first() -> Iterator[None]:
 
 
 def share(n: int) -> tuple[slice, slice]:
-    """This process's part of ``n`` samples: those to run through the network, and which of these
-    are its own.
+    """This process's part of ``n`` samples: those to run through the network, and its own of these.
 
-    Every sample is one process's own. Two are run at least, where there are so many, that BatchNorm
-    can learn.
+    Each sample belongs to one process. Each process runs at least two samples, if there are two,
+    because BatchNorm can't learn from one.
     """
     start, stop = (n * (rank() + i) // world_size() for i in (0, 1))
     run = slice(max(0, min(start, stop - 2)), max(stop, min(n, start + 2)))

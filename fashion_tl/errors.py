@@ -1,15 +1,13 @@
-"""What can go wrong for a user. Each message names the file, the row or the setting, and says what
-to do.
-"""
+"""The errors that users see. Each message names the file, row or setting, and says what to do."""
 
 
 def how_to_install(extra: str) -> str:
-    """What to do where a package of an extra (see ``pyproject.toml``) is missing, in words."""
+    """The command that installs the packages of an extra (see ``pyproject.toml``)."""
     return f'pip install "fashion_tl[{extra}]", or in a clone pip install ".[{extra}]"'
 
 
 class FashionTLError(Exception):
-    """Base of all of them; the command line prints the message and exits with 2."""
+    """The base of all our errors. The command line prints the message and exits with 2."""
 
 
 class DataError(FashionTLError):
@@ -29,8 +27,7 @@ class RunError(FashionTLError):
 
 
 class WriteError(FashionTLError):
-    """A file can't be written: the disk is full, the folder read-only, or something is in the
-    way."""
+    """A file can't be written: the disk is full, the folder is read-only, or the like."""
 
 
 class ExportError(FashionTLError):
@@ -38,10 +35,10 @@ class ExportError(FashionTLError):
 
 
 class DownloadError(FashionTLError):
-    """Kaggle's data can't be fetched."""
+    """Kaggle's data can't be downloaded."""
 
 
 def in_a_line(value: object) -> str:
-    """A value as an error shows it: in one line, cut where it is long."""
+    """A value as an error shows it: in one line, cut if it is long."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 80 else f"{text[:79]}…"

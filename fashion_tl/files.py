@@ -1,6 +1,4 @@
-"""Files and folders that are made whole or not at all, by one process at a time; locks that end
-with their process.
-"""
+"""Write files and folders whole or not at all, by one process at a time; lock them."""
 
 import os
 import platform
@@ -18,38 +16,37 @@ StrPath = str | os.PathLike
 
 
 def as_path(path: StrPath) -> Path:
-    """A path as a user writes it, in which ``~`` is the home folder. Every path from outside comes
-    through here.
+    """A path as a user writes it, where ``~`` is the home folder.
 
-    ``~name`` is that user's home folder, and a file or folder of this very name where one is here.
-    ConfigError where there is neither.
+    Every path from outside goes through here. ``~name`` is that user's home folder. If there is no
+    such user, it is a file or folder with this very name; ConfigError if that doesn't exist either.
     """
     if not os.fspath(path):
         raise ConfigError("a path is empty; write . for the folder that you are in")
-    expanded = os.path.expanduser(path)  # not Path.expanduser, for which ./~ is the home folder too
+    # Not Path.expanduser, which also takes ./~ for the home folder.
+    expanded = os.path.expanduser(os.fspath(path))
     if expanded.startswith("~") and not os.path.lexists(expanded):
         raise ConfigError(
-            f"{expanded}: the ~ stands for no home folder here; write the whole path, or ./{expanded}"
+            f"{expanded}: the ~ stands for no home folder here; "
+            f"write the whole path, or ./{expanded}"
         )
-    return (
-        Path.cwd() / expanded if expanded.startswith("./~") else Path(expanded)
-    )  # Path would drop the ./
+    if expanded.startswith("./~"):  # Path would drop the ./
+        return Path.cwd() / expanded
+    return Path(expanded)
 
 
 def lock(path: Path, wait: bool = False) -> int | None:
-    """Lock a file or folder until what this returns is closed, or this process ends, however it
-    ends.
+    """Lock a file or folder until the returned handle is closed, or until this process ends.
 
-    BlockingIOError where another has it and ``wait`` is false. None where there are no locks: on
-    Windows, and on some network drives.
+    BlockingIOError if another process holds the lock and ``wait`` is false. None on systems without
+    locks: Windows, and some network drives.
     """
     if os.name == "nt":
         return None
     import fcntl
 
-    handle = os.open(
-        path, os.O_RDONLY if path.is_dir() else os.O_RDWR
-    )  # NFS locks no file that can't be written
+    # NFS can't lock a file that is opened only for reading.
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except OSError as error:
@@ -62,20 +59,17 @@ def lock(path: Path, wait: bool = False) -> int | None:
 
 @contextmanager
 def draft(path: Path) -> Iterator[Path]:
-    """A place for what is to become ``path``, in a hidden folder beside it that is removed in the
-    end.
+    """A place to write what will become ``path``, in a hidden folder beside it.
 
-    Another process of this machine that wants the same waits. If this one is killed, the next one
-    cleans up after it, on a machine of the same name. Where there are no locks, each has a folder
-    of its own, and nobody waits.
+    The folder is removed in the end. Another process of this machine that wants the same path
+    waits. If this process is killed, the next one on a machine of the same name cleans up. On
+    systems without locks each process has its own folder, and none waits.
     """
     folder = _draft_folder(path)
     handle = _lock_folder(folder)
-    own = (
-        folder
-        if handle is not None
-        else Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
-    )
+    own = folder
+    if handle is None:
+        own = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
     try:
         shutil.rmtree(own / path.name, ignore_errors=True)
         yield own / path.name
@@ -86,18 +80,18 @@ def draft(path: Path) -> Iterator[Path]:
 
 
 def _draft_folder(path: Path) -> Path:
-    # With the machine's name: a network drive's folders are locked for the processes of one machine
-    # alone.
+    # It has the machine's name, because a lock on a network drive may hold for one machine only.
     return path.with_name(f".{path.name}.{platform.node()}.tmp")
 
 
 def _lock_folder(folder: Path) -> int | None:
-    """Make a folder where it is missing, and lock it; None where there are no locks, and then it
-    isn't there.
+    """Make a folder if it is missing, and lock it.
+
+    None on a system without locks; the folder doesn't exist then.
     """
     while True:
         folder.mkdir(exist_ok=True)
-        with suppress(FileNotFoundError):  # the process that had it has just removed it
+        with suppress(FileNotFoundError):  # the process that held it has just removed it
             try:
                 handle = lock(folder)
             except BlockingIOError:
@@ -113,11 +107,10 @@ def _lock_folder(folder: Path) -> int | None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name; what is written there takes the place of ``path`` in the end, or is
-    removed.
+    """A temporary path; in the end, what is written there replaces ``path``.
 
-    WriteError, naming ``path``, where that fails; what was there before then stays. An error of
-    ours stays as it is.
+    If that fails, it is removed, and the old ``path`` stays; WriteError names the path. An error of
+    ours is raised as it is.
     """
     try:
         with draft(path) as temporary:
@@ -125,27 +118,24 @@ def replacing(path: Path) -> Iterator[Path]:
             os.replace(temporary, path)
     except FashionTLError:
         raise
-    except (
-        Exception
-    ) as error:  # for a full disk each library has an error of its own, which may hide Python's
+    except Exception as error:
+        # On a full disk each library raises its own error, which may hide Python's error.
         cause = error.__context__ or error
-        if isinstance(
-            cause, KeyboardInterrupt
-        ):  # Ctrl-C amid a library's writing, which then fails in its own way
+        if isinstance(cause, KeyboardInterrupt):  # Ctrl-C made the library's writing fail
             raise cause from None
         raise WriteError(f"{path} can't be written ({cause}). Fix that and try again.") from error
 
 
 def is_made(path: Path) -> bool:
-    """Whether it is there, and no draft of it is: somebody may be at it, or was killed."""
+    """Whether a path is there, without a draft, which a killed or working process would have."""
     return path.exists() and not _draft_folder(path).exists()
 
 
 def make_once(path: Path, make: Callable[[Path], None]) -> None:
-    """Have a file or folder made under a temporary name, which then becomes ``path``; nothing, if
-    it is there.
+    """Make a file or folder under a temporary name, which then becomes ``path``.
 
-    Of several processes one makes it, and the others wait. OSError where it can't be made.
+    If ``path`` is there already, this does nothing. Of several processes one makes it, and the
+    others wait. OSError if it can't be made.
     """
     if is_made(path):
         return
@@ -153,13 +143,14 @@ def make_once(path: Path, make: Callable[[Path], None]) -> None:
     with draft(path) as temporary:
         if not path.exists():
             make(temporary)
-            if not path.exists():  # where there are no locks, another process may have been first
+            if not path.exists():  # without locks, another process may have been first
                 os.replace(temporary, path)
 
 
 def reserve(file: Path) -> None:
-    """OSError now where the disk is too full for a file: a mapped page that finds no room would
-    kill the process.
+    """OSError if the disk is too full for a file.
+
+    Without this check, a page of a mapped file that finds no space would kill the process.
     """
     if hasattr(os, "posix_fallocate"):
         with open(file, "r+b") as whole:

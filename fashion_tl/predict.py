@@ -1,12 +1,10 @@
-"""The most likely classes of any photos, however many: found in folders, decoded a batch ahead, a
-row for each.
-"""
+"""Predict the most likely classes of any number of photos, in files and folders."""
 
 import errno
 import os
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,28 +14,28 @@ import pandas as pd
 import torch
 from PIL import Image
 
+from fashion_tl.data.decoding import FORMATS, decode
 from fashion_tl.data.formats import what_it_is
 from fashion_tl.data.listing import ENDINGS, RAW_ENDINGS, UNREAD_ENDINGS, read_file, shown
-from fashion_tl.data.photos import FORMATS, decode
 from fashion_tl.errors import DataError
-from fashion_tl.files import as_path
+from fashion_tl.files import StrPath, as_path
 from fashion_tl.machine import processors, progress, say
 from fashion_tl.network.inference import photo_logits, pick_device
-from fashion_tl.network.model import SavedModel, folded
+from fashion_tl.network.layers import folded
+from fashion_tl.network.model import SavedModel
 from fashion_tl.reporting.evaluation import TOP_K, class_probabilities, top_classes
 from fashion_tl.runs import refuse_own_file, write_json, write_table
 
-BATCH = 64  # photos at a time, or as few as the training took: more are no quicker
+BATCH = 64  # photos at a time, or the training's batch size if that is smaller; more aren't faster
 
 
-def find_photos(paths: Sequence[str | os.PathLike]) -> list[Path]:
-    """The files among ``paths``, and in place of each folder the image files below it, sorted by
-    path, none hidden.
+def find_photos(paths: Sequence[StrPath]) -> list[Path]:
+    """The files among ``paths`` and, for each folder, the image files below it.
 
-    Links are followed. An image file has the ending of one, or begins like a photo that can be
-    decoded; the first few of all other files are named on stderr. A folder that can't be listed
-    stands among the photos, and :func:`answers` says why. DataError names a folder without any
-    image files.
+    Those of a folder are sorted by path; hidden ones are left out, and links are followed. An image
+    file has an image's ending, or begins like a photo that can be decoded. The first few of all
+    other files are named on stderr. A folder that can't be listed is returned as a photo, and
+    :func:`answers` says why. DataError names a folder without any image files.
     """
     photos = []
     for path in map(as_path, paths):
@@ -55,22 +53,22 @@ def find_photos(paths: Sequence[str | os.PathLike]) -> list[Path]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """All files below a folder, none hidden, and each folder there that can't be listed.
+    """All visible files below a folder, and each folder there that can't be listed.
 
-    Links to folders come after everything that lies below without them; each real folder comes
-    once, so that links in a circle end.
+    Links to folders come after all files and real folders. Each real folder comes only once, so
+    links in a circle end.
     """
     seen: set[tuple] = set()
     tops = [os.fspath(folder)]
-    for top in tops:  # the links that are found are added at its end
+    for top in tops:  # the loop adds the links that it finds to its own list
         waiting = [top]
-        while waiting:  # no recursion, and no look at the folders above: they may be a thousand
+        while waiting:  # no recursion, because folders may be a thousand levels deep
             here = waiting.pop()
+            entries: dict[str, os.DirEntry] = {}
             try:
                 own = _identity(here)
-                entries = (
-                    {entry.name: entry for entry in os.scandir(here)} if own not in seen else {}
-                )
+                if own not in seen:
+                    entries = {entry.name: entry for entry in os.scandir(here)}
             except OSError:
                 yield Path(here)
                 continue
@@ -83,7 +81,7 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def _identity(folder: str) -> tuple:
-    """Equal for the same real folder, by whatever path."""
+    """Equal for two paths to the same real folder."""
     about = os.stat(folder)
     return (about.st_dev, about.st_ino) if about.st_ino else (os.path.realpath(folder),)
 
@@ -91,31 +89,31 @@ def _identity(folder: str) -> tuple:
 def _is_folder(entry: os.DirEntry) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link in a circle
+    except OSError:  # a link that leads to itself
         return False
 
 
 def _is_image(file: Path) -> bool:
-    """Whether a file or folder is to be answered, or named because it can't be."""
+    """Whether a file or folder gets an answer, which may be why it can't be read."""
     if file.suffix.lower() in {*ENDINGS, *RAW_ENDINGS, *UNREAD_ENDINGS} or os.path.isdir(file):
         return True
     try:
-        if not stat.S_ISREG(os.stat(file).st_mode):  # a pipe would be waited for without end
+        if not stat.S_ISREG(os.stat(file).st_mode):  # reading a pipe would never end
             return False
     except OSError as error:
-        return error.errno == errno.ENAMETOOLONG  # too deep to be reached: photos may lie there
+        return error.errno == errno.ENAMETOOLONG  # too deep to be opened; it may be a photo
     try:
         with Image.open(file, formats=FORMATS):
             return True
-    except Exception:  # Pillow's readers raise whatever makes them stumble
+    except Exception:  # Pillow's readers may raise any error
         return False
 
 
 def _decoded(photo: Path, size: tuple[int, int]) -> np.ndarray:
-    """uint8 RGB [height, width, 3]; OSError, ValueError or DataError says why not."""
+    """A photo as uint8 RGB [height, width, 3]; OSError, ValueError or DataError says why not."""
     ending = photo.suffix.lower()
     if os.path.isdir(photo):
-        os.scandir(photo).close()  # says why it can't be listed
+        os.scandir(photo).close()  # raises the reason why the folder can't be listed
     elif ending in RAW_ENDINGS:
         raise DataError(
             f"{ending[1:].upper()}, a camera's raw format, isn't read; convert it to JPEG"
@@ -131,15 +129,18 @@ def _decoded(photo: Path, size: tuple[int, int]) -> np.ndarray:
         raise
 
 
-def answers(saved: SavedModel, photos: Sequence[str | os.PathLike]) -> Iterator[dict[str, Any]]:
-    """For each photo in turn ``photo, top1 … top5, p1 … p5, error``; all but the first are None, or
-    the last is.
+def answers(saved: SavedModel, photos: Sequence[StrPath]) -> Iterator[dict[str, Any]]:
+    """A row for each photo in turn: ``photo, top1 … top5, p1 … p5, error``.
 
-    In float32, as ever; at most two batches of decoded photos are in memory. RunError where the
-    network answers with values that aren't finite numbers.
+    Either ``error`` is None, or all others but ``photo`` are. Everything is computed in float32. At
+    most two batches of decoded photos are in memory. RunError if the network's answers aren't
+    finite numbers.
     """
-    config, device, photos = saved.config, pick_device(), [as_path(photo) for photo in photos]
-    model, n = folded(saved.model.to(device)), min(BATCH, config.batch_size)
+    config = saved.config
+    device = pick_device()
+    model = folded(saved.model.to(device))
+    n = min(BATCH, config.batch_size)
+    files = [as_path(photo) for photo in photos]
 
     def read(photo: Path) -> tuple[np.ndarray, str | None]:
         try:
@@ -148,58 +149,59 @@ def answers(saved: SavedModel, photos: Sequence[str | os.PathLike]) -> Iterator[
             return np.zeros((*config.stored_size, 3), np.uint8), str(error)
 
     with ThreadPoolExecutor(processors()) as pool:
-        ahead = pool.map(read, photos[:n])
-        for start in range(0, len(photos), n):
+        ahead = pool.map(read, files[:n])
+        for start in range(0, len(files), n):
             decoded, errors = zip(*ahead, strict=True)
-            ahead = pool.map(read, photos[start + n : start + 2 * n])
-            logits = (
-                photo_logits(model, torch.from_numpy(np.stack(decoded)).to(device), config)
-                .cpu()
-                .numpy()
-            )
+            ahead = pool.map(read, files[start + n : start + 2 * n])
+            batch = torch.from_numpy(np.stack(decoded)).to(device)
+            logits = photo_logits(model, batch, config).cpu().numpy()
             shares = class_probabilities(logits, saved.fit_counts, saved.path or "the model")
             table = top_classes(shares, saved.classes).to_dict("records")
-            for photo, row, error in zip(photos[start : start + n], table, errors, strict=True):
-                name = os.fsencode(photo).decode(
-                    errors="backslashreplace"
-                )  # any bytes: it must be fit to print
+            for photo, row, error in zip(files[start : start + n], table, errors, strict=True):
+                # A file's name may be any bytes, and must be fit to print.
+                name = os.fsencode(photo).decode(errors="backslashreplace")
                 yield {"photo": name, **(dict.fromkeys(row) if error else row), "error": error}
 
 
-def predict(
-    saved: SavedModel, paths: Sequence[str | os.PathLike], to: str | os.PathLike | None = None
-) -> None:
-    """Print the answers for photos and folders of photos; or write them, whole or not at all,
-    ``to`` a .csv or .json.
+def predict(saved: SavedModel, paths: Sequence[StrPath], to: StrPath | None = None) -> None:
+    """Print the answers for photos and folders of photos, or write them ``to`` a .csv or .json.
 
-    A photo that can't be read is named on stderr, and in the file, with the reason. In the end
-    DataError says how many there were; one before any work says that ``to`` can't be written.
+    The file is written whole or not at all. A photo that can't be read is named on stderr, and in
+    the file, with the reason. In the end DataError says how many there were. DataError before any
+    work if ``to`` can't be written.
     """
-    to = as_path(to) if to else None
-    ending = to.suffix.lower() if to else None
-    if to and (ending not in (".csv", ".json") or to.is_dir() or not os.access(to.parent, os.W_OK)):
-        raise DataError(
-            f"{to}: answers are written into a .csv or .json file, in a folder that can be written to"
-        )
-    if to:
-        refuse_own_file(to)
-    rows, photos = [], find_photos(paths)
-    found = answers(saved, photos)
-    for row in progress(found, "predicting", len(photos), unit="photo") if to else found:
+    target = _target(to) if to else None
+    photos = find_photos(paths)
+    found: Iterable[dict[str, Any]] = answers(saved, photos)
+    if target:
+        found = progress(found, "predicting", len(photos), unit="photo")
+    rows = []
+    for row in found:
         rows.append(row)
         if row["error"]:
             say(f"{row['photo']}: {row['error']}", file=sys.stderr)
-        elif not to:
+        elif not target:
             best = [(row[f"p{k}"], row[f"top{k}"]) for k in range(1, TOP_K + 1)]
-            say(
-                "\n".join(
-                    [row["photo"], *(f"  {share:>6.1%}  {name}" for share, name in best if name)]
-                )
-            )
-    if to:
-        write_json(to, rows) if ending == ".json" else write_table(
-            to, pd.DataFrame(rows), float_format="%.6g"
-        )
-        say(to)
+            lines = [f"  {share:>6.1%}  {name}" for share, name in best if name]
+            say("\n".join([row["photo"], *lines]))
+    if target:
+        if target.suffix.lower() == ".json":
+            write_json(target, rows)
+        else:
+            write_table(target, pd.DataFrame(rows), float_format="%.6g")
+        say(target)
     if failed := sum(row["error"] is not None for row in rows):
         raise DataError(f"{failed} of {len(photos)} photos could not be read")
+
+
+def _target(to: StrPath) -> Path:
+    """The file for the answers; DataError if it can't be written, RunError if it is a run's."""
+    target = as_path(to)
+    is_table = target.suffix.lower() in (".csv", ".json") and not target.is_dir()
+    if not is_table or not os.access(target.parent, os.W_OK):
+        raise DataError(
+            f"{target}: answers are written into a .csv or .json file, "
+            "in a folder that can be written to"
+        )
+    refuse_own_file(target)
+    return target

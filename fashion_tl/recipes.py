@@ -1,6 +1,4 @@
-"""The table of approaches, the trainings that they are made of, and the two recipes of each
-training.
-"""
+"""The approaches, the trainings that they consist of, and the two recipes of each training."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,9 +9,9 @@ from fashion_tl.errors import ConfigError
 
 LARGEST = 20  # classes in the first step of two-step
 
-# The published study's own settings, alike for all its trainings. A frozen BatchNorm layer stays
-# still here, though (there its running statistics went on drifting), and a tenth of each class
-# validates, not a fifth of all photos.
+# The published study's own settings, the same for all its trainings. Two things differ. A frozen
+# BatchNorm layer keeps its running statistics here; in the study they went on changing. And a tenth
+# of each class validates here, not a fifth of all photos.
 PUBLISHED = {
     "image_size": (224, 224),
     "mean": (0.5, 0.5, 0.5),
@@ -28,7 +26,7 @@ PUBLISHED = {
     "balance_power": 1.0,
 }
 
-# What won on the validation photos, and mixup: results/tuning.md has the trials.
+# The best settings on the validation photos, and mixup: results/tuning.md has the trials.
 BALANCED = {
     "balance": "logits",
     "balance_power": 0.5,
@@ -52,10 +50,9 @@ TWO_STEP = FINE_TUNING | {"backbone_lr_ratio": 0.2}
 
 @dataclass(frozen=True)
 class Training:
-    """A training: its title, the end of its figures' file names, and the settings of its tuned
-    recipe.
+    """A training: its title, the end of its figures' file names, its tuned recipe's settings.
 
-    ``largest`` says how many of the largest classes it is about; 0 stands for all.
+    ``largest`` is the number of largest classes that it learns; 0 stands for all classes.
     """
 
     title: str
@@ -68,10 +65,10 @@ class Training:
 class Approach:
     """An approach: its function, its trainings in order, its notebook.
 
-    ``function`` is ``module:name``, and looked up when the approach runs: the command line's help
-    needs no torch. The last training is the approach's result. Its run lies in the approach's
-    folder, the others in folders below, by their names. ``from_random`` are the settings that a
-    start from random weights needs to get anywhere.
+    ``function`` is written ``module:name``. It is imported only when the approach runs, because the
+    command line's help doesn't need torch. The last training gives the approach's result. Its run
+    lies in the approach's folder, the others in folders below it, with their names. ``from_random``
+    are the settings with which a start from random weights learns anything.
     """
 
     title: str
@@ -92,10 +89,10 @@ TRAININGS: dict[str, Training] = {
     "two_step": Training("Second of two steps (all classes)", "142", TWO_STEP),
 }
 
-# Made for ImageNet's weights, the recipes lead random ones nowhere in the sample's few epochs;
-# these do somewhere.
-SMALL = {"image_size": [80, 60]}
-FROM_NOTHING = SMALL | {
+# The recipes are made for ImageNet's weights. In the sample's few epochs, random weights learn
+# nothing with them, and something with these settings.
+SMALL_IMAGES = {"image_size": [80, 60]}
+FROM_NOTHING = SMALL_IMAGES | {
     "optimizer": "sgd",
     "lr": 0.005,
     "backbone_lr_ratio": 1.0,
@@ -105,7 +102,7 @@ FROM_NOTHING = SMALL | {
 HERE = "fashion_tl.approaches"
 APPROACHES: dict[str, Approach] = {
     "fc_only": Approach(
-        "FC only", f"{HERE}:fc_only", ("fc_only",), "01_fc_only", SMALL | {"lr": 0.01}
+        "FC only", f"{HERE}:fc_only", ("fc_only",), "01_fc_only", SMALL_IMAGES | {"lr": 0.01}
     ),
     "direct": Approach("Direct", f"{HERE}:direct", ("direct",), "02_direct", FROM_NOTHING),
     "two_step": Approach(
@@ -115,9 +112,9 @@ APPROACHES: dict[str, Approach] = {
 
 
 def make_config(training: str, recipe: str = "tuned", **settings: Any) -> Config:
-    """The recipe's settings for one training, with those given (and not None) in their place.
+    """The settings of a recipe for one training, changed by the given ones that aren't None.
 
-    ConfigError names the training, recipe or setting that can't be.
+    ConfigError names the unknown training, recipe or setting, or the impossible value.
     """
     if training not in TRAININGS:
         raise ConfigError(f"training must be one of {', '.join(TRAININGS)}, not {training!r}")
@@ -129,27 +126,27 @@ def make_config(training: str, recipe: str = "tuned", **settings: Any) -> Config
 
 
 def approach_configs(name: str, recipe: str = "tuned", **settings: Any) -> list[Config]:
-    """The settings of each training of an approach; ConfigError as :func:`make_config`.
+    """The settings of each training of an approach; ConfigError as in :func:`make_config`.
 
-    ``largest`` goes to the trainings that are about the largest classes, where there are any.
+    If some of the trainings learn the largest classes alone, only they get the setting ``largest``.
     """
     if name not in APPROACHES:
         raise ConfigError(f"no approach is called {name!r}; there are {', '.join(APPROACHES)}")
     trainings = APPROACHES[name].trainings
-    some = any(TRAININGS[training].largest for training in trainings)
-    return [
-        make_config(
-            training,
-            recipe,
-            **settings | ({} if TRAININGS[training].largest or not some else {"largest": None}),
-        )
-        for training in trainings
-    ]
+    some_learn_largest = any(TRAININGS[training].largest for training in trainings)
+    configs = []
+    for training in trainings:
+        own = dict(settings)
+        if some_learn_largest and not TRAININGS[training].largest:
+            own["largest"] = None
+        configs.append(make_config(training, recipe, **own))
+    return configs
 
 
 def first_steps(training: str) -> tuple[str, ...]:
-    """The trainings before this one in its approach. Their runs lie in folders of these names,
-    below its own.
+    """The trainings before this one in its approach.
+
+    Their runs lie in folders with these names, below this one's.
     """
     rows = (row for row in APPROACHES.values() if row.trainings[-1] == training)
     return next((row.trainings[:-1] for row in rows), ())

@@ -1,4 +1,4 @@
-"""Which rows train and which test: a rule that is written as a setting."""
+"""The split: a rule, written as a setting, for which rows train and which test."""
 
 import re
 from dataclasses import dataclass
@@ -15,27 +15,29 @@ PARTS = {
     **dict.fromkeys(("val", "valid", "validation", "eval", "dev"), "val"),
 }
 EVEN_ODD = "even-odd"
-WAYS = "even-odd, year<=2014, random:0.2 (the share that tests) or column:NAME (which holds train, test, val)"
+WAYS = (
+    "even-odd, year<=2014, random:0.2 (the share that tests) "
+    "or column:NAME (which holds train, test, val)"
+)
 
 
 @dataclass(frozen=True)
 class Split:
-    """A rule. ``train`` and ``test`` are words for the two sides, to follow "photos of" and "only
-    in".
+    """A rule. ``train`` and ``test`` are words for the two sides, to follow "photos of".
 
-    ``needs_year`` and ``column`` say what a row must have. ``is_drawn``: chance decides, not the
-    data.
+    ``needs_year`` and ``column`` say what a row must have.
     """
 
     train: str
     test: str
     needs_year: bool = False
     column: str | None = None
-    last_year: int | None = None  # that trains
-    share: float = 0.0  # of each class that tests, drawn
+    last_year: int | None = None  # the last year that trains
+    share: float = 0.0  # of each class, drawn at random to test
 
     @property
     def is_drawn(self) -> bool:
+        """Whether chance decides, not the data."""
         return self.share > 0
 
     @property
@@ -43,17 +45,18 @@ class Split:
         return f"{self.train} train, {self.test} test"
 
     def parts(self, table: pd.DataFrame, seed: int) -> np.ndarray:
-        """``"train"``, ``"val"`` or ``"test"`` for each row: str [rows]; "" where a row's own
-        column says neither.
+        """``"train"``, ``"val"`` or ``"test"`` for each row: str [rows].
+
+        A row whose ``column`` says none of these gets "".
 
         Args:
-            table: with the columns ``label``, and ``year`` (whole numbers) or ``column`` where the
-            rule needs them. seed: decides what is drawn.
+            table: has the column ``label``, and ``year`` (whole numbers) or ``split_value``
+                (what its own column says) if the rule needs them.
+            seed: decides what is drawn.
         """
         if self.column:
-            return (
-                table[self.column].str.strip().str.lower().map(PARTS).fillna("").to_numpy(dtype=str)
-            )
+            words = table["split_value"].str.strip().str.lower()
+            return words.map(PARTS).fillna("").to_numpy(dtype=str)
         if self.is_drawn:
             return np.where(_drawn(table["label"], self.share, seed), "test", "train")
         years = table["year"].to_numpy(dtype=np.int64)
@@ -61,28 +64,30 @@ class Split:
         return np.where(trains, "train", "test")
 
 
-# Of photos that lie in folders called so; the folders themselves say which is which.
+# For photos in folders per class: the folders themselves say which photos train and which test.
 FOLDERS = Split("the train folder", "the test folder")
 
 
 def parse_split(text: Any) -> Split:
-    """The rule that a setting's text means; ConfigError with the ways to write one."""
-    given, text = text, text.strip() if isinstance(text, str) else ""
-    if text == EVEN_ODD:
+    """The rule that a setting's text stands for; ConfigError says how to write one."""
+    rule = text.strip() if isinstance(text, str) else ""
+    if rule == EVEN_ODD:
         return Split("even years", "odd years", needs_year=True)
-    if year := re.fullmatch(r"year\s*<=\s*(\d{4})", text):
-        words = f"years up to {year[1]}", f"years after {year[1]}"
-        return Split(*words, needs_year=True, last_year=int(year[1]))
-    if (share := re.fullmatch(r"random:\s*(0?\.\d+)", text)) and float(share[1]) > 0:
+    if year := re.fullmatch(r"year\s*<=\s*(\d{4})", rule):
+        last = int(year[1])
+        return Split(
+            f"years up to {year[1]}", f"years after {year[1]}", needs_year=True, last_year=last
+        )
+    if (share := re.fullmatch(r"random:\s*(0?\.\d+)", rule)) and float(share[1]) > 0:
         tests = float(share[1])
         return Split(f"a drawn {1 - tests:.0%}", f"the other {tests:.0%}", share=tests)
-    if (column := re.fullmatch(r"column:\s*(\S.*)", text)) is not None:
+    if column := re.fullmatch(r"column:\s*(\S.*)", rule):
         return Split(f"{column[1]} “train”", f"{column[1]} “test”", column=column[1])
-    raise ConfigError(f"split must be {WAYS}, not {in_a_line(given)}")
+    raise ConfigError(f"split must be {WAYS}, not {in_a_line(text)}")
 
 
 def _drawn(labels: pd.Series, share: float, seed: int) -> np.ndarray:
-    """A share of each class, bool [rows]; of a class with one row, that row trains."""
+    """Which rows are drawn from each class, bool [rows]. A class with one row gives none."""
     order = np.random.default_rng(seed).permutation(len(labels))
     rank = labels.iloc[order].groupby(labels.iloc[order]).cumcount().sort_index().to_numpy()
     size = labels.groupby(labels).transform("size").to_numpy()

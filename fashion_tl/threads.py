@@ -1,4 +1,4 @@
-"""How many threads torch takes while other programs come and go on the same processors."""
+"""Adapt the number of torch's threads to other programs on the same processors."""
 
 import os
 import time
@@ -10,41 +10,42 @@ import torch
 
 from fashion_tl.machine import say
 
-WINDOW = 3.0  # seconds that one look at the processors covers
-CLEAR = 0.6  # of a processor: by so much must those that are free differ from the threads before their number changes
+WINDOW = 3.0  # seconds between two looks at the processors
+# The number of threads changes only if it differs from the free processors by more than this.
+CLEAR = 0.6
 
 
 @contextmanager
 def threads_by_load(device: torch.device | None) -> Iterator[Callable[[], None]]:
-    """A function to call at each step of long work on the CPU: it gives torch as many threads as
-    serve.
+    """A function to call at each step of long work on the CPU; it adapts the number of threads.
 
     On another device, or without one, it does nothing.
 
-    All threads wait for the slowest after every layer, so beside a busy program one thread too many
-    halves the speed of all. The right number is that of the processors which this process has or
-    nobody uses. On an idle machine that is all of them, and the number never changes; where it
-    does, sums round in another way, and a note says so. ``OMP_NUM_THREADS``, the user's own choice,
-    stays.
+    After every layer all threads wait for the slowest one. If another program is busy, one thread
+    too many halves the speed of all. The right number is that of the processors which this process
+    uses or which are idle. On an idle machine that is all of them, and the number never changes. If
+    it changes, sums are rounded differently, and a note says so. ``OMP_NUM_THREADS`` is the user's
+    own choice, and is respected.
     """
     most = torch.get_num_threads()
-    if (
-        device != torch.device("cpu")
-        or most == 1
-        or "OMP_NUM_THREADS" in os.environ
-        or not _own_and_idle()
-    ):
+    is_fixed = device != torch.device("cpu") or most == 1 or "OMP_NUM_THREADS" in os.environ
+    if is_fixed or not _own_and_idle():
         yield lambda: None
         return
-    looked = time.monotonic(), _own_and_idle()
+    looked_at = time.monotonic()
+    counted = _own_and_idle()
 
     def adapt() -> None:
-        nonlocal looked
-        (before, had), now = looked, time.monotonic()
-        if now - before < WINDOW:
+        nonlocal looked_at, counted
+        now = time.monotonic()
+        passed = now - looked_at
+        if passed < WINDOW:
             return
-        looked = now, _own_and_idle()
-        free, threads = (looked[1] - had) / (now - before), torch.get_num_threads()
+        before = counted
+        looked_at = now
+        counted = _own_and_idle()
+        free = (counted - before) / passed
+        threads = torch.get_num_threads()
         wanted = min(most, max(1, round(free)))
         if abs(free - threads) > CLEAR and wanted != threads:
             torch.set_num_threads(wanted)
@@ -57,21 +58,20 @@ def threads_by_load(device: torch.device | None) -> Iterator[Callable[[], None]]
         torch.set_num_threads(most)
 
 
-def _own_and_idle() -> float | None:
-    """Seconds that this process has computed, and that the processors it may use have been idle,
-    both since they began.
+def _own_and_idle() -> float:
+    """The seconds that this process has computed plus those that its processors were idle.
 
-    None where the system doesn't say how long they have been idle.
+    Both are counted from the start. 0 if the system doesn't say how long they were idle.
     """
     try:
         processors = psutil.cpu_times(percpu=True)
     except (OSError, psutil.Error):
-        return None
-    allowed = (
-        os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(processors))
-    )
+        return 0.0
+    if hasattr(os, "sched_getaffinity"):
+        allowed = os.sched_getaffinity(0)
+    else:
+        allowed = set(range(len(processors)))
     own = [processors[number] for number in allowed if number < len(processors)]
-    idle = sum(
-        times.idle + getattr(times, "iowait", 0.0) for times in own
-    )  # a process that waits for a disk is idle
-    return time.process_time() + idle if idle else None
+    # A processor whose process waits for a disk is idle.
+    idle = sum(times.idle + getattr(times, "iowait", 0.0) for times in own)
+    return time.process_time() + idle if idle else 0.0

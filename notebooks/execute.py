@@ -1,5 +1,4 @@
-"""Execute the three notebooks from the top, on the sample or on other data, and print what they
-reached.
+"""Execute the approaches' notebooks, on the sample or on other data, and print what they reached.
 
     python notebooks/execute.py --out runs/demo
     python notebooks/execute.py --out runs/mine --data ROOT --weights WEIGHTS --epochs 20
@@ -30,28 +29,16 @@ from fashion_tl.data.catalogue import read_catalogue
 from fashion_tl.data.dataroot import SAMPLE, DataRoot, open_root
 from fashion_tl.files import as_path
 from fashion_tl.network.model import available_weights
-from fashion_tl.recipes import TRAININGS, make_config
+from fashion_tl.recipes import APPROACHES, approach_configs, first_steps
 from fashion_tl.reporting.evaluation import headline
 from fashion_tl.runs import Run, default_weights, open_run
 
 HERE = Path(__file__).resolve().parent
-NOTEBOOKS = {"fc_only": "01_fc_only", "direct": "02_direct", "two_step": "03_two_step"}
-# Made for ImageNet's weights, the recipe leads random ones nowhere in the sample's few epochs; this
-# does somewhere.
-SMALL = {"image_size": [80, 60]}  # papermill makes a string of a tuple
-FROM_NOTHING = SMALL | {
-    "optimizer": "sgd",
-    "lr": 0.005,
-    "backbone_lr_ratio": 1.0,
-    "weight_decay": 1e-4,
-    "mixup": 0.0,
-}
-RANDOM = {"fc_only": SMALL | {"lr": 0.01}, "direct": FROM_NOTHING, "two_step": FROM_NOTHING}
 
 
 class Terminal:
-    """A stream on which a line that begins with NOTE appears once, though each notebook says it;
-    for any letter.
+    """A stream for any letter, on which a line that begins with NOTE appears once, though each
+    notebook says it.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -78,14 +65,12 @@ class Terminal:
 
 
 def execute(approach: str, out: Path, parameters: dict) -> Path:
-    """Run one notebook in a fresh kernel; its output is shown as it comes. Returns the executed
-    copy.
-    """
-    target = out / f"{NOTEBOOKS[approach]}.ipynb"
+    """Run one notebook in a fresh kernel, show its output as it comes, return the executed copy."""
+    target = out / f"{APPROACHES[approach].notebook}.ipynb"
     notebook = nbformat.read(HERE / target.name, 4)
-    notebook.cells = [
+    notebook.cells = [  # without what an earlier execution said of its weights
         cell for cell in notebook.cells if cell.metadata.get("tags") != ["executed-from"]
-    ]  # an earlier one
+    ]
     papermill.execute_notebook(
         notebook,
         target,
@@ -105,8 +90,8 @@ def execute(approach: str, out: Path, parameters: dict) -> Path:
 
 
 def tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """One output per stream, as a terminal would show it in the end: a progress bar draws itself
-    over and over.
+    """One output per stream, as a terminal shows it in the end: progress bars draw themselves over
+    and over.
     """
     kept, streams = [], {}
     for output in outputs:
@@ -124,9 +109,7 @@ def tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def relative(path: Path) -> str:
-    """A path as the notebooks see it, without the machine's folders where it lies in this
-    repository.
-    """
+    """A path as the notebooks see it; one in this repository without the machine's folders."""
     path = path.resolve()
     inside = path.is_relative_to(HERE.parent)
     return f"../{path.relative_to(HERE.parent).as_posix()}" if inside else str(path)
@@ -143,8 +126,8 @@ def refresh(executed: Path, runs: list[Run]) -> None:
 
 
 def committed_form(notebook: NotebookNode, weights: str) -> NotebookNode:
-    """Without this machine's folders, the parameters of this execution and papermill's notes;
-    counted from 1.
+    """Without this machine's folders, this execution's parameters and papermill's notes; its cells
+    are counted from 1.
 
     A line in the place of those parameters says which weights it was executed from.
     """
@@ -208,7 +191,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", default=SAMPLE, help="default: the built-in sample")
     parser.add_argument(
         "--weights",
-        help=f"default: {DEFAULT_WEIGHTS}, downloaded once; on the sample, random ones where that fails",
+        help=f"default: {DEFAULT_WEIGHTS}, downloaded once; if that fails on the sample, random ones",
     )
     parser.add_argument("--recipe", default="tuned")
     parser.add_argument(
@@ -219,7 +202,7 @@ def arguments() -> argparse.Namespace:
         "--set", action="append", default=[], metavar="NAME=VALUE", help="any other; repeatable"
     )
     parser.add_argument(
-        "--only", choices=list(NOTEBOOKS), action="append", help="leave out the other notebooks"
+        "--only", choices=list(APPROACHES), action="append", help="leave out the other notebooks"
     )
     parser.add_argument(
         "--refresh", action="store_true", help="replace the committed notebooks and images/"
@@ -234,27 +217,24 @@ def main() -> int:
         raise SystemExit("--refresh is for the built-in sample alone")
     if is_sample and not args.refresh:
         print("The notebooks run on the built-in sample; DATA=PATH names other data.")
-    settings, root = settings_and_data(args)
-    weights = args.weights or default_weights(*(args.out / approach for approach in NOTEBOOKS))
-    weights = available_weights(
-        weights, root.is_sample
-    )  # here, not in each notebook: a download is tried once
+    settings, root, backbone = checked(args)
+    weights = args.weights or default_weights(*(args.out / approach for approach in APPROACHES))
+    # Here, not in each notebook: a download is tried once.
+    weights = available_weights(weights, root.is_sample, backbone)
     gentler = weights is None and args.recipe == "tuned"
     given = parameters(args, weights)
     args.out.mkdir(parents=True, exist_ok=True)
     done: dict[Path, list[Run]] = {}
-    for approach in args.only or NOTEBOOKS:
-        print(f"\n=== notebooks/{NOTEBOOKS[approach]}.ipynb", flush=True)
+    for approach in args.only or APPROACHES:
+        row = APPROACHES[approach]
+        print(f"\n=== notebooks/{row.notebook}.ipynb", flush=True)
         try:
-            other = RANDOM[approach] if gentler else {}
-            executed = execute(approach, args.out, given | {"settings": other | settings})
+            own = row.from_random if gentler else {}
+            executed = execute(approach, args.out, given | {"settings": {**own, **settings}})
         except papermill.PapermillExecutionError as error:
-            print(
-                f"error: {NOTEBOOKS[approach]}.ipynb: {error.ename}: {error.evalue}",
-                file=sys.stderr,
-            )
+            print(f"error: {row.notebook}.ipynb: {error.ename}: {error.evalue}", file=sys.stderr)
             return 1
-        folders = [args.out / approach / "top20", args.out / approach]
+        folders = run_folders(approach, args.out)
         done[executed] = [
             open_run(folder) for folder in folders if (folder / "metrics.json").exists()
         ]
@@ -264,20 +244,25 @@ def main() -> int:
     return 0
 
 
-def settings_and_data(args: argparse.Namespace) -> tuple[dict, DataRoot]:
-    """The settings given and the data root, checked as each notebook will: a mistake ends all
-    before one starts.
+def run_folders(approach: str, out: Path) -> list[Path]:
+    """Where a notebook's runs lie, one for each training of its approach, in order."""
+    folder = out / approach
+    return [*(folder / step for step in first_steps(APPROACHES[approach].trainings[-1])), folder]
 
-    ``epochs`` is a parameter of its own in the notebooks, and so it becomes ``args.epochs``.
+
+def checked(args: argparse.Namespace) -> tuple[dict, DataRoot, str]:
+    """The settings given, the data root and the backbone, checked as each notebook checks them.
+
+    So a mistake ends the whole program before one notebook starts. ``epochs`` is a parameter of its
+    own in the notebooks: it becomes ``args.epochs``.
     """
     settings = dict(map(parse_setting, args.set))
     args.epochs = settings.pop("epochs", args.epochs)
-    configs = [
-        make_config(training, args.recipe, epochs=args.epochs, **settings) for training in TRAININGS
-    ]
+    for approach in APPROACHES:
+        config = approach_configs(approach, args.recipe, epochs=args.epochs, **settings)[-1]
     root = open_root(args.data, args.cache)
-    read_catalogue(root, configs[0].bad_rows)
-    return settings, root
+    read_catalogue(root, config.bad_rows, config.label, config.split, config.split_seed)
+    return settings, root, config.backbone
 
 
 def parameters(args: argparse.Namespace, weights: str | None) -> dict:
@@ -302,15 +287,16 @@ def summary(runs: list[Run], args: argparse.Namespace, gentler: bool) -> None:
     if any(run.is_random for run in runs):
         own = ", with gentler settings than the recipe's" if gentler else ""
         print(
-            f"NOTE: these runs started from RANDOM weights{own}: nothing was transferred. {DEFAULT_WEIGHTS} is "
-            "downloaded where there is a network; WEIGHTS=FILE takes a file."
+            f"NOTE: these runs started from RANDOM weights{own}: nothing was transferred. "
+            f"{DEFAULT_WEIGHTS} is downloaded where there is a network; WEIGHTS=FILE takes a file."
         )
     if args.refresh:
         print(
-            "images/ and notebooks/ now hold these; `git restore images notebooks` brings the committed ones back"
+            "images/ and notebooks/ now hold these; "
+            "`git restore images notebooks` brings the committed ones back"
         )
 
 
 if __name__ == "__main__":
     with redirect_stdout(Terminal(sys.stdout)):
-        sys.exit(exit_code(main, lambda: f"stopped{GOES_ON} (`make demo` starts anew)"))
+        sys.exit(exit_code(main, f"stopped{GOES_ON} (`make demo` starts anew)"))

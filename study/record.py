@@ -33,10 +33,12 @@ def record(
     the predictions.
 
     Args:
-        name: of its folder; by default its training's. why: the odd years were looked at. base: the
-        names of the runs that it is compared with; by default those of the record that it replaces.
+        name: of its folder; by default its training's.
+        why: the odd years were looked at.
+        base: the names of the runs that it is compared with; by default those of the record that
+            it replaces.
         group: the name that it shares with runs that differ in the seed alone; by default as
-        ``base``, or its own.
+            ``base``, or its own.
 
     Returns the folder of the record. RunError for a run on the built-in sample, which measures
     nothing, for one that isn't finished, and for a name that no folder can have.
@@ -75,7 +77,7 @@ def record(
 def finished(folder: str | os.PathLike) -> Run:
     """A run that can go on record; RunError for any other."""
     run = open_run(folder)
-    if run.about["data"]["name"] == "the built-in sample":
+    if run.is_sample:
         raise RunError(
             f"{folder} ran on the built-in sample; results/ holds measurements on real data alone"
         )

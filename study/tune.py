@@ -155,6 +155,7 @@ def main(
     weights: str,
     out: str,
     results: Path,
+    *,
     cache: str | None = None,
     only: Sequence[str] = (),
     trials: Sequence[str] = (),

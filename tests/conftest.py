@@ -92,6 +92,16 @@ def real_zip() -> Path:
 
 
 @pytest.fixture
+def one_figure(monkeypatch) -> None:
+    """Runs draw their loss alone: the others take seconds."""
+    from fashion_tl.reporting import gallery
+
+    for table in (gallery.OF_DATA, gallery.OF_RUN):
+        for name in set(table) - {"loss"}:
+            monkeypatch.delitem(table, name)
+
+
+@pytest.fixture
 def interrupt(monkeypatch) -> Callable[[int], None]:
     """``interrupt(epoch)``: Ctrl-C when a training comes to this epoch, counted from 0."""
     from fashion_tl.network import training

@@ -21,6 +21,7 @@ FILES = {
     "predictions.csv.gz",
     "per_class.csv",
     "metrics.json",
+    "model_card.md",
 }
 
 

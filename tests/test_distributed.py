@@ -28,13 +28,9 @@ from fashion_tl.data.batches import photo_batches
 from fashion_tl.data.dataset import load_data
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.distributed import everyone, main_first, processes, share
-from fashion_tl.network import training
-from fashion_tl.network.training import (
-    classification_loss,
-    loss_of_share,
-    make_per_class,
-    train_epoch,
-)
+from fashion_tl.network import loss, training
+from fashion_tl.network.loss import classification_loss, loss_of_share, make_per_class
+from fashion_tl.network.training import train_epoch
 from fashion_tl.runs import open_run
 from tests.made_runs import FILES
 
@@ -299,7 +295,7 @@ def become(monkeypatch):
 
     def become(rank, size):
         monkeypatch.setattr(distributed, "rank", lambda: rank)
-        for module in (distributed, training):
+        for module in (distributed, loss, training):
             monkeypatch.setattr(module, "world_size", lambda: size)
 
     return become

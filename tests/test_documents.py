@@ -19,7 +19,8 @@ from fashion_tl.__main__ import main
 from fashion_tl.approaches import run_approach
 from fashion_tl.config import SETTINGS
 from fashion_tl.data.sample import draw_sample
-from fashion_tl.reporting import gallery
+from study.__main__ import main as study_main
+from study.__main__ import parser as study_parser
 from tests import REPOSITORY as ROOT
 from tests.conftest import jpeg, pattern
 
@@ -40,6 +41,7 @@ RUN_HERE = (
         f"python -m fashion_tl {name} "
         for name in ("summary", "sample", "run", "figures", "report", "predict")
     ),
+    "python -m study compare",
     "docs/your-data.md, Python block 1",
     "docs/usage.md, Python block 1",
 )
@@ -74,7 +76,7 @@ COVERED = {
         "test_results.py::test_every_record_is_one_of_the_looks_and_the_same_look_is_counted_once"
     ),
     "python -m study check": (
-        "test_results.py::test_every_metric_is_recomputed_from_predictions_and_styles_csv_alone"
+        "test_results.py::test_the_commands_check_pair_and_compare_what_is_on_record"
     ),
     "python -m study tune": (
         "test_tuning.py::test_a_trial_trains_and_validates_but_tests_nothing_and_is_not_made_twice"
@@ -110,11 +112,11 @@ NOT_HERE = {
         "needs several GPUs or machines; test_distributed.py starts two processes on the CPU"
     ),
     "python -m study bench gpu": "needs a GPU",
+    "python -m study bench precision": "needs trained networks",
     "python -m study train": HOURS,
     "python -m study heads": "needs the real data",
     "python -m study flips": "needs the real data, and trained networks",
     "python -m study data-check": "needs the real data",
-    "python -m study bench precision": "needs the real data, and trained networks",
 }
 
 
@@ -147,15 +149,15 @@ def python_blocks(document: Path) -> dict[str, str]:
 
 
 def mentioned(document: Path) -> list[str]:
-    """The commands among its words. ``python -m fashion_tl predict`` there is a name, and no line
-    to copy.
-    """
-    words = re.findall(r"`([^`\n]+)`", BLOCK.sub("", document.read_text(encoding="utf-8")))
+    """The commands among its words. ``python -m fashion_tl predict`` there is only a name."""
+    words = re.findall(
+        r"`([^`]+)`", BLOCK.sub("", document.read_text(encoding="utf-8")).replace("\n", " ")
+    )
     starts = ("make ", "pip install ", "git ", "torchrun ", "python ")
     found = [
         each
         for each in words
-        if each.startswith(starts) and not each.startswith("python -m fashion_tl")
+        if each.startswith(starts) and not re.match(r"python -m (fashion_tl|study$)", each)
     ]
     return [line for each in found for line in lines_of(each)]
 
@@ -218,15 +220,11 @@ def example(tmp_path_factory):
 
 
 @pytest.fixture
-def here(example, tmp_path, monkeypatch):
-    """A copy of the example as the working folder; figures are few, and the built-in sample is
-    small.
-    """
+def here(example, tmp_path, one_figure, monkeypatch):
+    """A copy of the example as the working folder, with a small built-in sample."""
     shutil.copytree(example, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("cache"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FASHION_TL_CACHE", str(example / "cache"))
-    monkeypatch.setattr(gallery, "OF_DATA", {})
-    monkeypatch.setattr(gallery, "OF_RUN", {"loss": gallery.loss})
     monkeypatch.setattr(draw_sample, "__kwdefaults__", {"photos": 60, "types": 6, "seed": 2010})
     return tmp_path
 
@@ -248,13 +246,14 @@ RUN_BLOCKS = {
 
 @pytest.mark.parametrize("line", RUN_LINES, ids=str)
 def test_a_command_of_the_documents_runs_as_it_is_written(here, capsys, line):
-    words = line.replace("PATH", "data/fashion-product-images-small.zip").split()[3:]
+    _, _, program, *words = line.replace("PATH", "data/fashion-product-images-small.zip").split()
     if words[0] == "run":
         shutil.rmtree(here / "runs")
         words += QUICK.split()
     if words[0] == "sample":
         words += "--photos 60 --types 6".split()
-    assert main(words) == 0, capsys.readouterr().err
+    started = {"fashion_tl": main, "study": study_main}[program](words)
+    assert started == 0, capsys.readouterr().err
 
 
 @pytest.mark.parametrize("block", RUN_BLOCKS.values(), ids=RUN_BLOCKS)
@@ -278,6 +277,13 @@ def test_every_make_command_names_a_target_and_variables_of_the_makefile():
             assert all(
                 f"$({setting.split('=')[0]})" in makefile or not setting for setting in settings
             ), line
+
+
+def test_every_command_of_the_study_is_one_that_it_has():
+    lines = {
+        line for page in DOCUMENTS for line in typed(page) if line.startswith("python -m study ")
+    }
+    assert lines and all(study_parser().parse_args(shlex.split(line)[3:]) for line in lines)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)

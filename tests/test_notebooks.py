@@ -9,12 +9,15 @@ import shlex
 import subprocess
 import sys
 from contextlib import redirect_stdout
+from itertools import pairwise
 from pathlib import Path
 from urllib.error import URLError
 
 import nbformat
+import numpy as np
 import papermill
 import pytest
+from matplotlib import pyplot as plt
 from torchvision.models import ResNet50_Weights
 
 from fashion_tl.data.catalogue import read_catalogue
@@ -23,12 +26,14 @@ from fashion_tl.data.sample import draw_sample
 from fashion_tl.errors import FashionTLError, WeightsError
 from fashion_tl.network import weights
 from fashion_tl.network.model import available_weights
+from fashion_tl.recipes import APPROACHES, TRAININGS
+from fashion_tl.reporting import gallery
 from fashion_tl.runs import open_run
 from notebooks import execute
 
 ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("0[123]_*.ipynb"))
-STEPS = {"fc_only": ["."], "direct": ["."], "two_step": ["top20", "."]}
+NOTEBOOKS = [ROOT / "notebooks" / f"{approach.notebook}.ipynb" for approach in APPROACHES.values()]
+FIRST = NOTEBOOKS[0]
 MARGIN = (
     0.1  # top-1 above that of always guessing the largest class; from random weights, in a minute
 )
@@ -38,8 +43,22 @@ def code_cells(path):
     return [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
 
 
-def test_there_are_three():
-    assert [path.stem for path in NOTEBOOKS] == ["01_fc_only", "02_direct", "03_two_step"]
+def run_cells(path, names, **given):
+    """Run a notebook's cells of these names in one namespace, after its imports, parameters (as
+    ``given``) and data.
+    """
+    sources = {cell.id.split("-", 1)[1]: cell.source for cell in code_cells(path)}
+    namespace = {}
+    for name in ("imports", "parameters", "load", "start", *names):
+        exec(sources[name], namespace)
+        if name == "parameters":
+            namespace.update(given)
+    plt.close("all")
+    return namespace
+
+
+def test_each_approach_has_its_notebook():
+    assert sorted((ROOT / "notebooks").glob("0[123]_*.ipynb")) == NOTEBOOKS
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -50,8 +69,7 @@ def test_it_is_committed_executed_from_top_to_bottom_without_an_error(path):
         output for cell in cells for output in cell.outputs if output.output_type == "error"
     ]
     assert (
-        sum("image/png" in output.get("data", {}) for cell in cells for output in cell.outputs)
-        >= 10
+        sum("image/png" in output.get("data", {}) for cell in cells for output in cell.outputs) >= 9
     )
 
 
@@ -62,6 +80,101 @@ def test_it_has_one_cell_of_parameters_short_cells_and_names_its_weights(path):
     assert all(len(cell.source.splitlines()) <= 15 for cell in cells)
     printed = "".join(output.get("text", "") for cell in cells for output in cell.outputs)
     assert re.search(r"Data: .*photos · ResNet-50 from \S+", printed)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_says_something_before_each_cell_and_ends_with_three_exercises_and_their_solutions(path):
+    cells = nbformat.read(path, 4).cells
+    assert len(cells) < 60
+    for before, cell in pairwise(cells):
+        if cell.cell_type == before.cell_type == "code":  # but for a row of figures
+            figure = re.fullmatch(r"gallery\.\w+\(\w+, \w+\)", cell.source)
+            assert (
+                figure
+                or cell.source.startswith("# ")
+                or cell.metadata.get("tags") == ["parameters"]
+            ), cell.source
+    told = next(cell.source for cell in cells if "## Exercises" in cell.source)
+    assert re.findall(r"^\d\.", told.partition("## Exercises")[2], flags=re.MULTILINE) == [
+        "1.",
+        "2.",
+        "3.",
+    ]
+    assert [cell.source[:4] for cell in cells[-3:]] == ["# 1.", "# 2.", "# 3."]
+
+
+def test_the_figures_of_data_and_run_are_all_shown_in_some_notebook():
+    shown = "".join(cell.source for path in NOTEBOOKS for cell in code_cells(path))
+    assert not [
+        name for name in (*gallery.OF_DATA, *gallery.OF_RUN) if f"gallery.{name}(" not in shown
+    ]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_its_text_states_no_setting_as_a_fact(path):
+    """Label, split and class balance are settings: what they are in this run, cells print."""
+    for cell in nbformat.read(path, 4).cells:
+        assert not re.search(r"(even|odd)[ -]years?", cell.source) or "default" in cell.source, (
+            cell.source
+        )
+        assert "square root" not in cell.source, cell.source
+
+
+def test_the_first_notebook_states_the_ceiling_on_record():
+    facts = json.loads((ROOT / "results" / "data_check.json").read_text())["facts"]
+    text = "".join(cell.source for cell in nbformat.read(FIRST, 4).cells)
+    assert f"{facts['unseen_classes']} of the {facts['classes']} classes" in text
+    assert f"the ceiling is {100 * facts['ceiling_top1']:.1f} %" in text
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"label": "masterCategory", "split": "random:0.2", "balance_power": 1}]
+)
+def test_the_loss_by_hand_is_the_packages(settings, sample_root, tmp_path):
+    given = {
+        "data_root": str(sample_root),
+        "weights": "none",
+        "out": tmp_path / "run",
+        "settings": settings,
+    }
+    found = run_cells(FIRST, ["weights", "by-hand-cell", "by-package-cell"], **given)
+    assert [*found["by_hand"]] == ["none", "loss", "weighted mean", "logits"]
+    assert found["by_package"] == pytest.approx(found["by_hand"], rel=1e-6)
+    assert len({round(value, 4) for value in found["by_hand"].values()}) > 1
+
+
+def test_the_plain_loop_and_fit_give_the_same_losses(sample_root, tmp_path):
+    settings = {"backbone": "resnet18", "image_size": (32, 32), "bad_rows": "recover"}
+    given = {
+        "data_root": str(sample_root),
+        "weights": "none",
+        "out": tmp_path / "run",
+        "settings": settings,
+    }
+    cells = ["row", "prepare", "build", "lesson", "plain-loop", "fit-cell", "solution-3"]
+    found = run_cells(FIRST, cells, **given)
+    losses = found["fitted"].history["train_loss"]
+    np.testing.assert_allclose(losses, found["losses"], rtol=1e-4)
+    np.testing.assert_allclose(losses, found["losses_3"], rtol=1e-4)
+    assert len(losses) == 3 and losses.is_monotonic_decreasing
+
+
+def test_the_trained_network_says_of_one_photo_what_the_runs_table_says(sample_root, tmp_path):
+    settings = {"backbone": "resnet18", "image_size": (32, 32), "lr": 0.01, "precision": "fp32"}
+    given = {
+        "data_root": str(sample_root),
+        "weights": "none",
+        "out": tmp_path / "run",
+        "settings": settings,
+    }
+    cells = ["row", "prepare", "build", "train", "headline", "trained", "solution-1", "solution-2"]
+    found = run_cells(FIRST, cells, **given | {"epochs": 2})
+    np.testing.assert_allclose(found["now"][["p1", "p2"]], found["saved"][["p1", "p2"]], rtol=1e-3)
+    assert found["now"]["top1"].item() == found["saved"]["top1"].item()
+    accuracy, learnable = found["accuracy"], found["learnable"]
+    assert accuracy[accuracy.index.isin(learnable)].mean() == pytest.approx(
+        found["run"].metrics["macro"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -117,65 +230,79 @@ def drawn(tmp_path_factory):
     return draw_sample(tmp_path_factory.mktemp("drawn") / "sample", photos=360, types=22)
 
 
+DRAWN = {"label": "masterCategory", "split": "random:0.2"}
+# Of each approach: its epochs and settings. From random weights, a small network on small photos
+# learns most in a short time.
+TINY = {
+    "fc_only": (12, {"image_size": [80, 60]}),
+    "direct": (3, {"image_size": [48, 36]} | DRAWN),
+    "two_step": (3, {"image_size": [48, 36]}),
+}
+
+
 @pytest.fixture(scope="module")
 def executed(drawn, tmp_path_factory):
-    """All three, parameters alone overridden: random weights, small photos, a tiny sample."""
+    """All of them, parameters alone overridden: another backbone, and in one of them another label
+    and split.
+    """
     out = tmp_path_factory.mktemp("executed")
-    for approach, epochs, settings in (
-        ("fc_only", 20, {"image_size": [80, 60]}),
-        ("direct", 6, {"image_size": [48, 36]}),
-        ("two_step", 5, {"image_size": [48, 36]}),
-    ):
-        settings = execute.RANDOM[approach] | settings | {"batch_size": 16}
+    for approach, (epochs, settings) in TINY.items():
+        settings = {
+            **APPROACHES[approach].from_random,
+            **settings,
+            "batch_size": 16,
+            "backbone": "resnet18",
+        }
         given = {"data_root": str(drawn), "weights": "none", "epochs": epochs, "settings": settings}
         execute.execute(approach, out, given)
     return out
 
 
-@pytest.mark.parametrize("approach", STEPS)
+@pytest.mark.parametrize("approach", APPROACHES)
 def test_executed_it_beats_guessing_and_the_loss_falls(executed, approach, drawn):
-    counts = read_catalogue(open_root(drawn)).counts
-    guessing = counts["test"].max() / counts["test"].sum()
-    for step in STEPS[approach]:
-        run = open_run(executed / approach / step)
-        assert run.metrics["top1"] > guessing + MARGIN, (approach, step)
+    for folder in execute.run_folders(approach, executed):
+        run = open_run(folder)
+        counts = read_catalogue(
+            open_root(drawn), label=run.config.label, split=run.config.split
+        ).counts
+        guessing = counts["test"].max() / counts["test"].sum()
+        assert run.metrics["top1"] > guessing + MARGIN, folder
         assert run.history["train_loss"].iloc[-1] < 0.7 * run.history["train_loss"].iloc[0]
 
 
-@pytest.mark.parametrize("approach", STEPS)
+@pytest.mark.parametrize("approach", APPROACHES)
 def test_executed_it_leaves_its_figures_and_says_that_the_weights_are_random(executed, approach):
-    suffixes = {"fc_only": ["fconly"], "direct": ["direct"], "two_step": ["20", "142"]}[approach]
     names = {path.name for path in (executed / approach).rglob("*.png")}
-    for suffix in suffixes:
+    for training in APPROACHES[approach].trainings:
+        suffix = TRAININGS[training].suffix
         assert {
             f"loss_{suffix}.png",
             f"sample_results_{suffix}.png",
             f"per_class_{suffix}.png",
         } <= names
-    assert {
-        "distribution.png",
-        "distribution20.png",
-        "weight.png",
-        "sampledata.png",
-        "sampledata2.png",
-    } <= names
-    notebook = (executed / f"{execute.NOTEBOOKS[approach]}.ipynb").read_text()
+    notebook = (executed / f"{APPROACHES[approach].notebook}.ipynb").read_text()
     assert "RANDOM weights" in notebook and "made from" not in notebook
 
 
-def test_refreshed_notebooks_have_neither_overridden_parameters_nor_papermills_notes(executed):
-    notebook = execute.committed_form(
-        nbformat.read(executed / "01_fc_only.ipynb", 4), "some weights"
+def test_executed_it_says_the_true_words_of_another_label_split_and_backbone(executed):
+    cells = code_cells(executed / "02_direct.ipynb")
+    said = "".join(output.get("text", "") for cell in cells for output in cell.outputs)
+    assert (
+        "The label is masterCategory" in said
+        and "The split: a drawn 80% train, the other 20% test." in said
     )
+    assert "ResNet-18 from random weights" in said and "odd years" not in said
+
+
+def test_refreshed_notebooks_have_neither_overridden_parameters_nor_papermills_notes(executed):
+    notebook = execute.committed_form(nbformat.read(executed / FIRST.name, 4), "some weights")
     text = json.dumps(notebook)
     assert "injected-parameters" not in text and "papermill" not in text
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     assert "made from `some weights`" in text
     assert "made from" not in json.dumps(execute.committed_form(notebook, "x"))  # it never piles up
-    assert [c.source for c in cells] == [
-        c.source for c in code_cells(ROOT / "notebooks" / "01_fc_only.ipynb")
-    ]
+    assert [c.source for c in cells] == [c.source for c in code_cells(FIRST)]
 
 
 def test_in_the_demo_a_download_is_tried_once_and_said_once(tmp_path, monkeypatch, capsys, drawn):
@@ -200,7 +327,7 @@ def test_in_the_demo_a_download_is_tried_once_and_said_once(tmp_path, monkeypatc
     monkeypatch.setattr(sys, "argv", ["execute.py", "--out", str(tmp_path)])
     with redirect_stdout(execute.Terminal(sys.stdout)):
         assert execute.main() == 0
-    assert len(tried) == 1 and given == ["none"] * 3
+    assert len(tried) == 1 and given == ["none"] * len(APPROACHES)
     out = capsys.readouterr().out
     assert out.count("The notebooks run on the built-in sample; DATA=PATH names other data.") == 1
     assert (
@@ -283,7 +410,7 @@ def test_make_notebooks_passes_settings_on():
     assert given[given.index("--data") + 1] == "my photos"
 
 
-def test_the_terminal_of_the_demo_shows_any_letter_and_a_note_once_and_leaves_no_blank_line_for_it():
+def test_the_demos_terminal_shows_any_letter_and_a_note_once_and_leaves_no_blank_line_for_it():
     stream = io.TextIOWrapper(io.BytesIO(), "ascii", newline="\n")
     terminal = execute.Terminal(stream)
     for words in ("NOTE: a", "Dürer · 2", "", "NOTE: a", "2", "NOTE: b", "2"):

@@ -21,7 +21,7 @@ from fashion_tl.data.sample import draw_sample
 from fashion_tl.files import as_path
 from fashion_tl.network.model import load_model, read_weights
 from fashion_tl.predict import answers, find_photos, predict
-from fashion_tl.reporting import figures, gallery
+from fashion_tl.reporting import figures
 from fashion_tl.reporting.gallery import open_steps
 from fashion_tl.reporting.layout import new_figure
 from fashion_tl.runs import create_run, file_fingerprint, open_run
@@ -84,10 +84,10 @@ COMMANDS = {
 @pytest.mark.parametrize(
     ("words", "file"), COMMANDS.items(), ids=[" ".join(words.split()[:1]) for words in COMMANDS]
 )
-def test_every_command_takes_it_for_the_home_folder(home, monkeypatch, capsys, words, file):
+def test_every_command_takes_it_for_the_home_folder(
+    home, one_figure, monkeypatch, capsys, words, file
+):
     monkeypatch.setattr(download, "_fetch", fetch)
-    monkeypatch.setattr(gallery, "OF_DATA", {})
-    monkeypatch.setattr(gallery, "OF_RUN", {"loss": gallery.loss})
     if "sample" in words:
         monkeypatch.setattr(
             "fashion_tl.data.sample.draw_sample.__kwdefaults__",

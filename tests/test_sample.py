@@ -12,7 +12,7 @@ from PIL import Image
 
 from fashion_tl.data import sample
 from fashion_tl.data.sample import COLUMNS, draw_sample
-from fashion_tl.data.sample.canvas import PALETTE
+from fashion_tl.data.sample.colours import PALETTE
 from fashion_tl.data.sample.kinds import KINDS
 from fashion_tl.errors import DataError
 

@@ -22,7 +22,8 @@ from fashion_tl.data.batches import (
 from fashion_tl.errors import RunError, WriteError
 from fashion_tl.network import training
 from fashion_tl.network.inference import forward, resolve_precision
-from fashion_tl.network.training import classification_loss, fit, learning_rate
+from fashion_tl.network.loss import classification_loss
+from fashion_tl.network.training import fit, learning_rate
 from tests.conftest import tiny_config
 
 CLASSES = 3

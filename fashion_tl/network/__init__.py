@@ -1,1 +1,1 @@
-"""What learns: the backbone, its weights, features, training and inference."""
+"""The network: the backbone, its weights, features, training and inference."""

@@ -1,6 +1,4 @@
-"""Features of a frozen backbone: computed once per photo and view, and kept in a file. They can't
-change.
-"""
+"""Features of a frozen backbone: computed once per photo and view, and kept in a file."""
 
 import hashlib
 import os
@@ -14,17 +12,15 @@ from torch import nn
 
 from fashion_tl.config import Config
 from fashion_tl.data.batches import AUGMENTATIONS, Batches, feature_batches, mirrored, photo_batches
-from fashion_tl.data.dataroot import cache_folder, make_cached, unreadable
+from fashion_tl.data.cache import cache_folder, make_cached, unreadable
 from fashion_tl.data.dataset import Data
 from fashion_tl.distributed import main_first
 from fashion_tl.errors import ConfigError
 from fashion_tl.files import reserve
 from fashion_tl.network.inference import outputs, resolve_precision
 
-BATCH = 128  # fixed, so that features never depend on the training's own
-SERVED = (
-    "flip",
-)  # augmentations that kept features can stand in for: each photo's views are all there
+BATCH = 128  # fixed, so that features never depend on the training's batch size
+SERVED = ("flip",)  # augmentations with few views, all of which can be kept
 VERSION = 1  # part of the key: raise it when the same photos would give other features
 
 
@@ -33,18 +29,19 @@ def part_features(data: Data, frozen: nn.Module, config: Config, *parts: str) ->
     """Parts of the data (``"train"``, ``"val"``, ``"test"``) as features of a frozen network.
 
     They are computed once, and kept in the cache folder. ConfigError names an augmentation that
-    they can't serve.
+    kept features can't replace.
     """
     for name in AUGMENTATIONS:
         if getattr(config, name) and name not in SERVED:
             raise ConfigError(
-                f"{name}: while only the last layer learns, the features of each photo are computed once and kept, so "
-                f"photos can't be changed at random. Leave {name} out, or let more of the network learn."
+                f"{name}: while only the last layer learns, the features of each photo are "
+                "computed once and kept, so photos can't be changed at random. "
+                f"Leave {name} out, or let more of the network learn."
             )
-    rows = np.sort(np.concatenate([getattr(data.task, part) for part in parts]))
+    chosen = [getattr(data.task, part) for part in parts]
+    rows = np.sort(np.concatenate(chosen))
     digests = [data.digests[row] for row in rows]
     features = frozen_features(frozen, data.photos.array, rows, digests, config, data.cache)
-    chosen = [getattr(data.task, part) for part in parts]
     return [
         feature_batches(features, np.searchsorted(rows, own), data.task.labels[own], config)
         for own in chosen
@@ -61,11 +58,12 @@ def frozen_features(
 ) -> np.ndarray:
     """Features of the photos ``rows``, int64 [n], of ``photos``, uint8 [photos, height, width, 3].
 
-    Returns float32 [n, views, width], memory-mapped: the photo as it is and, with ``config.flip``,
-    its mirror image. ``digests`` [n] are those of the photos' pixels. The file in ``cache`` (see
-    :func:`fashion_tl.data.dataroot.cache_folder`) is used again only for the same pixels in the
-    same order, the same parameters and buffers of ``frozen``, and the same preparation and
-    precision. DataError when it can't be written, ValueError when the network can still learn.
+    Returns float32 [n, views, width], memory-mapped. The views are the photo as it is and, with
+    ``config.flip``, its mirror image. ``digests`` [n] are those of the photos' pixels. The file in
+    ``cache`` (see :func:`fashion_tl.data.cache.cache_folder`) is used again only for the same
+    pixels in the same order, the same parameters and buffers of ``frozen``, and the same
+    preparation and precision. DataError if it can't be written. ValueError if part of the network
+    can still learn.
     """
     if any(p.requires_grad for p in frozen.parameters()):
         raise ValueError("features are computed once: freeze the backbone first")
@@ -104,15 +102,15 @@ def _compute_into(
     no_labels = np.zeros(len(rows), dtype=np.int64)
     plain = photo_batches(photos, rows, no_labels, config.change(flip=False, batch_size=BATCH))
     views = [plain, mirrored(plain)] if config.flip else [plain]
-    features = None
+    features: np.memmap | None = None
     for number, view in enumerate(views):
         start = 0
         for batch in outputs(frozen, view, config.precision, "features", compiled=True):
-            if features is None:
-                features = open_memmap(
-                    file, "w+", np.float32, (len(rows), len(views), batch.shape[1])
-                )
+            if features is None:  # the first batch tells the width
+                shape = (len(rows), len(views), batch.shape[1])
+                features = open_memmap(file, "w+", np.float32, shape)
                 reserve(file)
             features[start : start + len(batch), number] = batch.cpu().numpy()
             start += len(batch)
-    features.flush()
+    if features is not None:
+        features.flush()

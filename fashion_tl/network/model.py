@@ -1,20 +1,14 @@
-"""The network: build it, fit weights in, freeze parts, swap the head, save and load it with its
-class list.
-"""
+"""Build the network, load weights, freeze parts, replace the head; save it with its classes."""
 
-import copy
 import json
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import nn
-from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from fashion_tl.backbones import find_backbone
 from fashion_tl.config import Config
@@ -23,45 +17,47 @@ from fashion_tl.errors import ConfigError, WeightsError
 from fashion_tl.files import StrPath, as_path, replacing
 from fashion_tl.machine import say
 from fashion_tl.network.checkpoints import likeness, quantised
+from fashion_tl.network.layers import Head, with_quick_convolutions
 from fashion_tl.network.weights import WAYS, find_tensors, is_random
 
-FIRST_CHILDREN = 5  # of the network: conv1, bn1, relu, maxpool, layer1
+# What reading a file that isn't a saved model may raise.
+UNREADABLE = (
+    OSError,
+    SafetensorError,
+    KeyError,
+    TypeError,
+    ValueError,
+    RuntimeError,
+    ConfigError,
+)
+FIRST_CHILDREN = 5  # conv1, bn1, relu, maxpool, layer1
 
 
 def build_network(num_classes: int, weights: StrPath | None, config: Config) -> nn.Module:
-    """The backbone of ``config`` with a new last layer of ``num_classes`` outputs, in channels_last
-    format.
+    """The backbone of ``config`` with a new last layer of ``num_classes`` outputs, channels last.
 
     ``weights`` is a torchvision name, a file of such a network in any of the usual wrappings, or
-    None (or ``"none"``) for random; the seed of ``config`` decides everything random in it.
-    WeightsError when the weights can't be read or, naming the tensors, when they don't fit.
+    None (or ``"none"``) for random weights. The seed of ``config`` decides everything random.
+    WeightsError if the weights can't be read, or if they don't fit; it names the tensors.
     """
     torch.manual_seed(config.seed)
-    model = _with_quick_convolutions(find_backbone(config.backbone).build())
-    if not is_random(weights):
+    model = with_quick_convolutions(find_backbone(config.backbone).build())
+    if weights is not None and not is_random(weights):
         model.load_state_dict(read_weights(weights, config.backbone), strict=False)
     replace_head(model, num_classes, config.seed)
     return model.to(memory_format=torch.channels_last)
-
-
-def _with_quick_convolutions(model: nn.Module) -> nn.Module:
-    for module in model.modules():
-        if type(module) is nn.Conv2d and Conv.computes(module):
-            module.__class__ = Conv
-    return model
 
 
 @main_first()
 def available_weights(
     weights: StrPath | None, is_sample: bool, backbone: str = "resnet50"
 ) -> StrPath | None:
-    """The weights asked for; None, which means random ones, where a download fails for the built-in
-    sample.
+    """The weights asked for, once they can be read, or None for random weights.
 
-    Of several processes one downloads. WeightsError when they can't be read or don't fit, or when a
-    download fails for any other data.
+    None also if a download fails for the built-in sample. Of several processes one downloads.
+    WeightsError if the weights can't be read or don't fit, or if a download fails for other data.
     """
-    if not is_random(weights):
+    if weights is not None and not is_random(weights):
         try:
             read_weights(weights, backbone)
             return weights
@@ -70,13 +66,14 @@ def available_weights(
                 raise
             say(str(error).removesuffix(f" {WAYS}"))
     say(
-        "NOTE: training starts from RANDOM weights: nothing is transferred, so accuracy is far lower."
+        "NOTE: training starts from RANDOM weights: nothing is transferred, "
+        "so accuracy is far lower."
     )
     return None
 
 
 def notes_on_random(config: Config) -> list[str]:
-    """What of these settings doesn't suit random weights, in sentences."""
+    """A sentence on each setting that doesn't suit random weights."""
     notes = []
     if config.lr > 0.01:
         notes.append(f"lr={config.lr:g} is too high for random weights; set lr to 0.01 or less")
@@ -86,28 +83,30 @@ def notes_on_random(config: Config) -> list[str]:
 
 
 def read_weights(weights: StrPath, backbone: str = "resnet50") -> dict[str, torch.Tensor]:
-    """The tensors of a backbone without its last layer, from torchvision or from a file, unwrapped.
+    """The tensors of a backbone without its last layer, from torchvision or from a file.
 
-    No code in the file is ever run. WeightsError names the file, or the download that failed, or
-    the tensors that are missing, don't fit, or hold values that are impossible or quantised.
+    No code in the file is ever run. WeightsError names the file, the download that failed, or the
+    tensors that are missing, don't fit, are quantised or hold impossible values.
     """
     row = find_backbone(backbone)
     given = _body(find_tensors(weights, row))
     if dtype := quantised(given):
         raise WeightsError(
-            f"{weights} holds quantised weights ({dtype}), which can't learn. Use the floating-point weights that they "
-            f"were made from. {WAYS}"
+            f"{weights} holds quantised weights ({dtype}), which can't learn. "
+            f"Use the floating-point weights that they were made from. {WAYS}"
         )
-    with torch.device("meta"):  # shapes alone
+    with torch.device("meta"):  # a network with shapes but without values
         own = _body(row.build().state_dict())
-    faults = [f"{k} is missing" for k in own if k not in given]
-    faults += [f"{k:.80} is not in a {row.title}" for k in given if k not in own]
-    for k in (k for k in own if k in given):
-        if not torch.is_tensor(given[k]):
-            faults.append(f"{k} is no tensor")
-        elif own[k].shape != given[k].shape:
-            faults.append(f"{k} is {tuple(given[k].shape)}, not {tuple(own[k].shape)}")
-        elif fault := _fault(k, given[k]):
+    faults = [f"{name} is missing" for name in own if name not in given]
+    faults += [f"{name:.80} is not in a {row.title}" for name in given if name not in own]
+    for name in own:
+        if name not in given:
+            continue
+        if not torch.is_tensor(given[name]):
+            faults.append(f"{name} is no tensor")
+        elif own[name].shape != given[name].shape:
+            faults.append(f"{name} is {tuple(given[name].shape)}, not {tuple(own[name].shape)}")
+        elif fault := _fault(name, given[name]):
             faults.append(fault)
     if faults:
         more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
@@ -119,112 +118,62 @@ def read_weights(weights: StrPath, backbone: str = "resnet50") -> dict[str, torc
 
 
 def _fault(name: str, tensor: torch.Tensor) -> str:
-    """Why a tensor's values can't be those of a network; empty where they can."""
+    """Why a tensor's values can't be those of a network; empty if they can."""
     if not _holds_numbers(tensor):
         return f"{name} holds values that are not numbers"
-    if name.endswith("running_var") and bool(
-        (tensor.detach().float() < 0).any()
-    ):  # its root would be no number
+    if name.endswith("running_var") and bool((tensor.detach().float() < 0).any()):
         return f"{name} holds negative values, which no variance has"
     return ""
 
 
 def _holds_numbers(tensor: torch.Tensor) -> bool:
-    """Whether all are finite as float32; nothing but a plain tensor of floating-point values will
-    do.
-    """
-    plain = (
-        tensor.is_floating_point()
-        and tensor.layout is torch.strided
-        and tensor.device.type == "cpu"
-    )
-    return plain and bool(torch.isfinite(tensor.detach().float()).all())
+    """Whether it is a plain floating-point tensor with values that are finite as float32."""
+    if not tensor.is_floating_point() or tensor.layout is not torch.strided:
+        return False
+    return tensor.device.type == "cpu" and bool(torch.isfinite(tensor.detach().float()).all())
 
 
 def _body(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Without the last layer, and without BatchNorm's counters, which not every file has."""
+    """The state without the last layer, and without BatchNorm's counters, which some files lack."""
     return {
-        k: v
-        for k, v in state.items()
-        if not k.startswith("fc.") and not k.endswith("num_batches_tracked")
+        name: tensor
+        for name, tensor in state.items()
+        if not name.startswith("fc.") and not name.endswith("num_batches_tracked")
     }
 
 
-class Conv(nn.Conv2d):
-    """A ResNet's convolution, as a matrix product where that is quicker: learning on a CPU, 1×1 or
-    on small maps.
-
-    There torch's own takes up to several times as long backward. Equal up to rounding.
-    """
-
-    SMALL = 24  # positions of the output map
-
-    @staticmethod
-    def computes(conv: nn.Conv2d) -> bool:
-        """Whether it is one of those that this class can stand in for: 1×1 or 3×3 over all
-        channels, no gaps.
-        """
-        k = conv.kernel_size[0]
-        is_plain = conv.groups == 1 and conv.dilation == (1, 1) and conv.padding_mode == "zeros"
-        is_square = conv.kernel_size == (k, k) and conv.stride[0] == conv.stride[1]
-        return is_plain and is_square and conv.padding == (k // 2, k // 2)
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        (s, _), k = self.stride, self.kernel_size[0]
-        height, width = (-(-n // s) for n in inputs.shape[2:])
-        as_product = k == 1 or (k == 3 and height * width <= self.SMALL)
-        if not (as_product and torch.is_grad_enabled() and inputs.device.type == "cpu"):
-            return super().forward(inputs)
-        maps = inputs.permute(0, 2, 3, 1)
-        if k == 1:
-            shifted = maps[:, ::s, ::s]
-        else:
-            maps = F.pad(maps, (0, 0, 1, 1, 1, 1))
-            ends = (s * height, s * width)
-            shifts = [
-                maps[:, i : i + ends[0] : s, j : j + ends[1] : s]
-                for i in range(3)
-                for j in range(3)
-            ]
-            shifted = torch.cat(shifts, 3)
-        weight = self.weight.permute(0, 2, 3, 1).flatten(1)
-        return F.linear(shifted, weight, self.bias).permute(0, 3, 1, 2)
-
-
-class Head(nn.Linear):
-    """The last layer, always computed in float32: logits rounded to bf16 would tie."""
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        with torch.autocast(inputs.device.type, enabled=False):
-            return super().forward(inputs.float())
-
-
 def replace_head(model: nn.Module, num_classes: int, seed: int = 0) -> None:
-    """A new last layer with ``num_classes`` outputs; the rest stays as it is."""
+    """Give the network a new last layer with ``num_classes`` outputs."""
+    old = _head(model)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model.fc = Head(model.fc.in_features, num_classes).to(model.fc.weight.device)
+        model.fc = Head(old.in_features, num_classes).to(old.weight.device)
+
+
+def _head(model: nn.Module) -> nn.Linear:
+    head = model.fc
+    assert isinstance(head, nn.Linear), "the last layer of torchvision's ResNets is linear"
+    return head
 
 
 def freeze_all_but_head(model: nn.Module) -> None:
-    """Only the last layer learns."""
+    """Let only the last layer learn."""
     model.requires_grad_(False)
-    model.fc.requires_grad_(True)
+    _head(model).requires_grad_(True)
 
 
 def freeze_first_children(model: nn.Module, n: int = FIRST_CHILDREN) -> None:
-    """The first ``n`` children stay as they are; the rest learns."""
+    """Freeze the first ``n`` children, and let the rest learn."""
     model.requires_grad_(True)
     for child in list(model.children())[:n]:
         child.requires_grad_(False)
 
 
 def train_mode(model: nn.Module, frozen_batchnorm: bool = False) -> None:
-    """``model.train()``, but frozen parts stay in evaluation mode: else BatchNorm would go on
-    moving its statistics.
+    """``model.train()``, but frozen parts stay in evaluation mode.
 
-    With ``frozen_batchnorm`` every BatchNorm keeps its statistics, and normalises by them; its
-    weights learn on.
+    Otherwise their BatchNorms would change their statistics. With ``frozen_batchnorm`` every
+    BatchNorm keeps its statistics and normalises by them, while its weights learn.
     """
     model.train()
     for module in model.modules():
@@ -235,49 +184,30 @@ def train_mode(model: nn.Module, frozen_batchnorm: bool = False) -> None:
 
 
 def split_frozen(model: nn.Module) -> tuple[nn.Sequential, nn.Sequential]:
-    """The leading children that are frozen whole, and the rest: run one after the other, they are
-    the network.
+    """The network in two parts: the first children that are completely frozen, and the rest.
 
-    Both share its parameters; something must learn. With all but the head frozen, the first maps
-    photos to features [batch, width].
+    The two parts, run one after the other, are the network, and share its parameters. Something
+    must learn. If only the head learns, the first part maps photos to features [batch, width].
     """
-    children = [*list(model.children())[:-1], nn.Flatten(1), model.fc]
+    children = [*list(model.children())[:-1], nn.Flatten(1), _head(model)]
     learns = [any(p.requires_grad for p in child.parameters()) for child in children]
     first = learns.index(True)
     return nn.Sequential(*children[:first]), nn.Sequential(*children[first:])
 
 
-def folded(model: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module:
-    """A copy for inference, quicker and all but equal: every BatchNorm folded into the convolution
-    it follows.
-
-    ``dtype`` is that of the convolutions.
-    """
-    model = copy.deepcopy(model).eval().requires_grad_(False)
-    for module in list(model.modules()):
-        for (name, child), (after, norm) in pairwise(module.named_children()):
-            if isinstance(child, nn.Conv2d) and isinstance(norm, _BatchNorm):
-                setattr(
-                    module,
-                    name,
-                    fuse_conv_bn_eval(child, norm).to(dtype, memory_format=torch.channels_last),
-                )
-                setattr(module, after, nn.Identity())
-    return model
-
-
 def count_parameters(model: nn.Module) -> tuple[int, int]:
-    """(those that learn, all)."""
+    """The number of parameters that learn, and that of all parameters."""
     sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
-    return sum(n for n, learns in sizes if learns), sum(n for n, _ in sizes)
+    learning = sum(n for n, learns in sizes if learns)
+    return learning, sum(n for n, _ in sizes)
 
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A trained network with what it takes to use it.
+    """A trained network, and all that is needed to use it.
 
-    ``fit_counts`` are training photos per class: classes without any are never predicted.
-    ``config`` holds the settings it was trained with, ``path`` the file it was read from.
+    ``fit_counts`` are training photos per class; a class without any is never predicted. ``config``
+    holds the settings of the training, and ``path`` is the file that was read.
     """
 
     model: nn.Module
@@ -290,41 +220,35 @@ class SavedModel:
 def save_model(
     path: Path, model: nn.Module, classes: tuple, fit_counts: list[int], config: Config
 ) -> None:
-    """Write a ``.safetensors`` file with the class list and settings inside, whole or not at
-    all."""
+    """Write the network, its classes and its settings as one ``.safetensors`` file.
+
+    The file is written whole or not at all.
+    """
     about = {"classes": list(classes), "train_counts": fit_counts, "config": config.to_dict()}
-    state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    content = save(state, {"fashion_tl": json.dumps(about)})
     with replacing(path) as temporary:
-        temporary.write_bytes(
-            save(state, {"fashion_tl": json.dumps(about)})
-        )  # save_file would keep it from others
+        temporary.write_bytes(content)  # save_file's files can be read by their owner only
 
 
 def load_model(path: StrPath) -> SavedModel:
-    """Read what :func:`save_model` wrote; WeightsError when the file isn't one of these, or holds
-    impossible values.
+    """Read what :func:`save_model` wrote.
+
+    WeightsError if the file is not one of these, or holds impossible values.
     """
     path = as_path(path)
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})["fashion_tl"])
         config = Config.from_dict(about["config"])
-        model = _with_quick_convolutions(find_backbone(config.backbone).build())
+        model = with_quick_convolutions(find_backbone(config.backbone).build())
         replace_head(model, len(about["classes"]))
         model.load_state_dict(load_file(path))
-        classes, counts = tuple(about["classes"]), tuple(about["train_counts"])
-        saved = SavedModel(model, classes, counts, config, path)
+        classes = tuple(about["classes"])
+        counts = tuple(about["train_counts"])
         if len(counts) != len(classes):
             raise ValueError("its parts don't fit together")
-    except (
-        OSError,
-        SafetensorError,
-        KeyError,
-        TypeError,
-        ValueError,
-        RuntimeError,
-        ConfigError,
-    ) as error:
+    except UNREADABLE as error:
         raise WeightsError(
             f"{path} is not a model saved by fashion_tl, or its run isn't finished: {error}"
         ) from error
@@ -338,4 +262,4 @@ def load_model(path: StrPath) -> SavedModel:
             f"{path} is damaged: {fault}; copy it again, or delete the run and train it again"
         )
     model.to(memory_format=torch.channels_last).eval()
-    return saved
+    return SavedModel(model, classes, counts, config, path)

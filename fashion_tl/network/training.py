@@ -1,6 +1,4 @@
-"""The one training loop: ``fit``, its loss and schedule, its history, the best epoch, and going on
-after a kill.
-"""
+"""The training loop ``fit``: its history, its best epoch, and how it goes on after a stop."""
 
 import copy
 import math
@@ -15,7 +13,6 @@ import pandas as pd
 import torch
 from sklearn.metrics import recall_score
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
@@ -28,50 +25,32 @@ from fashion_tl.errors import ConfigError, RunError
 from fashion_tl.files import replacing
 from fashion_tl.machine import progress, say
 from fashion_tl.network.inference import autocast, forward
+from fashion_tl.network.loss import (
+    PerClass,
+    guesses,
+    loss_of_share,
+    make_per_class,
+    sums_over_samples,
+)
 from fashion_tl.network.model import train_mode
 from fashion_tl.network.optimizer import learning_rate, make_optimizer
 from fashion_tl.threads import threads_by_load
 
 
 @dataclass(frozen=True)
-class PerClass:
-    """What the loss knows of every class, [num_classes]: its weight, and what is added to its logit
-    in training.
-    """
-
-    weights: Tensor
-    prior: Tensor
-
-
-@dataclass(frozen=True)
 class Fitted:
-    """What a training leaves beside the network.
+    """What a training gives besides the network.
 
     ``history`` has a row per epoch: ``epoch, lr, train_loss, train_accuracy, val_loss,
-    val_accuracy, val_cross_entropy, val_macro, seconds, best``. Losses are weighted,
-    ``val_cross_entropy`` isn't; each is a sum over samples divided by their number. ``interrupted``
-    says that Ctrl-C ended it. ``seconds`` is the time that it took before what :func:`fit` itself
-    has done: epochs taken over from a checkpoint.
+    val_accuracy, val_cross_entropy, val_macro, seconds, best``. Losses are weighted, except for
+    ``val_cross_entropy``; each is a sum over samples divided by their number. ``interrupted`` is
+    true if Ctrl-C ended the training. ``seconds`` is the time of the epochs that :func:`fit` took
+    over from a checkpoint.
     """
 
     history: pd.DataFrame
     interrupted: bool = False
     seconds: float = 0.0
-
-
-def make_per_class(
-    class_weights: np.ndarray, labels: Tensor, config: Config, device: torch.device
-) -> PerClass:
-    """The weights, and the logarithm of each class's share of the training ``labels`` times the
-    logit adjustment.
-
-    With the prior added while it learns, a network need not learn it, and without it predicts as if
-    all classes were equally frequent, or, below 1, something in between (Menon et al., 2021).
-    """
-    counts = torch.bincount(labels.to(device), minlength=len(class_weights)).clamp(min=1)
-    tau = config.balance_power if config.balance == "logits" else 0.0
-    prior = tau * (counts / len(labels)).log()
-    return PerClass(torch.as_tensor(class_weights, dtype=torch.float32, device=device), prior)
 
 
 def fit(
@@ -82,32 +61,33 @@ def fit(
     class_weights: np.ndarray,
     checkpoint: Path | None = None,
 ) -> Fitted:
-    """Train what is not frozen in ``model``; the weights of the best epoch are in it when this
-    returns.
+    """Train what is not frozen in ``model``; in the end it has the weights of the best epoch.
 
-    The best epoch is the one with the lowest unweighted validation cross-entropy (the last one,
-    where nothing validates). Everything random follows from ``config.seed`` and the epoch alone, so
-    that a training that is killed and started again ends as one that never stopped.
+    The best epoch has the lowest unweighted validation cross-entropy. Without validation photos it
+    is the last one. Everything random depends on ``config.seed`` and the epoch alone. So a training
+    that was killed and started again ends exactly like one that never stopped.
 
-    ``class_weights`` is [num_classes]. The file ``checkpoint`` is written after every epoch; where
-    it is there already, the training goes on from it.
+    ``class_weights`` is [num_classes]. The file ``checkpoint`` is written after every epoch. If it
+    is there already, the training goes on from it.
 
-    After Ctrl-C the best so far is kept. RunError when the loss is no longer a number, or the
-    checkpoint belongs to another training.
+    After Ctrl-C the best epoch so far is kept. RunError if the loss is no longer a number, or if
+    the checkpoint belongs to another training.
     """
     device = next(model.parameters()).device
     _check_batch_of_one(model, train, config)
     per_class = make_per_class(class_weights, train.labels, config, device)
     optimizer = make_optimizer(model, config)
     if world_size() > 1 and device.type == "cuda":
-        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # of the same parameters and buffers
+        # The new layers share their parameters and buffers with the old ones.
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     learner = DistributedDataParallel(model) if world_size() > 1 else model
-    train, val = train.to(device), val.to(device)
+    train = train.to(device)
+    val = val.to(device)
     history, best = _go_on(checkpoint, model, optimizer, config)
-    interrupted, before = False, sum(row["seconds"] for row in history)
-    bar = progress(
-        total=config.epochs * len(train), initial=len(history) * len(train), unit="batch"
-    )
+    seconds_before = sum(row["seconds"] for row in history)
+    interrupted = False
+    steps = len(train)
+    bar = progress(total=config.epochs * steps, initial=len(history) * steps, unit="batch")
     try:
         with threads_by_load(device) as adapt:
             for epoch in range(len(history), config.epochs):
@@ -117,41 +97,39 @@ def fit(
                 train_loss, train_accuracy = train_epoch(
                     learner, train, optimizer, config, per_class, epoch, bar, adapt
                 )
-                model.load_state_dict(
-                    everyone({k: b.cpu() for k, b in model.named_buffers()})[0], strict=False
-                )
+                buffers = {name: buffer.cpu() for name, buffer in model.named_buffers()}
+                model.load_state_dict(everyone(buffers)[0], strict=False)
                 if not math.isfinite(train_loss):
                     raise RunError(
-                        f"the loss is no longer a number in epoch {epoch + 1}; lower lr ({config.lr:g})"
+                        f"the loss is no longer a number in epoch {epoch + 1}; "
+                        f"lower lr ({config.lr:g})"
                     )
-                row = {"epoch": epoch + 1, "lr": optimizer.param_groups[-1]["lr"]}
-                row |= {"train_loss": train_loss, "train_accuracy": train_accuracy}
-                row |= validate(model, val, config, per_class) | {
-                    "seconds": time.perf_counter() - start
+                row = {
+                    "epoch": epoch + 1,
+                    "lr": optimizer.param_groups[-1]["lr"],
+                    "train_loss": train_loss,
+                    "train_accuracy": train_accuracy,
+                    **validate(model, val, config, per_class),
                 }
+                row["seconds"] = time.perf_counter() - start
                 better = best
-                if (
-                    not math.isfinite(best["val_cross_entropy"])
-                    or row["val_cross_entropy"] < best["val_cross_entropy"]
-                ):
+                lowest = best["val_cross_entropy"]
+                if not math.isfinite(lowest) or row["val_cross_entropy"] < lowest:
                     better = {"state": copy.deepcopy(model.state_dict()), **row}
-                states = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+                longer = [*history, row]
                 _save_checkpoint(
                     checkpoint,
                     config=config.to_dict(),
-                    history=[*history, row],
+                    history=longer,
                     best=better,
-                    **states,
+                    model=model.state_dict(),
+                    optimizer=optimizer.state_dict(),
                 )
-                history, best = (
-                    [*history, row],
-                    better,
-                )  # in one go, and only what is saved: Ctrl-C finds both or none
+                # Both in one statement, and only once they are saved: Ctrl-C must not come between.
+                history, best = longer, better
                 bar.write(_line(row, config.epochs))
     except BaseException as error:
-        if (
-            not history
-        ):  # the same call, as in a notebook's cell, must start from where this one did
+        if not history:  # the same call again, as in a notebook's cell, must start from the same
             model.load_state_dict(best["state"])
         if not history or not isinstance(error, KeyboardInterrupt):
             raise
@@ -165,27 +143,20 @@ def fit(
     model.load_state_dict(best["state"])
     model.eval()
     table = pd.DataFrame(history).assign(best=lambda t: t["epoch"] == best["epoch"])
-    return Fitted(table, interrupted, before)
+    return Fitted(table, interrupted, seconds_before)
 
 
 def _check_batch_of_one(model: nn.Module, train: Batches, config: Config) -> None:
-    """ConfigError where BatchNorm would have to learn from one value per channel, and so from no
-    variance.
-    """
+    """ConfigError if BatchNorm would learn from one value per channel, which has no variance."""
     train_mode(model, config.frozen_batchnorm)
     learns = any(isinstance(module, _BatchNorm) and module.training for module in model.modules())
-    last_map_is_one_pixel = (
-        max(config.image_size) <= 32
-    )  # a ResNet makes its input 32 times smaller
+    last_map_is_one_pixel = max(config.image_size) <= 32  # a ResNet divides both sides by 32
     if learns and last_map_is_one_pixel and min(config.batch_size, len(train.rows)) == 1:
-        why = (
-            f"batch_size={config.batch_size}"
-            if config.batch_size == 1
-            else "a single training photo"
-        )
+        why = "batch_size=1" if config.batch_size == 1 else "a single training photo"
+        height, width = config.image_size
         raise ConfigError(
-            f"{why} with image_size={config.image_size[0]}x{config.image_size[1]}: BatchNorm can't learn from one "
-            "value per channel. Take a larger batch_size or image_size, or set frozen_batchnorm=true."
+            f"{why} with image_size={height}x{width}: BatchNorm can't learn from one value per "
+            "channel. Take a larger batch_size or image_size, or set frozen_batchnorm=true."
         )
 
 
@@ -199,18 +170,16 @@ def train_epoch(
     bar: tqdm,
     each_step: Callable[[], None] = lambda: None,
 ) -> tuple[float, float]:
-    """One pass over the training samples; returns their mean loss and accuracy, measured as it
-    learns.
+    """One pass over the training samples; their mean loss and accuracy while the network learns.
 
-    With mixup they are those of the mixtures, taken for the class that each holds more of. Several
-    processes draw the same batches, and each runs its share of every one of them through the
+    With mixup these are the loss and accuracy of mixtures. A mixture counts as its larger part.
+    Several processes draw the same batches, and each runs its share of each batch through the
     network.
     """
     train_mode(model, config.frozen_batchnorm)
-    weights, prior = per_class.weights, per_class.prior
-    sums = torch.zeros(
-        2, dtype=torch.float64, device=weights.device
-    )  # read once, at the end: a GPU needn't wait
+    weights = per_class.weights
+    # Read only once, at the end, so that a GPU need not wait for it.
+    sums = torch.zeros(2, dtype=torch.float64, device=weights.device)
     steps = len(train)
     batches = train.shuffled(config.seed, epoch, weights.device)
     for step, (inputs, targets) in enumerate(batches, epoch * steps):
@@ -225,134 +194,75 @@ def train_epoch(
         else:
             inputs = train.prepare(inputs[run])
         with autocast(weights.device, config.precision):
-            logits = (model(inputs) + prior)[own]
-        loss = loss_of_share(logits, targets[run][own], targets, weights, config)
+            logits = (model(inputs) + per_class.prior)[own]
+        own_targets = targets[run][own]
+        loss = loss_of_share(logits, own_targets, targets, weights, config)
         if config.mixup:
             others = targets[pairs[1]]
-            loss = part * loss + (1 - part) * loss_of_share(
-                logits, others[run][own], others, weights, config
-            )
+            other_loss = loss_of_share(logits, others[run][own], others, weights, config)
+            loss = part * loss + (1 - part) * other_loss
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        sums += _sums(logits.detach(), targets[run][own], per_class)[:2]
+        sums += sums_over_samples(logits.detach(), own_targets, per_class)[:2]
         bar.update()
         each_step()
-    loss, correct = (sum(everyone(sums.cpu())) / len(train.rows)).tolist()
-    return loss, correct
+    mean_loss, accuracy = (sum(everyone(sums.cpu())) / len(train.rows)).tolist()
+    return mean_loss, accuracy
 
 
 def mixture(n: int, config: Config, epoch: int, step: int) -> tuple[Tensor, float]:
-    """For mixup (Zhang et al., 2018): the batch's ``n`` samples, and which of them each is mixed
-    with, int64 [2, n]; and its own part in it.
+    """Pairs for mixup (Zhang et al., 2018) in a batch of ``n`` samples.
 
-    That is at least half: the same mixtures come about, and each counts as the class that it holds
-    more of.
+    Returns the samples and their partners, int64 [2, n], and the part of the first in each mixture.
+    The part is at least a half. The mixtures are the same as without that limit, and each one
+    counts as the class of its larger part.
     """
     rng = np.random.default_rng([config.seed, epoch, step])
     part = float(rng.beta(config.mixup, config.mixup))
-    return torch.stack([torch.arange(n), torch.from_numpy(rng.permutation(n))]), max(part, 1 - part)
+    pairs = torch.stack([torch.arange(n), torch.from_numpy(rng.permutation(n))])
+    return pairs, max(part, 1 - part)
 
 
 def validate(
     model: nn.Module, val: Batches, config: Config, per_class: PerClass
 ) -> dict[str, float]:
-    """Mean weighted loss, accuracy, unweighted cross-entropy and macro accuracy over the validation
-    samples (NaN without any).
+    """Mean weighted loss, accuracy, cross-entropy and macro accuracy over the validation samples.
+
+    All are NaN if there are none.
     """
     names = ("val_loss", "val_accuracy", "val_cross_entropy", "val_macro")
     if not len(val):
         return dict.fromkeys(names, math.nan)
-    logits, labels = (
-        forward(model, val, config.precision, desc=None, by_load=False),
-        val.labels.cpu(),
-    )
-    per_class = PerClass(per_class.weights.cpu(), per_class.prior.cpu())
-    sums = _sums(logits + per_class.prior, labels, per_class) / len(val.rows)
-    guesses = _guesses(logits, per_class)
-    macro = recall_score(labels, guesses, labels=labels.unique(), average="macro", zero_division=0)
+    logits = forward(model, val, config.precision, desc=None, by_load=False)
+    labels = val.labels.cpu()
+    known = per_class.cpu()
+    sums = sums_over_samples(logits + known.prior, labels, known) / len(val.rows)
+    guessed = guesses(logits, known)
+    macro = recall_score(labels, guessed, labels=labels.unique(), average="macro", zero_division=0)
     return everyone(dict(zip(names, [*sums.tolist(), float(macro)], strict=True)))[0]
 
 
-def classification_loss(
-    logits: Tensor,
-    targets: Tensor,
-    weights: Tensor,
-    balance: str = "loss",
-    label_smoothing: float = 0.0,
-) -> Tensor:
-    """Cross-entropy of logits [batch, num_classes] and targets, int64 [batch], with class weights
-    [num_classes].
-
-    With the balance ``"weighted mean"`` it is torch's own reduction, as published: it divides by
-    the batch's sum of weights, so that a sample counts more or less by the company it keeps. With
-    any other it is the mean over samples of weight × cross-entropy, smoothed evenly over the
-    classes that have training photos.
-    """
-    if balance == "weighted mean":
-        return F.cross_entropy(logits, targets, weights, label_smoothing=label_smoothing)
-    losses = F.cross_entropy(logits, targets, reduction="none")
-    if label_smoothing:
-        seen = (weights > 0).float()
-        uniform = -(F.log_softmax(logits, 1) * seen).sum(1) / seen.sum()
-        losses = (1 - label_smoothing) * losses + label_smoothing * uniform
-    return (weights[targets] * losses).mean()
-
-
-def loss_of_share(
-    logits: Tensor, targets: Tensor, whole: Tensor, weights: Tensor, config: Config
-) -> Tensor:
-    """:func:`classification_loss` of a process's own samples, with the weight that they have in the
-    ``whole`` batch's, int64 [batch]: the mean over the processes, which is what they learn from, is
-    the loss of the whole batch.
-    """
-    counted = weights if config.balance == "weighted mean" else torch.ones_like(weights)
-    part = world_size() * counted[targets].sum() / counted[whole].sum()
-    return part * classification_loss(
-        logits, targets, weights, config.balance, config.label_smoothing
-    )
-
-
-def _sums(logits: Tensor, targets: Tensor, per_class: PerClass) -> Tensor:
-    """Over the samples: the sum of weighted losses, of right answers, of unweighted losses. float64
-    [3].
-
-    ``logits`` are those of the loss, ``prior`` already added.
-    """
-    losses = F.cross_entropy(logits, targets, reduction="none").double()
-    correct = (_guesses(logits - per_class.prior, per_class) == targets).double()
-    return torch.stack([(per_class.weights[targets] * losses).sum(), correct.sum(), losses.sum()])
-
-
-def _guesses(logits: Tensor, per_class: PerClass) -> Tensor:
-    """The most likely class, int64 [batch], of those with training photos; as in testing, the
-    others are impossible.
-    """
-    return logits.masked_fill(per_class.weights == 0, -math.inf).argmax(1)
-
-
 def _save_checkpoint(path: Path | None, **state: Any) -> None:
+    """Replace the checkpoint, so that a complete one is there at any moment."""
     if path and rank() == 0:
-        with (
-            replacing(path) as temporary,
-            open(temporary, "wb") as file,
-        ):  # at any moment, a whole one lies there
+        with replacing(path) as temporary, open(temporary, "wb") as file:
             torch.save(state, file)
 
 
 def _go_on(
     path: Path | None, model: nn.Module, optimizer: Optimizer, config: Config
 ) -> tuple[list[dict], dict]:
-    """History and best epoch so far, or the untrained model's state; puts model and optimiser where
-    they were.
+    """Restore model and optimiser from a checkpoint; return its history and best epoch so far.
 
-    Freezing is not touched.
+    Without a checkpoint the history is empty, and the best epoch has the untrained model's state.
+    What is frozen stays frozen.
     """
     if path is None or not path.exists():
         return [], {"state": copy.deepcopy(model.state_dict()), "val_cross_entropy": math.nan}
     try:
         state = torch.load(path, map_location=next(model.parameters()).device, weights_only=True)
-    except Exception as error:  # whatever a damaged archive makes torch raise
+    except Exception as error:  # a damaged archive makes torch raise any error
         raise RunError(
             f"{path} is damaged ({type(error).__name__}); delete it to train from the start"
         ) from error
@@ -360,7 +270,8 @@ def _go_on(
     if made_with != config.to_dict():
         changed = [k for k, v in config.to_dict().items() if made_with.get(k) != v]
         raise RunError(
-            f"{path} was made with other settings: {', '.join(changed)}; name another folder, or delete it"
+            f"{path} was made with other settings: {', '.join(changed)}; "
+            "name another folder, or delete it"
         )
     try:
         model.load_state_dict(state["model"])
@@ -374,11 +285,11 @@ def _go_on(
 
 
 def _line(row: dict[str, float], epochs: int) -> str:
-    """An epoch in words; without the validation's part where nothing validates."""
-    loss, accuracy = f"{row['train_loss']:.3f} train", f"{row['train_accuracy']:.1%} train"
+    """An epoch in a line, without validation if there was none."""
+    loss = f"{row['train_loss']:.3f} train"
+    accuracy = f"{row['train_accuracy']:.1%} train"
     if not math.isnan(row["val_loss"]):
-        loss, accuracy = (
-            f"{loss} {row['val_loss']:.3f} val",
-            f"{accuracy} {row['val_accuracy']:.1%} val",
-        )
-    return f"epoch {row['epoch']:2d}/{epochs}  loss {loss}   accuracy {accuracy}   {row['seconds']:.0f} s"
+        loss += f" {row['val_loss']:.3f} val"
+        accuracy += f" {row['val_accuracy']:.1%} val"
+    seconds = f"{row['seconds']:.0f} s"
+    return f"epoch {row['epoch']:2d}/{epochs}  loss {loss}   accuracy {accuracy}   {seconds}"

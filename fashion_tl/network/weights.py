@@ -1,4 +1,4 @@
-"""Where a network's weights come from: torchvision by name, downloaded once, or a file."""
+"""A network's weights: torchvision's by name, downloaded once, or a file."""
 
 import errno
 import socket
@@ -22,28 +22,30 @@ from fashion_tl.machine import say
 from fashion_tl.network.checkpoints import find_network, read_checkpoint
 
 WAYS = (
-    "Give the weights in one of three ways: a torchvision name (IMAGENET1K_V1, IMAGENET1K_V2: downloaded once), "
-    "a file of such a network (.safetensors, .pth, .pt, .ckpt), or `none` to start from random weights."
+    "Give the weights in one of three ways: "
+    "a torchvision name (IMAGENET1K_V1, IMAGENET1K_V2: downloaded once), "
+    "a file of such a network (.safetensors, .pth, .pt, .ckpt), "
+    "or `none` to start from random weights."
 )
-PATIENCE = 10  # seconds without an answer or a byte, after which a download is given up
+PATIENCE = 10  # seconds without an answer or a byte after which a download is given up
 
 
 def is_random(weights: StrPath | None) -> bool:
-    """Whether these are no weights at all."""
+    """Whether training starts from random weights."""
     return weights is None or str(weights).lower() == "none"
 
 
 def weights_name(weights: StrPath | None) -> str:
-    """How figures and tables call them: no path of any machine."""
-    return "random weights" if is_random(weights) else as_path(weights).name
+    """What figures and tables call the weights, without any machine's path."""
+    return "random weights" if weights is None or is_random(weights) else as_path(weights).name
 
 
 def find_tensors(weights: StrPath, backbone: Backbone) -> dict[str, Any]:
-    """The tensors of the one ResNet in these weights, by torchvision's names; whether they fit is
-    not known yet.
+    """The tensors of the one ResNet in these weights, by torchvision's names.
 
-    What was unwrapped and ignored is printed, once for each file. WeightsError where the file can't
-    be read, holds no ResNet or several, or the download fails.
+    They may not fit the backbone. What was unwrapped and ignored is printed, once for each file.
+    WeightsError if the file can't be read, if it holds no ResNet or several, or if the download
+    fails.
     """
     if str(weights) in backbone.weights_names:
         return _download(backbone.weights[str(weights)])
@@ -64,53 +66,53 @@ _say_once = cache(say)
 
 
 def _download(member: WeightsEnum) -> dict[str, Any]:
-    """torchvision's weights, from torch.hub's folder if they are there; else they are downloaded
-    into it.
-    """
+    """torchvision's weights from torch.hub's folder, or downloaded into it if they are missing."""
     name = member.name
     file = Path(torch.hub.get_dir(), "checkpoints", member.url.rsplit("/", 1)[-1])
     was_there = file.exists()
     try:
         if not was_there:
-            say(
-                f"downloading torchvision's weights {name} ({member.meta['_file_size']:.0f} MB, once)"
-            )
+            size = member.meta["_file_size"]
+            say(f"downloading torchvision's weights {name} ({size:.0f} MB, once)")
             _knock(member.url)
-        with (
-            _patience(),
-            redirect_stdout(StringIO()),
-        ):  # torch would print where on this machine they go
+        # torch would print the path on this machine.
+        with _patience(), redirect_stdout(StringIO()):
             return member.get_state_dict(
                 progress=True, check_hash=True, map_location="cpu", weights_only=True
             )
-    except Exception as error:  # urllib, SSL, a wrong hash or a full disk: the answer is the same
+    except Exception as error:  # from urllib, SSL, a wrong hash or a full disk
         if was_there:
             raise WeightsError(
                 f"{file} is damaged: delete it, and {name} is downloaded again. {WAYS}"
             ) from error
-        reason = error.reason if type(error) is URLError else error
-        if "hash" in str(reason):
-            reason = "what came is another file, or a part of it: its hash is wrong"
-        if isinstance(reason, PermissionError) or getattr(reason, "errno", None) in (
-            errno.EROFS,
-            errno.ENOSPC,
-        ):
-            reason = f"{reason}; set TORCH_HOME to a folder that can be written to"
+        reason = _reason(error)
         raise WeightsError(
             f"the weights {name} could not be downloaded ({reason}). {WAYS}"
         ) from error
 
 
+def _reason(error: Exception) -> str:
+    """Why a download failed, with the way out if the disk is the reason."""
+    cause = error.reason if type(error) is URLError else error
+    if "hash" in str(cause):
+        return "what came is another file, or a part of it: its hash is wrong"
+    no_place = (errno.EROFS, errno.ENOSPC)
+    if isinstance(cause, PermissionError) or getattr(cause, "errno", None) in no_place:
+        return f"{cause}; set TORCH_HOME to a folder that can be written to"
+    return str(cause)
+
+
 def _knock(url: str) -> None:
-    """TimeoutError where no answer comes in time; urllib alone would wait so long for each of a
-    server's addresses.
+    """TimeoutError if the server doesn't answer in time.
+
+    urllib alone would wait as long for each of the server's addresses.
     """
 
     def ask() -> None:
         try:
             urlopen(Request(url, method="HEAD"), timeout=2 * PATIENCE).close()
         except Exception:
-            return  # an answer, too: the download will say what is wrong
+            return  # this is an answer too: the download will say what is wrong
 
     thread = Thread(target=ask, daemon=True)
     thread.start()
@@ -121,8 +123,9 @@ def _knock(url: str) -> None:
 
 @contextmanager
 def _patience() -> Iterator[None]:
-    """Inside, a connection that brings nothing for so long ends in TimeoutError: torch.hub itself
-    has no limit.
+    """Let a connection that brings nothing for ``PATIENCE`` seconds end in TimeoutError.
+
+    torch.hub itself has no limit.
     """
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(PATIENCE)

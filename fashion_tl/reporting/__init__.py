@@ -1,1 +1,1 @@
-"""What is said of a run: figures of merit, charts, pictures, the report."""
+"""The results of a run: metrics, charts, photos, the report."""

@@ -1,4 +1,4 @@
-"""A run's predictions as one table, and every figure of merit computed from that table alone."""
+"""A run's predictions as one table, and all metrics, computed from that table alone."""
 
 import os
 from collections.abc import Sequence
@@ -16,29 +16,27 @@ TOP_K = 5
 def class_probabilities(
     logits: np.ndarray, fit_counts: Sequence[int], run: str | os.PathLike = "the run"
 ) -> np.ndarray:
-    """Softmax over the classes that have training photos; the others get 0. [n, num_classes],
-    float64.
+    """Softmax over the classes with training photos, float64 [n, num_classes]; the others get 0.
 
-    RunError, naming the ``run``, where a logit of those classes isn't a finite number.
+    RunError, with the name of the ``run``, if a logit of those classes isn't a finite number.
     """
     seen = np.asarray(fit_counts) > 0
     if not np.isfinite(logits[:, seen]).all():
         raise RunError(
-            f"{run}: the network's answers are not finite numbers. Its weights are damaged, or its training diverged: "
-            "copy the run again, or train with a lower lr."
+            f"{run}: the network's answers are not finite numbers. Its weights are damaged, or its "
+            "training diverged: copy the run again, or train with a lower lr."
         )
     masked = np.where(seen, logits.astype(np.float64), -np.inf)
     scores = np.exp(masked - masked.max(axis=1, keepdims=True))
-    scores = np.where(
-        np.isinf(masked), 0, np.maximum(scores, np.finfo(float).tiny)
-    )  # 0 says: can't be predicted
+    # Only a class that can't be predicted gets 0.
+    scores = np.where(np.isinf(masked), 0, np.maximum(scores, np.finfo(float).tiny))
     return scores / scores.sum(axis=1, keepdims=True)
 
 
 def top_classes(probabilities: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
     """The five most likely classes of each sample: columns ``top1 … top5`` and ``p1 … p5``.
 
-    Where fewer classes than that can be predicted, the rest is empty, with probability 0.
+    If fewer classes can be predicted, the rest is empty, with probability 0.
     """
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP_K]
     values = np.take_along_axis(probabilities, order, axis=1)
@@ -60,9 +58,9 @@ def prediction_table(
 ) -> pd.DataFrame:
     """A row per photo: ``id, year, label, top1 … top5, p1 … p5, loss``.
 
-    ``photos`` holds the first three, ``logits`` are float [photos, num_classes]. ``loss`` is the
-    cross-entropy of the true class; it is empty where that class has no training photo, and so
-    can't be predicted. RunError, naming the ``run``, where logits aren't finite numbers.
+    ``photos`` holds the first three; ``logits`` are float [photos, num_classes]. ``loss`` is the
+    cross-entropy of the true class. It is empty if that class has no training photo, and so can't
+    be predicted. RunError, with the name of the ``run``, if logits aren't finite numbers.
     """
     probabilities = class_probabilities(logits, fit_counts, run)
     number = {name: label for label, name in enumerate(classes)}
@@ -75,10 +73,10 @@ def prediction_table(
 
 
 def per_class_table(predictions: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
-    """``label, train, test, correct, accuracy`` of each class; the accuracy is NaN without test
-    photos.
+    """``label, train, test, correct, accuracy`` of each class.
 
-    ``counts`` gives ``label, train``: photos to train on, by class.
+    The accuracy is NaN without test photos. ``counts`` gives ``label, train``: the training photos
+    of each class.
     """
     by_class = predictions.groupby("label")
     right = (predictions["top1"] == predictions["label"]).groupby(predictions["label"]).sum()
@@ -90,14 +88,16 @@ def per_class_table(predictions: pd.DataFrame, counts: pd.DataFrame) -> pd.DataF
 
 
 def metrics(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, float | int | None]:
-    """The figures of merit, as fractions, of :func:`prediction_table`'s rows.
+    """The metrics, as fractions, of :func:`prediction_table`'s rows.
 
-    ``counts`` gives ``label, train``: photos to train on, by class. ``ceiling`` is the share of
-    test photos whose class has training photos: ``top1`` and ``top5`` can't pass it. ``macro`` is
-    the mean accuracy of the learnable classes, those with training and test photos; ``few_shot``
-    that of those of them with 50 training photos or fewer. A mean of nothing is None.
+    ``counts`` gives ``label, train``: the training photos of each class. ``ceiling`` is the share
+    of test photos whose class has training photos; ``top1`` and ``top5`` can't exceed it. ``macro``
+    is the mean accuracy of the learnable classes: those with training and test photos.
+    ``few_shot`` is the same for those with ``FEW_SHOT`` training photos or fewer. A mean over no
+    photos or classes is None.
     """
-    true, guess = predictions["label"], predictions["top1"]
+    true = predictions["label"]
+    guess = predictions["top1"]
     seen = counts[counts["train"] > 0]
     learnable = true.isin(seen["label"])
     tested = seen[seen["label"].isin(true)]
@@ -127,45 +127,44 @@ def metrics(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, float 
 
 
 def best_and_worst(per_class: pd.DataFrame, n: int = 5) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The ``n`` learnable classes with the highest and the lowest accuracy; among equals, more test
-    photos first.
+    """The ``n`` learnable classes with the highest accuracy, and those with the lowest.
+
+    Of equal classes, those with more test photos come first.
     """
     table = per_class[(per_class["train"] > 0) & (per_class["test"] > 0)]
-    order = {"by": ["accuracy", "test"], "kind": "stable", "ignore_index": True}
-    return tuple(
-        table.sort_values(ascending=[lowest, False], **order).head(n) for lowest in (False, True)
-    )
+
+    def ordered(lowest_first: bool) -> pd.DataFrame:
+        order = ["accuracy", "test"]
+        return table.sort_values(
+            order, ascending=[lowest_first, False], kind="stable", ignore_index=True
+        )
+
+    return ordered(lowest_first=False).head(n), ordered(lowest_first=True).head(n)
 
 
 def confused_pairs(predictions: pd.DataFrame, n: int = 12) -> pd.DataFrame:
-    """The most frequent mistakes: ``true, predicted, count, share`` (of the true class's test
-    photos).
+    """The most frequent mistakes: ``true, predicted, count, share``.
+
+    The share is that of the true class's test photos.
     """
     wrong = predictions[predictions["top1"] != predictions["label"]]
-    pairs = (
-        wrong.groupby(["label", "top1"])
-        .size()
-        .rename_axis(["true", "predicted"])
-        .reset_index(name="count")
-    )
+    sizes = wrong.groupby(["label", "top1"]).size()
+    pairs = sizes.rename_axis(["true", "predicted"]).reset_index(name="count")
     pairs["share"] = pairs["count"] / pairs["true"].map(predictions["label"].value_counts())
-    return (
-        pairs.sort_values(["count", "share"], ascending=False, kind="stable")
-        .head(n)
-        .reset_index(drop=True)
-    )
+    pairs = pairs.sort_values(["count", "share"], ascending=False, kind="stable")
+    return pairs.head(n).reset_index(drop=True)
 
 
 def largest_losses(predictions: pd.DataFrame, n: int = 12) -> pd.DataFrame:
-    """The rows the network was most wrong about, among those whose class it could have learned."""
+    """The rows with the largest losses, among those whose class could be learned."""
     return predictions.dropna(subset=["loss"]).nlargest(n, "loss")
 
 
 def headline(result: dict[str, float | int | None]) -> pd.DataFrame:
-    """The figures of merit to look at first, in one row, beside the ceiling."""
+    """The most important metrics in one row, with the ceiling."""
     names = ("top1", "ceiling", "top1_learnable", "top5", "macro", "few_shot")
-    shares = {name: "–" if result[name] is None else f"{result[name]:.1%}" for name in names}
-    right = {"right": f"{result['correct']:,} of {result['n_test']:,}"}
-    return pd.DataFrame(
-        [right | shares | {"minutes": f"{result['minutes']:.1f}"}], index=[result["approach"]]
-    )
+    row = {"right": f"{result['correct']:,} of {result['n_test']:,}"}
+    for name in names:
+        row[name] = "–" if result[name] is None else f"{result[name]:.1%}"
+    row["minutes"] = f"{result['minutes']:.1f}"
+    return pd.DataFrame([row], index=[result["approach"]])

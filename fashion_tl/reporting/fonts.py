@@ -1,6 +1,4 @@
-"""Which fonts draw a text: DejaVu Sans, and for letters that it lacks those of this machine that
-have them.
-"""
+"""Choose the fonts for a text: DejaVu Sans, and this machine's fonts for letters that it lacks."""
 
 import unicodedata
 import warnings
@@ -13,17 +11,15 @@ from matplotlib.ft2font import FT2Font
 
 from fashion_tl.machine import say
 
-FONT = "DejaVu Sans"  # comes with matplotlib, and has every letter of our own words
-_fonts_of: dict[
-    str, str | None
-] = {}  # the font for each letter looked for so far; None where no font has it
+FONT = "DejaVu Sans"  # comes with matplotlib, and has all letters of our own words
+# The font for each letter searched so far, or None if no font has it.
+_fonts_of: dict[str, str | None] = {}
 
 
 def family(text: str) -> list[str]:
-    """Names of the fonts to draw a text with; each letter is drawn with the first of them that has
-    it.
+    """The names of the fonts to draw a text with. The first one that has a letter draws it.
 
-    Where no font of this machine has a letter, says once for each script which font to install.
+    If no font of this machine has a letter, this says once for each script which font to install.
     """
     if text.isascii():
         return [FONT]
@@ -41,9 +37,7 @@ def family(text: str) -> list[str]:
 
 @contextmanager
 def quiet_on_missing_letters() -> Iterator[None]:
-    """Keeps matplotlib from a warning for each letter that no font has: :func:`family` says it
-    once.
-    """
+    """Hide matplotlib's warnings about letters that no font has; :func:`family` says it once."""
     with warnings.catch_warnings():
         warnings.filterwarnings(
             "ignore", r"Glyph \d+ .*missing from|Matplotlib currently does not support"
@@ -52,9 +46,7 @@ def quiet_on_missing_letters() -> Iterator[None]:
 
 
 def _look_for(letters: set[str]) -> set[str]:
-    """Choose fonts for letters of one script, as few as possible; returns the letters that no font
-    has.
-    """
+    """Choose as few fonts as possible for letters of one script; return the letters without one."""
     have = {name: _letters_in(file, letters) for name, file in installed().items()}
     while most := max(have, key=lambda name: len(have[name]), default=None):
         if not have[most]:
@@ -67,37 +59,32 @@ def _look_for(letters: set[str]) -> set[str]:
 
 @cache
 def installed() -> dict[str, str]:
-    """The file of each font here by its name: upright ones of normal weight, those without serifs
-    first.
+    """The file of each installed font by its name.
+
+    Upright fonts of normal weight come first, and among them those without serifs.
     """
     known = {entry.fname for entry in fontManager.ttflist}
     for file in findSystemFonts():
-        if (
-            file not in known
-        ):  # installed after matplotlib made its list, which it keeps from then on
+        if file not in known:  # installed after matplotlib made its list, which it never renews
             with suppress(Exception):  # a font that matplotlib can't use
                 fontManager.addfont(file)
 
     def preference(entry: FontEntry) -> tuple:
         plain = entry.style == "normal" and entry.weight in (400, "normal")
-        return (
-            not plain,
-            "Sans" not in entry.name,
-            getattr(entry, "index", 0),
-            entry.name,
-            entry.fname,
-        )
+        index = getattr(entry, "index", 0)
+        return (not plain, "Sans" not in entry.name, index, entry.name, entry.fname)
 
-    files = {}
+    files: dict[str, str] = {}
     for entry in sorted(fontManager.ttflist, key=preference):
-        if "lastresort" not in entry.name.lower().replace(" ", ""):  # it has a box for every letter
+        if "lastresort" not in entry.name.lower().replace(" ", ""):  # it has only boxes
             files.setdefault(entry.name, entry.fname)
     return files
 
 
 def _letters_in(file: str, letters: set[str]) -> set[str]:
-    """Those of the letters that a font file has, as outlines: emoji in colours often have none, and
-    would be blank.
+    """The letters that a font file has as outlines.
+
+    Coloured emoji often have no outlines, and would be blank.
     """
     try:
         font = FT2Font(file)
@@ -115,8 +102,7 @@ def _own_letters() -> frozenset[str]:
 
 
 def _script(letter: str) -> tuple[str, str, str]:
-    """How the script of a letter is called, a font that has it, and Debian's package of that
-    font."""
+    """The name of a letter's script, a font that has it, and Debian's package of that font."""
     if unicodedata.category(letter).startswith("S"):
         return "emoji or symbols", "Symbola", "fonts-symbola"
     if unicodedata.east_asian_width(letter) in "FHW":
@@ -129,5 +115,6 @@ def _script(letter: str) -> tuple[str, str, str]:
 def _say_lacking(script: str, font: str, package: str) -> None:
     say(
         f"NOTE: no font here has all {script} of some names; figures show boxes in their place. "
-        f"Install a font that has them, such as {font} (on Debian and Ubuntu: apt-get install {package})."
+        f"Install a font that has them, such as {font} "
+        f"(on Debian and Ubuntu: apt-get install {package})."
     )

@@ -1,6 +1,4 @@
-"""Which figures a run has, under which file names; drawn from its folder and the photos, without
-training.
-"""
+"""The figures of a run and their file names, drawn from its folder and the photos."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -11,27 +9,27 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fashion_tl.config import IN_LOSS
-from fashion_tl.data.catalogue import class_weights
 from fashion_tl.data.dataset import Data, load_data
+from fashion_tl.data.task import class_weights
 from fashion_tl.errors import RunError
 from fashion_tl.files import StrPath, as_path
 from fashion_tl.recipes import LARGEST, TRAININGS, first_steps
-from fashion_tl.reporting import evaluation, figures
+from fashion_tl.reporting import evaluation, figures, photo_figures
 from fashion_tl.reporting.evaluation import confused_pairs
 from fashion_tl.runs import Run, open_run
 
 SHOWN = 18  # photos in a grid
 Drawing = Callable[[Run, Data], Figure]
-# The figures of a run, by name: those that show its data, and those that show what it learned.
+# The figures of a run by name: those that show its data, and those that show what it learned.
 OF_DATA: dict[str, Drawing] = {}
 OF_RUN: dict[str, Drawing] = {}
 
 
 def _kept_in(table: dict[str, Drawing]) -> Callable[[Drawing], Drawing]:
-    """Enter a function into a table, and have it save its figure in the run's folder ``figures/``,
-    under its name.
+    """Enter a function into a table, and let it save its figure in the run's ``figures/``.
 
-    The names are the published study's; those of a run's figures end with the training's suffix.
+    The figure's file has the function's name, which is the published study's. The file names of a
+    run's figures end with the training's suffix.
     """
 
     def enter(function: Drawing) -> Drawing:
@@ -82,12 +80,16 @@ def sampledata2(run: Run, data: Data) -> Figure:
 
 @_kept_in(OF_DATA)
 def weight(run: Run, data: Data) -> Figure:
-    """How much more a photo of a rare class counts."""
-    config, counts = run.config, data.task.fit_counts
+    """The influence of a photo of each class: those of rare classes count for more."""
+    config = run.config
+    counts = data.task.fit_counts
     power = 0.0 if config.balance == "none" else config.balance_power
-    # In the logits, it is what multiplies the odds of each class, beside the network's own.
-    place = "in the loss" if config.balance in IN_LOSS else "in the softmax"
-    where = place if power else "alike for all: nothing is balanced"
+    if not power:
+        where = "alike for all: nothing is balanced"
+    elif config.balance in IN_LOSS:
+        where = "in the loss"
+    else:  # the weight multiplies the odds of its class
+        where = "in the softmax"
     formula = (
         f"$w_c = (N / n_c)^{{{power:g}}}$ {where}, scaled to a mean of 1 over the training photos"
     )
@@ -104,9 +106,9 @@ def loss(run: Run, data: Data) -> Figure:
 
 @_kept_in(OF_RUN)
 def sample_results(run: Run, data: Data) -> Figure:
-    """Some test photos with what the network says of them."""
+    """Some test photos and the network's answers."""
     chosen = choose(run.predictions)
-    return figures.sample_predictions(
+    return photo_figures.sample_predictions(
         photos_of(chosen, data), chosen, _title(run, "sample predictions"), run.source
     )
 
@@ -119,7 +121,7 @@ def per_class(run: Run, data: Data) -> Figure:
 
 @_kept_in(OF_RUN)
 def confused(run: Run, data: Data) -> Figure:
-    """Which classes it takes for which."""
+    """The pairs of classes that the network confuses most."""
     return figures.confused_pairs(
         confused_pairs(run.predictions), _title(run, "most confused pairs"), run.source
     )
@@ -127,29 +129,31 @@ def confused(run: Run, data: Data) -> Figure:
 
 @_kept_in(OF_RUN)
 def largest_losses(run: Run, data: Data) -> Figure:
-    """The test photos that it was most wrong about."""
+    """The test photos with the largest losses."""
     chosen = evaluation.largest_losses(run.predictions)
-    return figures.largest_losses(
+    return photo_figures.largest_losses(
         photos_of(chosen, data), chosen, _title(run, "largest losses"), run.source
     )
 
 
 def _photos(part: str, title: str, run: Run, data: Data) -> Figure:
     chosen = choose(data.table(part))
-    return figures.photo_grid(photos_of(chosen, data), list(chosen["label"]), title, run.source)
+    photos = photos_of(chosen, data)
+    return photo_figures.photo_grid(photos, list(chosen["label"]), title, run.source)
 
 
 def _title(run: Run, what: str) -> str:
-    title = TRAININGS[run.config.training].title
-    return f"{title}{' (RANDOM weights)' if run.is_random else ''}: {what}"
+    training = TRAININGS[run.config.training].title
+    weights = " (RANDOM weights)" if run.is_random else ""
+    return f"{training}{weights}: {what}"
 
 
 def open_steps(
     folder: StrPath, data_path: StrPath, cache: StrPath | None = None
 ) -> list[tuple[Run, Data]]:
-    """The run in a folder, with its data; of an approach in steps all, the first one first.
+    """The run in a folder with its data, after the runs of the steps before it, if it has any.
 
-    RunError when none lies there, or it was made on other data.
+    RunError if there is no run, or if it was made on other data.
     """
     run = open_run(folder)
     data = load_data(data_path, run.config, cache, quiet=True)
@@ -163,25 +167,26 @@ def open_steps(
 
 
 def draw_all(folder: StrPath, data_path: StrPath, cache: StrPath | None = None) -> list[Path]:
-    """Draw every figure of a finished run again (of each step, where there are steps); returns the
-    files.
+    """Draw all figures of a finished run again, and of the steps before it; return the files.
 
-    Raises:
-        RunError: when the run isn't finished, or was made on other data.
+    RunError if the run isn't finished, or if it was made on other data.
     """
     folder = as_path(folder)
     for run, data in open_steps(folder, data_path, cache):
-        for drawing in (*(OF_DATA.values() if run.folder == folder else ()), *OF_RUN.values()):
+        if run.folder == folder:
+            for drawing in OF_DATA.values():
+                drawing(run, data)
+        for drawing in OF_RUN.values():
             drawing(run, data)
     return sorted(folder.rglob("figures/*.png"))
 
 
 def choose(table: pd.DataFrame) -> pd.DataFrame:
-    """Some rows at random, the same ones for every approach."""
+    """Some rows at random, the same ones for all approaches."""
     rows = np.random.default_rng(0).permutation(len(table))[:SHOWN]
     return table.iloc[rows]
 
 
 def photos_of(table: pd.DataFrame, data: Data) -> np.ndarray:
-    """The photos of a table's ids: uint8 [rows, height, width, 3]."""
+    """The photos of a table's rows: uint8 [rows, height, width, 3]."""
     return data.photos.array[pd.Index(data.photos.ids).get_indexer(table["id"])]

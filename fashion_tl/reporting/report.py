@@ -1,7 +1,6 @@
-"""One HTML page of a finished run that needs no network: to read, also on a phone, to send and to
-keep.
+"""Write a finished run as one HTML page that needs no network, for a screen or a phone.
 
-Here its numbers and photos are gathered; how they look stands in ``web/``.
+This module collects the numbers and photos; the files in ``web/`` say how they look.
 """
 
 import base64
@@ -25,11 +24,8 @@ from fashion_tl.reporting.evaluation import confused_pairs, largest_losses
 from fashion_tl.reporting.gallery import choose, open_steps, photos_of
 from fashion_tl.runs import Run, refuse_own_file
 
-PHOTO = (
-    180,
-    240,
-)  # width × height in pixels that a photo is made to fit; smaller ones stay as they are
-WIDE, HIGH = 280, 150  # of the box that the lines of a chart lie in
+PHOTO = (180, 240)  # the largest width and height of a photo in pixels; smaller ones stay
+WIDE, HIGH = 280, 150  # of the area of a chart's lines
 LINES = {
     "loss": ("train_loss", "val_loss", "val_cross_entropy"),
     "accuracy": ("train_accuracy", "val_accuracy"),
@@ -39,41 +35,45 @@ LINES = {
 def write_report(
     folder: StrPath, data_path: StrPath, cache: StrPath | None = None, to: StrPath | None = None
 ) -> Path:
-    """Write the page of a run (of both its steps, for two-step), by default as ``report.html`` in
-    its folder.
+    """Write the page of a run and of the steps before it; return the file.
 
-    Returns the file. RunError when the run isn't finished, or was made on other data.
+    The default file is ``report.html`` in the run's folder. RunError if the run isn't finished, or
+    if it was made on other data.
     """
-    steps, target = (
-        open_steps(folder, data_path, cache),
-        as_path(to or as_path(folder) / "report.html"),
-    )
+    steps = open_steps(folder, data_path, cache)
+    target = as_path(to or as_path(folder) / "report.html")
     refuse_own_file(target)
     for run, _ in steps:
         if not run.is_finished:
             raise RunError(
-                f"{run.folder} isn't finished; the command that began it goes on, and then it has a report"
+                f"{run.folder} isn't finished; the command that began it goes on, "
+                "and then it has a report"
             )
-    parts = [_gathered(run, data) for run, data in steps]
-    strict = {
-        "autoescape": True,
-        "undefined": StrictUndefined,
-        "trim_blocks": True,
-        "lstrip_blocks": True,
-    }
-    templates = Environment(loader=FileSystemLoader(Path(__file__).parent / "web"), **strict)
+    templates = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     templates.filters |= {"percent": _percent, "thousands": "{:,}".format}
-    looks = {"colours": layout, "wide": WIDE, "high": HIGH, "few_shot": FEW_SHOT}
-    html = templates.get_template("report.html.j2").render(steps=parts, **looks)
+    html = templates.get_template("report.html.j2").render(
+        steps=[_collected(run, data) for run, data in steps],
+        colours=layout,
+        wide=WIDE,
+        high=HIGH,
+        few_shot=FEW_SHOT,
+    )
     target.parent.mkdir(parents=True, exist_ok=True)
     with replacing(target) as temporary:
         temporary.write_text(html, encoding="utf-8")
     return target
 
 
-def _gathered(run: Run, data: Data) -> dict[str, Any]:
-    """What the page says of one training."""
-    predictions, per_class = run.predictions, run.per_class
+def _collected(run: Run, data: Data) -> dict[str, Any]:
+    """What the page says about one training."""
+    predictions = run.predictions
+    per_class = run.per_class
     return {
         "run": run,
         "split": data.catalogue.split,
@@ -88,16 +88,14 @@ def _gathered(run: Run, data: Data) -> dict[str, Any]:
 
 
 def _chart(history: pd.DataFrame, kind: str) -> dict[str, Any]:
-    """One of ``LINES`` over the epochs: points and ticks as distances from the box's upper left
-    corner.
-    """
+    """One of ``LINES`` over the epochs: points and ticks, measured from the upper left corner."""
     names = [name for name in LINES[kind] if history[name].notna().any()]
     if np.allclose(history["val_cross_entropy"], history["val_loss"], equal_nan=True):
         names = [name for name in names if name != "val_cross_entropy"]
-    epochs, values = len(history), history[names]
-    marks = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(
-        values.min().min(), values.max().max()
-    )  # up to 100 %
+    epochs = len(history)
+    values = history[names]
+    locator = MaxNLocator(4, steps=[1, 2, 5, 10])
+    marks = locator.tick_values(values.min().min(), values.max().max())
 
     def x(epoch: float) -> float:
         return round((epoch - 0.5) / epochs * WIDE, 1)
@@ -105,44 +103,42 @@ def _chart(history: pd.DataFrame, kind: str) -> dict[str, Any]:
     def y(value: float) -> float:
         return round((marks[-1] - value) / (marks[-1] - marks[0]) * HIGH, 1)
 
-    along = [
-        int(tick)
-        for tick in MaxNLocator(5, integer=True).tick_values(1, epochs)
-        if 1 <= tick <= epochs
-    ]
+    ticks = MaxNLocator(5, integer=True).tick_values(1, epochs)
+    along = [int(tick) for tick in ticks if 1 <= tick <= epochs]
+    lines = {}
+    for name in names:
+        points = zip(history["epoch"], values[name], strict=True)
+        lines[name] = [(x(epoch), y(value)) for epoch, value in points]
+    number = "{:.0%}" if kind == "accuracy" else "{:g}"
     return {
         "kind": kind,
-        "lines": {
-            name: [(x(e), y(v)) for e, v in zip(history["epoch"], values[name], strict=True)]
-            for name in names
-        },
-        "across": [
-            (y(mark), f"{mark:.0%}" if kind == "accuracy" else f"{mark:g}") for mark in marks
-        ],
+        "lines": lines,
+        "across": [(y(mark), number.format(mark)) for mark in marks],
         "along": [(x(epoch), epoch) for epoch in along],
         "kept": x(history.loc[history["best"], "epoch"].iloc[0]),
     }
 
 
 def _with_photos(predictions: pd.DataFrame, data: Data) -> list[dict[str, Any]]:
-    """Rows of predictions, each with its ``photo`` as a data URI, small, and its product's
-    ``name``.
+    """Rows of predictions, each with its small ``photo`` as a data URI and its product's ``name``.
     """
-    names = (
-        data.catalogue.table.astype({"id": str}).set_index("id")["productDisplayName"].fillna("")
-    )
+    table = data.catalogue.table.astype({"id": str}).set_index("id")
+    names = table["productDisplayName"].fillna("")
+    rows = predictions.to_dict("records")
     shown = []
-    for row, pixels in zip(
-        predictions.to_dict("records"), photos_of(predictions, data), strict=True
-    ):
-        photo, file = Image.fromarray(pixels), io.BytesIO()
+    for row, pixels in zip(rows, photos_of(predictions, data), strict=True):
+        photo = Image.fromarray(pixels)
         photo.thumbnail(PHOTO)
+        file = io.BytesIO()
         photo.save(file, "JPEG", quality=80)
-        uri = f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
-        is_right = row["top1"] == row["label"]
-        shown.append(
-            row | {"photo": uri, "size": photo.size, "name": names[row["id"]], "is_right": is_right}
-        )
+        content = base64.b64encode(file.getvalue()).decode()
+        own = {
+            "photo": f"data:image/jpeg;base64,{content}",
+            "size": photo.size,
+            "name": names[row["id"]],
+            "is_right": row["top1"] == row["label"],
+        }
+        shown.append(row | own)
     return shown
 
 

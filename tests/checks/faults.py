@@ -588,7 +588,7 @@ import sys
 from fashion_tl.data import photos
 from fashion_tl.data.dataroot import open_root
 if __name__ == "__main__":
-    photos.FEW, photos.CHUNK = 16, 8
+    photos.PARALLEL_FROM, photos.CHUNK = 16, 8
     root = open_root(sys.argv[1])
     for part in range(5):  # so long that the signal comes in time
         photos.decode_photos(root, sorted(root.photos), cache=f"{sys.argv[2]}/{part}", workers=2)
@@ -675,7 +675,7 @@ def interrupted_notebook(root: Path, home: Path, ref: Reference, name: str) -> l
 
     try:
         for source in sources:
-            if "unless_interrupted(" in source and "import" not in source:
+            if re.search(r"^unless_interrupted\(", source, re.MULTILINE):
                 if (ended := execute(source)) != "KeyboardInterrupt":
                     lost.append(f"the second training ended with {ended!r}")
                 break
@@ -705,7 +705,9 @@ def interrupted_notebook(root: Path, home: Path, ref: Reference, name: str) -> l
 
 def prepare(home: Path, photos: int = 176, types: int = 22) -> Path:
     """The sample, and fewer figures than a run has."""
-    gallery.OF_DATA, gallery.OF_RUN = {"weight": gallery.weight}, {"loss": gallery.loss}
+    for table in (gallery.OF_DATA, gallery.OF_RUN):
+        for name in set(table) - {"weight", "loss"}:
+            del table[name]
     torch.set_num_threads(1)
     return draw_sample(home / "sample", photos=photos, types=types)
 

@@ -6,6 +6,7 @@ Playwright for Python (tests/checks/requirements.txt); they are skipped where ei
 """
 
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -335,7 +336,8 @@ def test_jupyterlab_runs_the_first_notebook_cell_by_cell_and_shows_its_figures(
 ):
     file, address, token = lab
     cells = nbformat.read(file, 4).cells
-    figures = sum("draw(" in cell.source for cell in cells if cell.cell_type == "code")
+    shows = re.compile(r"^(gallery\.\w+|plt\.figure)\(", re.MULTILINE)
+    figures = sum(len(shows.findall(cell.source)) for cell in cells if cell.cell_type == "code")
     context = chromium.new_context(viewport={"width": 1400, "height": 1000})
     page = context.new_page()
     heard = Heard(page, own=(address, address.replace("http", "ws"), "data:", "blob:"))

@@ -1,21 +1,8 @@
 """The bags and the leather of the built-in sample: one function each, drawn in a given style."""
 
-from fashion_tl.data.sample.canvas import (
-    CREAM,
-    PALETTE,
-    STEEL,
-    Canvas,
-    Style,
-    both,
-    box,
-    curve,
-    darker,
-    ink,
-    light,
-    lighter,
-    mix,
-    oval,
-)
+from fashion_tl.data.sample.canvas import Canvas, Style
+from fashion_tl.data.sample.colours import CREAM, PALETTE, STEEL, darker, ink, light, lighter, mix
+from fashion_tl.data.sample.outlines import both, box, curve, oval
 
 GOLD = PALETTE["Gold"]
 

@@ -1,24 +1,8 @@
-"""The upper garments of the built-in sample: one function each, which draws it on a canvas in a
-given style.
-"""
+"""The upper garments of the built-in sample: one function each, drawn in a given style."""
 
-from fashion_tl.data.sample.canvas import (
-    CREAM,
-    PALETTE,
-    STEEL,
-    Canvas,
-    Style,
-    both,
-    box,
-    curve,
-    darker,
-    flip,
-    ink,
-    light,
-    lighter,
-    mix,
-    oval,
-)
+from fashion_tl.data.sample.canvas import Canvas, Style
+from fashion_tl.data.sample.colours import CREAM, PALETTE, STEEL, darker, ink, light, lighter, mix
+from fashion_tl.data.sample.outlines import both, box, curve, flip, oval
 
 
 def _folds(canvas: Canvas, style: Style, top: float, foot: float) -> None:
@@ -44,7 +28,8 @@ def _collar(canvas: Canvas, style: Style, y: float, drop: float = 9) -> None:
     """A turned-down collar whose back is at height ``y``."""
     canvas.fill(curve(f"M23.6 {y} Q30 {y - 2.5} 36.4 {y} L30 {y + 7}"), darker(style.colour, 0.38))
     leaf = curve(
-        f"M23.6 {y - 0.3} C22.6 {y + 2} 22.4 {y + 4} 21.8 {y + 6} L26 {y + drop} L30 {y + 6.2} L25 {y + 1}"
+        f"M23.6 {y - 0.3} C22.6 {y + 2} 22.4 {y + 4} 21.8 {y + 6} "
+        f"L26 {y + drop} L30 {y + 6.2} L25 {y + 1}"
     )
     for side in (leaf, flip(leaf)):
         canvas.fill(side, lighter(style.colour, 0.10))
@@ -135,11 +120,9 @@ def shirt(canvas: Canvas, style: Style) -> None:
 
 def top(canvas: Canvas, style: Style) -> None:
     """A woman's top: straps, cap sleeves or flutter sleeves, gathered and flared."""
-    seam, flare, cut = (
-        ink(style.colour, 0.22),
-        style.vary(-1, 4),
-        style.pick("straps", "cap", "flutter"),
-    )
+    seam = ink(style.colour, 0.22)
+    flare = style.vary(-1, 4)
+    cut = style.pick("straps", "cap", "flutter")
     waist = f"C20.5 36 20.5 42 20 46 C18.5 54 16.5 60 {15.5 - flare} 66 Q23 69.5 30 69.5"
     if cut == "straps":
         canvas.cloth(
@@ -197,7 +180,10 @@ def dress(canvas: Canvas, style: Style) -> None:
 def jacket(canvas: Canvas, style: Style) -> None:
     """A blazer with lapels, or a zipped bomber with ribbed cuffs."""
     seam, dark = ink(style.colour, 0.34), darker(style.colour, 0.35)
-    body = "M30 14 L24 11.4 L18.4 13.6 C12.6 16 10 22 8.6 32 L5.6 60 L13 61.6 L16.4 38 C16.8 48 16.6 58"
+    body = (
+        "M30 14 L24 11.4 L18.4 13.6 C12.6 16 10 22 8.6 32 "
+        "L5.6 60 L13 61.6 L16.4 38 C16.8 48 16.6 58"
+    )
     if style.rng.random() < 0.4:
         canvas.cloth(both(f"{body} 15.8 68 Q23 70 28 69 L30 66"), style)
         canvas.fill(curve("M25 11.6 Q30 9.6 35 11.6 L30 38"), CREAM)
@@ -215,10 +201,8 @@ def jacket(canvas: Canvas, style: Style) -> None:
         canvas.fill(box(17, 64.6, 43, 70, 1), rib)
         for x in range(19, 43, 2):
             canvas.line(((x, 65), (x, 69.6)), dark, 0.3)
-        for side in (
-            curve("M5.9 57 L13.4 58.6 L12.8 62.4 L5.2 60.8"),
-            flip(curve("M5.9 57 L13.4 58.6 L12.8 62.4 L5.2 60.8")),
-        ):
+        cuff = curve("M5.9 57 L13.4 58.6 L12.8 62.4 L5.2 60.8")
+        for side in (cuff, flip(cuff)):
             canvas.fill(side, rib)
         canvas.fill(curve("M23.6 11.6 Q30 8.4 36.4 11.6 L34.6 17.6 Q30 19.6 25.4 17.6"), rib)
         canvas.fill(curve("M25.4 11.8 Q30 10 34.6 11.8 Q30 14.6 25.4 11.8"), dark)
@@ -236,7 +220,8 @@ def sweater(canvas: Canvas, style: Style) -> None:
     rib, row = ink(style.colour, 0.18), ink(style.colour, 0.30)
     canvas.cloth(
         both(
-            "M30 15 L24 12.4 L18.4 14.4 C12 17 9.4 24 8 34 L5 58 L12.8 59.6 L16.4 38 C16.6 48 16.6 56 16.4 66 L30 66"
+            "M30 15 L24 12.4 L18.4 14.4 C12 17 9.4 24 8 34 "
+            "L5 58 L12.8 59.6 L16.4 38 C16.6 48 16.6 56 16.4 66 L30 66"
         ),
         style,
     )

@@ -1,6 +1,4 @@
-"""The 30 article types of the built-in sample: what Kaggle calls them, how they vary, what draws
-them.
-"""
+"""The 30 article types of the built-in sample: their names, how they vary, and what draws them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,23 +23,25 @@ class Kind:
 
 
 DEEP = "Black,Navy Blue,Blue,Grey,Charcoal,Maroon,Olive,Teal,Brown"
-BRIGHT = "White,Blue,Red,Green,Yellow,Pink,Purple,Turquoise Blue,Orange,Lavender,Peach,Navy Blue,Black,Teal"
+BRIGHT = (
+    "White,Blue,Red,Green,Yellow,Pink,Purple,Turquoise Blue,"
+    "Orange,Lavender,Peach,Navy Blue,Black,Teal"
+)
 LEATHER = "Black,Black,Brown,Brown,Tan,Maroon,Navy Blue,Beige,Olive"
 SMART = "White,Blue,Blue,Navy Blue,Lavender,Pink,Grey,Beige,Teal,Maroon,Black,Green"
 LIPS = "Red,Pink,Maroon,Peach,Purple,Orange,Brown"
 DENIM = "Blue,Blue,Navy Blue,Charcoal,Grey,Black"
 A, F, X, P = "Apparel", "Footwear", "Accessories", "Personal Care"
-MW, M, W, U = (
-    "Men,Men,Women,Boys,Girls",
-    "Men,Men,Men,Boys",
-    "Women,Women,Women,Girls",
-    "Men,Women,Unisex",
-)
-CAS, FOR, SPO, PAR = "Casual", "Formal,Formal,Casual", "Sports,Sports,Casual", "Casual,Party,Ethnic"
-WOVEN, FANCY = (
-    "Solid,Solid,Striped,Checked,Checked,Pinstriped",
-    "Solid,Solid,Floral,Polka Dot,Striped",
-)
+MW = "Men,Men,Women,Boys,Girls"
+M = "Men,Men,Men,Boys"
+W = "Women,Women,Women,Girls"
+U = "Men,Women,Unisex"
+CAS = "Casual"
+FOR = "Formal,Formal,Casual"
+SPO = "Sports,Sports,Casual"
+PAR = "Casual,Party,Ethnic"
+WOVEN = "Solid,Solid,Striped,Checked,Checked,Pinstriped"
+FANCY = "Solid,Solid,Floral,Polka Dot,Striped"
 # fmt: off
 # Ranked: the first ``types`` of them make a smaller sample.
 KINDS = (
@@ -64,13 +64,15 @@ KINDS = (
     Kind("Jeans", A, "Bottomwear", "Jeans",
          legwear.jeans, MW, CAS, DENIM, "Solid"),
     Kind("Heels", F, "Shoes", "Heels",
-         shoes.heel, "Women", PAR, "Black,Red,Beige,Tan,Pink,Purple,Gold,Teal", "Solid,Solid,Solid,Polka Dot", True),
+         shoes.heel, "Women", PAR, "Black,Red,Beige,Tan,Pink,Purple,Gold,Teal",
+         "Solid,Solid,Solid,Polka Dot", True),
     Kind("Dresses", A, "Dress", "Dress",
          clothes.dress, W, PAR, BRIGHT + ",Red,Maroon", FANCY),
     Kind("Sandals", F, "Sandal", "Sandals",
          shoes.sandal, MW, CAS, LEATHER + ",Blue,Red", "Solid", True),
     Kind("Backpacks", X, "Bags", "Backpack",
-         bags.backpack, U, CAS, DEEP + ",Red,Green,Orange,Purple", "Solid,Solid,Solid,Checked,Polka Dot"),
+         bags.backpack, U, CAS, DEEP + ",Red,Green,Orange,Purple",
+         "Solid,Solid,Solid,Checked,Polka Dot"),
     Kind("Flip Flops", F, "Flip Flops", "Flip Flops",
          shoes.flip_flops, MW, CAS, BRIGHT + ",Brown", "Solid,Solid,Solid,Striped,Floral"),
     Kind("Shorts", A, "Bottomwear", "Shorts",
@@ -82,7 +84,8 @@ KINDS = (
     Kind("Belts", X, "Belts", "Belt",
          bags.belt, U, FOR, LEATHER, "Solid,Solid,Solid,Striped"),
     Kind("Perfume and Body Mist", P, "Fragrance", "Perfume",
-         things.perfume, "Men,Women", CAS, "Blue,Teal,Purple,Pink,Gold,Peach,Green,Black,Lavender,Red", "Solid"),
+         things.perfume, "Men,Women", CAS,
+         "Blue,Teal,Purple,Pink,Gold,Peach,Green,Black,Lavender,Red", "Solid"),
     Kind("Socks", X, "Socks", "Socks",
          legwear.socks, MW, SPO, BRIGHT + ",Grey", "Solid,Striped,Polka Dot,Checked", True),
     Kind("Formal Shoes", F, "Shoes", "Formal Shoes",
@@ -92,11 +95,13 @@ KINDS = (
     Kind("Caps", X, "Headwear", "Cap",
          things.cap, U, SPO, BRIGHT + ",Khaki,Olive", "Solid,Solid,Checked,Striped", True),
     Kind("Ties", X, "Ties", "Tie",
-         things.tie, "Men", "Formal", DEEP + ",Red,Purple,Mustard", "Diagonal,Diagonal,Polka Dot,Solid,Checked"),
+         things.tie, "Men", "Formal", DEEP + ",Red,Purple,Mustard",
+         "Diagonal,Diagonal,Polka Dot,Solid,Checked"),
     Kind("Lipstick", P, "Lips", "Lipstick",
          things.lipstick, "Women", CAS, LIPS, "Solid", True),
     Kind("Sweaters", A, "Topwear", "Sweater",
-         clothes.sweater, MW, CAS, DEEP + ",Red,Mustard,Beige,Lavender,Green", "Solid,Solid,Fair Isle,Striped"),
+         clothes.sweater, MW, CAS, DEEP + ",Red,Mustard,Beige,Lavender,Green",
+         "Solid,Solid,Fair Isle,Striped"),
     Kind("Skirts", A, "Bottomwear", "Skirt",
          legwear.skirt, W, CAS, BRIGHT + ",Khaki,Maroon", FANCY + ",Checked"),
     Kind("Earrings", X, "Jewellery", "Earrings",

@@ -1,31 +1,20 @@
-"""What the built-in sample wears below the waist: one function each, drawn in a given style."""
+"""Trousers, skirts and socks of the built-in sample: one function each, in a given style."""
 
-from fashion_tl.data.sample.canvas import (
-    CREAM,
-    PALETTE,
-    STEEL,
-    Canvas,
-    Style,
-    both,
-    box,
-    curve,
-    darker,
-    ink,
-    lighter,
-    mix,
-    oval,
-)
+from collections.abc import Sequence
+
+from fashion_tl.data.sample.canvas import Canvas, Style
+from fashion_tl.data.sample.colours import CREAM, PALETTE, STEEL, darker, ink, lighter, mix
+from fashion_tl.data.sample.outlines import Point, both, box, curve, oval
 
 
 def _legs(
     canvas: Canvas, style: Style, hem: float, out: float, inner: float, crotch: float = 32
 ) -> None:
-    """Two legs under a waistband, with pockets and a fly; ``out`` and ``inner`` are the hem's
-    edges.
-    """
+    """Two legs under a waistband, with a fly. ``out`` and ``inner`` are the hem's edges."""
     canvas.cloth(
         both(
-            f"M30 9 L20.4 9 C19.4 18 18 24 {min(17.6, out + 2)} 34 L{out} {hem} L{inner} {hem + 0.8} L30 {crotch}"
+            f"M30 9 L20.4 9 C19.4 18 18 24 {min(17.6, out + 2)} 34 "
+            f"L{out} {hem} L{inner} {hem + 0.8} L30 {crotch}"
         ),
         style,
     )
@@ -114,9 +103,9 @@ def socks(canvas: Canvas, style: Style) -> None:
         "M7.4 61 C5.6 66 11 70 15.6 67 L18 64.7 C16 62 13 60 10.4 58.2 C8.8 59.2 7.8 60 7.4 61"
     )
     heel = curve("M30.6 44 C31 50 29 54 25.4 57.6 C23 54 24.6 47 30.6 44")
-    for dx, shade in ((17, 0.16), (0, 0)):  # the one behind first
+    for dx, shade in ((17, 0.16), (0, 0)):  # the sock behind first
 
-        def move(points, dx=dx):
+        def move(points: Sequence[Point], dx: int = dx) -> list[Point]:
             return [(x + dx, y) for x, y in points]
 
         canvas.cloth(move(leg), style, darker(style.colour, shade))

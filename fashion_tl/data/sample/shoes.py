@@ -1,24 +1,22 @@
 """The footwear of the built-in sample: one function per kind, drawn in a given style."""
 
-from fashion_tl.data.sample.canvas import (
+from fashion_tl.data.sample.canvas import Canvas, Style
+from fashion_tl.data.sample.colours import (
     CREAM,
     DARK,
     PALETTE,
-    Canvas,
-    Style,
-    curve,
+    RGB,
     darker,
-    flip,
     ink,
     light,
     lighter,
     mix,
-    oval,
 )
+from fashion_tl.data.sample.outlines import curve, flip, oval
 
 
 def _laces(
-    canvas: Canvas, colour, rows: int, start: tuple[float, float], step: tuple[float, float]
+    canvas: Canvas, colour: RGB, rows: int, start: tuple[float, float], step: tuple[float, float]
 ) -> None:
     """Short crossing laces up the instep."""
     for i in range(rows):
@@ -140,7 +138,8 @@ def formal_shoe(canvas: Canvas, style: Style) -> None:
     canvas.line(curve("M5.6 48.8 Q9 47.2 13 47.2"), lighter(style.colour, 0.5), 0.9)
     canvas.fill(
         curve(
-            "M2.2 50.8 L54.4 50.8 L54.4 56 L42 56 L41 53 C28 52.6 14 53.4 5 52.8 C3 52.6 2 52 2.2 50.8"
+            "M2.2 50.8 L54.4 50.8 L54.4 56 L42 56 L41 53 "
+            "C28 52.6 14 53.4 5 52.8 C3 52.6 2 52 2.2 50.8"
         ),
         sole,
     )
@@ -181,7 +180,8 @@ def heel(canvas: Canvas, style: Style) -> None:
     if detail == "strap":
         canvas.line(
             curve(
-                f"M50.8 {top + 3} C46 {top - 5} 38 {top - 3} 33 {top + 1} C31 {top + 4} 40 {top + 5} 50 {top + 4}"
+                f"M50.8 {top + 3} C46 {top - 5} 38 {top - 3} 33 {top + 1} "
+                f"C31 {top + 4} 40 {top + 5} 50 {top + 4}"
             ),
             style.colour,
             1.5,
@@ -203,13 +203,15 @@ def sandal(canvas: Canvas, style: Style) -> None:
     canvas.fill(
         curve(
             f"M4.6 51 C8 48 20 49.6 30 {48 - lift / 2} "
-            f"C40 {46 - lift} 48 {45 - lift} 54.4 {45.4 - lift} L54.6 56 L8 56.4 C4.6 56 3.4 53.4 4.6 51"
+            f"C40 {46 - lift} 48 {45 - lift} 54.4 {45.4 - lift} "
+            "L54.6 56 L8 56.4 C4.6 56 3.4 53.4 4.6 51"
         ),
         sole,
     )
     canvas.line(
         curve(
-            f"M5 51.6 C8 50 20 51.2 30 {49.8 - lift / 2} C40 {48 - lift} 48 {47 - lift} 54.4 {47.4 - lift}"
+            f"M5 51.6 C8 50 20 51.2 30 {49.8 - lift / 2} "
+            f"C40 {48 - lift} 48 {47 - lift} 54.4 {47.4 - lift}"
         ),
         lighter(sole, 0.4),
         1.0,

@@ -2,24 +2,19 @@
 
 import math
 
-from fashion_tl.data.sample.canvas import (
+from fashion_tl.data.sample.canvas import Canvas, Style
+from fashion_tl.data.sample.colours import (
     CREAM,
     DARK,
     PALETTE,
     STEEL,
-    Canvas,
-    Style,
-    both,
-    box,
-    curve,
     darker,
-    flip,
     ink,
     light,
     lighter,
     mix,
-    oval,
 )
+from fashion_tl.data.sample.outlines import both, box, curve, flip, oval
 
 GOLD = PALETTE["Gold"]
 
@@ -29,7 +24,9 @@ def watch(canvas: Canvas, style: Style) -> None:
     crown."""
     metal = style.pick(STEEL, STEEL, GOLD)
     dial = style.pick(CREAM, DARK, mix(style.colour, DARK, 0.2), style.accent)
-    marks, w, r = (CREAM if light(dial) < 130 else DARK), style.vary(6, 8.4), style.vary(12.4, 15.4)
+    marks = CREAM if light(dial) < 130 else DARK
+    w = style.vary(6, 8.4)
+    r = style.vary(12.4, 15.4)
     band = curve(
         f"M{30 - w} 38 L{30 - w + 1.6} 5 Q30 3.4 {30 + w - 1.6} 5 "
         f"L{30 + w} 38 L{30 + w - 1.8} 75 Q30 77 {30 - w + 1.8} 75"
@@ -124,7 +121,8 @@ def cap(canvas: Canvas, style: Style) -> None:
     canvas.fill(oval(37.4, 22.4, 2.0, 1.1), brim)
     canvas.fill(
         curve(
-            "M28.6 47.6 C20 46 9 48 3.6 55.4 C3 57.4 5 58 7 57.2 C15 54 22 53 30 51.6 Q31 49 28.6 47.6"
+            "M28.6 47.6 C20 46 9 48 3.6 55.4 C3 57.4 5 58 7 57.2 "
+            "C15 54 22 53 30 51.6 Q31 49 28.6 47.6"
         ),
         brim,
     )
@@ -181,7 +179,8 @@ def earrings(canvas: Canvas, style: Style) -> None:
         else:
             canvas.fill(
                 curve(
-                    f"M{x} 28 C{x + 8} 30 {x + 9} 40 {x + 10} 48 L{x - 10} 48 C{x - 9} 40 {x - 8} 30 {x} 28"
+                    f"M{x} 28 C{x + 8} 30 {x + 9} 40 {x + 10} 48 "
+                    f"L{x - 10} 48 C{x - 9} 40 {x - 8} 30 {x} 28"
                 ),
                 style.colour,
             )
@@ -199,7 +198,8 @@ def water_bottle(canvas: Canvas, style: Style) -> None:
         canvas.line(((x, 11), (x, 17)), ink(lid, 0.3), 0.4)
     canvas.cloth(
         both(
-            f"M30 18 L25 18 C25 23 {30 - w} 23 {30 - w} 30 L{30 - w} 71 Q{30 - w} 75 {34 - w} 75 L30 75"
+            f"M30 18 L25 18 C25 23 {30 - w} 23 {30 - w} 30 "
+            f"L{30 - w} 71 Q{30 - w} 75 {34 - w} 75 L30 75"
         ),
         style,
     )
@@ -257,7 +257,8 @@ def lipstick(canvas: Canvas, style: Style) -> None:
     tall = style.vary(12, 18)
     canvas.fill(
         curve(
-            f"M{x - 5} 44 L{x - 5} {tall + 7} C{x - 4} {tall + 2} {x + 2} {tall - 2} {x + 5} {tall} L{x + 5} 44"
+            f"M{x - 5} 44 L{x - 5} {tall + 7} "
+            f"C{x - 4} {tall + 2} {x + 2} {tall - 2} {x + 5} {tall} L{x + 5} 44"
         ),
         style.colour,
     )

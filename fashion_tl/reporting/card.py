@@ -1,0 +1,92 @@
+"""A model card: what a trained network is for, how good it is, and what it can't do.
+
+After Mitchell et al., *Model Cards for Model Reporting*, 2019.
+"""
+
+from typing import Any
+
+import pandas as pd
+
+from fashion_tl.backbones import find_backbone
+from fashion_tl.data.catalogue import FEW_SHOT
+from fashion_tl.recipes import TRAININGS
+from fashion_tl.runs import Run
+from fashion_tl.split import Split
+
+KAGGLE = "the photos are Kaggle's *Fashion Product Images*, under the licence stated there"
+FIGURES = {
+    "top1": "top-1",
+    "ceiling": "the ceiling of top-1: no classifier trained on these photos can pass it",
+    "top1_learnable": "top-1 of the photos whose class has training photos",
+    "top5": "top-5",
+    "macro": "macro: the mean accuracy of the classes that can be learned and tested",
+    "few_shot": f"few-shot: the same over those with {FEW_SHOT} training photos or fewer",
+}
+
+
+def model_card(run: Run, metrics: dict[str, Any], per_class: pd.DataFrame, split: Split) -> str:
+    """The card of a run with these figures of merit, in Markdown.
+
+    ``metrics`` are those of metrics.json, ``per_class`` is the table per_class.csv, and ``split``
+    the rule of the run's data.
+    """
+    config = run.config
+    network = find_backbone(config.backbone).title
+    sections = {
+        "What it is": [
+            f"{network} that names the `{config.label}` of product photos, "
+            f"one of {len(per_class):,} classes.",
+            f"Training: {TRAININGS[config.training].title}, {config.recipe} recipe, "
+            f"{metrics['epochs']} epochs, seed {config.seed}. All settings are in `run.json`.",
+            f"Input: photos of {_size(config.stored_size)} pixels (height × width), "
+            f"enlarged to {_size(config.image_size)}.",
+        ],
+        "What it learned from": [
+            f"Data: {run.about['data']['name']}, {run.about['data']['photos']:,} photos. "
+            f"The split: {split.rule}.",
+            f"It began from {run.about['weights']['name']}.",
+        ],
+        "How good it is": [f"{words}: {_percent(metrics[name])}" for name, words in FIGURES.items()]
+        + [
+            "The accuracy of each class is in `per_class.csv`, each answer in `predictions.csv.gz`."
+        ],
+        "What it can't do": _limits(run, per_class, split),
+        "Licence": [
+            "The code is under the MIT licence.",
+            "The network's weights and the data have licences of their own. If these are Kaggle's, "
+            f"{KAGGLE}.",
+        ],
+    }
+    lines = [f"# {network} for {config.label}", ""]
+    for title, points in sections.items():
+        lines += [f"## {title}", "", *(f"- {point}" for point in points), ""]
+    return "\n".join(lines)
+
+
+def _limits(run: Run, per_class: pd.DataFrame, split: Split) -> list[str]:
+    """What the figures and the network leave out, one sentence each."""
+    unseen = per_class[(per_class["train"] == 0) & (per_class["test"] > 0)]
+    limits = [
+        "It always answers with one of its classes, also for photos of something else.",
+        "Its probabilities are no measure of how often it is right.",
+        "Its figures hold for photos like these: one product each, on a plain background.",
+    ]
+    if len(unseen):
+        limits.insert(
+            0,
+            f"It never names {len(unseen):,} of the classes, which have no training photo. "
+            f"{unseen['test'].sum():,} photos of {split.test} belong to them.",
+        )
+    if run.is_random:
+        limits.insert(0, "It began from random weights: nothing was transferred.")
+    if run.is_sample:
+        limits.insert(0, "It learned from drawings: its figures measure nothing.")
+    return limits
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[0]}×{size[1]}"
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.2%}"

@@ -1,0 +1,301 @@
+"""What was fixed once is a setting: label, split, network, augmentation, approach."""
+
+import json
+
+import pandas as pd
+import pytest
+import torch
+
+from fashion_tl import approaches
+from fashion_tl.__main__ import main
+from fashion_tl.approaches import run_approach
+from fashion_tl.backbones import BACKBONES
+from fashion_tl.config import Config
+from fashion_tl.data import batches
+from fashion_tl.data.catalogue import read_catalogue
+from fashion_tl.data.dataroot import open_root
+from fashion_tl.data.dataset import load_data
+from fashion_tl.errors import ConfigError, DataError
+from fashion_tl.network.model import Conv, build_network, load_model, save_model
+from fashion_tl.recipes import APPROACHES, TRAININGS, Approach, Training, make_config
+from fashion_tl.reporting.gallery import draw_all
+from fashion_tl.reporting.report import write_report
+from fashion_tl.runs import open_run
+from fashion_tl.split import parse_split
+from study.record import record
+from study.records import read_records
+from tests.conftest import jpeg
+
+QUICK = {"epochs": 1, "image_size": (32, 32), "batch_size": 32, "precision": "fp32", "lr": 1e-3}
+HEADER = "id,year,articleType,baseColour,part"
+ROWS = [
+    "1,2012,Shirts,Blue,train",
+    "2,2012,Heels,Red,Training",
+    "3,2013,Shirts,Red,val",
+    "4,2014,Heels,Blue,test",
+    "5,,Shirts,Blue,TEST",
+    "6,2015,Heels,,train",
+    "7,2016,Shirts,Red,maybe",
+]
+
+
+def catalogue(make_root, **settings):
+    return read_catalogue(open_root(make_root(ROWS, header=HEADER)), **settings)
+
+
+def parts(catalogue):
+    return dict(zip(catalogue.table["id"], catalogue.table["part"], strict=True))
+
+
+# -- label and split
+
+
+def test_any_column_can_be_the_label(make_root):
+    colours = catalogue(make_root, label="baseColour")
+    assert set(colours.classes) == {"Blue", "Red"} and colours.label == "baseColour"
+    assert {"missing baseColour", "missing year"} == set(colours.left_out["reason"])
+
+
+def test_a_label_or_a_split_column_that_is_not_there_is_named_with_those_that_are(make_root):
+    root = open_root(make_root(ROWS, header=HEADER))
+    for settings, wrong in (({"label": "colour"}, "colour"), ({"split": "column:fold"}, "fold")):
+        with pytest.raises(
+            DataError, match=f"no column '{wrong}'.*id,year,articleType,baseColour,part"
+        ):
+            read_catalogue(root, **settings)
+
+
+def test_a_column_says_what_trains_validates_and_tests(make_root):
+    split = catalogue(make_root, split="column:part")
+    assert parts(split) == {
+        **{"1": "train", "2": "train", "6": "train"},
+        **{"3": "val", "4": "test", "5": "test"},
+    }
+    assert split.examples == {
+        "bad part": "line 8 has 'maybe', which is neither train, val nor test"
+    }
+    assert split.table["year"].isna().sum() == 1  # no year is needed
+
+
+def test_photos_that_the_data_name_for_validation_validate(make_root):
+    rows = [
+        f"{n},2012,{('Shirts', 'Heels')[n % 2]},Blue,{('train', 'val', 'test')[n % 3]}"
+        for n in range(24)
+    ]
+    root = make_root(rows, header=HEADER)
+    data = load_data(root, make_config("direct", split="column:part"), quiet=True)
+    ids = data.catalogue.table["id"].astype(int)
+    for number, part in enumerate(("train", "val", "test")):
+        assert (ids.iloc[getattr(data.task, part)] % 3 == number).all()
+
+
+def test_years_up_to_one_train(make_root):
+    assert parts(catalogue(make_root, split="year<=2013")) == {
+        **{"1": "train", "2": "train", "3": "train"},
+        **{"4": "test", "6": "test", "7": "test"},
+    }
+
+
+def test_a_share_of_each_class_is_drawn_to_test_the_same_each_time(make_root):
+    table = pd.DataFrame({"label": ["a"] * 50 + ["b"] * 10 + ["c"]})
+    split = parse_split("random:0.2")
+    drawn = split.parts(table, seed=0)
+    counts = pd.Series(drawn).groupby(table["label"]).apply(lambda own: (own == "test").sum())
+    assert counts.to_dict() == {"a": 10, "b": 2, "c": 0}
+    assert (drawn == split.parts(table, seed=0)).all() and (
+        drawn != split.parts(table, seed=1)
+    ).any()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "odd", "year<2014", "random:2", "random:0", "random:x", "column:", 3, None]
+)
+def test_a_split_that_cannot_be_read_is_refused_with_the_ways_to_write_one(text):
+    with pytest.raises(
+        ConfigError, match=r"split must be even-odd, year<=2014, random:0.2 .* column:NAME"
+    ):
+        parse_split(text)
+
+
+def test_folders_say_the_label_and_the_split_themselves(tmp_path):
+    for part in ("train", "test"):
+        for kind in ("A", "B"):
+            (tmp_path / part / kind).mkdir(parents=True)
+            (tmp_path / part / kind / f"{part}{kind}.jpg").write_bytes(jpeg((9, 9, 9)))
+    root = open_root(tmp_path)
+    assert read_catalogue(root).split.rule == "the train folder train, the test folder test"
+    with pytest.raises(ConfigError, match="Leave label and split out"):
+        read_catalogue(root, label="baseColour")
+
+
+@pytest.mark.parametrize("approach", APPROACHES)
+def test_every_approach_runs_by_another_label_and_split_and_says_the_true_words(
+    approach, sample_root, tmp_path, capsys
+):
+    out = tmp_path / "run"
+    words = [
+        "--label",
+        "masterCategory",
+        "--split",
+        "random:0.2",
+        "--weights",
+        "none",
+        "--out",
+        out,
+    ]
+    sets = [
+        f"--set={name}={value}".replace("(", "").replace(")", "") for name, value in QUICK.items()
+    ]
+    assert main([*map(str, ["run", approach, "--data", sample_root, *words, *sets])]) == 0
+    run = open_run(out)
+    assert set(run.per_class["label"]) <= {
+        "Apparel",
+        "Footwear",
+        "Accessories",
+        "Personal Care",
+        "Free Items",
+    }
+    page = write_report(out, sample_root).read_text(encoding="utf-8")
+    assert "a drawn 80% train, the other 20% test" in page
+    assert "odd year" not in page and "even year" not in page
+    assert main(["summary", "--data", str(sample_root), *words[:4]]) == 0
+    assert "the label is masterCategory; a drawn 80% train" in capsys.readouterr().out
+
+
+# -- the backbone
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_the_table_of_backbones_says_what_torchvision_builds(name):
+    with torch.device("meta"):
+        network = BACKBONES[name].build()
+    children = [child for child, _ in network.named_children()]
+    assert network.fc.in_features == BACKBONES[name].width
+    assert children == [
+        "conv1",
+        "bn1",
+        "relu",
+        "maxpool",
+        *(f"layer{n}" for n in range(1, 5)),
+        "avgpool",
+        "fc",
+    ]
+    assert "IMAGENET1K_V1" in BACKBONES[name].weights_names
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnext50_32x4d"])
+def test_quick_convolutions_stand_only_where_they_compute_the_same(name, tmp_path):
+    """In training and after loading alike; those in groups stay torch's own."""
+    config = Config("direct", backbone=name)
+    network = build_network(3, None, config)
+    save_model(tmp_path / "m.safetensors", network, ("a", "b", "c"), [1, 1, 1], config)
+    loaded = load_model(tmp_path / "m.safetensors").model
+    plain = BACKBONES[name].build()
+    plain.fc = network.fc
+    plain.load_state_dict(network.state_dict())
+    photos = torch.randn(2, 3, 64, 48)
+    for each in (network, loaded):
+        kinds = {type(module) for module in each.modules() if isinstance(module, torch.nn.Conv2d)}
+        assert Conv in kinds
+        with torch.enable_grad():
+            assert torch.allclose(each.eval()(photos), plain.eval()(photos), atol=1e-3)
+    grouped = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d) and m.groups > 1]
+    assert not any(isinstance(module, Conv) for module in grouped)
+
+
+def test_weights_of_another_backbone_are_refused_by_its_name(tmp_path):
+    torch.save(BACKBONES["resnet18"].build().state_dict(), tmp_path / "w.pth")
+    build_network(3, tmp_path / "w.pth", Config("direct", backbone="resnet18"))
+    with pytest.raises(
+        Exception, match=r"w\.pth does not fit ResNet-34: .* It looks like a ResNet-18"
+    ):
+        build_network(3, tmp_path / "w.pth", Config("direct", backbone="resnet34"))
+
+
+@pytest.mark.parametrize("approach", APPROACHES)
+def test_every_approach_runs_on_another_backbone_and_its_model_is_used(
+    approach, sample_root, tmp_path
+):
+    settings = QUICK | {"backbone": "resnet18"}
+    run = run_approach(approach, sample_root, "none", tmp_path / "run", **settings)[-1]
+    assert "ResNet-18 from random weights" in run.source
+    assert load_model(run.model_path).model.fc.in_features == 512
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(jpeg((200, 10, 10)))
+    answers = tmp_path / "answers.json"
+    assert main(["predict", str(run.folder), str(photo), "--to", str(answers)]) == 0
+    assert json.loads(answers.read_text())[0]["top1"] in set(run.per_class["label"])
+    assert "ResNet-18" in write_report(run.folder, sample_root).read_text(encoding="utf-8")
+    if approach == "direct":
+        pytest.importorskip("onnxscript")
+        assert main(["export", str(run.folder), "--onnx"]) == 0
+
+
+# -- augmentation
+
+
+def test_an_augmentation_is_a_function_and_a_setting_and_fc_only_refuses_it_by_name(
+    sample_root, tmp_path, monkeypatch
+):
+    seen = []
+    # A new one would be a new field of Config; here an old setting stands in for it.
+    monkeypatch.setitem(
+        batches.AUGMENTATIONS, "flip_test", lambda photos, rng: seen.append(1) or photos
+    )
+    settings = QUICK | {"flip_test": True}
+    data = load_data(sample_root, make_config("direct", **settings), quiet=True)
+    train = data.batches("train", make_config("direct", **settings))
+    next(train.shuffled(0, 0, torch.device("cpu")))
+    assert seen
+    with pytest.raises(ConfigError, match="flip_test: while only the last layer learns"):
+        run_approach("fc_only", sample_root, "none", tmp_path / "run", **settings | {"lr": 0.01})
+
+
+# -- an approach
+
+
+def head_twice(data, weights, folder, first, config):
+    """FC only, and then the whole network from there."""
+    run = approaches.start_run(folder, config, data, weights)
+    earlier = approaches.start_run(folder / first.training, first, data, weights)
+    model = build_network(data.task.num_classes, weights, first)
+    approaches.freeze_all_but_head(model)
+    approaches.train_and_finish(model, data, earlier)
+    model.requires_grad_(True)
+    return [earlier, approaches.train_and_finish(model, data, run)]
+
+
+def test_an_approach_is_a_function_and_rows_and_is_run_drawn_reported_and_recorded(
+    sample_root, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(approaches, "head_twice", head_twice, raising=False)
+    row = Approach(
+        "Head, then all", "fashion_tl.approaches:head_twice", ("head", "then_all"), "05_mine"
+    )
+    monkeypatch.setitem(APPROACHES, "mine", row)
+    monkeypatch.setitem(TRAININGS, "head", Training("First the head", "head", {}))
+    monkeypatch.setitem(TRAININGS, "then_all", Training("Then all of it", "all", {}))
+    out = tmp_path / "run"
+    sets = [
+        f"--set={name}={value}".replace("(", "").replace(")", "") for name, value in QUICK.items()
+    ]
+    words = ["run", "mine", "--data", sample_root, "--weights", "none", "--out", out, *sets]
+    assert main([*map(str, words)]) == 0
+    names = {path.name for path in draw_all(out, sample_root)}
+    assert {"loss_head.png", "loss_all.png", "per_class_all.png"} <= names
+    page = write_report(out, sample_root).read_text(encoding="utf-8")
+    assert "First the head" in page and "Then all of it" in page
+    about = json.loads((out / "run.json").read_text())
+    about["data"]["is_sample"] = False  # the sample measures nothing, and is never recorded
+    (out / "run.json").write_text(json.dumps(about))
+    record(out, tmp_path / "results", None, "a test", [], None)
+    assert read_records(tmp_path / "results")["then_all"].about["approach"] == "then_all"
+
+
+def test_the_largest_classes_are_a_setting(sample_root, tmp_path):
+    first, second = run_approach(
+        "two_step", sample_root, "none", tmp_path / "run", largest=3, **QUICK
+    )
+    assert (len(first.per_class), len(second.per_class)) == (3, 8)
+    (run,) = run_approach("direct", sample_root, "none", tmp_path / "direct", largest=2, **QUICK)
+    assert len(run.per_class) == 2
