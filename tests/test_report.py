@@ -127,7 +127,7 @@ def test_headline_and_ceiling_are_said_from_the_runs_own_numbers(large):
     assert f"Ceiling {100 * run.metrics['ceiling']:.2f} %." in words and "88.17 %" in words
     said = f"{len(unseen)} classes with {unseen['test'].sum():,} test photos"
     assert said == "35 classes with 2,442 test photos"
-    assert f"{said} exist only in odd years, so no classifier" in words
+    assert f"{said} exist only in photos of odd years, so no classifier" in words
     for name in ("top1_learnable", "top5", "macro", "few_shot"):
         assert f"{100 * run.metrics[name]:.1f} %" in " ".join(page.texts("dd"))
 
@@ -233,16 +233,19 @@ def test_of_two_steps_both_are_shown_the_first_one_first(root, tmp_path):
     page = report(folder, root)
     assert page.texts("h1") == ["Two steps"]
     assert page.texts("h2") == [
-        "Two steps, first: the 20 largest classes",
-        "Two steps, second: all classes",
+        "First of two steps (largest classes)",
+        "Second of two steps (all classes)",
     ]
-    assert page.texts("li")[:2] == ["The 20 largest classes: 100.0 %", "All classes: 50.0 %"]
+    assert page.texts("li")[:2] == [
+        "First of two steps (largest classes): 100.0 %",
+        "Second of two steps (all classes): 50.0 %",
+    ]
     first, second = page.texts("section")
     assert (
         "Every class that is tested has training photos." in first
         and "No photo was taken for one of" in first
     )
-    assert "Ceiling 50.00 %. 1 class with 1 test photo exists only in odd years" in second
+    assert "Ceiling 50.00 %. 1 class with 1 test photo exists only in photos of odd years" in second
     assert {"top20", "two_step"} <= set(page.texts("dd"))
 
 
