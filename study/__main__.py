@@ -25,7 +25,8 @@ def train(args: argparse.Namespace) -> None:
 def tune(args: argparse.Namespace) -> None:
     from study import tune
 
-    tune.main(args.data, args.weights, args.out, args.results, args.cache, args.only, args.trial)
+    named = {"only": args.only, "trials": args.trial}
+    tune.main(args.data, args.weights, args.out, args.results, cache=args.cache, **named)
 
 
 def heads(args: argparse.Namespace) -> None:

@@ -55,8 +55,10 @@ def merit_chart(
     ``published`` is as from :func:`read_published`: by the run's name, one dict of figures for each
     ring to draw.
     """
-    note = "Dot and line: ours with its 95 % interval over test photos. Rings: published (without flips; for two_step "
-    note += "with them, too). Red line: ceiling"
+    note = (
+        "Dot and line: ours with its 95 % interval over test photos. "
+        "Rings: published (without flips; for two_step with them, too). Red line: ceiling"
+    )
     height = 0.3 * len(records) + 0.5
     figure, add = new_figure(10, height, "The approaches side by side", source, note)
     for place, (key, title) in enumerate(FIGURES.items()):
@@ -82,7 +84,10 @@ def photos_chart(records: Sequence[Record], source: str) -> Figure:
     """Accuracy of every class against its number of training photos, and the means by bins, a panel
     per run.
     """
-    note = "A dot per class with training and test photos, larger with more test photos. Lines: means over classes"
+    note = (
+        "A dot per class with training and test photos, larger with more test photos. "
+        "Lines: means over classes"
+    )
     figure, add = new_figure(10, 3.1, "Accuracy against training photos", source, note)
     wide = 9.2 / len(records)
     for place, record in enumerate(records):

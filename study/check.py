@@ -37,7 +37,8 @@ def main(results: Path, data: str, cache: str | None = None, pair: bool = False)
         write_json(results / "paired.json", compared)
     elif not close(read_measured(results, "paired") or [], compared, DRAWN):
         raise RunError(
-            f"{results / 'paired.json'} is not what the predictions say; `check --pair` makes it again"
+            f"{results / 'paired.json'} is not what the predictions say; "
+            "`check --pair` makes it again"
         )
 
 
@@ -85,7 +86,8 @@ def check_record(record: Record, catalogue: Catalogue, data: str) -> pd.DataFram
         value = record.about[metric]
         if not close(value, again[metric], DRAWN if metric == "interval95" else 1e-9):
             raise RunError(
-                f"{record.folder / 'run.json'} says {metric} {value}, its predictions {again[metric]}"
+                f"{record.folder / 'run.json'} says {metric} {value}, "
+                f"its predictions {again[metric]}"
             )
     counted = {
         "per_class.csv": (record.per_class, per_class_table(table, counts), COUNTED),

@@ -43,7 +43,8 @@ def near_pairs(
     for start in range(0, len(first), CHUNK):
         part = first[start : start + CHUNK]
         squares = (part**2).sum(1, keepdim=True) + norms - 2 * part @ second.T
-        # Generously: the difference of large squares is not exact, and rounds otherwise on another processor.
+        # Generously: the difference of large squares is not exact, and another processor rounds it
+        # another way.
         i, j = torch.nonzero(squares < (2 * limit) ** 2 * first.shape[1], as_tuple=True)
         exact = ((part[i] - second[j]) ** 2).mean(1).sqrt()
         found.append(
@@ -59,10 +60,8 @@ def shared(data: Data, even: np.ndarray) -> dict[str, dict[str, int]]:
     """
     labels, groups, odd = data.task.labels, twin_groups(data.digests), data.task.test
     vectors = small(data.photos.array)
-    result, pairs = (
-        {},
-        {"even and odd years": (even, odd), "even years": (even, even), "odd years": (odd, odd)},
-    )
+    result = {}
+    pairs = {"even and odd years": (even, odd), "even years": (even, even), "odd years": (odd, odd)}
     for words, (first, second) in pairs.items():
         i, j, difference = near_pairs(vectors[first], vectors[second], NEAR[-1])
         a, b = first[i], second[j]

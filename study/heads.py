@@ -58,9 +58,8 @@ def trained(weights: str, data: Data, on: str, seed: int = 0) -> dict[str, float
         else val
     )
     if on == "val":
-        val = replace(
-            val, rows=val.rows[:0], labels=val.labels[:0]
-        )  # to choose an epoch on it would flatter
+        # Choosing an epoch on it would flatter.
+        val = replace(val, rows=val.rows[:0], labels=val.labels[:0])
     fit(head, train, val, config, data.class_weights(config))
     logits = forward(head, scored, config.precision, None, flip=config.flip_test).numpy()
     counts = data.task.fit_counts

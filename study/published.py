@@ -41,9 +41,8 @@ def read_published(results: str | os.PathLike) -> dict[str, list[dict[str, Any]]
     holds what chance in the test photos does to each, as far as the counts are known.
     """
     study = read_study(results)
-    per_class = read_table(
-        as_path(results) / "published_per_class.csv"
-    )  # of the classes that can be learned
+    # They hold the classes that can be learned.
+    per_class = read_table(as_path(results) / "published_per_class.csv")
     few = per_class["train"] <= FEW_SHOT
 
     def figures(name: str) -> dict[str, Any]:

@@ -47,7 +47,8 @@ def record(
     name = name or run.config.training
     if Path(name).name != name or name.startswith("."):
         raise RunError(
-            f"{name!r} can't be the name of a record: a folder has it, so leave out slashes and a first dot"
+            f"{name!r} can't be the name of a record: a folder has it, "
+            "so leave out slashes and a first dot"
         )
     before = read_record(results, name) if name in recorded(results) else None
     if base is None:

@@ -57,7 +57,8 @@ class Record:
     @property
     def source(self) -> str:
         """:attr:`data`, and how it was trained."""
-        return f"{self.data} · {self.about['recipe']} recipe, {self.size}, {self.about['epochs']} epochs"
+        recipe = f"{self.about['recipe']} recipe, {self.size}, {self.about['epochs']} epochs"
+        return f"{self.data} · {recipe}"
 
     @property
     def size(self) -> str:
@@ -148,8 +149,8 @@ def pairs(records: dict[str, Record]) -> list[tuple[str, str]]:
         for base in record.base:
             if base not in records:
                 raise RunError(
-                    f'{record.folder / "run.json"} compares it with {base!r} ("base"), which is not on record; '
-                    "record that run too, or remove its name there"
+                    f'{record.folder / "run.json"} compares it with {base!r} ("base"), '
+                    "which is not on record; record that run too, or remove its name there"
                 )
             found.append((base, record.name))
     return found
@@ -172,7 +173,7 @@ def groups(records: dict[str, Record]) -> dict[str, list[Record]]:
             if changed != ["seed"]:
                 what = f"in {', '.join(changed)}" if changed else "in nothing, not even the seed"
                 raise RunError(
-                    f'{first.folder} and {other.folder} have one "group", of runs that differ in the seed alone, '
-                    f"but these differ {what}; give one of them a group of its own"
+                    f'{first.folder} and {other.folder} have one "group", of runs that differ in '
+                    f"the seed alone, but these differ {what}; give one of them a group of its own"
                 )
     return found

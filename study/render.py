@@ -58,8 +58,9 @@ def render_all(files: list[Path], blocks: Blocks, results: Path) -> dict[Path, s
         found |= set(names(text))
     if missing := [name for name in blocks if name not in found]:
         raise MarkerError(
-            f"no document has the marker <!-- results: {missing[0]} -->; put it and {END} into one of "
-            f"{', '.join(file.name for file in files)}, or remove {missing[0]!r} from study/blocks"
+            f"no document has the marker <!-- results: {missing[0]} -->; put it and {END} into "
+            f"one of {', '.join(file.name for file in files)}, "
+            f"or remove {missing[0]!r} from study/blocks"
         )
     return texts
 

@@ -85,11 +85,9 @@ FC_ONLY, DIRECT, TWO_STEP = (
 )
 PUBLISHED = {"recipe": "published"}
 SMALL = {"image_size": (80, 60)}
-WHOLE, SIZE, BASELINE = (
-    "tuned, whole",
-    "baseline: our recipe at 80×60",
-    "baseline: the published recipe",
-)
+WHOLE = "tuned, whole"
+SIZE = "baseline: our recipe at 80×60"
+BASELINE = "baseline: the published recipe"
 
 
 def own_size(training: str) -> dict[str, Any]:

@@ -34,13 +34,16 @@ from fashion_tl.runs import Run, open_run, read_table, write_table
 
 QUARTER = {"train_fraction": 0.25}
 BASIS = {
+    "image_size": (80, 60),
+    "batch_size": 64,
+    "flip": True,
     "optimizer": "adamw",
     "lr": 3e-3,
     "backbone_lr_ratio": 0.1,
     "weight_decay": 0.05,
     "warmup_epochs": 0.5,
+    "frozen_batchnorm": True,
 }
-BASIS |= {"frozen_batchnorm": True, "image_size": (80, 60), "batch_size": 64, "flip": True}
 SMOOTHED = {"label_smoothing": 0.1}
 ADJUSTED = {"balance": "logits", "balance_power": 0.5}
 FINE_TUNING = {
@@ -63,7 +66,7 @@ LONG = {
 }
 HEAD = {"image_size": (224, 168), "batch_size": 128, "flip": True, "lr": 1.0, "epochs": 20}
 # What each trial changes, by approach. Each sees as many photos as the others of its approach, the
-# long ones three times as many.
+# long ones three times as many. The epochs of two steps are those of each step.
 TRIALS = {
     "fc_only": {
         "lr 1": HEAD,
@@ -88,9 +91,7 @@ TRIALS = {
     },
     "direct": {name: QUARTER | settings | {"epochs": 4} for name, settings in FINE_TUNING.items()}
     | {name: QUARTER | BASIS | settings | {"epochs": 12} for name, settings in LONG.items()},
-    "two_step": {
-        name: QUARTER | settings | {"epochs": 2} for name, settings in FINE_TUNING.items()
-    }  # in each step
+    "two_step": {name: QUARTER | settings | {"epochs": 2} for name, settings in FINE_TUNING.items()}
     | {name: QUARTER | BASIS | settings | {"epochs": 6} for name, settings in LONG.items()},
 }
 
@@ -154,6 +155,7 @@ def main(
     weights: str,
     out: str,
     results: Path,
+    *,
     cache: str | None = None,
     only: Sequence[str] = (),
     trials: Sequence[str] = (),

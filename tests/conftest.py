@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fashion_tl.config import Config
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.files import as_path
 from fashion_tl.machine import processors
@@ -91,6 +92,34 @@ def real_zip() -> Path:
 
 
 @pytest.fixture
+def one_figure(monkeypatch) -> None:
+    """Runs draw their loss alone: the others take seconds."""
+    from fashion_tl.reporting import gallery
+
+    for table in (gallery.OF_DATA, gallery.OF_RUN):
+        for name in set(table) - {"loss"}:
+            monkeypatch.delitem(table, name)
+
+
+@pytest.fixture
+def interrupt(monkeypatch) -> Callable[[int], None]:
+    """``interrupt(epoch)``: Ctrl-C when a training comes to this epoch, counted from 0."""
+    from fashion_tl.network import training
+
+    def at(which: int) -> None:
+        train_epoch = training.train_epoch
+
+        def interrupted(model, train, optimizer, config, weights, epoch, *more):
+            if epoch == which:
+                raise KeyboardInterrupt
+            return train_epoch(model, train, optimizer, config, weights, epoch, *more)
+
+        monkeypatch.setattr(training, "train_epoch", interrupted)
+
+    return at
+
+
+@pytest.fixture
 def make_root(tmp_path) -> Callable[..., Path]:
     """``make_root(rows, photos=None, header=HEADER, at="root") -> Path``: a tiny data root, as a
     folder.
@@ -144,6 +173,12 @@ def zip_root(tmp_path) -> Callable[..., Path]:
         return tmp_path / name
 
     return pack
+
+
+def tiny_config(training: str, **settings: object) -> Config:
+    """For photos of 32x32 in float32, never flipped."""
+    tiny = {"image_size": (32, 32), "precision": "fp32", "flip": False}
+    return Config(training, **tiny | settings)
 
 
 def row_line(number: int, year: object, kind: str, name: str = "Name") -> str:

@@ -13,6 +13,17 @@ from fashion_tl.runs import create_run, write_json, write_table
 from study.places import RESULTS
 from study.records import read_record
 
+# What lies in the folder of a finished run, its figures aside.
+FILES = {
+    "run.json",
+    "history.csv",
+    "model.safetensors",
+    "predictions.csv.gz",
+    "per_class.csv",
+    "metrics.json",
+    "model_card.md",
+}
+
 
 def predictions_on_record(name: str = "fc_only") -> tuple[pd.DataFrame, pd.DataFrame]:
     """As many right and wrong as a run on the real data had, class by class (142 classes, 20,634
@@ -43,6 +54,20 @@ def predictions_on_record(name: str = "fc_only") -> tuple[pd.DataFrame, pd.DataF
     ]
 
 
+def history(epochs: int = 4, best: int = 3, val: bool = True) -> pd.DataFrame:
+    """Losses and accuracies of so many epochs, made up; those of validation only with ``val``."""
+    epoch = np.arange(1, epochs + 1)
+    table = pd.DataFrame(
+        {"epoch": epoch, "train_loss": 2 / epoch, "train_accuracy": 1 - 0.5 / epoch}
+    )
+    table = table.assign(
+        val_loss=3 / epoch, val_accuracy=1 - 0.6 / epoch, val_cross_entropy=2.5 / epoch
+    )
+    if not val:
+        table[["val_loss", "val_accuracy", "val_cross_entropy"]] = np.nan
+    return table.assign(best=epoch == best)
+
+
 def make_run(
     folder: Path,
     root: Path,
@@ -66,16 +91,8 @@ def make_run(
     run = create_run(
         folder, config, about, {"name": "resnet50.safetensors", "fingerprint": "0123456789abcdef"}
     )
-    epoch = np.arange(1, config.epochs + 1)
-    history = pd.DataFrame(
-        {"epoch": epoch, "train_loss": 2 / epoch, "train_accuracy": 1 - 0.5 / epoch}
-    )
-    history = history.assign(
-        val_loss=3 / epoch, val_accuracy=1 - 0.6 / epoch, val_cross_entropy=2.5 / epoch
-    )
-    if not config.val_fraction:
-        history[["val_loss", "val_accuracy", "val_cross_entropy"]] = np.nan
-    write_table(folder / "history.csv", history.assign(best=epoch == 3))
+    learned = history(config.epochs, val=bool(config.val_fraction))
+    write_table(folder / "history.csv", learned)
     write_table(folder / "predictions.csv.gz", predictions)
     write_table(folder / "per_class.csv", per_class_table(predictions, counts))
     result = metrics(predictions, counts) | {

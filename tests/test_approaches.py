@@ -16,9 +16,9 @@ from torchvision.models import ResNet50_Weights
 
 from fashion_tl.__main__ import main
 from fashion_tl.approaches import load_data, start_run
-from fashion_tl.network import training
 from fashion_tl.recipes import make_config
 from fashion_tl.runs import Run, create_run, open_run
+from tests.made_runs import FILES
 
 QUICK = ["--set", "image_size=32x32", "--set", "batch_size=32", "--set", "precision=fp32"]
 
@@ -27,60 +27,29 @@ def command(*words):
     return main([str(word) for word in words])
 
 
+def run_words(approach, data, out, epochs=2, weights="none"):
+    """The command that trains on small photos."""
+    words = ["run", approach, "--data", data, "--weights", weights, "--out", out]
+    return [str(word) for word in [*words, "--epochs", epochs, *QUICK]]
+
+
 @pytest.fixture(scope="module")
 def fc_only(sample_root, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "fc_only"
-    assert (
-        command(
-            "run",
-            "fc_only",
-            "--data",
-            sample_root,
-            "--weights",
-            "none",
-            "--out",
-            folder,
-            "--epochs",
-            3,
-            *QUICK,
-        )
-        == 0
-    )
+    assert command(*run_words("fc_only", sample_root, folder, epochs=3)) == 0
     return folder
 
 
 @pytest.fixture(scope="module")
 def two_step(wide_root, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "two_step"
-    words = [
-        "run",
-        "two_step",
-        "--data",
-        wide_root,
-        "--weights",
-        "none",
-        "--out",
-        folder,
-        "--epochs",
-        2,
-        *QUICK,
-    ]
-    assert command(*words) == 0
+    assert command(*run_words("two_step", wide_root, folder)) == 0
     return folder
 
 
 def test_a_run_folder_holds_settings_history_weights_predictions_and_metrics(fc_only):
     files = {path.name for path in fc_only.iterdir() if path.is_file()}
-    expected = {
-        "run.json",
-        "history.csv",
-        "model.safetensors",
-        "predictions.csv.gz",
-        "per_class.csv",
-        "metrics.json",
-        "model_card.md",
-    }
-    assert files == expected
+    assert files == FILES
     run = open_run(fc_only)
     assert run.about["weights"]["name"] == "random weights" and "torch" in run.about["versions"]
     assert len(list((fc_only / "figures").glob("*.png"))) == 10
@@ -109,22 +78,7 @@ def test_two_steps_say_each_note_once(wide_root, tmp_path, capsys):
 
 def test_the_same_command_again_trains_nothing_and_changes_nothing(fc_only, sample_root, capsys):
     before = {path.name: path.read_bytes() for path in fc_only.iterdir() if path.is_file()}
-    assert (
-        command(
-            "run",
-            "fc_only",
-            "--data",
-            sample_root,
-            "--weights",
-            "none",
-            "--out",
-            fc_only,
-            "--epochs",
-            3,
-            *QUICK,
-        )
-        == 0
-    )
+    assert command(*run_words("fc_only", sample_root, fc_only, epochs=3)) == 0
     assert "finished" in capsys.readouterr().out
     assert before == {path.name: path.read_bytes() for path in fc_only.iterdir() if path.is_file()}
 
@@ -133,32 +87,14 @@ def test_a_folder_that_holds_a_run_with_other_settings_is_refused_and_left_alone
     fc_only, sample_root, capsys
 ):
     before = (fc_only / "metrics.json").read_bytes()
-    words = [
-        "run",
-        "fc_only",
-        "--data",
-        sample_root,
-        "--weights",
-        "none",
-        "--out",
-        fc_only,
-        "--epochs",
-        4,
-        *QUICK,
-    ]
-    assert command(*words) == 2
+    assert command(*run_words("fc_only", sample_root, fc_only, epochs=4)) == 2
     assert "other settings: epochs (3, now 4)" in capsys.readouterr().err
     assert (fc_only / "metrics.json").read_bytes() == before
 
 
 def test_a_folder_with_something_else_in_it_is_refused(sample_root, tmp_path, capsys):
     (tmp_path / "thesis.txt").write_text("mine")
-    assert (
-        command(
-            "run", "direct", "--data", sample_root, "--weights", "none", "--out", tmp_path, *QUICK
-        )
-        == 2
-    )
+    assert command(*run_words("direct", sample_root, tmp_path)) == 2
     assert "holds something that is no run" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
@@ -181,12 +117,7 @@ def test_two_steps_leave_the_first_step_inside_the_second(two_step):
 
 
 def test_a_refused_two_step_leaves_nothing_in_the_other_run(fc_only, wide_root):
-    assert (
-        command(
-            "run", "two_step", "--data", wide_root, "--weights", "none", "--out", fc_only, *QUICK
-        )
-        == 2
-    )
+    assert command(*run_words("two_step", wide_root, fc_only)) == 2
     assert not (fc_only / "top20").exists()
 
 
@@ -194,17 +125,8 @@ def test_weights_that_do_not_fit_are_refused_before_a_run_folder_is_made(
     sample_root, tmp_path, capsys
 ):
     save_file({"conv1.weight": torch.zeros(1)}, tmp_path / "w.safetensors")
-    words = [
-        "run",
-        "direct",
-        "--data",
-        sample_root,
-        "--weights",
-        tmp_path / "w.safetensors",
-        "--out",
-        tmp_path / "run",
-    ]
-    assert command(*words, *QUICK) == 2
+    words = run_words("direct", sample_root, tmp_path / "run", weights=tmp_path / "w.safetensors")
+    assert command(*words) == 2
     assert "w.safetensors holds no ResNet" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
@@ -214,19 +136,7 @@ def test_a_run_is_not_taken_up_with_other_labels_but_is_where_the_data_moved(
 ):
     moved = tmp_path / "moved"
     shutil.copytree(sample_root, moved)
-    words = [
-        "run",
-        "fc_only",
-        "--data",
-        moved,
-        "--weights",
-        "none",
-        "--out",
-        fc_only,
-        "--epochs",
-        3,
-        *QUICK,
-    ]
+    words = run_words("fc_only", moved, fc_only, epochs=3)
     assert command(*words) == 0
     styles = (moved / "styles.csv").read_text()
     (moved / "styles.csv").write_text(
@@ -239,20 +149,10 @@ def test_a_run_is_not_taken_up_with_other_labels_but_is_where_the_data_moved(
 def test_figures_are_drawn_again_without_training(two_step, wide_root, monkeypatch):
     monkeypatch.setattr("fashion_tl.approaches.fit", None)
     assert command("figures", two_step, "--data", wide_root) == 0
-    names = {path.name for path in two_step.rglob("figures/*.png")}
-    assert {
-        "distribution.png",
-        "distribution20.png",
-        "weight.png",
-        "sampledata.png",
-        "sampledata2.png",
-    } <= names
-    assert {
-        "loss_20.png",
-        "loss_142.png",
-        "sample_results_20.png",
-        "sample_results_142.png",
-    } <= names
+    names = {path.stem for path in two_step.rglob("figures/*.png")}
+    of_the_data = "distribution distribution20 weight sampledata sampledata2".split()
+    of_the_steps = "loss_20 loss_142 sample_results_20 sample_results_142".split()
+    assert {*of_the_data, *of_the_steps} <= names
 
 
 def test_figures_of_other_data_are_refused(two_step, tmp_path, capsys):
@@ -327,33 +227,14 @@ def test_a_run_on_real_data_without_weights_stops_and_names_the_three_ways(
 
 
 def test_ctrl_c_keeps_the_best_and_the_same_command_goes_on(
-    sample_root, tmp_path, monkeypatch, capsys
+    sample_root, tmp_path, interrupt, monkeypatch, capsys
 ):
-    words = [
-        "run",
-        "direct",
-        "--data",
-        sample_root,
-        "--weights",
-        "none",
-        "--out",
-        tmp_path / "run",
-        "--epochs",
-        2,
-        *QUICK,
-    ]
-    train_epoch = training.train_epoch
-
-    def interrupted(model, train, optimizer, config, weights, epoch, bar, *more):
-        if epoch == 1:
-            raise KeyboardInterrupt
-        return train_epoch(model, train, optimizer, config, weights, epoch, bar)
-
-    monkeypatch.setattr(training, "train_epoch", interrupted)
+    words = run_words("direct", sample_root, tmp_path / "run")
+    interrupt(1)
     assert command(*words) == 130
     assert "the same command goes on" in capsys.readouterr().err
     assert not open_run(tmp_path / "run").is_finished
-    monkeypatch.setattr(training, "train_epoch", train_epoch)
+    monkeypatch.undo()
     assert command(*words) == 0
     assert "going on after epoch 1 of 2" in capsys.readouterr().out
     assert open_run(tmp_path / "run").metrics["epochs"] == 2
@@ -368,22 +249,8 @@ def test_measured_after_ctrl_c_a_run_is_not_finished_also_when_its_damaged_check
 
 
 def test_killed_while_features_are_written_it_starts_them_again(sample_root, tmp_path):
-    words = [
-        "run",
-        "fc_only",
-        "--data",
-        sample_root,
-        "--weights",
-        "none",
-        "--epochs",
-        1,
-        "--out",
-        tmp_path / "run",
-    ]
-    words = [
-        str(word)
-        for word in [*words, "--cache", tmp_path / "cache", *QUICK, "--set", "val_fraction=0"]
-    ]
+    words = run_words("fc_only", sample_root, tmp_path / "run", epochs=1)
+    words += ["--cache", str(tmp_path / "cache"), "--set", "val_fraction=0"]
     script = f"""
 import os, signal
 from fashion_tl.network import features
@@ -409,8 +276,8 @@ def test_a_killed_run_goes_on_and_ends_as_one_that_never_stopped(
     """A real SIGKILL while validating the second epoch, of two steps in either one; bit for bit, on
     the CPU.
     """
-    words = ["run", approach, "--data", wide_root, "--weights", "none", "--epochs", 2, *QUICK]
-    words = [str(word) for word in words]
+    words = run_words(approach, wide_root, tmp_path / "killed")
+    words += ["--cache", str(tmp_path / "killed cache")]
     script = f"""
 import os, signal, sys
 from fashion_tl.network import training
@@ -422,18 +289,19 @@ def killed(*args):
         os.kill(os.getpid(), signal.SIGKILL)
     return validate(*args)
 training.validate = killed
-main({[*words, "--out", str(tmp_path / "killed"), "--cache", str(tmp_path / "killed cache")]})
+main({words})
 """
     for kill in kills:
         ended = subprocess.run([sys.executable, "-c", script, str(kill)], capture_output=True)
         assert ended.returncode == -9, ended.stderr.decode()
         assert not (tmp_path / "killed" / "metrics.json").exists()
-    assert command(*words, "--out", tmp_path / "killed", "--cache", tmp_path / "killed cache") == 0
+    assert command(*words) == 0
     if approach == "two_step":
         never_stopped = request.getfixturevalue("two_step")  # of the same settings
     else:
         never_stopped = tmp_path / "whole"
-        assert command(*words, "--out", never_stopped, "--cache", tmp_path / "whole cache") == 0
+        words = run_words(approach, wide_root, never_stopped)
+        assert command(*words, "--cache", tmp_path / "whole cache") == 0
     for step in [".", "top20"] if approach == "two_step" else ["."]:
         killed, whole = tmp_path / "killed" / step, never_stopped / step
         for name in ("model.safetensors", "predictions.csv.gz", "per_class.csv", "run.json"):

@@ -124,16 +124,14 @@ def test_whatever_a_row_lacks_is_counted_and_named(make_root):
     assert catalogue.rows == len(catalogue.table) + len(catalogue.left_out)
 
 
+def years(make_root, *written):
+    """The catalogue of a table whose rows have these years."""
+    rows = [(number, year, "Socks") for number, year in enumerate(written, 1)]
+    return read_catalogue(open_root(make_root(rows)))
+
+
 def test_years_may_be_written_as_fractions_of_nothing(make_root):
-    rows = [
-        (1, "2012.0", "Shirts"),
-        (2, " 2013 ", "Heels"),
-        (3, "2012.5", "Heels"),
-        (4, "nan", "Heels"),
-    ]
-    catalogue = read_catalogue(
-        open_root(make_root([*rows, (5, "-2012", "Heels"), (6, "inf", "Heels")]))
-    )
+    catalogue = years(make_root, "2012.0", " 2013 ", "2012.5", "nan", "-2012", "inf")
     assert catalogue.table["year"].tolist() == [2012, 2013]
     assert reasons(catalogue) == {"bad year": 4}
 
@@ -171,8 +169,10 @@ def test_a_byte_that_is_no_utf_8_spoils_no_other_row(make_root):
         "\n".join(lines).encode() + b"\xff\n" + row_line(3, 2014, "Café Tops").encode("latin-1")
     )
     assert read_catalogue(open_root(make_root(content))).table["label"].tolist() == [
-        "Café Tops", "Heels", "Café Tops",
-    ]  # fmt: skip
+        "Café Tops",
+        "Heels",
+        "Café Tops",
+    ]
 
 
 def test_a_label_with_control_characters_is_left_out(make_root):
@@ -194,21 +194,29 @@ def test_bytes_of_nothing_where_they_do_no_harm_do_none(make_root):
 
 
 def test_years_are_written_in_plain_digits(make_root):
-    rows = [
-        (1, "2_012", "Shirts"),
-        (2, "２０１２", "Heels"),
-        (3, "2e3", "Heels"),
-        (4, "2012.00", "Socks"),
-    ]
-    catalogue = read_catalogue(open_root(make_root(rows)))
+    catalogue = years(make_root, "2_012", "２０１２", "2e3", "2012.00")
     assert catalogue.table["year"].tolist() == [2012] and reasons(catalogue) == {"bad year": 3}
 
 
 @pytest.mark.parametrize(
     "written",
-    ["2016-05-01", "2016/5/1", "2016.05.01", "01/05/2016", "31.12.2016", "12-31-2016", "2016-05", "05/2016",
-     "2016-05-01 00:00:00", "2016-05-01T12:30:00.000Z", "5/1/2016 0:00", "1/5/2016 11:59 PM", "2016\u00a0", "2016.0"],
-)  # fmt: skip
+    [
+        "2016-05-01",
+        "2016/5/1",
+        "2016.05.01",
+        "01/05/2016",
+        "31.12.2016",
+        "12-31-2016",
+        "2016-05",
+        "05/2016",
+        "2016-05-01 00:00:00",
+        "2016-05-01T12:30:00.000Z",
+        "5/1/2016 0:00",
+        "1/5/2016 11:59 PM",
+        "2016\u00a0",
+        "2016.0",
+    ],
+)
 def test_a_date_counts_as_its_year_and_the_program_says_so(make_root, written):
     catalogue = read_catalogue(open_root(make_root([(1, written, "Shirts"), (2, 2013, "Heels")])))
     assert catalogue.table["year"].tolist() == [2016, 2013]
@@ -218,9 +226,26 @@ def test_a_date_counts_as_its_year_and_the_program_says_so(make_root, written):
 
 @pytest.mark.parametrize(
     "written",
-    ["16", "FY16", "FY2016", "01/05/16", "5-1-16", "2016-13-13", "32/01/2016", "13/13/2016", "2015-2016", "2015/16",
-     "42491", "20160501", "2016-05-01 or so", "0016", "nan", "summer 2016", "2016-5/1"],
-)  # fmt: skip
+    [
+        "16",
+        "FY16",
+        "FY2016",
+        "01/05/16",
+        "5-1-16",
+        "2016-13-13",
+        "32/01/2016",
+        "13/13/2016",
+        "2015-2016",
+        "2015/16",
+        "42491",
+        "20160501",
+        "2016-05-01 or so",
+        "0016",
+        "nan",
+        "summer 2016",
+        "2016-5/1",
+    ],
+)
 def test_a_year_that_is_not_plain_has_a_reason_of_its_own_and_is_shown(make_root, written):
     catalogue = read_catalogue(
         open_root(make_root([*ROWS, (5, written, "Heels"), (6, " ", "Heels")]))
@@ -234,8 +259,15 @@ def test_a_year_that_is_not_plain_has_a_reason_of_its_own_and_is_shown(make_root
 
 
 def test_labels_that_look_the_same_are_one_class(make_root):
-    ways = ["Café Tops", "Cafe\N{COMBINING ACUTE ACCENT} Tops", "Café\u00a0Tops", "  Café  Tops ", "\ufeffCafé Tops",
-            "Café\u200b\u3000Tops", '"Café\nTops"']  # fmt: skip
+    ways = [
+        "Café Tops",
+        "Cafe\N{COMBINING ACUTE ACCENT} Tops",
+        "Café\u00a0Tops",
+        "  Café  Tops ",
+        "\ufeffCafé Tops",
+        "Café\u200b\u3000Tops",
+        '"Café\nTops"',
+    ]
     rows = [(number, 2012, kind) for number, kind in enumerate(ways, 1)]
     photos = {number: (number, 0, 0) for number in range(1, len(ways) + 1)}
     catalogue = read_catalogue(open_root(make_root(rows, photos)))
@@ -276,14 +308,34 @@ def files_of(folder, *names: str):
 
 @pytest.mark.parametrize(
     "written, file",
-    [("000007", "000007.jpg"), ("000007", "7.jpg"), ("7", "000007.jpg"), ("7.0", "7.jpg"), ("007.0", "7.jpg"),
-     ("7.jpg", "7.jpg"), ("7.JPG", "7.jpg"), ("7", "7.JPG"), ("7", "7.jpeg"), ("7.png", "7.PNG"), ("0", "000.jpg"),
-     ("SKU-7", "SKU-7.jpg"), ("a b.c", "a b.c.webp"), ("Été", "Été.jpg"), ("シャツ", "シャツ.jpg"),
-     ("9" * 30, "9" * 30 + ".jpg"),
-     ("images/7.jpg", "7.jpg"), ("images\\7.JPG", "7.jpg"), ("./7", "7.jpg"), ("/data/Images/7", "007.jpg"),
-     ("sku-7", "SKU-7.jpg"), ("images/ÉTÉ.JPG", "été.png"),
-     ("-7", "-7.jpg"), ("7.jpg", "7.jpg.jpg"), ("7.jpg", "7.png")],
-)  # fmt: skip
+    [
+        ("000007", "000007.jpg"),
+        ("000007", "7.jpg"),
+        ("7", "000007.jpg"),
+        ("7.0", "7.jpg"),
+        ("007.0", "7.jpg"),
+        ("7.jpg", "7.jpg"),
+        ("7.JPG", "7.jpg"),
+        ("7", "7.JPG"),
+        ("7", "7.jpeg"),
+        ("7.png", "7.PNG"),
+        ("0", "000.jpg"),
+        ("SKU-7", "SKU-7.jpg"),
+        ("a b.c", "a b.c.webp"),
+        ("Été", "Été.jpg"),
+        ("シャツ", "シャツ.jpg"),
+        ("9" * 30, "9" * 30 + ".jpg"),
+        ("images/7.jpg", "7.jpg"),
+        ("images\\7.JPG", "7.jpg"),
+        ("./7", "7.jpg"),
+        ("/data/Images/7", "007.jpg"),
+        ("sku-7", "SKU-7.jpg"),
+        ("images/ÉTÉ.JPG", "été.png"),
+        ("-7", "-7.jpg"),
+        ("7.jpg", "7.jpg.jpg"),
+        ("7.jpg", "7.png"),
+    ],
+)
 def test_an_id_is_the_name_of_a_photo_in_any_of_the_ways_it_is_written(make_root, written, file):
     folder = files_of(
         make_root(f"id,year,articleType\n{written},2012,Shirts\n", photos={}), file, "8.jpg"
@@ -341,10 +393,8 @@ def test_a_table_whose_ids_name_no_photo_is_refused_once_with_an_example_of_each
     rows = [(f"SKU-{number}", 2012, "Shirts") for number in range(24)]
     folder = files_of(make_root(rows, photos={}), "shirt_0.jpg", "shirt_1.jpg")
     said = refusal(folder)
-    assert (
-        "only 0 of 24 ids name a photo. An id is, for example, 'SKU-0', a photo's file 'shirt_0.jpg'"
-        in said
-    )
+    assert "only 0 of 24 ids name a photo." in said
+    assert "An id is, for example, 'SKU-0', a photo's file 'shirt_0.jpg'" in said
     rows[0] = ("shirt_0", 2012, "Shirts")  # that one is found by chance changes nothing
     (folder / "styles.csv").write_text("\n".join([HEADER, *(row_line(*row) for row in rows)]))
     assert "only 1 of 24 ids name a photo" in refusal(folder)
@@ -384,9 +434,8 @@ def test_twenty_rows_are_named_for_each_reason_and_the_others_counted(make_root)
     named = read_catalogue(open_root(make_root(rows))).named()
     assert named[0].startswith("missing year (1,224): 6 (id 10), 7 (id 11), ")
     assert named[0].endswith(", 25 (id 29) and 1,204 more")
-    assert (
-        named[1] == r"missing image (1): 1230 (id 'x\x1b[31m')"
-    )  # nothing that a terminal would obey
+    # Nothing that a terminal would obey.
+    assert named[1] == r"missing image (1): 1230 (id 'x\x1b[31m')"
 
 
 def test_a_table_of_a_spreadsheet_with_a_comma_for_a_point_is_read(make_root):
@@ -490,7 +539,8 @@ def test_what_is_missing_for_a_training_is_said(make_root):
         ([(1, 2012, "A"), (2, 2013, "B")], "a single articleType"),
         (
             [(1, "FY16", "A"), (2, "FY17", "B")],
-            "not one of its 2 rows can be used (bad year: 2 (line 2 has 'FY16', not a year such as 2016))",
+            "not one of its 2 rows can be used "
+            "(bad year: 2 (line 2 has 'FY16', not a year such as 2016))",
         ),
     ):
         assert words in read_catalogue(open_root(make_root(rows, at=words[:20]))).fault
@@ -588,9 +638,8 @@ def test_a_seed_decides_the_split():
 
 def test_exact_twins_stay_on_one_side():
     catalogue = made_of(Shirts=(60, 5), Heels=(40, 5), Ties=(3, 0))
-    twins = (
-        np.arange(len(catalogue.table)) // 2
-    )  # pairs; one of Shirts' last even and first odd, one across classes
+    # Pairs; one of Shirts' last even and first odd, one across classes.
+    twins = np.arange(len(catalogue.table)) // 2
     twins[catalogue.table["label"] == "Ties"] = twins[:3]  # and some in a class that trains whole
     for seed in range(20):
         task = make_task(catalogue, twins, val_fraction=0.2, seed=seed)

@@ -82,10 +82,20 @@ def test_the_folder_and_its_zip_are_one_data_root(tmp_path, zip_root, capsys):
 
 @pytest.mark.parametrize(
     "train, test",
-    [("Train", "TEST"), ("training_set", "test_set"), ("seg_train", "seg_test"), ("training", "validation"),
-     ("fashion_train", "fashion_test"), ("train_images", "test_images"), ("train", "val"), ("train", "valid"),
-     ("seg_train/seg_train", "seg_test/seg_test"), ("train/images", "test/images"), ("photos-train", "photos-val")],
-)  # fmt: skip
+    [
+        ("Train", "TEST"),
+        ("training_set", "test_set"),
+        ("seg_train", "seg_test"),
+        ("training", "validation"),
+        ("fashion_train", "fashion_test"),
+        ("train_images", "test_images"),
+        ("train", "val"),
+        ("train", "valid"),
+        ("seg_train/seg_train", "seg_test/seg_test"),
+        ("train/images", "test/images"),
+        ("photos-train", "photos-val"),
+    ],
+)
 def test_the_parts_go_by_many_names(train, test):
     files = names(
         *(f"{part}/{kind}/{{}}.jpg" for part in (train, test) for kind in ("Shirts", "Shoes"))
@@ -137,7 +147,8 @@ def test_photos_of_a_competition_whose_classes_nobody_tells_are_left_out_and_the
     found = find_classes(names("train/Shirts/{}.jpg", "train/Shoes/{}.jpg", test))
     assert found.left_out == dict.fromkeys(names(test), "no class folder")
     assert found.notes[1] == (
-        "5 photos in test/ lie in no class folder: left out. After the run, `predict` tells their classes."
+        "5 photos in test/ lie in no class folder: left out. "
+        "After the run, `predict` tells their classes."
     )
     assert "20% of each class" in found.notes[2]
 
@@ -202,8 +213,16 @@ def test_photos_with_one_name_and_different_endings_have_different_ids(tmp_path)
 
 
 def test_hidden_folders_and_those_that_systems_make_are_no_classes(tmp_path):
-    folder = put(tmp_path / "root", names("A/{}.jpg", "B/{}.jpg", ".ipynb_checkpoints/{}.jpg", "__MACOSX/A/{}.jpg",
-                                          "A/@eaDir/{}.jpg"))  # fmt: skip
+    folder = put(
+        tmp_path / "root",
+        names(
+            "A/{}.jpg",
+            "B/{}.jpg",
+            ".ipynb_checkpoints/{}.jpg",
+            "__MACOSX/A/{}.jpg",
+            "A/@eaDir/{}.jpg",
+        ),
+    )
     catalogue = read_catalogue(open_root(folder))
     assert catalogue.classes == ("A", "B") and catalogue.rows == 10
 
@@ -229,9 +248,14 @@ def test_a_photo_that_is_a_link_out_of_the_root_is_left_out_and_a_folder_that_is
 
 @pytest.mark.parametrize(
     "files",
-    [["images/{}.jpg"], ["train/{}.jpg", "test/{}.jpg"], ["train/A/{}.jpg", "test/A/{}.jpg"], ["{}.jpg"],
-     ["train/images/{}.jpg", "train/labels/{}.txt"]],
-)  # fmt: skip
+    [
+        ["images/{}.jpg"],
+        ["train/{}.jpg", "test/{}.jpg"],
+        ["train/A/{}.jpg", "test/A/{}.jpg"],
+        ["{}.jpg"],
+        ["train/images/{}.jpg", "train/labels/{}.txt"],
+    ],
+)
 def test_photos_without_two_classes_are_refused_with_the_way_out(tmp_path, zip_root, files):
     folder = put(tmp_path / "root", names(*files))
     for path in (folder, zip_root(folder)):
@@ -347,11 +371,9 @@ def test_folders_nested_hundreds_deep_are_left_out_and_named(tmp_path):
 
 
 def test_each_folder_is_listed_no_more_than_twice(tmp_path, monkeypatch):
-    folder, scandir, seen = (
-        put(tmp_path / "root", names("A/{}.jpg", "B/{}.jpg")),
-        os.scandir,
-        Counter(),
-    )
+    folder = put(tmp_path / "root", names("A/{}.jpg", "B/{}.jpg"))
+    scandir = os.scandir
+    seen = Counter()
     monkeypatch.setattr(os, "scandir", lambda path: (seen.update([str(path)]), scandir(path))[1])
     open_root(folder)
     assert max(seen.values()) == 2  # once for a table, once for photos

@@ -83,17 +83,17 @@ WRONG = [
 ]
 
 
+def assert_short_and_naming(message, setting):
+    assert message.startswith(f"{setting} must be ")
+    assert "\n" not in message and len(message) < 250
+
+
 def test_a_value_of_a_wrong_type_is_refused_in_one_line_for_every_setting():
     for field in fields(Config):
         for value in [value for value in WRONG if not (field.name in ANY_NAME and value is X)]:
             with pytest.raises(ConfigError) as caught:
                 Config(**{"training": "direct", field.name: value})
-            message = str(caught.value)
-            assert (
-                message.startswith(f"{field.name} must be ")
-                and "\n" not in message
-                and len(message) < 250
-            )
+            assert_short_and_naming(str(caught.value), field.name)
 
 
 def test_a_wrong_value_on_a_command_line_is_refused_in_one_line_for_every_setting():
@@ -113,12 +113,7 @@ def test_a_wrong_value_on_a_command_line_is_refused_in_one_line_for_every_settin
             "9" * 500,
             "-1",
         ):
-            message = refusal(**dict([parse_setting(f"{name}={text}")]))
-            assert (
-                message.startswith(f"{name} must be ")
-                and "\n" not in message
-                and len(message) < 250
-            )
+            assert_short_and_naming(refusal(**dict([parse_setting(f"{name}={text}")])), name)
 
 
 def test_a_refusal_shows_a_value_that_is_right():

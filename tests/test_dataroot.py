@@ -192,9 +192,14 @@ def test_of_two_photos_of_one_name_the_jpg_is_taken_and_the_other_by_its_whole_n
     for path in (folder, zip_root(folder)):
         photos = {own: photo.name for own, photo in open_root(path).photos.items()}
         assert photos == {
-            "11": "images/11.jpg", "11.JPEG": "images/11.JPEG", "11.png": "images/11.png", "12": "images/12.png",
-            "12.webp": "images/12.webp", "13": "images/13.jpg", "13.JPG": "images/13.JPG",
-        }  # fmt: skip
+            "11": "images/11.jpg",
+            "11.JPEG": "images/11.JPEG",
+            "11.png": "images/11.png",
+            "12": "images/12.png",
+            "12.webp": "images/12.webp",
+            "13": "images/13.jpg",
+            "13.JPG": "images/13.JPG",
+        }
 
 
 def test_a_zip_written_on_windows_is_read(make_root, tmp_path):
@@ -550,11 +555,18 @@ def test_photos_one_folder_too_far_down_are_named_with_the_way_out(make_root, zi
 
 @pytest.mark.parametrize(
     "content, what",
-    [(b"7z\xbc\xaf\x27\x1c\0", "a 7z archive"), (b"Rar!\x1a\x07\0", "a RAR archive"),
-     (b"\x1f\x8b\x08", "compressed with gzip"), (b"BZh9", "compressed with bzip2"), (b"\xfd7zXZ\0", "with xz"),
-     (b"\0" * 257 + b"ustar\0", "a tar archive"), (b"\n<!DOCTYPE html>", "a web page"), (b"", "empty"),
-     (b"PK\x03\x04", "its end is missing")],
-)  # fmt: skip
+    [
+        (b"7z\xbc\xaf\x27\x1c\0", "a 7z archive"),
+        (b"Rar!\x1a\x07\0", "a RAR archive"),
+        (b"\x1f\x8b\x08", "compressed with gzip"),
+        (b"BZh9", "compressed with bzip2"),
+        (b"\xfd7zXZ\0", "with xz"),
+        (b"\0" * 257 + b"ustar\0", "a tar archive"),
+        (b"\n<!DOCTYPE html>", "a web page"),
+        (b"", "empty"),
+        (b"PK\x03\x04", "its end is missing"),
+    ],
+)
 def test_a_file_of_another_kind_is_called_by_its_name_with_the_way_out(tmp_path, content, what):
     (tmp_path / "data.zip").write_bytes(content)
     said = refusal(tmp_path / "data.zip")
@@ -573,10 +585,11 @@ def test_an_archive_in_a_folder_or_a_zip_is_named_with_the_way_out(tmp_path, nam
 def test_a_zip_with_a_password_says_so(make_root, zip_root):
     packed = zip_root(make_root(ROWS))
     content = packed.read_bytes()
+    # Set the flag that says so in each member.
     for mark, place in (
         (b"PK\x03\x04", 6),
         (b"PK\x01\x02", 8),
-    ):  # the flag that says so, of each member
+    ):
         parts = content.split(mark)
         content = mark.join(
             [

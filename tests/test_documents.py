@@ -1,7 +1,9 @@
-"""The documents are true: their commands run, their links lead somewhere, and the first page stays short.
+"""The documents are true: their commands run, their links lead somewhere, and the first page stays
+short.
 
-A command is a line of a ``bash`` block, a whole ``python`` block, or one of other programs between backticks. Each is
-run here, or covered by a named test, or listed with the reason why it can't be run here.
+A command is a line of a ``bash`` block, a whole ``python`` block, or one of other programs between
+backticks. Each is run here, or covered by a named test, or listed with the reason why it can't be
+run here.
 """
 
 import json
@@ -17,7 +19,6 @@ from fashion_tl.__main__ import main
 from fashion_tl.approaches import run_approach
 from fashion_tl.config import SETTINGS
 from fashion_tl.data.sample import draw_sample
-from fashion_tl.reporting import gallery
 from study.__main__ import main as study_main
 from study.__main__ import parser as study_parser
 from tests import REPOSITORY as ROOT
@@ -47,35 +48,51 @@ RUN_HERE = (
 COVERED = {
     "python -m fashion_tl download": "test_download.py::test_good_download_is_a_data_root_as_it_is",
     "python -m fashion_tl export": "test_export.py::test_it_goes_where_it_is_told_to_go",
-    "python -m pip wheel": "test_package.py::test_the_wheel_holds_every_file_of_the_package_and_nothing_else",
-    "docs/onnx.md, Python block 1": "test_export.py::test_the_lines_of_the_document_give_the_answers_of_predict_for_"
-    "photos_as_people_have_them",
-    "docs/onnx.md, Python block 2": "test_export.py::test_the_document_and_the_file_hold_the_same_lines",
+    "python -m pip wheel": (
+        "test_package.py::test_the_wheel_holds_every_file_of_the_package_and_nothing_else"
+    ),
+    "docs/onnx.md, Python block 1": (
+        "test_export.py::"
+        "test_the_lines_of_the_document_give_the_answers_of_predict_for_photos_as_people_have_them"
+    ),
+    "docs/onnx.md, Python block 2": (
+        "test_export.py::test_the_document_and_the_file_hold_the_same_lines"
+    ),
     "docs/kaggle-and-colab.md, Python block 1": "test_package.py::on_kaggle",
     "docs/kaggle-and-colab.md, Python block 2": "test_package.py::on_kaggle",
-    "docs/kaggle-and-colab.md, Python block 3": "test_package.py::test_the_guides_cell_for_the_report_finds_the_"
-    "installed_templates",
-    "docs/kaggle-and-colab.md, Python block 4": "test_package.py::test_the_guides_parameters_for_kaggle_are_those_of_"
-    "the_notebooks",
-    "docs/kaggle-and-colab.md, Python block 5": "test_package.py::test_the_guides_cells_for_colab_take_the_zip_and_"
-    "write_to_drive",
-    "docs/kaggle-and-colab.md, Python block 6": "test_package.py::test_the_guides_cells_for_colab_take_the_zip_and_"
-    "write_to_drive",
-    "python -m study record": "test_results.py::test_every_record_is_one_of_the_looks_and_the_same_look_is_counted_"
-    "once",
-    "python -m study check": "test_results.py::test_the_commands_check_pair_and_compare_what_is_on_record",
-    "python -m study tune": "test_tuning.py::test_a_trial_trains_and_validates_but_tests_nothing_and_is_not_made_twice",
+    "docs/kaggle-and-colab.md, Python block 3": (
+        "test_package.py::test_the_guides_cell_for_the_report_finds_the_installed_templates"
+    ),
+    "docs/kaggle-and-colab.md, Python block 4": (
+        "test_package.py::test_the_guides_parameters_for_kaggle_are_those_of_the_notebooks"
+    ),
+    "docs/kaggle-and-colab.md, Python block 5": (
+        "test_package.py::test_the_guides_cells_for_colab_take_the_zip_and_write_to_drive"
+    ),
+    "docs/kaggle-and-colab.md, Python block 6": (
+        "test_package.py::test_the_guides_cells_for_colab_take_the_zip_and_write_to_drive"
+    ),
+    "python -m study record": (
+        "test_results.py::test_every_record_is_one_of_the_looks_and_the_same_look_is_counted_once"
+    ),
+    "python -m study check": (
+        "test_results.py::test_the_commands_check_pair_and_compare_what_is_on_record"
+    ),
+    "python -m study tune": (
+        "test_tuning.py::test_a_trial_trains_and_validates_but_tests_nothing_and_is_not_made_twice"
+    ),
 }
-MINUTES, INSTALLS, HOURS = (
-    "takes minutes",
-    "needs the network: it installs packages",
-    "needs the real data, and hours",
-)
+MINUTES = "takes minutes"
+INSTALLS = "needs the network: it installs packages"
+HOURS = "needs the real data, and hours"
 NOT_HERE = {
     ". .venv/bin/activate": "changes the shell in which it is typed",
     "git restore": "changes the clone",
     "git diff": "only shows what changed in the clone",
-    "make demo": "takes minutes and changes the clone; test_notebooks.py executes the notebooks by the same script",
+    "make demo": (
+        "takes minutes and changes the clone; "
+        "test_notebooks.py executes the notebooks by the same script"
+    ),
     "make notebooks": "takes minutes; test_notebooks.py executes the notebooks by the same script",
     "PIP_EXTRA_INDEX_URL=": INSTALLS,
     "make install": INSTALLS,
@@ -91,7 +108,9 @@ NOT_HERE = {
     "make package": INSTALLS,
     "make results": "changes the clone; test_results.py checks that it would change nothing",
     "make bench": "needs the real data, and minutes",
-    "torchrun": "needs several GPUs or machines; test_distributed.py starts two processes on the CPU",
+    "torchrun": (
+        "needs several GPUs or machines; test_distributed.py starts two processes on the CPU"
+    ),
     "python -m study bench gpu": "needs a GPU",
     "python -m study bench precision": "needs trained networks",
     "python -m study train": HOURS,
@@ -175,7 +194,9 @@ def test_the_tests_that_cover_commands_exist():
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory):
-    """What the documents take for granted: a zip of photos under the names it has there, a run, photos to name."""
+    """What the documents take for granted: a zip of photos under the names it has there, a run,
+    photos to name.
+    """
     home = tmp_path_factory.mktemp("example")
     drawn = draw_sample(home / "drawn", photos=60, types=6)
     (drawn / "sample.json").unlink()
@@ -199,18 +220,19 @@ def example(tmp_path_factory):
 
 
 @pytest.fixture
-def here(example, tmp_path, monkeypatch):
-    """A copy of the example as the working folder; figures are few, and the built-in sample is small."""
+def here(example, tmp_path, one_figure, monkeypatch):
+    """A copy of the example as the working folder, with a small built-in sample."""
     shutil.copytree(example, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("cache"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FASHION_TL_CACHE", str(example / "cache"))
-    monkeypatch.setattr(gallery, "OF_DATA", {})
-    monkeypatch.setattr(gallery, "OF_RUN", {"loss": gallery.OF_RUN["loss"]})
     monkeypatch.setattr(draw_sample, "__kwdefaults__", {"photos": 60, "types": 6, "seed": 2010})
     return tmp_path
 
 
-QUICK = "--weights none --epochs 1 --set image_size=32x32 --set stored_size=40x30 --set precision=fp32 --set lr=0.0001"
+QUICK = (
+    "--weights none --epochs 1 --set image_size=32x32 --set stored_size=40x30 "
+    "--set precision=fp32 --set lr=0.0001"
+)
 RUN_LINES = sorted(
     {line for page in DOCUMENTS for line in typed(page) if line.startswith(RUN_HERE)}
 )
@@ -235,13 +257,15 @@ def test_a_command_of_the_documents_runs_as_it_is_written(here, capsys, line):
 
 
 @pytest.mark.parametrize("block", RUN_BLOCKS.values(), ids=RUN_BLOCKS)
-def test_a_python_block_of_the_documents_runs(here, block):
+def test_a_python_block_of_the_documents_runs_and_prints_what_a_run_reached(here, capsys, block):
     if "run_approach" in block:
         shutil.rmtree(here / "runs")
     block = block.replace("PATH", "data/fashion-product-images-small.zip").replace(
         "IMAGENET1K_V1", "none"
     )
-    exec(block.replace("epochs=5", "epochs=1, image_size=(32, 32), lr=1e-4"), {})
+    names = {}
+    exec(block.replace("epochs=5", "epochs=1, image_size=(32, 32), lr=1e-4"), names)
+    assert str(names["run"].metrics["top1"]) in capsys.readouterr().out
 
 
 def test_every_make_command_names_a_target_and_variables_of_the_makefile():

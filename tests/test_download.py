@@ -105,9 +105,8 @@ def settings(tmp_path, monkeypatch):
         monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "LOCALHOST")
     use_proxy(monkeypatch, 9)  # nobody listens there
-    monkeypatch.setattr(
-        time, "sleep", lambda seconds: None
-    )  # the client's pauses before it tries again
+    # The client's pauses before it tries again.
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
     forget_kaggle()
     yield monkeypatch
     forget_kaggle()
@@ -175,6 +174,12 @@ def test_broken_zip_is_replaced_once_there_is_a_whole_one(kaggle, to):
     assert download(to, small=True).read_bytes() == kaggle.file
 
 
+def assert_refused_and_nothing_left(to, words):
+    with pytest.raises(DownloadError, match=words):
+        download(to, small=True)
+    assert not to.parent.exists()
+
+
 @pytest.mark.parametrize(
     ("status", "words"),
     [
@@ -189,9 +194,7 @@ def test_broken_zip_is_replaced_once_there_is_a_whole_one(kaggle, to):
 )
 def test_refusals_leave_nothing(kaggle, to, status, words):
     kaggle.status = status
-    with pytest.raises(DownloadError, match=words):
-        download(to, small=True)
-    assert not to.parent.exists()
+    assert_refused_and_nothing_left(to, words)
 
 
 def test_refused_access_token(kaggle, to, settings):
@@ -206,19 +209,16 @@ def test_refused_access_token(kaggle, to, settings):
 
 def test_cut_download_goes_on_where_it_stopped(kaggle, to):
     kaggle.cuts = 1
-    kaggle.file = (
-        bytes(3 << 20) + kaggle.file
-    )  # it writes by the MiB; a zip may have bytes in front
+    # It writes by the MiB; a zip may have bytes in front.
+    kaggle.file = bytes(3 << 20) + kaggle.file
     assert download(to, small=True).read_bytes() == kaggle.file
     assert kaggle.starts == [0, 1 << 20]
 
 
 def test_download_that_is_cut_each_time_leaves_nothing(kaggle, to):
     kaggle.cuts = 1000
-    with pytest.raises(DownloadError, match="connection broke"):
-        download(to, small=True)
+    assert_refused_and_nothing_left(to, "connection broke")
     assert kaggle.starts[1:]
-    assert not to.parent.exists()
 
 
 def test_good_download_is_a_data_root_as_it_is(kaggle, to, sample_root, zip_root, capsys):
@@ -241,9 +241,7 @@ def test_good_download_is_a_data_root_as_it_is(kaggle, to, sample_root, zip_root
 )
 def test_refusals_of_the_file_itself_leave_nothing(kaggle, to, status, words):
     kaggle.storage = status
-    with pytest.raises(DownloadError, match=rf"{words}|\({status}.*{words}"):
-        download(to, small=True)
-    assert not to.parent.exists()
+    assert_refused_and_nothing_left(to, rf"{words}|\({status}.*{words}")
 
 
 def test_refusal_ends_the_command_in_one_line(kaggle, to, capsys):
@@ -262,9 +260,7 @@ def test_refusal_ends_the_command_in_one_line(kaggle, to, capsys):
 )
 def test_a_wrong_content_length_leaves_nothing(kaggle, to, lie, words):
     kaggle.lie = lie
-    with pytest.raises(DownloadError, match=words):
-        download(to, small=True)
-    assert not to.parent.exists()
+    assert_refused_and_nothing_left(to, words)
 
 
 def test_a_server_that_falls_silent_is_asked_again(kaggle, to, settings):
@@ -278,9 +274,8 @@ def test_a_server_that_falls_silent_is_asked_again(kaggle, to, settings):
 def test_a_server_that_stays_silent_is_given_up_and_leaves_nothing(kaggle, to, settings):
     settings.setattr(module, "SILENCE", 0.1)
     kaggle.cuts = kaggle.stalls = 1000
-    with pytest.raises(DownloadError, match="connection broke"):
-        download(to, small=True)
-    assert kaggle.starts[1:] and not to.parent.exists()
+    assert_refused_and_nothing_left(to, "connection broke")
+    assert kaggle.starts[1:]
 
 
 @pytest.mark.parametrize("token", ["", "KGAT_token"])
@@ -289,9 +284,7 @@ def test_a_server_that_never_answers_is_given_up(kaggle, to, settings, token):
     if token:
         settings.setenv("KAGGLE_API_TOKEN", token)
     kaggle.mute = True
-    with pytest.raises(DownloadError, match="can't be reached"):
-        download(to, small=True)
-    assert not to.parent.exists()
+    assert_refused_and_nothing_left(to, "can't be reached")
 
 
 def test_waiting_is_as_it_was_after_a_download(kaggle, to):
@@ -312,17 +305,13 @@ def test_waiting_is_as_it_was_after_a_download(kaggle, to):
 )
 def test_something_else_than_the_data_leaves_nothing(kaggle, to, file, words):
     kaggle.file = file
-    with pytest.raises(DownloadError, match=words):
-        download(to, small=True)
-    assert not to.parent.exists()
+    assert_refused_and_nothing_left(to, words)
 
 
 def test_no_network(kaggle, to, settings):
     kaggle.shutdown()
     kaggle.server_close()
-    with pytest.raises(DownloadError, match="can't be reached"):
-        download(to)
-    assert not to.parent.exists()
+    assert_refused_and_nothing_left(to, "can't be reached")
 
 
 def test_interrupt_leaves_only_what_was_there(kaggle, to, settings):
@@ -347,9 +336,7 @@ def test_a_full_disk_is_named_with_the_file_and_leaves_nothing(kaggle, to, setti
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     settings.setattr(KaggleApi, "download_file", full)
-    with pytest.raises(DownloadError, match=f"{SMALL}.zip can't be written: .*No space left"):
-        download(to, small=True)
-    assert not to.parent.exists()
+    assert_refused_and_nothing_left(to, f"{SMALL}.zip can't be written: .*No space left")
 
 
 @pytest.mark.parametrize("below", ["", "deeper"])
@@ -371,9 +358,7 @@ def test_missing_package_says_what_to_install(settings, to, package):
     for name in [name for name in sys.modules if name.split(".")[0] == package]:
         settings.delitem(sys.modules, name)
     settings.setitem(sys.modules, package, None)
-    with pytest.raises(DownloadError, match=rf"{package}.*pip install \"fashion_tl\[kaggle\]\""):
-        download(to)
-    assert not to.parent.exists()
+    assert_refused_and_nothing_left(to, rf"{package}.*pip install \"fashion_tl\[kaggle\]\"")
 
 
 def test_client_that_exits_on_import(settings, to, tmp_path):

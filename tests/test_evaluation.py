@@ -127,9 +127,8 @@ def test_intervals_lie_around_the_figures_and_narrow_with_more_photos(prediction
     assert many["top1"][1] - many["top1"][0] == pytest.approx(
         (around["top1"][1] - around["top1"][0]) / 10, rel=0.25
     )
-    width = (
-        2 * 1.96 * np.sqrt(5 / 8 * 3 / 8 / 800)
-    )  # of a share of 800 photos, as the normal distribution has it
+    # Of a share of 800 photos, as the normal distribution has it.
+    width = 2 * 1.96 * np.sqrt(5 / 8 * 3 / 8 / 800)
     assert many["top1"][1] - many["top1"][0] == pytest.approx(width, rel=0.1)
     assert around == intervals(predictions, COUNTS)
 
@@ -147,13 +146,13 @@ def test_a_paired_difference_counts_what_one_alone_got_right(predictions):
     result = paired_difference(predictions, better)
     assert (result["photos"], result["only_first"], result["only_second"]) == (8, 1, 2)
     assert result["top1"]["difference"] == 1 / 8
-    assert result["macro"]["difference"] == pytest.approx(
-        (1 / 4 + 1 / 2 - 1) / 3
-    )  # Shirts, Tops, Belts
+    # Shirts, Tops, Belts.
+    assert result["macro"]["difference"] == pytest.approx((1 / 4 + 1 / 2 - 1) / 3)
+    # Belts alone, of one photo.
     assert result["few_shot"] == {
         "difference": -1,
         "interval": [-1, -1],
-    }  # Belts alone, of one photo
+    }
     for figure in ("top1", "macro"):
         low, high = result[figure]["interval"]
         assert low < result[figure]["difference"] < high

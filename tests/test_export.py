@@ -51,16 +51,16 @@ def exported(tiny_run):
 
 
 @pytest.fixture(scope="module")
-def test_photos(tiny_run, sample_root):
+def unseen_photos(tiny_run, sample_root):
     """The run's test photos, in the order of its predictions."""
     data = load_data(sample_root, tiny_run.config)
     return data.photos.array[data.task.test]
 
 
 @pytest.fixture(scope="module")
-def shares(exported, test_photos):
+def shares(exported, unseen_photos):
     """Its probabilities for them, float32 [photos, classes]."""
-    return exported.run(None, {"photos": test_photos})[0]
+    return exported.run(None, {"photos": unseen_photos})[0]
 
 
 def small_model(**sizes):
@@ -94,11 +94,11 @@ def test_its_answers_on_the_test_photos_are_those_of_the_run(tiny_run, shares):
 
 
 def test_its_probabilities_are_those_of_pytorch_for_a_batch_of_any_size(
-    tiny_run, exported, test_photos
+    tiny_run, exported, unseen_photos
 ):
-    expected = of_pytorch(load_model(tiny_run.model_path), test_photos[:7])
+    expected = of_pytorch(load_model(tiny_run.model_path), unseen_photos[:7])
     for n in (1, 2, 7):
-        (shares,) = exported.run(None, {"photos": test_photos[:n]})
+        (shares,) = exported.run(None, {"photos": unseen_photos[:n]})
         assert shares.dtype == np.float32 and shares.shape == (n, 8)
         assert np.abs(shares - expected[:n]).max() < TOLERANCE
 
@@ -132,12 +132,10 @@ def test_the_file_says_what_it_takes_and_holds_classes_sizes_and_settings(tiny_r
 def test_photos_are_resized_as_in_training_which_an_export_leaves_as_it_was(
     tmp_path, stored_size, image_size
 ):
-    saved, photos = (
-        small_model(stored_size=stored_size, image_size=image_size),
-        photos_of(stored_size),
-    )
+    saved = small_model(stored_size=stored_size, image_size=image_size)
+    photos = photos_of(stored_size)
     expected = of_pytorch(saved, photos)
-    batches._constant.cache_clear()  # as in a fresh process, where an export may be what comes first
+    batches._constant.cache_clear()  # as in a fresh process, where an export may come first
     session = onnxruntime.InferenceSession(export_onnx(saved, tmp_path / "model.onnx"))
     (shares,) = session.run(None, {"photos": photos})
     assert np.abs(shares - expected).max() < 1e-5
@@ -208,9 +206,8 @@ def product(width, height, mode="RGB"):
     picture = Image.fromarray(np.where(shape[..., None], colour * 255, 255).astype(np.uint8))
     if mode in ("RGBA", "LA", "PA"):
         picture.putalpha(Image.fromarray((shape * 255).astype(np.uint8)))
-        picture = Image.composite(
-            picture, Image.new("RGBA", picture.size), picture.getchannel("A")
-        )  # on hidden black
+        # On hidden black.
+        picture = Image.composite(picture, Image.new("RGBA", picture.size), picture.getchannel("A"))
     if mode == "PA":
         return picture.quantize(64)
     if mode == "I;16":
@@ -275,8 +272,12 @@ RUN_THE_LINES = """
 import json, runpy, sys
 names = runpy.run_path("lines.py")
 from pathlib import Path
-run = lambda path: names["session"].run(None, {"photos": names["read_photo"](path)[None]})[0][0].tolist()
-Path("probabilities.json").write_text(json.dumps({path.name: run(path) for path in Path("photos").iterdir()}))
+
+def run(path):
+    return names["session"].run(None, {"photos": names["read_photo"](path)[None]})[0][0].tolist()
+
+answers = {path.name: run(path) for path in Path("photos").iterdir()}
+Path("probabilities.json").write_text(json.dumps(answers))
 assert not any(name.startswith(("fashion_tl", "torch")) for name in sys.modules)
 """
 
@@ -330,9 +331,10 @@ def test_one_oldest_onnxruntime_is_named_everywhere_and_it_reads_what_is_written
         and f"**{oldest} or newer**" in DOCUMENT.read_text("utf-8")
     )
     model = onnx.load(tiny_run.folder / "model.onnx", load_external_data=False)
+    # As onnxruntime 1.18 has them.
     assert model.ir_version <= 10 and [opset.version <= 21 for opset in model.opset_import] == [
         True
-    ]  # 1.18's
+    ]
 
 
 @pytest.mark.parametrize("version", ["1.17.3", "1.8.0", "0.9"])

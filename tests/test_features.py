@@ -25,6 +25,7 @@ from fashion_tl.network.model import (
     split_frozen,
 )
 from fashion_tl.network.training import fit
+from tests.conftest import tiny_config
 
 CLASSES = 3
 EVEN = np.ones(CLASSES)
@@ -32,15 +33,7 @@ COLUMNS = ["train_loss", "train_accuracy", "val_loss", "val_accuracy", "val_cros
 
 
 def settings(**changes):
-    defaults = {
-        "epochs": 3,
-        "batch_size": 8,
-        "lr": 0.001,
-        "image_size": (32, 32),
-        "precision": "fp32",
-        "flip": False,
-    }
-    return Config("fc_only", **(defaults | changes))
+    return tiny_config("fc_only", **{"epochs": 3, "batch_size": 8, "lr": 0.001} | changes)
 
 
 @pytest.fixture(scope="module")
@@ -117,10 +110,8 @@ def test_the_rest_learns_from_what_the_frozen_first_children_leave_as_in_the_who
         EVEN,
     ).history
     np.testing.assert_allclose(quick[COLUMNS], history[COLUMNS], rtol=1e-3)
-    for (
-        name,
-        tensor,
-    ) in part.state_dict().items():  # the network itself has learned, but for its first children
+    # The network itself has learned, except its first children.
+    for name, tensor in part.state_dict().items():
         assert torch.equal(tensor, before[name]) == (
             name.split(".")[0] in ("conv1", "bn1", "layer1")
         ), name
@@ -242,9 +233,8 @@ def test_compiled_or_where_it_cannot_be_the_outputs_are_the_same(photos, monkeyp
     small = torch.nn.Sequential(
         torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8), torch.nn.ReLU(), torch.nn.Flatten()
     )
-    batches = photo_batches(
-        photos, TRAIN, LABELS[TRAIN], settings()
-    )  # 8, 8 and 4: the last is not compiled
+    # 8, 8 and 4: the last is not compiled.
+    batches = photo_batches(photos, TRAIN, LABELS[TRAIN], settings())
     plain = forward(small, batches, "fp32")
     monkeypatch.setattr(inference, "COMPILE_FROM", 0)
     if shutil.which("g++") or shutil.which("clang++"):

@@ -14,6 +14,7 @@ from nbclient import NotebookClient
 
 from fashion_tl.reporting import figures
 from fashion_tl.reporting.layout import shorten
+from tests.made_runs import history
 
 SOURCE = "built-in sample, 12 photos · ResNet-50 from weights.safetensors"
 NAMES = ["Shirts", "Perfume and Body Mist", "Heels"]
@@ -36,19 +37,6 @@ PAIRS = pd.DataFrame(
         "share": [0.5, 0.1],
     }
 )
-
-
-def history(epochs: int = 4, best: int = 3, val: bool = True) -> pd.DataFrame:
-    epoch = np.arange(1, epochs + 1)
-    table = pd.DataFrame(
-        {"epoch": epoch, "train_loss": 2 / epoch, "train_accuracy": 1 - 0.5 / epoch}
-    )
-    table = table.assign(
-        val_loss=3 / epoch, val_accuracy=1 - 0.6 / epoch, val_cross_entropy=2.5 / epoch
-    )
-    if not val:
-        table[["val_loss", "val_accuracy", "val_cross_entropy"]] = np.nan
-    return table.assign(best=epoch == best)
 
 
 def classes(n: int) -> pd.DataFrame:
@@ -139,6 +127,13 @@ LONG = {
 }
 
 
+def holds_all_its_words(figure):
+    """Whether no word of it reaches beyond its sides, and it is no larger than a screen."""
+    whole = figure.get_tightbbox()
+    inside = whole.x0 >= 0 and whole.x1 <= figure.get_figwidth()
+    return inside and max(figure.get_size_inches()) <= 15
+
+
 @pytest.mark.parametrize("names", LONG.values(), ids=LONG)
 def test_long_names_are_shortened_told_apart_and_leave_half_of_each_panel_to_the_marks(names):
     table = pd.DataFrame({"label": names, "train": 900, "test": 10})
@@ -151,12 +146,7 @@ def test_long_names_are_shortened_told_apart_and_leave_half_of_each_panel_to_the
     ]
     for figure, rows in zip(drawn, (len(names), min(12, len(names))), strict=True):
         assert len(set(row_names(figure))) == len(row_names(figure)) == rows
-        whole = figure.get_tightbbox()
-        assert (
-            whole.x0 >= 0
-            and whole.x1 <= figure.get_figwidth()
-            and max(figure.get_size_inches()) <= 15
-        )
+        assert holds_all_its_words(figure)
         for ax in figure.axes:
             labels = max(label.get_window_extent().width for label in ax.get_yticklabels())
             assert labels <= 0.45 * figure.bbox.width / len(figure.axes)
@@ -173,12 +163,7 @@ def test_long_names_under_photos_are_shortened_and_stay_under_their_own_photo(na
     for figure in (grid, figures.largest_losses(photos, table, "Worst", SOURCE)):
         words = [[text.get_window_extent() for text in ax.texts] for ax in figure.axes]
         assert not any(a.overlaps(b) for one, two in pairwise(words) for a in one for b in two)
-        whole = figure.get_tightbbox()
-        assert (
-            whole.x0 >= 0
-            and whole.x1 <= figure.get_figwidth()
-            and max(figure.get_size_inches()) <= 15
-        )
+        assert holds_all_its_words(figure)
 
 
 def test_a_shortened_name_keeps_its_beginning_and_what_tells_it_from_the_others():
@@ -314,9 +299,8 @@ def test_photo_grid_shows_each_photo_over_its_label(n):
         box = ax.get_window_extent()
         assert box.height / box.width == pytest.approx(80 / 60)  # not stretched
     boxes = [ax.texts[0].get_window_extent() for ax in figure.axes]
-    assert (
-        sum(one.overlaps(other) for one in boxes for other in boxes) == n
-    )  # each only with itself
+    # Each only with itself.
+    assert sum(one.overlaps(other) for one in boxes for other in boxes) == n
 
 
 def test_predictions_are_told_apart_by_mark_and_colour():
@@ -345,8 +329,10 @@ def test_loss_curves_mark_the_epoch_whose_weights_were_kept():
     assert points(figure, "*") == [(3, pytest.approx(2.5 / 3)), (3, pytest.approx(80))]
     assert "Kept: epoch 3 of 4" in words(figure)
     assert [line.get_label() for line in loss.lines if not line.get_label().startswith("_")] == [
-        "training", "validation", "validation, unweighted",
-    ]  # fmt: skip
+        "training",
+        "validation",
+        "validation, unweighted",
+    ]
 
 
 def test_loss_curves_draw_the_unweighted_loss_only_where_it_is_another():
@@ -475,7 +461,8 @@ def test_user_settings_neither_change_a_figure_nor_are_changed(tmp_path):
 
 
 def test_import_needs_no_pyplot_and_no_torch():
-    code = "import sys, fashion_tl.reporting.figures; print({'matplotlib.pyplot', 'torch'} & set(sys.modules))"
+    code = "import sys, fashion_tl.reporting.figures; "
+    code += "print({'matplotlib.pyplot', 'torch'} & set(sys.modules))"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
         == "set()\n"

@@ -276,12 +276,12 @@ from fashion_tl.__main__ import main
 root, out, settings = sys.argv[1], sys.argv[2], sys.argv[3].split()
 codes = [
     main(["summary", "--data", root]),
-    main(["run", "fc_only", "--data", root, "--weights", "none", "--out", out, "--epochs", "1", *settings]),
+    main(["run", "fc_only", "--data", root, "--weights", "none", "--out", out, *settings]),
     main(["predict", out, root + "/images"]),
 ]
 print("codes:", codes)
 """
-SMALL = "--set lr=.01 --set image_size=32x32"
+SMALL = "--epochs 1 --set lr=.01 --set image_size=32x32"
 
 
 def test_commands_end_well_in_a_log_file_that_is_not_utf8(make_root, tmp_path):

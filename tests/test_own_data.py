@@ -37,9 +37,11 @@ def ids_with_zeros(folder: Path) -> Path:
 
 @pytest.mark.parametrize(
     "make, first, said",
-    [(class_folders, "test/Shirts/002", "24 of 25 rows are used; left out: no class folder: 1"),
-     (ids_with_zeros, "000002", "24 of 25 rows are used; left out: missing image: 1")],
-)  # fmt: skip
+    [
+        (class_folders, "test/Shirts/002", "24 of 25 rows are used; left out: no class folder: 1"),
+        (ids_with_zeros, "000002", "24 of 25 rows are used; left out: missing image: 1"),
+    ],
+)
 def test_a_run_keeps_the_ids_as_they_are_says_what_it_left_out_and_has_a_report(
     tmp_path, capsys, make, first, said
 ):

@@ -21,7 +21,7 @@ from fashion_tl.data.sample import draw_sample
 from fashion_tl.files import as_path
 from fashion_tl.network.model import load_model, read_weights
 from fashion_tl.predict import answers, find_photos, predict
-from fashion_tl.reporting import figures, gallery
+from fashion_tl.reporting import figures
 from fashion_tl.reporting.gallery import open_steps
 from fashion_tl.reporting.layout import new_figure
 from fashion_tl.runs import create_run, file_fingerprint, open_run
@@ -63,13 +63,16 @@ def fetch(name, folder):
         archive.writestr("styles.csv", "")
 
 
-RUN = "run fc_only --data=~/data --weights=~/run/model.safetensors --cache=~/cache --out=~/runs/new --epochs 1"
+RUN = (
+    "run fc_only --data=~/data --weights=~/run/model.safetensors --cache=~/cache --out=~/runs/new "
+    "--epochs 1 --set image_size=32x32 --set precision=fp32 --set lr=0.001"
+)
 COMMANDS = {
     "sample --to=~/drawn --photos 48 --types 6": "drawn/styles.csv",
     "download --small --to=~/down": "down/fashion-product-images-small.zip",
     "summary --data=~/data --cache=~/cache": "data",
     "summary --data=sample --cache=~/cache": "cache/sample/styles.csv",
-    f"{RUN} --set image_size=32x32 --set precision=fp32 --set lr=0.001": "runs/new/figures/loss_fconly.png",
+    RUN: "runs/new/figures/loss_fconly.png",
     "figures ~/run --data=~/data --cache=~/cache": "run/figures/loss_fconly.png",
     "report ~/run --data=~/data --cache=~/cache": "run/report.html",
     "report ~/run --data=~/data --to=~/pages/page.html": "pages/page.html",
@@ -81,10 +84,10 @@ COMMANDS = {
 @pytest.mark.parametrize(
     ("words", "file"), COMMANDS.items(), ids=[" ".join(words.split()[:1]) for words in COMMANDS]
 )
-def test_every_command_takes_it_for_the_home_folder(home, monkeypatch, capsys, words, file):
+def test_every_command_takes_it_for_the_home_folder(
+    home, one_figure, monkeypatch, capsys, words, file
+):
     monkeypatch.setattr(download, "_fetch", fetch)
-    monkeypatch.setattr(gallery, "OF_DATA", {})
-    monkeypatch.setattr(gallery, "OF_RUN", {"loss": gallery.loss})
     if "sample" in words:
         monkeypatch.setattr(
             "fashion_tl.data.sample.draw_sample.__kwdefaults__",
@@ -104,10 +107,8 @@ WEIGHTS = "~/run/model.safetensors"
 
 
 def make_run(folder):
-    data, weights = (
-        {"name": "d", "photos": 1, "fingerprint": "f"},
-        {"name": "w", "fingerprint": None},
-    )
+    data = {"name": "d", "photos": 1, "fingerprint": "f"}
+    weights = {"name": "w", "fingerprint": None}
     return create_run(folder, CONFIG, data, weights).folder
 
 
@@ -190,10 +191,8 @@ def test_the_study_takes_it_for_the_home_folder(home, monkeypatch):
 def test_a_home_folder_that_nobody_has_is_an_error_in_one_line(here, capsys, words):
     assert main([*words.split(), NOBODY]) == 2
     (error,) = capsys.readouterr().err.splitlines()
-    assert (
-        error
-        == f"error: {NOBODY}: the ~ stands for no home folder here; write the whole path, or ./{NOBODY}"
-    )
+    why = "the ~ stands for no home folder here; write the whole path"
+    assert error == f"error: {NOBODY}: {why}, or ./{NOBODY}"
 
 
 def test_a_file_of_such_a_name_is_meant_where_it_is_there_and_a_dot_before_it_always_means_one(

@@ -262,7 +262,8 @@ from fashion_tl.data.dataroot import open_root
 in_processes, handled = photos._in_processes, signal.getsignal(signal.SIGINT)
 
 def in_processes_and_interrupted(*words):
-    threading.Timer(float(sys.argv[-3]), os.killpg, [0, signal.SIGINT]).start()  # as a terminal does, to all of them
+    # As a terminal does, to all of them.
+    threading.Timer(float(sys.argv[-3]), os.killpg, [0, signal.SIGINT]).start()
     return in_processes(*words)
 
 photos._in_processes = in_processes_and_interrupted

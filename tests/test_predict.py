@@ -108,10 +108,8 @@ def test_into_a_file_its_name_alone_is_printed_and_a_log_gets_no_progress_bar(
 def test_json_holds_what_csv_holds(tiny_run, photos, tmp_path):
     for name in ("answers.csv", "answers.json"):
         assert command("predict", tiny_run.folder, *photos, "--to", tmp_path / name) == 0
-    rows, table = (
-        json.loads((tmp_path / "answers.json").read_text()),
-        read_answers(tmp_path / "answers.csv"),
-    )
+    rows = json.loads((tmp_path / "answers.json").read_text())
+    table = read_answers(tmp_path / "answers.csv")
     assert [row.pop("error") for row in rows] == [None] * 3
     pd.testing.assert_frame_equal(
         pd.DataFrame(rows), table.drop(columns="error"), rtol=1e-5, check_dtype=False
@@ -261,10 +259,8 @@ def test_what_can_not_be_opened_is_named_and_the_others_are_answered(
         command("predict", tiny_run.folder, shop, shop / "pipe", "--to", tmp_path / "answers.csv")
         == 2
     )
-    error, table = (
-        capsys.readouterr().err,
-        read_answers(tmp_path / "answers.csv").set_index("photo"),
-    )
+    error = capsys.readouterr().err
+    table = read_answers(tmp_path / "answers.csv").set_index("photo")
     assert "5 of 8 photos could not be read" in error
     for name in ("broken.jpg", "round.jpg", "empty.jpg", "pipe.jpg", "pipe"):
         assert f"{shop / name}: " in error and table.loc[str(shop / name), "error"] != ""

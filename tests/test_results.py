@@ -24,8 +24,9 @@ from study.render import MarkerError, documents, render, render_all
 from study.train import Entry, Plan
 
 KEYS = set(
-    "base group approach recipe data weights image_size epochs seed n_test correct top1 top5 macro few_shot ceiling "
-    "top1_learnable top5_learnable minutes machine commit precision interval95 config versions".split()
+    "base group approach recipe data weights image_size epochs seed n_test correct "
+    "top1 top5 macro few_shot ceiling top1_learnable top5_learnable minutes machine commit "
+    "precision interval95 config versions".split()
 )
 VALUES = {"ours", "peer", "limit", "ratio_peer", "ratio_limit"}
 RECORDS = read_records(RESULTS)
@@ -51,7 +52,10 @@ def document(tmp_path):
 
 
 def test_a_marked_block_is_made_and_all_else_stays(document):
-    text = "# Title\n<!-- results: mine -->\nold\nlines\n<!-- end -->\n\n<!-- reliability: x -->\n1\n<!-- end -->\n"
+    text = (
+        "# Title\n<!-- results: mine -->\nold\nlines\n<!-- end -->\n\n"
+        "<!-- reliability: x -->\n1\n<!-- end -->\n"
+    )
     assert document(text) == text.replace("old\nlines", "made")
 
 
@@ -425,9 +429,10 @@ def test_a_result_that_is_not_there_is_named(tmp_path):
 def test_published_figures_are_fractions_under_our_names():
     published = read_published(RESULTS)
     assert published["fc_only"][0]["top1"] == pytest.approx(0.4964, abs=1e-4)
+    # The published ones with flips.
     assert [each["top1"] for each in published["two_step"]] == pytest.approx(
         [0.7095, 0.7280], abs=1e-4
-    )  # with flips
+    )
     assert [each["macro"] for each in published["two_step"]] == pytest.approx(
         [0.5658, 0.6067], abs=1e-4
     )

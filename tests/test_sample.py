@@ -68,8 +68,12 @@ def test_asks_are_met(small, full):
     assert len(small.usable) == 160 and len(small.by_type) == 6
     assert len(full.usable) == 1200 and len(full.by_type) == 30
     assert json.loads((full.folder / "sample.json").read_text()) == {
-        "sample": True, "photos": 1200, "types": 30, "seed": 2010, "version": 1,
-    }  # fmt: skip
+        "sample": True,
+        "photos": 1200,
+        "types": 30,
+        "seed": 2010,
+        "version": 1,
+    }
 
 
 def test_small_sample_takes_the_largest_types(small, full):

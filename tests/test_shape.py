@@ -4,6 +4,7 @@ way.
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,6 +77,7 @@ STUDY_ORDER = (
         "bench/peers",
         "bench/fastai_peer",
         "bench/measures",
+        "bench/fc_only",
         "bench/files",
         "bench/memory",
     ),
@@ -209,6 +211,17 @@ def test_no_program_and_no_notebook_changes_where_modules_are_looked_for():
     assert {file.name for file in files if changes.search(file.read_text(encoding="utf-8"))} <= {
         Path(__file__).name
     }
+
+
+def test_no_file_of_the_clone_is_loaded_under_two_names():
+    """Pytest has loaded every test by now, and what they import."""
+    loaded: dict[Path, set[str]] = {}
+    for name, module in list(sys.modules.items()):
+        file = Path(getattr(module, "__file__", None) or "/").resolve()
+        if file.is_relative_to(REPOSITORY) and ".venv" not in file.parts:
+            loaded.setdefault(file, set()).add(name)
+    assert loaded[REPOSITORY / "tests" / "conftest.py"] == {"tests.conftest"}
+    assert [names for names in loaded.values() if len(names) > 1] == []
 
 
 def test_every_form_of_import_is_seen():

@@ -10,7 +10,12 @@ from study import render
 from study.__main__ import main
 from tests.test_shape import STUDY_ORDER
 
-HELP = "import sys; from study.__main__ import parser; parser().format_help(); print('torch' in sys.modules)"
+HELP = """
+import sys
+from study.__main__ import parser
+parser().format_help()
+print('torch' in sys.modules)
+"""
 
 
 def test_its_help_waits_for_no_torch():
@@ -21,8 +26,9 @@ def test_its_help_waits_for_no_torch():
 
 
 @pytest.mark.parametrize("name", [name for name in STUDY_ORDER if name != "bench/fastai_peer"])
-def test_each_of_its_modules_can_be_loaded(name):
-    importlib.import_module(f"study.{name.replace('/', '.').removesuffix('.__init__')}")
+def test_each_of_its_modules_can_be_loaded_and_says_what_it_is_for(name):
+    module = importlib.import_module(f"study.{name.replace('/', '.').removesuffix('.__init__')}")
+    assert module.__doc__
 
 
 @pytest.mark.parametrize(

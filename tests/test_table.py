@@ -69,9 +69,8 @@ def test_letters_of_windows_alone_are_read():
         rows("id,year,articleType\n1,2012,Women’s “Tops” – 5 €\n".encode("cp1252"))[0][2]
         == "Women’s “Tops” – 5 €"
     )
-    assert (
-        rows(b"id,year,articleType\n1,2012,A\x81B\n")[0][2] == "A\x81B"
-    )  # a byte that means nothing there
+    # A byte that means nothing there.
+    assert rows(b"id,year,articleType\n1,2012,A\x81B\n")[0][2] == "A\x81B"
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
@@ -91,9 +90,15 @@ def test_letters_that_only_look_like_line_ends_are_none():
 
 @pytest.mark.parametrize(
     "header",
-    ["ID,Year,ArticleType", "Id,YEAR,article_type", '"id"," year ",Article Type', "id,year,article-type",
-     "\u00a0id,year,ARTICLETYPE", '"id","year","article\ntype"'],
-)  # fmt: skip
+    [
+        "ID,Year,ArticleType",
+        "Id,YEAR,article_type",
+        '"id"," year ",Article Type',
+        "id,year,article-type",
+        "\u00a0id,year,ARTICLETYPE",
+        '"id","year","article\ntype"',
+    ],
+)
 def test_columns_are_known_in_any_capitals_and_however_their_words_are_joined(header):
     table = read(f"{header}\n1,2012,Shirts\n")
     assert list(table.column) == list(NEEDED) and table.records[0][1] == ["1", "2012", "Shirts"]
@@ -116,8 +121,14 @@ def test_an_error_names_the_separator_and_encoding_found_and_the_way_out():
     assert "separated by ' ', which isn't known" in refusal("id year articleType\n1 2012 Shirts\n")
 
 
-@pytest.mark.parametrize("start, what", [(b"PK\x03\x04", "Excel workbook"), (b"\xd0\xcf\x11\xe0", "old Excel workbook"),
-                                         (b"\x1f\x8b\x08", "gzip")])  # fmt: skip
+@pytest.mark.parametrize(
+    "start, what",
+    [
+        (b"PK\x03\x04", "Excel workbook"),
+        (b"\xd0\xcf\x11\xe0", "old Excel workbook"),
+        (b"\x1f\x8b\x08", "gzip"),
+    ],
+)
 def test_another_files_content_in_the_tables_place_is_called_by_its_name(start, what):
     said = refusal(start + bytes(range(256)))
     assert what in said and "Save the table as CSV" in said
@@ -125,8 +136,11 @@ def test_another_files_content_in_the_tables_place_is_called_by_its_name(start, 
 
 def test_a_line_break_in_a_quoted_field_is_part_of_it_wherever_the_field_stands():
     text = '"A fine shirt,\r\n\r\nmade of ""cotton"""'
-    for columns in (["id", "x", "year", "articleType"], ["x", "id", "year", "articleType"],
-                    ["id", "year", "articleType", "x"]):  # fmt: skip
+    for columns in (
+        ["id", "x", "year", "articleType"],
+        ["x", "id", "year", "articleType"],
+        ["id", "year", "articleType", "x"],
+    ):
         value = {"id": "1", "year": "2012", "articleType": "Shirts", "x": text}
         lines = [",".join(columns), ",".join(value[name] for name in columns), "2,a,b,c"]
         table = read("\r\n".join(lines))

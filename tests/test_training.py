@@ -11,7 +11,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fashion_tl.config import Config
 from fashion_tl.data.batches import (
     Batches,
     feature_batches,
@@ -25,6 +24,7 @@ from fashion_tl.network import training
 from fashion_tl.network.inference import forward, resolve_precision
 from fashion_tl.network.loss import classification_loss
 from fashion_tl.network.training import fit, learning_rate
+from tests.conftest import tiny_config
 
 CLASSES = 3
 CHECKPOINT = "checkpoint.pt"
@@ -41,15 +41,7 @@ def colours(n=50, seed=0):
 
 
 def settings(**changes):
-    defaults = {
-        "epochs": 4,
-        "batch_size": 16,
-        "lr": 0.05,
-        "image_size": (32, 32),
-        "precision": "fp32",
-        "flip": False,
-    }
-    return Config("direct", **(defaults | changes))
+    return tiny_config("direct", **{"epochs": 4, "batch_size": 16, "lr": 0.05} | changes)
 
 
 def batches(config, n=50, seed=0):
@@ -59,8 +51,14 @@ def batches(config, n=50, seed=0):
 
 def small_network(seed=0):
     torch.manual_seed(seed)
-    return nn.Sequential(nn.Conv2d(3, 8, 3, stride=4), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1),
-                         nn.Flatten(), nn.Linear(8, CLASSES))  # fmt: skip
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, stride=4),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, CLASSES),
+    )
 
 
 def run(config, folder=None, model=None, val_size=20):
@@ -80,9 +78,8 @@ def test_the_loss_falls_and_the_colours_are_learned():
 
 
 def test_loss_and_accuracy_are_means_over_samples_not_over_batches():
-    config = settings(
-        epochs=1, lr=1e-9, momentum=0, weight_decay=0, batch_size=47
-    )  # batches of 47 and 3
+    # Batches of 47 and 3.
+    config = settings(epochs=1, lr=1e-9, momentum=0, weight_decay=0, batch_size=47)
     model = small_network()
     model[1].requires_grad_(False)  # no BatchNorm statistics of a batch in the way
     weights = np.array([2.0, 1.0, 0.5])
@@ -98,9 +95,8 @@ def test_loss_and_accuracy_are_means_over_samples_not_over_batches():
 
 
 def test_the_weights_of_the_epoch_with_the_lowest_validation_cross_entropy_are_restored():
-    config = settings(
-        epochs=6, lr=0.4, momentum=0.95, schedule="constant"
-    )  # far too wild to end at its best
+    # Far too wild to end at its best.
+    config = settings(epochs=6, lr=0.4, momentum=0.95, schedule="constant")
     model = small_network()
     history, _ = run(config, model=model)
     best = history.loc[history["best"]].iloc[0]
@@ -199,15 +195,8 @@ def test_a_checkpoint_of_another_training_is_refused_by_name(tmp_path):
         run(settings(lr=0.01), tmp_path)
 
 
-def test_ctrl_c_keeps_the_best_so_far(monkeypatch):
-    train_epoch = training.train_epoch
-
-    def interrupted(model, train, optimizer, config, weights, epoch, bar, *more):
-        if epoch == 2:
-            raise KeyboardInterrupt
-        return train_epoch(model, train, optimizer, config, weights, epoch, bar)
-
-    monkeypatch.setattr(training, "train_epoch", interrupted)
+def test_ctrl_c_keeps_the_best_so_far(interrupt):
+    interrupt(2)
     config = settings()
     fitted = fit(small_network(), batches(config), batches(config, 20, 1), config, EVEN)
     assert fitted.history["epoch"].tolist() == [1, 2] and fitted.history["best"].sum() == 1
@@ -241,10 +230,8 @@ def test_a_class_without_training_photos_weighs_nothing():
     config, weights = settings(epochs=1), np.array([1.0, 0.0, 1.0])
     model = small_network()
     history = fit(model, batches(config), batches(config, 20, 1), config, weights).history
-    logits, labels = (
-        forward(model, batches(config, 20, 1), "fp32"),
-        torch.from_numpy(colours(20, 1)[1]),
-    )
+    logits = forward(model, batches(config, 20, 1), "fp32")
+    labels = torch.from_numpy(colours(20, 1)[1])
     others = labels != 1
     expected = F.cross_entropy(logits[others], labels[others], reduction="sum").item() / 20
     assert history["val_loss"][0] == pytest.approx(expected, rel=1e-4)
@@ -259,12 +246,14 @@ def test_bf16_trains_to_the_same_accuracy_within_a_tenth():
     assert resolve_precision("auto", torch.device("cpu")) in ("fp32", "bf16")
 
 
+def five_answers():
+    """Logits, the right ones of three classes, and the classes' weights."""
+    logits = torch.randn(5, 3)
+    return logits, torch.tensor([0, 1, 2, 0, 1]), torch.tensor([1.0, 4.0, 0.5])
+
+
 def test_our_loss_is_the_mean_over_samples_of_weight_times_cross_entropy():
-    logits, targets, weights = (
-        torch.randn(5, 3),
-        torch.tensor([0, 1, 2, 0, 1]),
-        torch.tensor([1.0, 4.0, 0.5]),
-    )
+    logits, targets, weights = five_answers()
     each = [
         weights[t] * F.cross_entropy(row[None], t[None])
         for row, t in zip(logits, targets, strict=True)
@@ -273,11 +262,7 @@ def test_our_loss_is_the_mean_over_samples_of_weight_times_cross_entropy():
 
 
 def test_the_published_loss_is_torchs_own_weighted_reduction():
-    logits, targets, weights = (
-        torch.randn(5, 3),
-        torch.tensor([0, 1, 2, 0, 1]),
-        torch.tensor([1.0, 4.0, 0.5]),
-    )
+    logits, targets, weights = five_answers()
     published = classification_loss(logits, targets, weights, "weighted mean")
     assert torch.equal(published, nn.CrossEntropyLoss(weight=weights)(logits, targets))
 
@@ -294,9 +279,8 @@ def test_label_smoothing_is_spread_over_learnable_classes_and_does_not_explode_w
 def rare(config):
     """Batches in which class 2 is rare, and one network's predictions after training on them."""
     photos, labels = colours(120)
-    photos = np.random.default_rng(0).integers(
-        0, 256, photos.shape, dtype=np.uint8
-    )  # nothing to see in them
+    # Nothing to see in them.
+    photos = np.random.default_rng(0).integers(0, 256, photos.shape, dtype=np.uint8)
     labels = np.where(np.arange(120) % 12 == 0, 2, labels % 2)
     data, model = photo_batches(photos, np.arange(120), labels, config), small_network()
     fit(model, data, data, config, EVEN)
@@ -316,9 +300,8 @@ def test_the_last_layer_may_learn_faster_than_the_rest():
     first, last = model[0].weight.clone(), model[-1].weight.clone()
     history, _ = run(settings(epochs=1, backbone_lr_ratio=0.0, weight_decay=0), model=model)
     assert torch.equal(model[0].weight, first) and not torch.equal(model[-1].weight, last)
-    assert history["lr"].iloc[-1] == pytest.approx(
-        run(settings(epochs=1))[0]["lr"].iloc[-1]
-    )  # the last layer's own
+    # The rate is the last layer's.
+    assert history["lr"].iloc[-1] == pytest.approx(run(settings(epochs=1))[0]["lr"].iloc[-1])
 
 
 @pytest.mark.parametrize(
@@ -412,8 +395,10 @@ def test_photos_are_augmented_as_seed_and_epoch_decide_and_those_that_validate_n
 def test_the_logits_of_both_mirror_images_can_be_averaged():
     config, model = settings(flip_test=True), small_network().eval()
     photos, labels = colours(20)
-    plain, turned = (forward(model, photo_batches(p, np.arange(20), labels, config), "fp32")
-                     for p in (photos, np.ascontiguousarray(photos[:, :, ::-1])))  # fmt: skip
+    plain, turned = (
+        forward(model, photo_batches(p, np.arange(20), labels, config), "fp32")
+        for p in (photos, np.ascontiguousarray(photos[:, :, ::-1]))
+    )
     both = forward(model, photo_batches(photos, np.arange(20), labels, config), "fp32", flip=True)
     assert not torch.allclose(plain, turned)
     assert torch.allclose(both, (plain + turned) / 2, atol=1e-6)

@@ -85,9 +85,8 @@ def test_lp_ft_starts_from_the_head_that_fc_only_learns_and_tests_once(
     run = train.lp_ft(root, weights, tmp_path / "lp_ft", cache=cache, flip_test=False, **TINY)[0]
     assert run.is_finished and run.config.training == "direct"
     figures = flips.without_flips(run.folder, root, cache)
-    assert figures == pytest.approx(
-        {figure: run.metrics[figure] for figure in figures}
-    )  # it was tested without, too
+    # It was tested without, too.
+    assert figures == pytest.approx({figure: run.metrics[figure] for figure in figures})
     with pytest.raises(RunError, match="made on other data"):
         flips.without_flips(
             run.folder, draw_sample(tmp_path / "other", photos=250, types=22), cache
@@ -104,9 +103,8 @@ def test_direct_gets_as_many_photos_as_both_steps_of_two():
 
 def test_no_two_runs_on_a_gpu_are_the_same_and_each_is_compared_with_its_own_recipe():
     made = [(plan.train, *plan.settings.values()) for plan in train.GPU_PLANS]
-    assert (
-        len(set(made)) == len(made) == 2 * 3 * (2 + 3 + 3)
-    )  # FC only's own size is one of the two
+    # FC only's own size is one of the two.
+    assert len(set(made)) == len(made) == 2 * 3 * (2 + 3 + 3)
     entries = {entry.name: (plan, entry) for plan in train.GPU_PLANS for entry in plan.entries}
     assert not set(entries) & {entry.name for plan in train.PLANS for entry in plan.entries}
     assert len(entries) == len(made) + 2 * 3 * 3  # the first steps
@@ -140,9 +138,8 @@ def test_a_training_or_trial_that_there_is_not_is_named_before_any_work():
         train.chosen(["direct", "dirct"], gpu=False)
     with pytest.raises(ConfigError, match=r"no trial 'lr 7'; there are: "):
         tune.chosen_trials("fc_only", ["lr 7"])
-    assert list(tune.chosen_trials("fc_only", ["mixup", "lr 3"])) == [
-        "lr 3"
-    ]  # the other is of other approaches
+    # The other trial is of other approaches.
+    assert list(tune.chosen_trials("fc_only", ["mixup", "lr 3"])) == ["lr 3"]
     named = ["two_step", "gpu_direct_80x60_seed1"]
     assert [plan.name for plan in train.chosen(named, gpu=False)] == named
 

@@ -160,7 +160,8 @@ WRAPPINGS = {
     "numbered.pt": (by_number(""), "names of nn.Sequential's children"),
     "feature extractor.ckpt": (
         {"state_dict": by_number("feature_extractor.") | {"classifier.weight": torch.ones(1)}},
-        "from `state_dict`, names without `feature_extractor.`, names of nn.Sequential's children; ignored: classifier",
+        "from `state_dict`, names without `feature_extractor.`, "
+        "names of nn.Sequential's children; ignored: classifier",
     ),
     "one network under two names.pt": (
         under("backbone.") | under("model.0."),
@@ -488,9 +489,8 @@ def test_weights_are_downloaded_once_and_then_read_offline(hub, tmp_path, monkey
     out = capsys.readouterr().out
     assert out.count("\n") == 1 and "98 MB, once" in out and str(tmp_path) not in out
     assert [file.name for file in hub.iterdir()] == [name]
-    assert (
-        available_weights(DEFAULT_WEIGHTS, is_sample=False) == DEFAULT_WEIGHTS
-    )  # nobody serves any more
+    # Nothing answers any more.
+    assert available_weights(DEFAULT_WEIGHTS, is_sample=False) == DEFAULT_WEIGHTS
     assert capsys.readouterr().out == ""
 
 

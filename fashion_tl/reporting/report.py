@@ -18,7 +18,7 @@ from fashion_tl.data.catalogue import FEW_SHOT
 from fashion_tl.data.dataset import Data
 from fashion_tl.errors import RunError
 from fashion_tl.files import StrPath, as_path, replacing
-from fashion_tl.recipes import TRAININGS
+from fashion_tl.recipes import APPROACHES, TRAININGS
 from fashion_tl.reporting import layout
 from fashion_tl.reporting.evaluation import confused_pairs, largest_losses
 from fashion_tl.reporting.gallery import choose, open_steps, photos_of
@@ -59,6 +59,7 @@ def write_report(
     templates.filters |= {"percent": _percent, "thousands": "{:,}".format}
     html = templates.get_template("report.html.j2").render(
         steps=[_collected(run, data) for run, data in steps],
+        heading=_heading(steps[-1][0].config.training),
         colours=layout,
         wide=WIDE,
         high=HIGH,
@@ -68,6 +69,12 @@ def write_report(
     with replacing(target) as temporary:
         temporary.write_text(html, encoding="utf-8")
     return target
+
+
+def _heading(training: str) -> str:
+    """The title of the approach that ends with this training; else the training's own."""
+    titles = (each.title for each in APPROACHES.values() if each.trainings[-1] == training)
+    return next(titles, TRAININGS[training].title)
 
 
 def _collected(run: Run, data: Data) -> dict[str, Any]:

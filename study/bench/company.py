@@ -36,10 +36,8 @@ def step(kind: str) -> Callable[[], int]:
     from study.bench.peers import training_step
 
     device = torch.device("cpu")
-    model, precision = (
-        build_network(CLASSES, None, make_config("direct")),
-        resolve_precision("auto", device),
-    )
+    model = build_network(CLASSES, None, make_config("direct"))
+    precision = resolve_precision("auto", device)
     if kind == "train":
         return training_step(model, model, SIZE, BATCH, precision == "bf16")
     network = frozen_copy(model.eval(), precision)
@@ -65,10 +63,11 @@ def work(kind: str) -> None:
     print("ready", flush=True)
     for line in sys.stdin:
         start, photos = time.perf_counter(), 0
+        # Adapts as our loops do.
         with (
             redirect_stdout(sys.stderr),
             threads_by_load(torch.device("cpu")) as adapt,
-        ):  # as our loops do
+        ):
             while time.perf_counter() - start < float(line):
                 photos += one_step()
                 adapt()
@@ -133,7 +132,10 @@ def in_company() -> list[dict]:
                     rates.setdefault(f"{name} busy", []).append(beside_a_busy_loop(pair[0]))
                     rates.setdefault(f"{name} two", []).append(together(*pair))
         alone = rates["ours alone"]
-        note = f"batches of {BATCH}; other: the same without what the package does about it; bare: ours alone"
+        note = (
+            f"batches of {BATCH}; other: the same without what the package does about it; "
+            "bare: ours alone"
+        )
         for name, what, limit, goal in (
             ("alone", f"{words}, alone", None, "≥ 0.98×"),
             ("busy", f"{words}, beside a busy program", alone, "≥ 0.40"),

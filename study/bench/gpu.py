@@ -18,13 +18,15 @@ from fashion_tl.data.dataset import load_data
 from fashion_tl.errors import ConfigError
 from fashion_tl.recipes import make_config
 from study.bench import measures, timing
+from study.bench.fc_only import fc_only
 
 
 def main(data_path: str, tiny: bool, results: Path) -> None:
     """Measure, print the table, and keep it: a tiny one among the temporary files alone."""
     if not torch.cuda.is_available() and not tiny:
         raise ConfigError(
-            "there is no GPU here; `bench speed` measures a CPU, and --tiny tries this program on one"
+            "there is no GPU here; `bench speed` measures a CPU, "
+            "and --tiny tries this program on one"
         )
     sizes = [(80, 60), (32, 32)] if tiny else [(80, 60), (224, 224)]
     batch, batches, photos, workers = (8, 1, 32, 2) if tiny else (256, 12, 2048, 16)
@@ -38,7 +40,7 @@ def main(data_path: str, tiny: bool, results: Path) -> None:
         for size in sizes:
             rows += measures.fine_tuning(data, files, size, batch, batches, workers)
             rows += measures.evaluation(data, size, batch, 2 * batches)
-            rows.append(measures.fc_only(data, files, decoding, size, batches, workers))
+            rows.append(fc_only(data, files, decoding, size, batches, workers))
             print(f"{(time.perf_counter() - started) / 60:5.1f} min  {size}", flush=True)
     to = Path(tempfile.gettempdir()) if tiny else results / "bench"
     timing.save(rows, to, data.root.name, len(data.photos.ids), started, "gpu-")

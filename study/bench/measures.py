@@ -7,10 +7,8 @@ import json
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from itertools import chain, islice, repeat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +16,11 @@ import numpy as np
 import torch
 
 from fashion_tl.config import Config
-from fashion_tl.data.batches import Batches, feature_batches, photo_batches
+from fashion_tl.data.batches import Batches, photo_batches
 from fashion_tl.data.dataset import Data
-from fashion_tl.data.photos import photo_digests
-from fashion_tl.network import features
 from fashion_tl.network.inference import outputs, pick_device, resolve_precision, through
 from fashion_tl.network.model import (
     build_network,
-    freeze_all_but_head,
     freeze_first_children,
     split_frozen,
 )
@@ -69,11 +64,9 @@ def training(
     if freeze:
         freeze(model)
     frozen, learning = split_frozen(model)
-    train, val = (
-        through(frozen, some(data, rows, config), config.precision),
-        some(data, rows[:0], config),
-    )
-    train, config = train.to(pick_device()), config.change(epochs=1, warmup_epochs=0.0)
+    train = through(frozen, some(data, rows, config), config.precision).to(pick_device())
+    val = some(data, rows[:0], config)
+    config = config.change(epochs=1, warmup_epochs=0.0)
 
     def epoch() -> int:
         quietly(fit, learning, train, val, config, np.ones(data.task.num_classes))
@@ -84,10 +77,8 @@ def training(
 
 def forward(data: Data, rows: np.ndarray, config: Config) -> Callable[[], int]:
     """Our own forward pass over these photos."""
-    model, batches = (
-        build_network(data.task.num_classes, None, config).to(pick_device()),
-        some(data, rows, config),
-    )
+    model = build_network(data.task.num_classes, None, config).to(pick_device())
+    batches = some(data, rows, config)
     return lambda: sum(len(part) for part in outputs(model, batches, config.precision))
 
 
@@ -97,17 +88,12 @@ def fine_tuning(
     """The loop beside the bare step, the published loop, and itself with the first five children
     frozen.
     """
-    config, classes = (
-        make_config("direct", image_size=size, batch_size=batch),
-        data.task.num_classes,
-    )
-    rows, labels = (
-        evenly(data.task.train, batches * batch),
-        data.task.labels[evenly(data.task.train, len(files))],
-    )
-    bare, bare_step2 = (
-        peers.bare_training(size, batch, classes, BF16, frozen) for frozen in (False, True)
-    )
+    config = make_config("direct", image_size=size, batch_size=batch)
+    classes = data.task.num_classes
+    rows = evenly(data.task.train, batches * batch)
+    labels = data.task.labels[evenly(data.task.train, len(files))]
+    bare = peers.bare_training(size, batch, classes, BF16, frozen=False)
+    bare_step2 = peers.bare_training(size, batch, classes, BF16, frozen=True)
     device = pick_device()
     ready = some(data, rows, config).to(device)
     taken = alternate(
@@ -133,14 +119,16 @@ def fine_tuning(
             "photos/s",
             *(per_second[name] for name in ("loop", "published", "bare")),
             goal="≥ 2.5×, ≥ 0.95",
-            note=f"batches of {batch}; other: the published loop, float32, batches of 16, {workers} worker processes",
+            note=f"batches of {batch}; other: the published loop, float32, batches of 16, "
+            f"{workers} worker processes",
         ),
         row(
             f"step 2 (5 children frozen), {words(size)}",
             "photos/s",
             *(per_second[name] for name in ("step2", "loop", "bare_step2")),
             goal=f"≥ {1 / (1 - saved):.2f}×",
-            note=f"other: our full fine-tune; the frozen part's backward is {saved:.1%} of a bare step",
+            note="other: our full fine-tune; "
+            f"the frozen part's backward is {saved:.1%} of a bare step",
         ),
         row(
             f"preparing batches of {words(size)}, part of a training step",
@@ -161,7 +149,8 @@ def compiling(batches: int) -> list[dict]:
     )
     start = time.perf_counter()
     compiled()
-    note = f"other: the same under torch.compile, which first takes {time.perf_counter() - start:.0f} s"
+    seconds = time.perf_counter() - start
+    note = f"other: the same under torch.compile, which first takes {seconds:.0f} s"
     taken = alternate(plain=times(batches, plain), compiled=times(batches, compiled))
     return [
         row(
@@ -192,94 +181,6 @@ def evaluation(data: Data, size: Size, batch: int, batches: int) -> list[dict]:
             f"batches of {batch}",
         )
     ]
-
-
-def head_seconds(data: Data) -> float:
-    """20 epochs of the head on as many features, measured whole."""
-    train, val, classes = len(data.task.train), len(data.task.val), data.task.num_classes
-    random = np.random.default_rng(0).standard_normal((train + val, 1, 2048), dtype=np.float32)
-    labels, rows = np.arange(train + val) % classes, np.arange(train + val)
-    config, model = (
-        make_config("fc_only", epochs=EPOCHS, flip=False),
-        build_network(classes, None, make_config("direct")),
-    )
-    freeze_all_but_head(model)
-    parts = [
-        feature_batches(random, part, labels[part], config) for part in (rows[:train], rows[train:])
-    ]
-    start = time.perf_counter()
-    quietly(fit, split_frozen(model)[1].to(pick_device()), *parts, config, np.ones(classes))
-    return time.perf_counter() - start
-
-
-def fc_only(
-    data: Data, files: list[Path], decoding: float, size: Size, batches: int, workers: int = 0
-) -> dict:
-    """20 epochs of FC only, features computed once, beside 20 epochs forward through the backbone.
-
-    The other is the published loop; for the photos' own size, our loop without cached features.
-    ``decoding`` is what that took, in seconds.
-    """
-    own = size == data.photos.array.shape[1:3]
-    even = np.sort(np.r_[data.task.train, data.task.val])
-    batch = features.BATCH
-    labels, classes = data.task.labels[evenly(data.task.train, len(files))], data.task.num_classes
-    config, model = (
-        make_config("fc_only", image_size=size, batch_size=batch, flip=False),
-        build_network(classes, None, make_config("direct")),
-    )
-    freeze_all_but_head(model.to(pick_device()))
-    feed = Feed(split_frozen(model)[0], data, even, config, batches)
-    if own:
-        other = training(data, evenly(even, batches * batch), config, freeze_all_but_head)
-    else:
-        other = peers.published_loop(files, labels, size, classes, head_only=True, workers=workers)
-    bare, head = peers.bare_forward(size, batch, classes, BF16), head_seconds(data)
-    taken = alternate(ours=feed, other=other, bare=times(batches, bare))
-    passing = [len(even) * each for each in taken["ours"]]
-    middle = statistics.median
-    note = (
-        f"scaled up to {len(even):,} photos; ours: {decoding:.0f} s decoding, {feed.start_up:.0f} s starting, "
-        f"{middle(passing):.0f} s features, {head:.0f} s for 20 epochs of the head; "
-        f"other: {'our loop without cached features' if own else 'the published loop'}, "
-        f"{1000 * middle(taken['other']):.1f} ms per photo and epoch; bare: one forward pass, not compiled"
-    )
-    return row(
-        f"FC only, 20 epochs, {words(size)}",
-        "s",
-        [decoding + feed.start_up + head + each for each in passing],
-        [EPOCHS * len(even) * each for each in taken["other"]],
-        [len(even) * each for each in taken["bare"]],
-        "≥ 10×" if own else "≥ 50×",
-        note,
-    )
-
-
-class Feed:
-    """Our pass for features, into a file, some batches at a time; ``start_up`` is all that comes
-    before.
-    """
-
-    def __init__(
-        self, frozen: torch.nn.Module, data: Data, rows: np.ndarray, config: Config, n: int
-    ) -> None:
-        start = time.perf_counter()
-        digests = photo_digests(data.photos.array)
-        features._key(frozen, data.photos.array.shape[1:], digests, config)
-        batches = some(data, rows, config)
-        self.passing: Iterator = chain.from_iterable(
-            outputs(frozen, again, compiled=True) for again in repeat(batches)
-        )
-        self.n, self.file = n, tempfile.TemporaryFile()  # noqa: SIM115
-        next(self.passing)
-        self.start_up = time.perf_counter() - start
-
-    def __call__(self) -> int:
-        photos = 0
-        for batch in islice(self.passing, self.n):
-            self.file.write(batch.cpu().numpy())
-            photos += len(batch)
-        return photos
 
 
 def per_photo(data: Data) -> list[dict]:

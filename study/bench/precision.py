@@ -52,6 +52,6 @@ def main(runs: Sequence[str], data: str, results: Path) -> None:
     """Compare each of these runs, and write ``precision.json``."""
     found = [compare(as_path(run), data) for run in runs]
     for each in found:
-        change = f"top-1 {100 * each['top1_change']:+.3f} points, {each['same_answer']:.2%} the same answers"
-        print(f"{each['approach']}: {change}")
+        change = f"top-1 {100 * each['top1_change']:+.3f} points"
+        print(f"{each['approach']}: {change}, {each['same_answer']:.2%} the same answers")
     write_json(results / "precision.json", found)

@@ -29,15 +29,18 @@ def main(data_path: str, results: Path) -> None:
 
 def measure(path: Path, folder: Path, to: Path, started: float) -> None:
     from fashion_tl.data.dataset import load_data
-    from study.bench import measures  # not before: torch reads where its compiler's cache is
+
+    # Not before: torch reads where its compiler's cache is.
+    from study.bench import measures
+    from study.bench.fc_only import fc_only
 
     data = load_data(path, make_config("direct"))
     files, labels = measures.extract(data, measures.evenly(data.task.train, 256), folder)
     light = measures.in_its_own_process("files", str(path))
     rows, decoding = light["rows"], light["decoding"]
     pieces: list[Callable[[], list[dict]]] = [
-        lambda: [measures.fc_only(data, files[:32], decoding, (224, 224), batches=2)],
-        lambda: [measures.fc_only(data, files, decoding, (80, 60), batches=8)],
+        lambda: [fc_only(data, files[:32], decoding, (224, 224), batches=2)],
+        lambda: [fc_only(data, files, decoding, (80, 60), batches=8)],
         lambda: measures.fine_tuning(data, files[:64], (80, 60), batch=64, batches=8),
         lambda: measures.evaluation(data, (80, 60), batch=64, batches=16),
         lambda: measures.fastai(files, labels, data),
@@ -47,9 +50,7 @@ def measure(path: Path, folder: Path, to: Path, started: float) -> None:
         company.in_company,
     ]
     for piece in pieces:
-        print(
-            f"{(time.perf_counter() - started) / 60:5.1f} min  {rows[-1]['name']}: {rows[-1]['ours']}",
-            flush=True,
-        )
+        minutes = (time.perf_counter() - started) / 60
+        print(f"{minutes:5.1f} min  {rows[-1]['name']}: {rows[-1]['ours']}", flush=True)
         rows += piece()
     timing.save(rows, to, data.root.name, len(data.photos.ids), started)

@@ -92,11 +92,12 @@ def save(
     rows: list[dict], folder: Path, data: str, photos: int, started: float, prefix: str = ""
 ) -> Path:
     """Write ``<machine>.json`` into a folder, and print the table."""
+    # Imported here, since decoding is timed in light processes.
     from fashion_tl.runs import (
         commit,
         machine,
         write_json,
-    )  # not before: decoding is timed in light processes
+    )
 
     words = re.sub(r"\(R\)|\(TM\)|CPU|Processor|@.*?GHz", "", machine())
     file = folder / f"{prefix}{re.sub(r'[^a-z0-9]+', '-', words.lower()).strip('-')}.json"
@@ -124,9 +125,7 @@ def show(rows: list[dict]) -> str:
     for each in rows:
         values = [number(each[key], each["unit"]) for key in ("ours", "peer", "limit")]
         shares = [ratio(each, "peer", "×"), ratio(each, "limit", "")]
-        lines.append(
-            f"| {each['name']} | {' | '.join(values)} | {' | '.join(shares)} | {each['goal'] or '–'} |"
-        )
+        lines.append(f"| {' | '.join([each['name'], *values, *shares, each['goal'] or '–'])} |")
     return "\n".join(lines)
 
 
@@ -136,9 +135,9 @@ def notes(rows: list[dict]) -> str:
 
 
 def number(value: float | None, unit: str) -> str:
-    return (
-        "–" if value is None else f"{value:,.4g} {unit}" if value < 1000 else f"{value:,.0f} {unit}"
-    )
+    if value is None:
+        return "–"
+    return f"{value:,.4g} {unit}" if value < 1000 else f"{value:,.0f} {unit}"
 
 
 def ratio(each: dict, key: str, sign: str) -> str:

@@ -171,7 +171,8 @@ def story(name: str, results: Path) -> str:
         ours, (best, _) = records[name].about, best_and_worst(records[name].per_class)
         five = ", ".join(f"{row.label} {row.accuracy:.0%}" for row in best.itertuples())
         lines.append(
-            f"- Ours: **{ours['correct']:,} of {ours['n_test']:,}** right ({percent(ours['top1'])}; ceiling "
-            f"{percent(ours['ceiling'], 2)}); best five classes: {five}."
+            f"- Ours: **{ours['correct']:,} of {ours['n_test']:,}** right "
+            f"({percent(ours['top1'])}; ceiling {percent(ours['ceiling'], 2)}); "
+            f"best five classes: {five}."
         )
     return "\n".join(lines)

@@ -17,13 +17,13 @@ def speed(results: Path) -> str:
     """The tables, machine by machine."""
     parts = []
     for about in benches(results):
-        versions = ", ".join(
-            f"{name} {about['versions'][name]}" for name in ("torch", "torchvision")
+        measured_with = (
+            about["machine"],
+            ", ".join(f"{name} {about['versions'][name]}" for name in ("torch", "torchvision")),
+            f"{about['photos']:,} photos of {about['data']}",
+            f"commit {about['commit']}",
         )
-        data = f"{about['photos']:,} photos of {about['data']}"
-        parts.append(
-            f"{about['machine']}; {versions}; {data}; commit {about['commit']}:\n\n{show(about['rows'])}"
-        )
+        parts.append(f"{'; '.join(measured_with)}:\n\n{show(about['rows'])}")
     return "\n\n".join(parts)
 
 
@@ -37,11 +37,12 @@ def precision(results: Path) -> str:
     if (measured := read_measured(results, "precision")) is None:
         return "Not measured yet; `python -m study bench precision RUN … --data …` does."
     changes = [
-        f"{TITLES[each['approach']]} at {'×'.join(map(str, each['image_size']))}: {each['correct_bf16']:,} right "
-        f"instead of {each['correct_fp32']:,}, {percent(each['same_answer'])} of the answers the same"
+        f"{TITLES[each['approach']]} at {'×'.join(map(str, each['image_size']))}: "
+        f"{each['correct_bf16']:,} right instead of {each['correct_fp32']:,}, "
+        f"{percent(each['same_answer'])} of the answers the same"
         for each in measured
     ]
     return (
-        "Predicted in bf16 instead of float32, the same trained networks, those on record before the tuning and run "
-        f"whole from photos, differ by little ({'; '.join(changes)})."
+        "Predicted in bf16 instead of float32, the same trained networks, those on record before "
+        f"the tuning and run whole from photos, differ by little ({'; '.join(changes)})."
     )

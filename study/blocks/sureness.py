@@ -59,7 +59,8 @@ def honest(results: Path) -> str:
     moved = markdown(["class", "even years", "odd years"], shift)
     stored = measured["as_stored"]
     turned = (
-        f"Of the {stored['photos']:,} photos, {stored['on_their_side']} are stored on their side (by their EXIF data) "
-        f"and {stored['transparent']} have transparent pixels. Only such photos are turned upright or put on white."
+        f"Of the {stored['photos']:,} photos, {stored['on_their_side']} are stored on their side "
+        f"(by their EXIF data) and {stored['transparent']} have transparent pixels. "
+        "Only such photos are turned upright or put on white."
     )
     return f"{shared}\n\n{noise}\n\nPhotos by year: {years}.\n\n{moved}\n\n{turned}"

@@ -34,9 +34,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-os.environ["OMP_NUM_THREADS"] = (
-    "1"  # torch forks safely only while it has no threads; and two runs share two cores
-)
+# Torch forks safely only while it has no threads; and two runs share two cores.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import pandas as pd
 import torch
@@ -147,9 +146,8 @@ class Child:
             for number in (1, 2):
                 os.dup2(handle, number)
             sys.stdout, sys.stderr = (os.fdopen(n, "w", buffering=1, closefd=False) for n in (1, 2))
-            signal.signal(
-                signal.SIGINT, signal.default_int_handler
-            )  # what starts in the background ignores Ctrl-C
+            # What starts in the background ignores Ctrl-C.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             _mark_stages(writer)
             prepare()
             code = commands.main(words)
@@ -261,9 +259,8 @@ def half_written(place: Place, wanted: dict[str, str]) -> list[str]:
                 row["train_loss"] for row in torch.load(checkpoint, weights_only=True)["history"]
             ]
             rows = csv.DictReader((place.home / name).read_text().splitlines())
-            losses = [
-                float(row["train_loss"]) for row in rows
-            ]  # pandas before 3 may round the last digit
+            # Pandas before 3 may round the last digit.
+            losses = [float(row["train_loss"]) for row in rows]
             if not losses or losses != learned[: len(losses)]:
                 faults.append(f"{name} is not the training's")
         elif wanted.get(name) != digest:
@@ -472,10 +469,8 @@ def full_disk(
         if approach not in refs or (only and stage != only):
             continue
         place = Place(root, home / f"full {stage}")
-        what, folder = (
-            f"{approach}: the disk is full while {stage}; then there is room",
-            place.home / where,
-        )
+        what = f"{approach}: the disk is full while {stage}; then there is room"
+        folder = place.home / where
         words = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs"] if mount else ["--none"]
         with mounted(folder, *words) as done:
             if not done and not limit:
@@ -710,7 +705,9 @@ def interrupted_notebook(root: Path, home: Path, ref: Reference, name: str) -> l
 
 def prepare(home: Path, photos: int = 176, types: int = 22) -> Path:
     """The sample, and fewer figures than a run has."""
-    gallery.OF_DATA, gallery.OF_RUN = {"weight": gallery.weight}, {"loss": gallery.loss}
+    for table in (gallery.OF_DATA, gallery.OF_RUN):
+        for name in set(table) - {"weight", "loss"}:
+            del table[name]
     torch.set_num_threads(1)
     return draw_sample(home / "sample", photos=photos, types=types)
 

@@ -1,7 +1,7 @@
 """Install the package into empty environments, as a user does, and try it there: `make package`.
 
-    python -m tests.checks.install         # both of these; half an hour, and several GB to download
-    python -m tests.checks.install newest  # the newest versions that the bounds in pyproject.toml let
+    python -m tests.checks.install         # both of these: half an hour, several GB to download
+    python -m tests.checks.install newest  # the newest versions within pyproject.toml's bounds
     python -m tests.checks.install lowest  # the lowest ones; and all tests with them
 
 The environments lie in runs/package, and are removed in the end.
@@ -53,10 +53,8 @@ def try_commands(programs: Path, home: Path) -> None:
     """From the drawn sample to a report and answers, with what the package says it needs and no
     more.
     """
-    draw, predict = (
-        "sample --to drawn --photos 60 --types 6",
-        "predict run drawn/images --to answers.csv",
-    )
+    draw = "sample --to drawn --photos 60 --types 6"
+    predict = "predict run drawn/images --to answers.csv"
     for words in (RUN, "report run --data sample", draw, predict):
         check_output(
             programs / "fashion-tl", *words.split(), at=home, FASHION_TL_CACHE=home / "cache"

@@ -57,9 +57,8 @@ def _linked_root(home: Path, photos: int) -> Path:
         else:
             os.link(home / "images" / f"{number % DISTINCT + 1}.jpg", file)
         kind, year = f"Kind {int(rng.integers(KINDS))}", 2011 + int(rng.integers(6))
-        lines.append(
-            f"{number},Men,Apparel,Topwear,{kind},Navy Blue,Fall,{year},Casual,Some Name of Product {number}"
-        )
+        name = f"Some Name of Product {number}"
+        lines.append(f"{number},Men,Apparel,Topwear,{kind},Navy Blue,Fall,{year},Casual,{name}")
     (home / "styles.csv").write_text("\n".join([*lines, ""]))
     return home
 

@@ -48,10 +48,8 @@ def enlarge(photo: Path, grain: np.ndarray) -> bytes:
 
 def full_size_root(folder: Path, photos: int = 240) -> Path:
     """A data root of so many enlarged drawings."""
-    small, home = (
-        draw_sample(folder / "small", photos=photos, types=min(30, photos // 8)),
-        folder / "full",
-    )
+    small = draw_sample(folder / "small", photos=photos, types=min(30, photos // 8))
+    home = folder / "full"
     (home / "images").mkdir(parents=True)
     (home / "styles.csv").write_bytes((small / "styles.csv").read_bytes())
     grain = np.random.default_rng(0).normal(0, 6, FULL).astype(np.float32)
@@ -106,7 +104,8 @@ def photo_rows(folder: Path, photos: int = 240, rounds: int = 3) -> list[tuple[s
     apart = differences([file.read_bytes() for file in files[:32]], STORED)
     mean, most = float(apart.mean()), float(np.quantile(apart, 0.999))
     size = sum(file.stat().st_size for file in files) / len(files) / 1e6
-    how = f"{len(files)} JPEGs of {FULL[0]}×{FULL[1]}, {size:.2f} MB each, to {STORED[0]}×{STORED[1]}; one worker"
+    how = f"{len(files)} JPEGs of {FULL[0]}×{FULL[1]}, {size:.2f} MB each"
+    how += f", to {STORED[0]}×{STORED[1]}; one worker"
 
     def row(what: str, how: str, result: str, bound: str, holds: bool) -> tuple[str, str, str, str]:
         return what, how, result if holds else f"{result}: NOT MET", bound

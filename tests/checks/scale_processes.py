@@ -18,7 +18,15 @@ from fashion_tl.network.model import build_network
 from fashion_tl.runs import open_run
 
 LARGEST = {"of any weight": 1e-5, "in the history": 1e-4}  # differences
-SETTINGS = "image_size=80x60 batch_size=16 precision=fp32 optimizer=sgd lr=1e-4 warmup_epochs=0 epochs=2".split()
+SETTINGS = (
+    "image_size=80x60",
+    "batch_size=16",
+    "precision=fp32",
+    "optimizer=sgd",
+    "lr=1e-4",
+    "warmup_epochs=0",
+    "epochs=2",
+)
 
 
 def processes(
@@ -85,35 +93,17 @@ def _run(machines: int, n: int, data: Path, weights: str, folder: Path) -> Path:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = [
-        "run",
-        "direct",
-        "--data",
-        data,
-        "--weights",
-        weights,
-        "--out",
-        folder,
-        "--cache",
-        folder.parent / "cache",
-    ]
-    words = [*map(str, words), *(word for setting in SETTINGS for word in ("--set", setting))]
+    places = {"data": data, "weights": weights, "out": folder, "cache": folder.parent / "cache"}
+    words = ["run", "direct", *(f"--{name}={place}" for name, place in places.items())]
+    words += [f"--set={setting}" for setting in SETTINGS]
     running = []
     for machine in range(machines):
-        torchrun = f"-m torch.distributed.run --nnodes {machines} --node-rank {machine} --nproc-per-node {n}".split()
-        torchrun += ["--master-addr", "127.0.0.1", "--master-port", str(port)]
-        command = [
-            sys.executable,
-            *(torchrun if machines * n > 1 else []),
-            "-m",
-            "fashion_tl",
-            *words,
-        ]
-        running.append(
-            Popen(
-                command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=DEVNULL, stderr=DEVNULL
-            )
-        )
+        torchrun = f"-m torch.distributed.run --nnodes {machines} --node-rank {machine}"
+        torchrun += f" --nproc-per-node {n} --master-addr 127.0.0.1 --master-port {port}"
+        start = torchrun.split() if machines * n > 1 else []
+        command = [sys.executable, *start, "-m", "fashion_tl", *words]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        running.append(Popen(command, env=environment, stdout=DEVNULL, stderr=DEVNULL))
     codes = [process.wait() for process in running]
     if any(codes):
         raise SystemExit(f"{folder}: the run failed")

@@ -28,8 +28,8 @@ pytestmark = pytest.mark.browser
 
 CHROMIUM = Path("/usr/bin/chromium")
 QUIET = (
-    "--no-sandbox --disable-gpu --disable-background-networking --no-first-run --disable-component-update "
-    "--disable-sync"
+    "--no-sandbox --disable-gpu --disable-background-networking --no-first-run "
+    "--disable-component-update --disable-sync"
 )
 SHOTS = REPOSITORY / "runs" / "browser"
 DESKTOP, PHONE = {"width": 1200, "height": 900}, {"width": 360, "height": 740}
@@ -149,9 +149,8 @@ def test_the_report_sorts_and_filters_by_mouse(opened, done):
             assert part.locator(f"th[aria-sort={order}]").inner_text().startswith(title)
             measured = [value for value in column(page, number) if value is not None]
             assert measured == sorted(measured, reverse=down)
-            assert (
-                None not in column(page, number)[: len(measured)]
-            )  # what can't be measured comes last
+            # What can't be measured comes last.
+            assert None not in column(page, number)[: len(measured)]
             sorted_ways += 1
     part.get_by_role("button", name="Class").click()
     assert (
@@ -187,9 +186,8 @@ def test_the_report_sorts_and_filters_by_keyboard(opened, done):
     for _ in range(3):  # Class, Training, Test
         page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.innerText").startswith("Test")
-    assert (
-        page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    )  # the focus is seen
+    # The focus can be seen.
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     orders = []
     for key, down in (("Enter", True), ("Space", False)):
         page.keyboard.press(key)
@@ -201,9 +199,8 @@ def test_the_report_sorts_and_filters_by_keyboard(opened, done):
     assert part.locator("output").inner_text() == "142 of 142 classes"
     page.keyboard.type("no such class")
     assert names(page) == [] and part.locator("output").inner_text() == "0 of 142 classes"
-    assert (
-        page.locator("#step1 .classes output").inner_text() == "20 of 20 classes"
-    )  # the other table is left alone
+    # The other table is left alone.
+    assert page.locator("#step1 .classes output").inner_text() == "20 of 20 classes"
     done.append(
         [
             "the same by keyboard alone, from the top of the page: orders",
@@ -219,9 +216,8 @@ def test_the_report_is_readable_on_a_phone_and_in_the_dark(opened, done):
     for name, viewport in (("desktop", DESKTOP), ("half", HALF_A_SCREEN), ("phone", PHONE)):
         for scheme in ("light", "dark"):
             page, heard = opened(viewport, scheme)
-            assert (
-                page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
-            )  # no sideways scrolling
+            # No sideways scrolling.
+            assert page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
             page.locator("details").first.evaluate("element => element.open = true")
             assert page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
             assert page.locator("img").evaluate_all(
@@ -243,8 +239,10 @@ def test_the_report_is_readable_on_a_phone_and_in_the_dark(opened, done):
 
 # Letters as large as they appear, with what the charts are shrunk by; and of each text's colour and
 # what is behind it.
-DRAWN_TEXT = """[...document.querySelectorAll("body *")].filter(
-  e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()) && e.getClientRects().length).map(e => {
+DRAWN_TEXT = """[...document.querySelectorAll("body *")]
+  .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
+  .filter(e => e.getClientRects().length)
+  .map(e => {
     const svg = e.closest("svg"), size = parseFloat(getComputedStyle(e).fontSize);
     return svg ? size * svg.getScreenCTM().a : size;
   })"""
@@ -255,9 +253,12 @@ CONTRASTS = """(() => {
     .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
   const behind = e => { while (e) { const c = parts(getComputedStyle(e).backgroundColor);
     if (c.length < 4 || c[3] > 0) return c; e = e.parentElement; } return [255, 255, 255]; };
-  return [...document.querySelectorAll("body *")].filter(
-    e => [...e.childNodes].some(n => n.nodeType === 3 && /\\w/.test(n.data)) && e.getClientRects().length).map(e => {
-      const s = getComputedStyle(e), [a, b] = [light(parts(e.closest("svg") ? s.fill : s.color)), light(behind(e))];
+  return [...document.querySelectorAll("body *")]
+    .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && /\\w/.test(n.data)))
+    .filter(e => e.getClientRects().length)
+    .map(e => {
+      const style = getComputedStyle(e), colour = e.closest("svg") ? style.fill : style.color;
+      const [a, b] = [light(parts(colour)), light(behind(e))];
       return (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
     });
 })()"""
@@ -344,9 +345,8 @@ def test_jupyterlab_runs_the_first_notebook_cell_by_cell_and_shows_its_figures(
     notebook = page.locator(".jp-Notebook")
     shown = notebook.locator(".jp-Cell")
     shown.nth(len(cells) - 1).wait_for(state="attached", timeout=120_000)
-    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(
-        timeout=120_000
-    )  # before, what is run would be lost
+    # What is run before the kernel is idle would be lost.
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=120_000)
     shown.first.click()
     page.keyboard.press("Escape")  # command mode, on the first cell
     count, failed = 0, 0
@@ -374,7 +374,6 @@ def test_jupyterlab_runs_the_first_notebook_cell_by_cell_and_shows_its_figures(
     )
     done.append(["figures that it shows there", len(sizes), figures - len(sizes)])
     assert not heard.requests  # beyond loopback
-    written = write_report(
-        file.parent.parent / "runs" / "fc_only", str(sample_root)
-    )  # and its run has a report
+    # The notebook's run has a report.
+    written = write_report(file.parent.parent / "runs" / "fc_only", str(sample_root))
     assert "Random weights" in written.read_text()

@@ -74,10 +74,11 @@ def try_entries(rng: Random, folder: Path) -> str:
 
 
 def _socket(path: Path) -> None:
+    # A socket's name must be short, so it is bound from within its folder.
     with (
         contextlib.chdir(path.parent),
         socket.socket(socket.AF_UNIX) as server,
-    ):  # their names must be short
+    ):
         server.bind(path.name)
 
 

@@ -171,10 +171,11 @@ def _make_row(
             if name == "year":
                 reason = "bad year"
             elif name == "articleType":
+                # In a joined field, tabs separate nothing.
                 value = (
                     *value[:2],
                     " ".join((LABELS[label] + more).split()),
-                )  # tabs separate nothing any more
+                )
     elif 0.4 <= fault < 0.45:
         fields = fields[: rng.randrange(1, len(fields))]
         fields[0] = fields[0] or "x"
@@ -184,9 +185,8 @@ def _make_row(
         fields[place] = '"' + fields[place]
         if place < len(fields) - 1:
             return separator.join(fields), "malformed", value
-    elif (
-        0.5 <= fault < 0.6 and "season" in columns
-    ):  # two lines in quotes, the second of which is no row
+    # Two lines in quotes, the second of which is no row.
+    elif 0.5 <= fault < 0.6 and "season" in columns:
         fields[columns.index("season")] = (
             f'"Fall{separator}{separator} and\n{rng.choice(("", "7", separator))}""winter"""'
         )
@@ -197,10 +197,8 @@ def _encode(rng: Random, lines: list[str]) -> bytes:
     """In UTF-8, in Windows-1252 or in each line's own, or in UTF-16 or 32; with any line ends, and
     marked or not.
     """
-    codec, ends = (
-        rng.choice(("utf-8", "cp1252", None)),
-        rng.choice((["\n"], ["\r\n"], ["\r"], ["\n", "\r\n"])),
-    )
+    codec = rng.choice(("utf-8", "cp1252", None))
+    ends = rng.choice((["\n"], ["\r\n"], ["\r"], ["\n", "\r\n"]))
     if rng.random() < 0.2:
         return rng.choice(ends).join(lines).encode(rng.choice(WIDE))
     content = b"\xef\xbb\xbf" * (rng.random() < 0.3)
