@@ -30,9 +30,9 @@ from fashion_tl.network.model import (
 )
 from fashion_tl.network.training import Fitted, fit
 from fashion_tl.network.weights import is_random, weights_name
+from fashion_tl.provenance import file_fingerprint
 from fashion_tl.recipes import APPROACHES, approach_configs, first_steps
 from fashion_tl.reporting.evaluation import metrics, per_class_table, prediction_table
-from fashion_tl.provenance import file_fingerprint
 from fashion_tl.runs import Run, create_run, write_json, write_table
 
 

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -68,9 +67,7 @@ class Run:
         """
         data = self.about["data"]
         config = self.config
-        recipe = make_config(
-            config.training, config.recipe, seed=config.seed, epochs=config.epochs
-        )
+        recipe = make_config(config.training, config.recipe, seed=config.seed, epochs=config.epochs)
         changed = "" if config == recipe else ", changed"
         network = find_backbone(config.backbone).title
         return (
@@ -93,7 +90,7 @@ class Run:
 
     @property
     def identity(self) -> dict[str, dict[str, Any]]:
-        """The settings, data and weights that tell this run from others, in this version's names."""
+        """The settings, data and weights of this run, in this version's names."""
         return {
             "config": self.config.to_dict(),
             "data": self.about["data"] | {"is_sample": self.is_sample},
@@ -242,8 +239,7 @@ def _hold(folder: Path) -> None:
 
 
 def refuse_own_file(path: Path) -> None:
-    """RunError if a run itself keeps this file: writing answers or a page there would destroy it.
-    """
+    """RunError if a run itself keeps this file: writing anything else there would destroy it."""
     if path.name in OWN_FILES and (path.parent / "run.json").exists():
         raise RunError(f"{path} is a file of the run itself; name another file")
 

@@ -23,7 +23,7 @@ ORDER = (
         "config",
         "recipes",
     ),
-    *("distributed", "runs"),
+    *("distributed", "provenance", "runs"),
     *(
         "data/sample",
         "data/download",
@@ -57,8 +57,10 @@ ORDER = (
     *(
         "reporting/evaluation",
         "reporting/fonts",
+        "reporting/text",
         "reporting/layout",
         "reporting/figures",
+        "reporting/photo_figures",
         "reporting/gallery",
     ),
     "reporting/report",

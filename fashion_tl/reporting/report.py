@@ -120,8 +120,7 @@ def _chart(history: pd.DataFrame, kind: str) -> dict[str, Any]:
 
 
 def _with_photos(predictions: pd.DataFrame, data: Data) -> list[dict[str, Any]]:
-    """Rows of predictions, each with its small ``photo`` as a data URI and its product's ``name``.
-    """
+    """Rows of predictions, each with a small ``photo`` as data URI and the product's ``name``."""
     table = data.catalogue.table.astype({"id": str}).set_index("id")
     names = table["productDisplayName"].fillna("")
     rows = predictions.to_dict("records")
