@@ -152,7 +152,7 @@ def open_run(folder: StrPath) -> Run:
         below = ", ".join(sorted(path.parent.name for path in folder.glob("*/run.json")))
         hint = f"; runs lie in it: {below}" if below else ""
         raise RunError(
-            f"{folder} is no run folder: run.json can't be read ({error}){hint}"
+            f"{folder} is not a run folder: run.json can't be read ({error}){hint}"
         ) from error
 
 
@@ -199,7 +199,7 @@ def _make_run_folder(folder: Path, about: dict[str, dict[str, Any]]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     others = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     if others and "run.json" not in others:
-        raise RunError(f"{folder} holds something that is no run; name another folder")
+        raise RunError(f"{folder} holds something that isn't a run; name another folder")
     here = {"machine": machine(), "versions": versions(), "commit": commit()}
     text = json.dumps(about | here, indent=2) + "\n"
 

@@ -413,7 +413,7 @@ def test_nothing_to_show_is_said_in_words():
             "3 classes, 2 counts",
         ),
         (lambda: figures.class_weights_chart([], [], [], "", SOURCE), "0 classes"),
-        (lambda: photo_figures.photo_grid(PHOTOS, NAMES[:2], "", SOURCE), "3 photos and words for 2"),
+        (lambda: photo_figures.photo_grid(PHOTOS, NAMES[:2], "", SOURCE), "3 photos and 2 captions"),
         (lambda: photo_figures.photo_grid(PHOTOS[:0], [], "", SOURCE), "0 photos"),
         (
             lambda: photo_figures.photo_grid(np.repeat(PHOTOS, 9, axis=0), ["a"] * 27, "", SOURCE),
@@ -422,7 +422,7 @@ def test_nothing_to_show_is_said_in_words():
         (lambda: photo_figures.photo_grid(PHOTOS / 255, NAMES, "", SOURCE), "uint8"),
         (
             lambda: photo_figures.sample_predictions(PHOTOS, PREDICTIONS.head(2), "", SOURCE),
-            "3 photos and words for 2",
+            "3 photos and 2 captions",
         ),
         (
             lambda: photo_figures.largest_losses(PHOTOS, PREDICTIONS.drop(columns="loss"), "", SOURCE),

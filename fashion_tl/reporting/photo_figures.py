@@ -137,8 +137,8 @@ def _check(photos: np.ndarray, captions: Sequence) -> None:
         )
     if not 1 <= len(photos) == len(captions) <= MAX_PHOTOS:
         raise ValueError(
-            f"{len(photos)} photos and words for {len(captions)}: "
-            f"as many of both, 1 to {MAX_PHOTOS}"
+            f"{len(photos)} photos and {len(captions)} captions: "
+            f"there must be as many of both, 1 to {MAX_PHOTOS}"
         )
 
 

@@ -46,8 +46,8 @@ def write_report(
     for run, _ in steps:
         if not run.is_finished:
             raise RunError(
-                f"{run.folder} isn't finished; the command that began it goes on, "
-                "and then it has a report"
+                f"{run.folder} isn't finished; run the command that began it again, "
+                "and then write the report"
             )
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "web"),

@@ -158,15 +158,12 @@ def dress(canvas: Canvas, style: Style) -> None:
     """A fitted bodice and a flared skirt, sleeveless or with short sleeves."""
     seam, hem, out = ink(style.colour, 0.24), style.vary(66, 75), style.vary(0, 4)
     arm = style.pick("C21 18 20.6 21 20 24", "L14.2 21 L18 25.4 L20 23.4")
-    canvas.cloth(
-        both(f"M30 17 C27 17 25.4 14 24.6 8 L21.4 8.6 {arm} C21 30 22.6 33 22.8 36 L30 36"), style
-    )
-    canvas.cloth(
-        both(f"M30 35 L22.8 35 C20 44 16 56 {14 - out} {hem} Q22 {hem + 3} 30 {hem + 3}"), style
-    )
-    canvas.line(
-        curve("M24.6 8.4 C25.4 14.6 27 17.4 30 17.4 C33 17.4 34.6 14.6 35.4 8.4"), seam, 0.7
-    )
+    bodice = f"M30 17 C27 17 25.4 14 24.6 8 L21.4 8.6 {arm} C21 30 22.6 33 22.8 36 L30 36"
+    skirt = f"M30 35 L22.8 35 C20 44 16 56 {14 - out} {hem} Q22 {hem + 3} 30 {hem + 3}"
+    canvas.cloth(both(bodice), style)
+    canvas.cloth(both(skirt), style)
+    neck = curve("M24.6 8.4 C25.4 14.6 27 17.4 30 17.4 C33 17.4 34.6 14.6 35.4 8.4")
+    canvas.line(neck, seam, 0.7)
     for x in (23, 26.5, 30, 33.5, 37):
         canvas.line(
             curve(f"M{x} 38 Q{30 + (x - 30) * 1.3} 52 {30 + (x - 30) * 2} {hem - 1}"),
