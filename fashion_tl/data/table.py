@@ -79,8 +79,8 @@ def read_table(
     header, and if none of them is itself a record of another photo. ``photo_of`` gives the photo
     that an id names, or None.
 
-    DataError says what was found in ``where``, and what to do, if it is empty or isn't text, or if a
-    needed column is missing or there twice.
+    DataError says what was found in ``where``, and what to do, if it is empty or isn't text, or if
+    a needed column is missing or there twice.
     """
     encoding, lines = _decode(content, where)
     filled = [at for at, line in enumerate(lines) if line.strip()]
