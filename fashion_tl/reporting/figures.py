@@ -35,7 +35,7 @@ TRAIN: Look = {"marker": "o", "color": BLUE, "ms": 5}
 TEST: Look = {"marker": "o", "color": ORANGE, "mfc": "none", "mew": 1.5}
 NO_TRAIN: Look = {"marker": "x", "color": RED, "mew": 1.8}
 NO_TEST: Look = {"marker": "+", "color": PURPLE, "mew": 1.8, "ms": 8}
-FEW: Look = {"facecolor": "#F6D58E", "edgecolor": "#B87A00", "hatch": "/////", "linewidth": 0.6}
+HATCHED: Look = {"facecolor": "#F6D58E", "edgecolor": "#B87A00", "hatch": "/////", "linewidth": 0.6}
 
 
 @styled
@@ -203,7 +203,7 @@ def per_class_accuracy(per_class: pd.DataFrame, title: str, source: str) -> Char
     beside_it = at_the_edge * (1 + 2 * (train == 0))  # if both marks are needed
     kinds = [
         (known & ~few, accuracy, f"more than {FEW_SHOT} training photos", {"color": BLUE}),
-        (known & few, accuracy, f"1 to {FEW_SHOT} training photos (few-shot)", FEW),
+        (known & few, accuracy, f"1 to {FEW_SHOT} training photos (few-shot)", HATCHED),
         (train == 0, at_the_edge, "no training photo: cannot be learned", NO_TRAIN),
         (test == 0, beside_it, "no test photo: cannot be measured", NO_TEST),
     ]
