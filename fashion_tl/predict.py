@@ -16,9 +16,9 @@ import pandas as pd
 import torch
 from PIL import Image
 
+from fashion_tl.data.decoding import FORMATS, decode
 from fashion_tl.data.formats import what_it_is
 from fashion_tl.data.listing import ENDINGS, RAW_ENDINGS, UNREAD_ENDINGS, read_file, shown
-from fashion_tl.data.photos import FORMATS, decode
 from fashion_tl.errors import DataError
 from fashion_tl.files import as_path
 from fashion_tl.machine import processors, progress, say

@@ -8,15 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fashion_tl.data.catalogue import (
-    Catalogue,
-    ceiling,
-    class_weights,
-    facts,
-    make_task,
-    read_catalogue,
-)
+from fashion_tl.data.catalogue import Catalogue, ceiling, facts, read_catalogue
 from fashion_tl.data.dataroot import open_root
+from fashion_tl.data.task import class_weights, make_task
 from fashion_tl.errors import DataError
 from fashion_tl.split import parse_split
 from tests import HEADER

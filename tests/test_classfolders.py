@@ -11,11 +11,12 @@ import pytest
 from PIL.PngImagePlugin import PngInfo
 
 from fashion_tl.__main__ import main
-from fashion_tl.data.catalogue import facts, make_task, read_catalogue
+from fashion_tl.data.catalogue import facts, read_catalogue
 from fashion_tl.data.classfolders import find_classes
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.data.dataset import load_data
 from fashion_tl.data.photos import twin_groups
+from fashion_tl.data.task import make_task
 from fashion_tl.errors import DataError
 from fashion_tl.recipes import make_config
 from tests.conftest import jpeg, pattern

@@ -2,29 +2,39 @@
 wrong.
 """
 
+from random import Random
+
 import pytest
 
-from tests.checks import fuzz
+from fashion_tl.machine import processors
+from tests.checks.fuzz.kinds import KINDS
+from tests.checks.fuzz.running import run, run_all
+from tests.checks.fuzz.tables import make_table
 
 COUNTS = {  # those that take longest first
-    "weights": 20, "tables": 200, "damaged-tables": 200, "zips": 150, "bombs": 6, "damaged-zips": 200, "entries": 200,
-    "damaged-photos": 300, "photos": 200,
-}  # fmt: skip
+    "weights": 20,
+    "tables": 200,
+    "damaged-tables": 200,
+    "zips": 150,
+    "bombs": 6,
+    "damaged-zips": 200,
+    "entries": 200,
+    "damaged-photos": 300,
+    "photos": 200,
+}
 
 
 @pytest.fixture(scope="module")
 def reports():
-    return fuzz.run_all(COUNTS, COUNTS.get, seed=1, first=0, jobs=fuzz.processors())
+    return run_all(COUNTS, COUNTS.get, seed=1, first=0, jobs=processors())
 
 
-@pytest.mark.parametrize("kind", fuzz.KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_is_good_is_read_and_the_rest_is_refused_in_words(reports, kind):
     assert reports[kind].failures == []
     assert reports[kind].outcomes.total() == COUNTS[kind]
-    assert (
-        reports[kind].longest < fuzz.KINDS[kind].seconds
-        and reports[kind].peak < fuzz.KINDS[kind].megabytes * 2**20
-    )
+    assert reports[kind].longest < KINDS[kind].seconds
+    assert reports[kind].peak < KINDS[kind].megabytes * 2**20
 
 
 def test_cases_of_every_kind_end_in_more_than_one_way(reports):
@@ -33,7 +43,7 @@ def test_cases_of_every_kind_end_in_more_than_one_way(reports):
 
 
 def test_the_same_seed_and_number_make_the_same_table():
-    one, again, other = (fuzz.make_table(fuzz.Random(seed), "skip") for seed in (5, 5, 6))
+    one, again, other = (make_table(Random(seed), "skip") for seed in (5, 5, 6))
     assert one == again and one.content != other.content
 
 
@@ -43,11 +53,19 @@ def test_a_crash_a_hang_a_blow_up_and_a_wrong_answer_are_failures_and_the_next_c
     ways = ("os.abort()", "time.sleep(60)", "bytearray(400 << 20)", "1 / 0", "None")
     script = tmp_path / "bad.py"
     script.write_text(
-        f"import os, sys, time\nfrom tests.checks import fuzz\nWAYS = {ways!r}\n"
-        "fuzz.KINDS['bad'] = fuzz.Kind('', lambda _, folder: eval(WAYS[int(folder.name)]) or 'whole', 5, 100, 1, 1)\n"
-        "sys.exit(fuzz.main())\n"
+        f"""
+import os, sys, time
+from tests.checks.fuzz.kinds import KINDS, Kind
+from tests.checks.fuzz.worker import main
+
+def attempt(_, folder):
+    return eval({ways!r}[int(folder.name)]) or "whole"
+
+KINDS["bad"] = Kind("", attempt, count=5, megabytes=100, seconds=1)
+main(*sys.argv[1:])
+"""
     )
-    report = fuzz.run("bad", 0, 0, 5, [str(script)])
+    report = run("bad", 0, 0, 5, [str(script)])
     assert report.outcomes == {"failure": 4, "whole": 1}
     for failure, words in zip(
         report.failures, ("died", "took too long", "MemoryError", "ZeroDivision"), strict=True

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fashion_tl.data import photos
+from fashion_tl.data import decoding, photos
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.data.photos import decode, decode_photos, photo_digests, twin_groups
 from fashion_tl.errors import DataError
@@ -202,7 +202,7 @@ def test_no_photos_at_all_is_a_data_error(folder, tmp_path):
 
 
 def test_a_picture_far_too_large_is_named_and_left_out(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(photos, "LARGEST_PHOTO", 60 * 80)
+    monkeypatch.setattr(decoding, "LARGEST_PHOTO", 60 * 80)
     (folder / "images" / "1.jpg").write_bytes(jpeg(Image.new("RGB", (61, 80))))
     decoded = decode_photos(open_root(folder), IDS, cache=tmp_path / "cache")
     assert list(decoded.failed) == ["1"] and "61×80" in decoded.failed["1"]
@@ -259,7 +259,7 @@ CONVERT = "which can't be read here; convert it to JPEG or PNG"
         (b"version https://git-lfs.github.com/spec/v1", "`git lfs pull` fetches"),
         (b"PK\3\4", "it is a zip: unpack it first"),
         (b"", "the file is empty: copy it again"),
-        (bytes(999), "nothing but zeros: copy it again"),
+        (bytes(999), "only zeros: copy it again"),
         (b"text", "none of JPEG, PNG"),
     ],
 )
@@ -288,7 +288,7 @@ def test_an_interrupted_decode_leaves_nothing_behind(folder, tmp_path, monkeypat
 
 def test_two_workers_give_what_one_gives_byte_for_byte(folder, tmp_path, monkeypatch):
     (folder / "images" / "4.jpg").write_text("no photo")
-    monkeypatch.setattr(photos, "FEW", 2)
+    monkeypatch.setattr(photos, "PARALLEL_FROM", 2)
     monkeypatch.setattr(photos, "CHUNK", 2)
     for workers in (1, 2):
         decode_photos(open_root(folder), IDS, cache=tmp_path / str(workers), workers=workers)
@@ -343,7 +343,7 @@ def test_where_no_processes_can_be_started_one_decodes_alone_and_says_so(
     def no_processes(*_, **__):
         raise AssertionError("daemonic processes are not allowed to have children")
 
-    monkeypatch.setattr(photos, "FEW", 2)
+    monkeypatch.setattr(photos, "PARALLEL_FROM", 2)
     monkeypatch.setattr(photos, "ProcessPoolExecutor", no_processes)
     decoded = decode_photos(open_root(folder), IDS, cache=tmp_path, workers=2)
     assert len(decoded.array) == 6

@@ -232,7 +232,7 @@ def many_photos(tmp_path_factory):
     path, content = tmp_path_factory.mktemp("many") / "many.zip", jpeg((200, 30, 30))
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("styles.csv", "id,year,articleType\n1,2012,Shirts\n")
-        for number in range(1, photos.FEW + 1):
+        for number in range(1, photos.PARALLEL_FROM + 1):
             archive.writestr(f"images/{number}.jpg", content)
     return path
 
@@ -250,7 +250,7 @@ def test_a_plain_script_without_a_main_guard_ends_and_runs_once(how, many_photos
         text=True,
         timeout=60,
     )
-    assert (done.returncode, done.stdout) == (0, f"photos: {photos.FEW}\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, f"photos: {photos.PARALLEL_FROM}\n"), done.stderr
     assert "NOTE" not in done.stderr and "Traceback" not in done.stderr
 
 

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fashion_tl.data.catalogue import facts, make_task, read_catalogue
+from fashion_tl.data.catalogue import facts, read_catalogue
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.data.photos import decode_photos, photo_digests, twin_groups
+from fashion_tl.data.task import make_task
 from tests import REPOSITORY
 
 FACTS = {

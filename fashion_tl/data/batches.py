@@ -1,10 +1,8 @@
-"""Batches of network inputs from the photo array: shuffled, augmented, enlarged and normalised as
-they are drawn.
-"""
+"""Batches of network inputs: shuffled, augmented, enlarged and normalised as they are drawn."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
 
 import numpy as np
 import torch
@@ -13,14 +11,17 @@ from torch.nn import functional as F
 
 from fashion_tl.config import Config
 
+Augmentation = Callable[[Tensor, torch.Generator], Tensor]
+
 
 @dataclass(frozen=True)
 class Batches:
     """Some rows of an array, in batches.
 
-    ``inputs`` [all rows, …] are uint8 photos or features; ``rows`` int64 [n] says which of them,
-    ``labels`` int64 [n] of what class. ``prepare`` makes a batch of inputs what the network takes,
-    where the network is. Where batches are shuffled, ``augment`` changes them at random before.
+    ``inputs`` [all rows, …] are uint8 photos or features. ``rows``, int64 [n], says which of them
+    are used, and ``labels``, int64 [n], gives their classes. ``prepare`` turns a batch of inputs
+    into what the network takes, on the network's device. Before that, shuffled batches are changed
+    at random by ``augment``.
     """
 
     inputs: Tensor
@@ -28,57 +29,56 @@ class Batches:
     labels: Tensor
     batch_size: int
     prepare: Callable[[Tensor], Tensor] = lambda inputs: inputs
-    augment: Callable[[Tensor, torch.Generator], Tensor] = lambda inputs, generator: inputs
+    augment: Augmentation = lambda inputs, generator: inputs
 
     def __len__(self) -> int:
         return len(self._sizes())
 
     def to(self, device: torch.device) -> "Batches":
-        """The same samples, in a GPU's own memory where they leave half of it free: then an epoch
-        moves nothing.
+        """The same samples in a GPU's memory, if they leave half of it free.
+
+        An epoch then copies nothing to the GPU.
         """
-        size = self.inputs[:1].nbytes * len(self.rows)
-        if (
-            device.type != "cuda"
-            or self.inputs.is_cuda
-            or size > torch.cuda.mem_get_info(device)[0] / 2
-        ):
+        if device.type != "cuda" or self.inputs.is_cuda:
             return self
-        inputs, labels = self.inputs[self.rows].to(device), self.labels.to(device)
+        size = self.inputs[:1].nbytes * len(self.rows)
+        if size > torch.cuda.mem_get_info(device)[0] / 2:
+            return self
         return replace(
-            self, inputs=inputs, rows=torch.arange(len(labels), device=device), labels=labels
+            self,
+            inputs=self.inputs[self.rows].to(device),
+            rows=torch.arange(len(self.labels), device=device),
+            labels=self.labels.to(device),
         )
 
     def in_order(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-        """(inputs, labels) of every sample once, as it stands."""
-        for part in torch.arange(len(self.rows), device=self.rows.device).split(self._sizes()):
-            yield (
-                self.prepare(self.inputs[self.rows[part]].to(device)),
-                self.labels[part].to(device),
-            )
+        """(inputs, labels) of every sample once, unshuffled and prepared for the network."""
+        order = torch.arange(len(self.rows), device=self.rows.device)
+        for part in order.split(self._sizes()):
+            inputs = self.prepare(self.inputs[self.rows[part]].to(device))
+            yield inputs, self.labels[part].to(device)
 
     def shuffled(
         self, seed: int, epoch: int, device: torch.device
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """(inputs, labels) of every sample once, in an order and with augmentation decided by seed
-        and epoch alone.
+        """(inputs, labels) of every sample once, shuffled and augmented.
 
-        The inputs are yet to be prepared: of several processes, each prepares its share alone.
+        Seed and epoch alone decide the order and the augmentation. The inputs are not prepared
+        yet: each of several processes prepares only its own share.
         """
         rng = np.random.default_rng([seed, epoch])
         order = torch.from_numpy(rng.permutation(len(self.rows))).to(self.rows.device)
         generator = torch.Generator(device).manual_seed(int(rng.integers(2**63)))
         for part in order.split(self._sizes()):
-            yield (
-                self.augment(self.inputs[self.rows[part]].to(device), generator),
-                self.labels[part].to(device),
-            )
+            inputs = self.augment(self.inputs[self.rows[part]].to(device), generator)
+            yield inputs, self.labels[part].to(device)
 
     def _sizes(self) -> list[int]:
         whole, rest = divmod(len(self.rows), self.batch_size)
         sizes = [self.batch_size] * whole
         if rest == 1 and sizes:
-            sizes[-1] += 1  # BatchNorm can't learn from a batch of one; it joins the one before
+            # BatchNorm can't learn from a batch of one, so it joins the batch before it.
+            sizes[-1] += 1
         elif rest:
             sizes.append(rest)
         return sizes
@@ -88,24 +88,27 @@ def photo_batches(
     array: np.ndarray, rows: np.ndarray, labels: np.ndarray, config: Config
 ) -> Batches:
     """Batches of the photos ``rows``, int64 [n], of ``array``, uint8 [photos, height, width, 3]."""
-    tensors, prepare = (
-        map(torch.from_numpy, (array, rows, labels)),
-        partial(prepare_photos, config=config),
-    )
+    steps = augmentations(config)
     return Batches(
-        *tensors, config.batch_size, prepare, partial(augmented, steps=augmentations(config))
+        torch.from_numpy(array),
+        torch.from_numpy(rows),
+        torch.from_numpy(labels),
+        config.batch_size,
+        prepare=lambda photos: prepare_photos(photos, config),
+        augment=lambda photos, generator: augmented(photos, generator, steps),
     )
 
 
 def prepare_photos(photos: Tensor, config: Config) -> Tensor:
-    """uint8 [batch, height, width, 3] to normalised float32 [batch, 3, *config.image_size],
-    channels last.
+    """Photos as the network takes them: normalised, and resized to ``config.image_size``.
+
+    Takes uint8 [batch, height, width, 3]; returns float32 [batch, 3, *image_size], channels last.
     """
-    images = photos.permute(0, 3, 1, 2).float()  # such a view *is* channels_last: nothing is moved
-    mean, std = _constant(config.mean, images.device), _constant(config.std, images.device)
-    images = images.sub_(mean).div_(
-        std
-    )  # before they are enlarged, and so more: the result is the same
+    images = photos.permute(0, 3, 1, 2).float()  # this view is already in channels_last format
+    mean = _constant(config.mean, images.device)
+    std = _constant(config.std, images.device)
+    # Normalising first gives the same result, and costs less: enlarging adds pixels.
+    images = images.sub_(mean).div_(std)
     if images.shape[2:] != config.image_size:
         smaller = images.shape[2] > config.image_size[0] or images.shape[3] > config.image_size[1]
         images = F.interpolate(images, config.image_size, mode="bilinear", antialias=smaller)
@@ -114,8 +117,9 @@ def prepare_photos(photos: Tensor, config: Config) -> Tensor:
 
 @cache
 def _constant(values: tuple[float, ...], device: torch.device) -> Tensor:
-    """One value per channel, in the scale of 0 to 255; made once, since a GPU would have to wait
-    for each.
+    """One value per channel, on the scale from 0 to 255.
+
+    It is made once, because a GPU would have to wait for each new one.
     """
     return torch.tensor(values, device=device).view(1, -1, 1, 1) * 255
 
@@ -126,32 +130,33 @@ def flip_half(photos: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(chosen.view(-1, 1, 1, 1), photos.flip(2), photos)
 
 
-# By the setting that asks for it: what changes training photos, uint8 [batch, height, width, 3], at
-# random.
-AUGMENTATIONS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {"flip": flip_half}
+# Each function changes training photos, uint8 [batch, height, width, 3], at random. Its name is the
+# setting that turns it on.
+AUGMENTATIONS: dict[str, Augmentation] = {"flip": flip_half}
 
 
-def augmentations(config: Config) -> list[Callable[[Tensor, torch.Generator], Tensor]]:
-    """Those that the settings ask for, in the table's order."""
+def augmentations(config: Config) -> list[Augmentation]:
+    """The augmentations that the settings turn on, in the table's order."""
     return [function for name, function in AUGMENTATIONS.items() if getattr(config, name)]
 
 
-def augmented(photos: Tensor, generator: torch.Generator, steps: Sequence[Callable]) -> Tensor:
-    """The photos after every one of the steps."""
+def augmented(photos: Tensor, generator: torch.Generator, steps: Sequence[Augmentation]) -> Tensor:
+    """The photos after all the steps."""
     for step in steps:
         photos = step(photos, generator)
     return photos
 
 
 def mirrored(batches: Batches) -> Batches:
-    """The same samples mirrored left to right: photos [n, height, width, 3], or features [n, 2
-    views, width] by the other view. ValueError for features of one view.
+    """The same samples mirrored left to right.
+
+    Photos [n, height, width, 3] are flipped; of features [n, 2 views, width] the other view is
+    taken. ValueError for features of one view.
     """
     axis = 2 if batches.inputs.ndim == 4 else 1
     if axis == 1 and batches.inputs.shape[1] != 2:
-        raise ValueError(
-            f"features of {batches.inputs.shape[1]} view have no mirror image: compute them with flip"
-        )
+        views = batches.inputs.shape[1]
+        raise ValueError(f"features of {views} view have no mirror image: compute them with flip")
     return replace(batches, prepare=lambda inputs: batches.prepare(inputs.flip(axis)))
 
 
@@ -160,14 +165,20 @@ def feature_batches(
 ) -> Batches:
     """Batches of the rows, int64 [n], of ``features``, float32 [photos, views, width].
 
-    Of each photo the first view, or, where batches are shuffled, one at random.
+    Each photo gives its first view; in shuffled batches, one of its views at random.
     """
-    tensors = map(torch.from_numpy, (features, rows, labels))
-    return Batches(*tensors, config.batch_size, lambda views: views[:, 0], one_view)
+    return Batches(
+        torch.from_numpy(features),
+        torch.from_numpy(rows),
+        torch.from_numpy(labels),
+        config.batch_size,
+        prepare=lambda views: views[:, 0],
+        augment=one_view,
+    )
 
 
 def one_view(features: Tensor, generator: torch.Generator) -> Tensor:
-    """One of each photo's views, drawn evenly: [batch, views, width] to [batch, 1, width]."""
+    """One of each photo's views at random: [batch, views, width] to [batch, 1, width]."""
     batch, views, _ = features.shape
     chosen = torch.randint(views, (batch,), generator=generator, device=features.device)
     return features[torch.arange(batch, device=features.device), chosen, None]

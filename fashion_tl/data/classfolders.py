@@ -1,6 +1,4 @@
-"""Photos in a folder per class, as many data sets come: which class each is of, and whether it
-trains or tests.
-"""
+"""Photos in a folder per class, as many data sets come: each photo's class and part."""
 
 import hashlib
 import re
@@ -12,118 +10,145 @@ from fashion_tl.data.listing import split_ending
 from fashion_tl.errors import DataError
 from fashion_tl.split import PARTS
 
-SHARE = 0.2  # of each class that tests where no folder says what does
-SEED = 0  # of that choice
-FILLERS = set(
-    "set data dataset images photos split seg all unknown unlabelled unlabeled".split()
-)  # no classes
+SHARE = 0.2  # of each class tests if no folder says which photos test
+SEED = 0  # of that draw
+# Words in folder names that name no class.
+FILLERS = set("set data dataset images photos split seg all unknown unlabelled unlabeled".split())
 NO_CLASS = "no class folder"
 
-Paths = dict[
-    str, tuple[str, ...]
-]  # what is left of each photo's path, by its name: folders, and the file
+# By each photo's name: the rest of its path, which is folders and the file.
+Paths = dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class ClassFolders:
-    """``labelled`` holds (``"train"`` or ``"test"``, class) and ``left_out`` the reason of each
-    photo, by name.
+    """The photos of a data set in class folders, by name.
 
-    ``inner`` leads to the folder that the classes, or train and test, lie in; ``notes`` say what
-    was decided.
+    ``labelled`` holds (``"train"`` or ``"test"``, class) and ``left_out`` a reason. ``inner`` is
+    the path to the folder that holds the classes, or train and test. ``notes`` say what was
+    decided. ``is_drawn`` is true if chance decides which photos test.
     """
 
     inner: str
     labelled: dict[str, tuple[str, str]]
     left_out: dict[str, str]
     notes: tuple[str, ...]
-    is_drawn: bool  # which photos test, for no folder says it
+    is_drawn: bool
 
 
 def find_classes(names: Sequence[str]) -> ClassFolders | None:
-    """The classes of photos, told from names such as ``fashion/train/Shirts/1.jpg``; None where
-    there are no two.
+    """The classes of photos, read from names such as ``fashion/train/Shirts/1.jpg``.
 
-    Single folders around everything are skipped. What follows are ``train``, ``test`` and ``val``,
-    by these or like names, or the classes at once; folders further down belong to their class.
-    ``val`` trains where there is a ``test``, and else tests. Where no folder says what tests, a
-    share of each class does, the same each time.
+    None if there are fewer than two classes. Single folders around everything are skipped. The
+    next folders are either ``train``, ``test`` and ``val`` (or similar names) or the classes
+    themselves. Folders further down belong to their class. ``val`` trains if there is a ``test``,
+    and tests otherwise. If no folder says which photos test, a share of each class does, the same
+    share of photos each time.
     """
-    inner, paths = _unwrap(
-        {name: tuple(name.split("/")) for name in sorted(names)}, lambda folder, is_deep: is_deep
-    )
-    folders = _by_folder(paths)
-    deep = [
-        folder for folder, own in folders.items() if any(len(path) > 1 for path in own.values())
-    ]
-    if len(folders) > 1 and len(deep) == 1 and _words(deep[0]) and _words(deep[0]) <= FILLERS:
-        inner, folders = (
-            f"{inner}{deep[0]}/",
-            _by_folder(folders[deep[0]]),
-        )  # `images/` beside `docs/logo.png`
+    inner, folders = _folders_of(names)
     parts = _parts(folders)
-    # The part and class of each photo; the part may stand below the class, as in Shirts/train/.
-    found = _parts_within(folders) or {
-        name: ("", kind) for kind, own in folders.items() for name in own
-    }
-    if parts:
-        found = {}
-        for folder, part in parts.items():
-            _, own = _unwrap(
-                folders[folder], lambda below, _, part=part: _names_no_class(below, part)
-            )
-            found |= {
-                name: (part, kind) for kind, photos in _by_folder(own).items() for name in photos
-            }
-    found = {name: (part, label_of(kind)) for name, (part, kind) in found.items()}
+    found = _found_in_parts(folders, parts) if parts else _found_in_classes(folders)
     if len({kind for _, kind in found.values()}) < 2:
         return None
-    for kind in () if parts or any(part for part, _ in found.values()) else folders:
-        below = sorted(filter(_part_of, _by_folder(folders[kind])))
-        if len({_part_of(folder) for folder in below}) > 1:
-            raise DataError(
-                f"{inner}{kind}/ holds {' and '.join(f'{folder}/' for folder in below)}, and beside it lie other "
-                "folders of photos. Name the folder of the one data set that is meant."
-            )
+    if not parts and not any(part for part, _ in found.values()):
+        _refuse_parts_in_a_class(inner, folders)
     known = {part for part, _ in found.values()}
     tests = next((part for part in ("test", "val") if part in known and len(known) > 1), None)
     drawn = set() if tests else _draw({name: kind for name, (_, kind) in found.items()}, inner)
-    labelled = {
-        name: ("test" if name in drawn or (tests and part == tests) else "train", kind)
-        for name, (part, kind) in found.items()
-    }
-    left_out = {name: NO_CLASS for name in sorted(names) if name not in found}
-    lost = {
-        folder: len(folders[folder])
-        for folder in parts
-        if not any(name in found for name in folders[folder])
-    }
-    said = {
-        part: " and ".join(f"{folder}/" for folder, own in parts.items() if own == part)
-        for part in known
-    }
-    said = {part: words or f"the {part}/ of each class" for part, words in said.items()}
-    classes = {kind for _, kind in found.values()}
+    labelled = {}
+    for name, (part, kind) in found.items():
+        does_test = name in drawn or (tests is not None and part == tests)
+        labelled[name] = ("test" if does_test else "train", kind)
+    notes = [_note_on_classes({kind for _, kind in found.values()})]
+    notes += _notes_on_lost(folders, parts, found)
+    notes.append(_note_on_split(parts, known, tests) if tests else _note_on_draw(len(drawn)))
     return ClassFolders(
-        inner, labelled, left_out, _notes(said, tests, len(drawn), lost, classes), tests is None
+        inner=inner,
+        labelled=labelled,
+        left_out={name: NO_CLASS for name in sorted(names) if name not in found},
+        notes=tuple(notes),
+        is_drawn=tests is None,
     )
 
 
+def _folders_of(names: Sequence[str]) -> tuple[str, dict[str, Paths]]:
+    """The path to the first folder with several folders in it, and the photos in each of these."""
+    paths: Paths = {name: tuple(name.split("/")) for name in sorted(names)}
+    inner, paths = _unwrap(paths, lambda folder, has_folders: has_folders)
+    folders = _by_folder(paths)
+    deep = [name for name, own in folders.items() if _has_folders(own)]
+    if len(folders) > 1 and len(deep) == 1 and _names_only_fillers(deep[0]):
+        # Such as `images/` with the classes, beside `docs/logo.png`.
+        inner = f"{inner}{deep[0]}/"
+        folders = _by_folder(folders[deep[0]])
+    return inner, folders
+
+
+def _found_in_parts(folders: dict[str, Paths], parts: dict[str, str]) -> dict[str, tuple[str, str]]:
+    """The part and class of each photo, if the folders are parts such as ``train``."""
+    found: dict[str, tuple[str, str]] = {}
+    for folder, part in parts.items():
+
+        def names_no_class(below: str, has_folders: bool, part: str = part) -> bool:
+            return _names_only_fillers(below) or _part_of(below) == part
+
+        _, own = _unwrap(folders[folder], names_no_class)
+        for kind, photos in _by_folder(own).items():
+            found |= dict.fromkeys(photos, (part, label_of(kind)))
+    return found
+
+
+def _found_in_classes(folders: dict[str, Paths]) -> dict[str, tuple[str, str]]:
+    """The part and class of each photo, if the folders are classes.
+
+    A class may have its own train/ and test/, as in ``Shirts/train/1.jpg``. If not all classes do,
+    every part is empty.
+    """
+    within: dict[str, tuple[str, str]] = {}
+    for kind, own in folders.items():
+        below = _by_folder(own)
+        if not all(map(_part_of, below)) or any(len(path) != 2 for path in own.values()):
+            within = {}
+            break
+        for folder, photos in below.items():
+            within |= dict.fromkeys(photos, (_part_of(folder) or "", label_of(kind)))
+    if within:
+        return within
+    return {name: ("", label_of(kind)) for kind, own in folders.items() for name in own}
+
+
+def _refuse_parts_in_a_class(inner: str, folders: dict[str, Paths]) -> None:
+    """DataError if a folder that would be a class holds train/ and test/: it is a data set."""
+    for kind, own in folders.items():
+        below = sorted(filter(_part_of, _by_folder(own)))
+        if len({_part_of(folder) for folder in below}) > 1:
+            holds = " and ".join(f"{folder}/" for folder in below)
+            raise DataError(
+                f"{inner}{kind}/ holds {holds}, and beside it lie other folders of photos. "
+                "Name the folder of the one data set that you mean."
+            )
+
+
 def _unwrap(paths: Paths, skips: Callable[[str, bool], bool]) -> tuple[str, Paths]:
-    """Go into single folders for as long as ``skips(name, whether it has folders)``; what lies
-    beside them is lost.
+    """Go into single folders as long as ``skips(name, whether it has folders)`` is true.
+
+    Files beside such a folder are dropped.
     """
     inner = ""
     while len(folders := _by_folder(paths)) == 1:
         ((folder, own),) = folders.items()
-        if not skips(folder, any(len(path) > 1 for path in own.values())):
+        if not skips(folder, _has_folders(own)):
             break
-        inner, paths = f"{inner}{folder}/", own
+        inner = f"{inner}{folder}/"
+        paths = own
     return inner, paths
 
 
 def _by_folder(paths: Paths) -> dict[str, Paths]:
-    """The photos by their first folder, in which their paths then begin; those in none are lost."""
+    """The photos by their first folder, with the rest of their paths.
+
+    Photos in no folder are dropped.
+    """
     folders: dict[str, Paths] = {}
     for name, path in paths.items():
         if len(path) > 1:
@@ -131,50 +156,31 @@ def _by_folder(paths: Paths) -> dict[str, Paths]:
     return folders
 
 
+def _has_folders(paths: Paths) -> bool:
+    return any(len(path) > 1 for path in paths.values())
+
+
 def _parts(folders: dict[str, Paths]) -> dict[str, str]:
-    """Which folders hold which part; empty where the folders are classes themselves."""
+    """The part that each folder holds; empty if the folders are classes themselves."""
     words = [_words(folder) for folder in folders]
-    alike = (
-        set.intersection(*words) if len(words) > 1 else set()
-    )  # as in fashion_train, fashion_test
-    parts = {folder: part for folder in folders if (part := _part_of(folder, alike - set(PARTS)))}
+    # What all names share says nothing, as in fashion_train and fashion_test.
+    shared = set.intersection(*words) if len(words) > 1 else set()
+    parts = {folder: part for folder in folders if (part := _part_of(folder, shared - set(PARTS)))}
     has_classes = any(
         part == "train" and len(_by_folder(folders[folder])) > 1 for folder, part in parts.items()
     )
     return parts if len(parts) == len(folders) or has_classes else {}
 
 
-def _parts_within(folders: dict[str, Paths]) -> dict[str, tuple[str, str]]:
-    """The part and class of each photo where each class has its own train/ and test/; empty where
-    that isn't so.
-    """
-    found = {}
-    for kind, own in folders.items():
-        below = _by_folder(own)
-        if not all(map(_part_of, below)) or any(
-            len(path) != 2 for path in own.values()
-        ):  # as Shirts/train/1.jpg
-            return {}
-        found |= {
-            name: (_part_of(folder) or "", kind)
-            for folder, photos in below.items()
-            for name in photos
-        }
-    return found
-
-
-def _part_of(folder: str, alike: set[str] | frozenset[str] = frozenset()) -> str | None:
-    """``"seg_train"`` and ``"Training Set"`` are ``"train"``; None for ``"Training Shoes"``."""
-    words = _words(folder) - FILLERS - alike
+def _part_of(folder: str, shared: set[str] | frozenset[str] = frozenset()) -> str | None:
+    """``"train"`` for ``"seg_train"`` and ``"Training Set"``; None for ``"Training Shoes"``."""
+    words = _words(folder) - FILLERS - shared
     return PARTS.get(words.pop()) if len(words) == 1 else None
 
 
-def _names_no_class(folder: str, part: str) -> bool:
-    """Whether a folder in one of the parts is none of a class: ``train/images/``,
-    ``seg_test/seg_test/``.
-    """
+def _names_only_fillers(folder: str) -> bool:
     words = _words(folder)
-    return (bool(words) and words <= FILLERS) or _part_of(folder) == part
+    return bool(words) and words <= FILLERS
 
 
 def _words(folder: str) -> set[str]:
@@ -182,17 +188,17 @@ def _words(folder: str) -> set[str]:
 
 
 def _draw(classes: dict[str, str], inner: str) -> set[str]:
-    """The photos that test: a share of each class, at least one of two, whatever else the data set
-    holds.
+    """The photos that test: a share of each class, and at least one of two photos.
+
+    A photo's own name decides, so other photos in the data set change nothing.
     """
     by_class: dict[str, list[str]] = {}
     for name, kind in classes.items():
         by_class.setdefault(kind, []).append(name)
 
     def chance(name: str) -> bytes:
-        return hashlib.sha256(
-            f"{SEED} {split_ending(name.removeprefix(inner))[0]}".encode()
-        ).digest()
+        stem, _ = split_ending(name.removeprefix(inner))
+        return hashlib.sha256(f"{SEED} {stem}".encode()).digest()
 
     drawn = set()
     for own in by_class.values():
@@ -201,36 +207,40 @@ def _draw(classes: dict[str, str], inner: str) -> set[str]:
     return drawn
 
 
-def _some(classes: set[str]) -> str:
-    """A few of the classes by name, and how many there are."""
+def _note_on_classes(classes: set[str]) -> str:
     names = ", ".join(sorted(classes)[:4])
+    such_as = ": " if len(classes) <= 4 else ", such as "
     return (
-        f"{len(classes):,} classes: {names}"
-        if len(classes) <= 4
-        else f"{len(classes):,} classes, such as {names}"
+        "There is no styles.csv: the class of a photo is the folder that it lies in "
+        f"({len(classes):,} classes{such_as}{names})."
     )
 
 
-def _notes(
-    said: dict[str, str], tests: str | None, drawn: int, lost: dict[str, int], classes: set[str]
-) -> tuple[str, ...]:
-    """Sentences on what was decided; ``said`` names the folders of each part, ``lost`` counts what
-    has no class.
-    """
-    notes = [
-        f"There is no styles.csv: the class of a photo is the folder that it lies in ({_some(classes)})."
+def _notes_on_lost(
+    folders: dict[str, Paths], parts: dict[str, str], found: dict[str, tuple[str, str]]
+) -> list[str]:
+    """A sentence on each part whose photos lie in no class folder."""
+    return [
+        f"{len(folders[folder]):,} photos in {folder}/ lie in no class folder: left out. "
+        "After the run, `predict` tells their classes."
+        for folder in parts
+        if not any(name in found for name in folders[folder])
     ]
-    for folder, photos in lost.items():
-        what = f"{photos:,} photos in {folder}/ lie in no class folder: left out."
-        notes.append(f"{what} After the run, `predict` tells their classes.")
-    if tests:
-        trains = " and ".join(
-            said[part] for part in ("train", "val") if part in said and part != tests
-        )
-        notes.append(f"Photos in {trains} train; those in {said[tests]} test.")
-    else:
-        notes.append(
-            f"No folder says which photos test: {SHARE:.0%} of each class do ({drawn:,} photos, always the same); "
-            "the others train."
-        )
-    return tuple(notes)
+
+
+def _note_on_split(parts: dict[str, str], known: set[str], tests: str) -> str:
+    folders = {}
+    for part in known:
+        named = " and ".join(f"{folder}/" for folder, own in parts.items() if own == part)
+        folders[part] = named or f"the {part}/ of each class"
+    train = " and ".join(
+        folders[part] for part in ("train", "val") if part in folders and part != tests
+    )
+    return f"Photos in {train} train; those in {folders[tests]} test."
+
+
+def _note_on_draw(drawn: int) -> str:
+    return (
+        f"No folder says which photos test: {SHARE:.0%} of each class do "
+        f"({drawn:,} photos, always the same); the others train."
+    )

@@ -1,4 +1,4 @@
-"""Everything a training needs of its data, in one value, and the function that loads it."""
+"""All the data that a training needs, in one value, and the function that loads it."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -8,16 +8,11 @@ import pandas as pd
 
 from fashion_tl.config import IN_LOSS, Config
 from fashion_tl.data.batches import Batches, photo_batches
-from fashion_tl.data.catalogue import (
-    NAMED,
-    Catalogue,
-    Task,
-    class_weights,
-    make_task,
-    read_catalogue,
-)
-from fashion_tl.data.dataroot import DataRoot, open_root
+from fashion_tl.data.catalogue import NAMED, Catalogue, read_catalogue
+from fashion_tl.data.contents import DataRoot
+from fashion_tl.data.dataroot import open_root
 from fashion_tl.data.photos import Photos, decode_photos, photo_digests, twin_groups
+from fashion_tl.data.task import Task, class_weights, make_task
 from fashion_tl.distributed import main_first
 from fashion_tl.errors import DataError
 from fashion_tl.files import StrPath
@@ -26,7 +21,7 @@ from fashion_tl.machine import say
 
 @dataclass(frozen=True)
 class Data:
-    """Everything a training needs of the data; row i of the catalogue is photo i of the array."""
+    """All the data that a training needs. Row i of the catalogue is photo i of the array."""
 
     root: DataRoot
     catalogue: Catalogue
@@ -37,16 +32,14 @@ class Data:
     cache: StrPath | None = None
 
     def batches(self, part: str, config: Config) -> Batches:
-        """The ``"train"``, ``"val"`` or ``"test"`` photos."""
+        """The photos of one part: ``"train"``, ``"val"`` or ``"test"``."""
         rows = getattr(self.task, part)
         return photo_batches(self.photos.array, rows, self.task.labels[rows], config)
 
     def class_weights(self, config: Config) -> np.ndarray:
-        """Weight of each class in the loss, float64 [num_classes], from the training photos
-        alone."""
-        return class_weights(
-            self.task.fit_counts, config.balance_power if config.balance in IN_LOSS else 0.0
-        )
+        """The weight of each class in the loss, float64 [num_classes], from the training photos."""
+        power = config.balance_power if config.balance in IN_LOSS else 0.0
+        return class_weights(self.task.fit_counts, power)
 
     def table(self, part: str) -> pd.DataFrame:
         """The catalogue's rows of one part."""
@@ -54,11 +47,11 @@ class Data:
 
     @property
     def counts(self) -> pd.DataFrame:
-        """Photos per class of the task on the two sides of the split: ``label, train, test``."""
+        """Photos of each class of the task on both sides of the split: ``label, train, test``."""
         return self.catalogue.counts[: self.task.num_classes]
 
     def largest(self, n: int) -> "Data":
-        """The same data, the ``n`` largest classes alone; all of them if it is 0."""
+        """The same data with the ``n`` largest classes alone, or with all if ``n`` is 0."""
         return replace(self, task=self.task.largest(n))
 
 
@@ -70,10 +63,10 @@ def load_data(
     workers: int | None = None,
     quiet: bool = False,
 ) -> Data:
-    """Open a data root, read its catalogue, decode its photos (once, in ``workers`` processes) and
-    split them.
+    """Open a data root, read its catalogue, decode its photos and split them.
 
-    Unless ``quiet``, it prints what was decided and, where rows are left out, how many and why.
+    ``workers`` processes decode the photos, only once: they are kept in ``cache``. Unless
+    ``quiet``, this prints what was decided, and how many rows are left out and why.
     """
     root = open_root(path, cache)
     catalogue = read_catalogue(root, config.bad_rows, config.label, config.split, config.split_seed)
@@ -82,20 +75,19 @@ def load_data(
         raise DataError(
             f"{root.path}: not one of its {catalogue.rows} rows can be used ({reasons})."
         )
-    photos = decode_photos(
-        root, catalogue.table["id"].to_numpy(), config.stored_size, cache, workers
-    )
-    failed = [
-        f"left out: {root.photos[own].name}: {reason}" for own, reason in photos.failed.items()
-    ]
+    ids = catalogue.table["id"].to_numpy()
+    photos = decode_photos(root, ids, config.stored_size, cache, workers)
     digests = photo_digests(photos.array)
     twins = twin_groups(digests)
-    catalogue = catalogue.without(
-        dict.fromkeys(photos.failed, "undecodable image")
-    ).with_twins_together(twins)
-    account = [catalogue.tally] if len(catalogue.left_out) else []
-    for line in [] if quiet else [*failed[:NAMED], *catalogue.notes, *account]:
-        say(line)
+    catalogue = catalogue.without(dict.fromkeys(photos.failed, "undecodable image"))
+    catalogue = catalogue.with_twins_together(twins)
+    if not quiet:
+        for own, reason in list(photos.failed.items())[:NAMED]:
+            say(f"left out: {root.photos[own].name}: {reason}")
+        for note in catalogue.notes:
+            say(note)
+        if len(catalogue.left_out):
+            say(catalogue.tally)
     task = make_task(
         catalogue, twins, config.val_fraction, config.split_seed, config.train_fraction
     )
@@ -103,7 +95,10 @@ def load_data(
 
 
 def _fingerprint(digests: list[bytes], catalogue: Catalogue) -> str:
-    """Of the photos' pixels and the rows. A split by the years adds nothing to the years."""
+    """Changes with the photos' pixels and the rows.
+
+    A split by year needs no column of its own in it: the years are there already.
+    """
     rows = catalogue.table[["id", "year"]].assign(**{catalogue.label: catalogue.table["label"]})
     if not catalogue.split.needs_year:
         rows = rows.assign(part=catalogue.table["part"])

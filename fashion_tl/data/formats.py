@@ -1,4 +1,4 @@
-"""What a file that is no photo we can read really is, told by its content, and the way out."""
+"""What a file that we can't read as a photo really is, judged by its content, and the way out."""
 
 IMAGES = {
     b"\xff\x0a": "JPEG XL",
@@ -15,8 +15,8 @@ IMAGES = {
     b"FUJIFILM": "a camera's raw format",
     b"\x1aE\xdf\xa3": "a video",
 }
-# Of files in boxes (ISO base media), by the brands that the first box names. A file may name
-# several: the first counts.
+# ISO base media files by the brands that their first box names. The first brand in this table that
+# a file names counts.
 BRANDS = {
     b"avif": "AVIF",
     b"avis": "AVIF",
@@ -37,27 +37,21 @@ OTHERS = {
 
 
 def what_it_is(content: bytes) -> str:
-    """What these bytes of a whole file are, in words, with the way out; empty for what isn't
-    known."""
+    """What the bytes of a whole file are, in words, with the way out; empty if that isn't known."""
+    if not content:
+        return "the file is empty: copy it again"
     if not content.strip(b"\0"):
-        return (
-            "the file holds nothing but zeros: copy it again"
-            if content
-            else "the file is empty: copy it again"
-        )
+        return "the file holds only zeros: copy it again"
     text = content[:1000].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    found = (
-        words
-        for start, words in OTHERS.items()
-        if content.startswith(start) or text.startswith(start)
-    )
-    if words := next(found, ""):
-        return f"it is {words}"
+    for start, words in OTHERS.items():
+        if content.startswith(start) or text.startswith(start):
+            return f"it is {words}"
     name = "SVG" if text.startswith(b"<") and b"<svg" in text else _image(content)
     return f"it is {name}, which can't be read here; convert it to JPEG or PNG" if name else ""
 
 
 def _image(content: bytes) -> str:
+    """The name of an image or video format; empty if that isn't known."""
     if content[4:8] == b"ftyp":
         boxed = content[8 : min(int.from_bytes(content[:4], "big"), 200)]
         brands = {boxed[start : start + 4] for start in range(0, len(boxed), 4)}

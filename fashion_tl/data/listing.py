@@ -1,6 +1,4 @@
-"""What lies in a folder or a zip: folders and files, both listed alike, and which of the files are
-photos.
-"""
+"""The folders, files and photos in a folder or a zip; both are listed in the same way."""
 
 import os
 import stat
@@ -15,28 +13,27 @@ from fashion_tl.data.table import text_of
 from fashion_tl.data.zips import ENCRYPTED, is_encrypted, members_of
 from fashion_tl.errors import DataError
 
-# Of photos, in any capitals; where a photo is there twice, as .jpg and .png, the earlier one is
-# taken.
+# Photos' endings, in any capitals. If a photo is there twice, as .jpg and .png, the earlier ending
+# wins.
 ENDINGS = tuple(
-    ".jpg .jpeg .jpe .jfif .png .apng .webp .avif .avifs .bmp .gif .tif .tiff .ppm .pgm .pbm .pnm".split()
+    ".jpg .jpeg .jpe .jfif .png .apng .webp .avif .avifs .bmp .gif "
+    ".tif .tiff .ppm .pgm .pbm .pnm".split()
 )
-# Cameras' raw files. They are never tried: of some, Pillow would read the small preview as if it
-# were the photo.
+# Cameras' raw files. They are never tried, because Pillow would take the small preview in some of
+# them for the photo.
 RAW_ENDINGS = frozenset(".arw .cr2 .cr3 .dng .nef .nrw .orf .pef .raf .raw .rw2 .srw".split())
-# Other images that aren't read. `predict` tries a file of such a name: phones give JPEGs the name
-# .heic too.
+# Other images that aren't read. `predict` still tries a file with such a name, because phones also
+# name JPEGs .heic.
 UNREAD_ENDINGS = frozenset(".ai .eps .heic .heif .hif .ico .j2k .jp2 .jxl .psd .svg .tga".split())
-LARGEST_FILE = 1 << 28  # bytes, of a photo or the table; a larger one is a mistake or a bomb
-OF_SYSTEMS = (
-    "__macosx",
-    "@eadir",
-    "$recycle.bin",
-)  # folders that systems make, beside those that begin with a dot
+LARGEST_FILE = 1 << 28  # bytes; a larger photo or table is a mistake or a decompression bomb
+# Folders that operating systems make, besides those that begin with a dot.
+OF_SYSTEMS = ("__macosx", "@eadir", "$recycle.bin")
 
 
 class PhotoFile(NamedTuple):
-    """A photo's ``name`` below the root, its ``size``, and its ``stamp``: checksum (in a zip) or
-    time.
+    """A photo's ``name`` below the root, and its size in bytes.
+
+    ``stamp`` changes with the content: a checksum in a zip, a time in a folder.
     """
 
     name: str
@@ -45,9 +42,7 @@ class PhotoFile(NamedTuple):
 
 
 class Entries(NamedTuple):
-    """The names in one folder, sorted, without hidden ones; ``links`` are the files that are
-    symbolic links.
-    """
+    """The names in one folder, sorted, without hidden ones; ``links`` are symbolic links."""
 
     folders: list[str]
     files: list[str]
@@ -55,23 +50,27 @@ class Entries(NamedTuple):
 
 
 class Folder:
-    """A folder on disk. Names are paths below it; a folder's ends with ``/``, and its own is
-    empty."""
+    """A folder on disk. Names are paths below it.
+
+    The name of a folder below it ends with ``/``; its own name is empty.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def entries(self, folder: str) -> Entries:
-        """DataError where the folder can't be read."""
-        folders, files, links = [], [], set()
+        """What lies in a folder below this one; DataError if it can't be read."""
+        folders: list[str] = []
+        files: list[str] = []
+        links: set[str] = set()
         try:
             with os.scandir(self.path / folder) as found:
                 for entry in found:
                     is_folder = False
-                    with suppress(OSError):  # a link in a circle
+                    with suppress(OSError):  # a link that leads to itself
                         is_folder = entry.is_dir()
                     if is_folder and entry.is_symlink() and self._is_above(Path(entry), folder):
-                        continue  # a link to a folder above would lead round in circles
+                        continue  # a link to a folder above would never end
                     (folders if is_folder else files).append(entry.name)
                     if entry.is_symlink():
                         links.add(entry.name)
@@ -83,49 +82,48 @@ class Folder:
         return (self.path / folder).resolve().is_relative_to(link.resolve())
 
     def place(self, folder: str) -> str:
-        """Where a folder really lies."""
+        """The real path of a folder, without links."""
         return os.path.realpath(self.path / folder)
 
     def holds_photos(self, folder: str) -> bool:
         with suppress(OSError), os.scandir(self.path / folder) as found:
-            return any(
-                split_ending(entry.name)[1] for entry in found if not entry.name.startswith(".")
-            )
+            names = (entry.name for entry in found)
+            return any(split_ending(name)[1] for name in names if not name.startswith("."))
         return False
 
     def photo(self, name: str) -> PhotoFile | None:
-        """None for what is no plain file: a pipe, a device, a link to nowhere."""
+        """The photo; None if it is not a plain file but a pipe, a device or a broken link."""
         try:
-            about = os.stat(os.path.join(self.path, name))  # a Path would take as long again
+            about = os.stat(os.path.join(self.path, name))  # Path.stat takes twice as long
         except OSError:
             return None
-        return (
-            PhotoFile(name, about.st_size, about.st_mtime_ns)
-            if stat.S_ISREG(about.st_mode)
-            else None
-        )
+        if not stat.S_ISREG(about.st_mode):
+            return None
+        return PhotoFile(name, about.st_size, about.st_mtime_ns)
 
     def leads_out(self, name: str) -> bool:
-        """Whether a link leads out of this folder, and out of the one it lies in, which may be a
-        link itself.
+        """Whether a link leads out of this folder, and also out of the folder it lies in.
+
+        The folder it lies in may itself be a link.
         """
-        target, home = (self.path / name).resolve(), (self.path / name).parent.resolve()
-        return not (target.is_relative_to(self.path.resolve()) or target.is_relative_to(home))
+        link = self.path / name
+        target = link.resolve()
+        homes = (self.path.resolve(), link.parent.resolve())
+        return not any(target.is_relative_to(home) for home in homes)
 
 
 class Archive:
-    """A zip; names as in :class:`Folder`. No link is followed, and of two members with one name the
-    last counts.
+    """A zip, with names as in :class:`Folder`.
 
-    DataError where a member's name leads out of it, or where a password protects them all;
-    zipfile's and the system's own errors where it can't be read.
+    No link is followed. Of two members with the same name the last counts. DataError if a member's
+    name leads out of the zip, or if a password protects all members. zipfile's and the system's own
+    errors if the zip can't be read.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.tree: dict[str, tuple[list[str], list[str]]] = {
-            "": ([], [])
-        }  # folders and files in each folder
+        # The folders and the files in each folder.
+        self.tree: dict[str, tuple[list[str], list[str]]] = {"": ([], [])}
         with zipfile.ZipFile(path) as archive:
             members = members_of(archive)
         self.members = {name: member for name, member in members.items() if not name.endswith("/")}
@@ -133,15 +131,15 @@ class Archive:
             raise DataError(f"{path}: {ENCRYPTED}")
         for name in members:
             folder, _, file = name.rpartition("/")
-            self._grow(folder)
+            self._add_folder(folder)
             if file:
                 self.tree[folder][1].append(file)
 
-    def _grow(self, folder: str) -> None:
+    def _add_folder(self, folder: str) -> None:
         if folder not in self.tree:
             self.tree[folder] = ([], [])
             above, _, own = folder.rpartition("/")
-            self._grow(above)
+            self._add_folder(above)
             self.tree[above][0].append(own)
 
     def entries(self, folder: str) -> Entries:
@@ -163,9 +161,7 @@ class Archive:
 
 @contextmanager
 def opened(path: Path, is_zip: bool) -> Iterator[Callable[[str], bytes]]:
-    """A function from a file's name below a folder, or in a zip, to its bytes; a zip is opened just
-    once.
-    """
+    """A function from a file's name to its bytes; a zip is opened only once."""
     if not is_zip:
         yield lambda name: read_file(path, name)
         return
@@ -181,18 +177,15 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
         raise ValueError(
             "it is packed in a way that can't be unpacked bit by bit; pack it with plain zip"
         )
-    with archive.open(member) as file:  # it may say that it is small, and unpack to gigabytes
+    with archive.open(member) as file:
+        # No more than the stated size is read: a member may unpack to gigabytes.
         return _read_whole(file, member.file_size)
 
 
 def read_file(folder: Path, name: str) -> bytes:
-    """A plain file of no more than ``LARGEST_FILE`` bytes; ValueError or OSError where it isn't
-    one.
-    """
-    if not (folder / name).is_file():
-        raise ValueError(
-            "no such file, or not a plain one"
-        )  # a pipe would be waited for without end
+    """A plain file of at most ``LARGEST_FILE`` bytes; ValueError or OSError for any other."""
+    if not (folder / name).is_file():  # reading a pipe would never end
+        raise ValueError("no such file, or not a plain one")
     with open(folder / name, "rb") as file:
         return _read_whole(file, os.fstat(file.fileno()).st_size)
 
@@ -203,8 +196,8 @@ def _read_whole(file: IO[bytes], size: int) -> bytes:
     return file.read(size)
 
 
-def shown(names: list[str]) -> list[str]:
-    """Sorted, without what systems hide, such as ``._1.jpg`` and ``__MACOSX``."""
+def shown(names: Iterable[str]) -> list[str]:
+    """The names sorted, without those that systems hide, such as ``._1.jpg`` and ``__MACOSX``."""
     return sorted(
         name for name in names if not name.startswith(".") and name.casefold() not in OF_SYSTEMS
     )
@@ -213,23 +206,21 @@ def shown(names: list[str]) -> list[str]:
 def photos_in(
     listing: Folder | Archive, folder: str, entries: Entries
 ) -> tuple[list[PhotoFile], list[PhotoFile]]:
-    """The photos among the entries of a folder, and those that are left out, being links out of the
-    root.
-    """
-    photos, outside = [], []
+    """The photos among the entries of a folder, and those left out as links out of the root."""
+    photos: list[PhotoFile] = []
+    outside: list[PhotoFile] = []
     for file in entries.files:
         if split_ending(file)[1] and (photo := listing.photo(folder + file)):
-            (outside if file in entries.links and listing.leads_out(photo.name) else photos).append(
-                photo
-            )
+            leads_out = file in entries.links and listing.leads_out(photo.name)
+            (outside if leads_out else photos).append(photo)
     return photos, outside
 
 
 def by_id(photos: Iterable[PhotoFile], below: str) -> dict[str, PhotoFile]:
-    """Photos by their ids: the name below a folder without its ending, or with it where another
-    photo has that id.
+    """Photos by their ids: the name below a folder without its ending.
 
-    Of two names that are the same in words, the second stays as it is in the file system.
+    The ending stays if another photo has that id. If two names are the same after
+    :func:`in_words`, the second keeps its name in the file system.
     """
 
     def rank(photo: PhotoFile) -> tuple[int, bool, str]:
@@ -240,16 +231,16 @@ def by_id(photos: Iterable[PhotoFile], below: str) -> dict[str, PhotoFile]:
     for photo in sorted(photos, key=rank):
         name = in_words(photo.name).removeprefix(below)
         stem, _ = split_ending(name)
-        found.setdefault(
-            next((own for own in (stem, name) if own not in found), photo.name.removeprefix(below)),
-            photo,
-        )
+        as_it_is = photo.name.removeprefix(below)
+        own = next((own for own in (stem, name) if own not in found), as_it_is)
+        found.setdefault(own, photo)
     return found
 
 
 def by_words(photos: Iterable[PhotoFile]) -> dict[str, PhotoFile]:
-    """Photos by their names in words; of two that are the same then, the second by its name as it
-    is.
+    """Photos by their names after :func:`in_words`.
+
+    If two names are the same then, the second photo keeps its name in the file system.
     """
     words = [(in_words(photo.name), photo) for photo in photos]
     found = {name: photo for name, photo in words if name == photo.name}
@@ -259,14 +250,16 @@ def by_words(photos: Iterable[PhotoFile]) -> dict[str, PhotoFile]:
 
 
 def split_ending(name: str) -> tuple[str, str]:
-    """``"1.JPG"`` as ``("1", ".JPG")``; no ending where it isn't one of a photo."""
+    """``"1.JPG"`` as ``("1", ".JPG")``; the ending is empty if it isn't a photo's."""
     stem, dot, ending = name.rpartition(".")
     return (stem, dot + ending) if stem and f".{ending.lower()}" in ENDINGS else (name, "")
 
 
 def in_words(name: str) -> str:
-    """A file's name as tables hold it: letters whole (macOS takes them apart), and what is no UTF-8
-    as in tables.
+    """A file's name as a table would write it.
+
+    Letters are composed (macOS takes them apart), and bytes that aren't UTF-8 are read as in
+    tables.
     """
     if name.isascii():
         return name

@@ -1,30 +1,26 @@
-"""The rows of a data root: which can be used, and why the others can't."""
+"""The rows of a data root: which ones can be used, and why the others can't."""
 
 import re
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from fashion_tl.data.dataroot import OUTSIDE, DataRoot
+from fashion_tl.data.contents import OUTSIDE, DataRoot
 from fashion_tl.data.labels import fault_of_label, label_of
 from fashion_tl.data.listing import ENDINGS
-from fashion_tl.data.table import read_table
+from fashion_tl.data.table import Table, read_table
 from fashion_tl.errors import DataError
 from fashion_tl.split import PARTS, Split
 
 KEPT = ("id", "year", "label", "split_value", "masterCategory", "subCategory", "productDisplayName")
 MISSING, MALFORMED = "missing image", "malformed"
 
-# A year by itself, or in a date whose year is plain whatever the order of day and month, with or
-# without a time.
+# A year alone, or a date, with or without a time. The order of day and month doesn't matter.
 TIME = r"(?:[T ]\d{1,2}:\d\d[\d:.]*(?: ?[AP]M|Z|[+-]\d\d:?\d\d)?)?"
+FLAGS = re.ASCII | re.IGNORECASE
 YEAR = re.compile(r"(\d{4})(?:\.0*|,0)?", re.ASCII)
-YEAR_FIRST = re.compile(
-    rf"(?P<year>\d{{4}})([-/.])(?P<a>\d\d?)\2(?P<b>\d\d?){TIME}", re.ASCII | re.IGNORECASE
-)
-YEAR_LAST = re.compile(
-    rf"(?P<a>\d\d?)([-/.])(?P<b>\d\d?)\2(?P<year>\d{{4}}){TIME}", re.ASCII | re.IGNORECASE
-)
+YEAR_FIRST = re.compile(rf"(?P<year>\d{{4}})([-/.])(?P<a>\d\d?)\2(?P<b>\d\d?){TIME}", FLAGS)
+YEAR_LAST = re.compile(rf"(?P<a>\d\d?)([-/.])(?P<b>\d\d?)\2(?P<year>\d{{4}}){TIME}", FLAGS)
 MONTH_AND_YEAR = re.compile(
     r"(?P<year>\d{4})[-/](?P<a>\d\d?)|(?P<b>\d\d?)[-/](?P<last>\d{4})", re.ASCII
 )
@@ -32,13 +28,13 @@ MONTH_AND_YEAR = re.compile(
 
 @dataclass(frozen=True)
 class Rows:
-    """``kept`` has a dict of the columns ``KEPT`` and ``line`` for each usable row, ``left_out``
-    (line, id, reason).
+    """The usable rows, and the rows left out.
 
-    The year is None where it isn't known and nobody needs it; ``split_value`` is what the split's
-    column holds. ``malformed`` counts rows with another number of fields than the header, recovered
-    or not, or with a field beyond all bounds. ``examples`` show the first row of some reasons in
-    words.
+    ``kept`` has a dict of the columns ``KEPT`` and ``line`` for each usable row. Its year is None
+    if it isn't known and the split doesn't need it; ``split_value`` is the value of the split's
+    column. ``left_out`` has (line, id, reason). ``malformed`` counts rows with another number of
+    fields than the header, recovered or not, or with a field that is far too long. ``examples``
+    describe the first row left out for some reasons.
     """
 
     kept: list[dict[str, Any]]
@@ -53,128 +49,156 @@ class Rows:
 
 
 def read_rows(root: DataRoot, recover: bool, label: str, split: Split) -> Rows:
-    """The rows of ``styles.csv``; a kept one's ``id`` is that of its photo. With ``recover``,
-    fields that are too many are joined to the last one. ``label`` is the column that names the
-    classes.
+    """The rows of ``styles.csv``, each kept one with the id of its photo.
 
-    DataError names the file, and the line or the column, when the file is empty or no table, lacks
-    a column, or when next to no id names a photo.
+    With ``recover``, surplus fields are joined to the last one. ``label`` is the column that names
+    the classes. DataError names the file, and the line or the column, if the file is empty or no
+    table, if it has no such column, or if almost no id names a photo.
     """
     where = f"{root.path}: {root.inner}{root.table}"
     with root.open_files() as read:
-        content = read(root.table)
-    needed = dict.fromkeys(
-        ("id", *(("year",) if split.needs_year else ()), label, *filter(None, [split.column]))
-    )
-    table = read_table(
-        content, where, tuple(needed), tuple(dict.fromkeys((*needed, *KEPT))), root.id_of
-    )
-    own = table.column["id"]
-    exact = {root.id_of(fields[own].strip()) for _, fields in table.records if len(fields) > own}
-    kept, left_out, seen, malformed, examples, dates = [], [], set(), 0, {}, []
+        content = read(root.table or "")
+    needed = ["id", label]
+    if split.needs_year:
+        needed.insert(1, "year")
+    if split.column:
+        needed.append(split.column)
+    needed = list(dict.fromkeys(needed))
+    table = read_table(content, where, needed, list(dict.fromkeys((*needed, *KEPT))), root.id_of)
+    reading = _Reading(root, table, label, split, recover)
     for line, fields in table.records:
-        if len(fields) != table.width:
-            malformed += 1
-            if not recover or len(fields) < table.width:
-                examples.setdefault(MALFORMED, _width(line, len(fields), table.width))
-                left_out.append((line, dict(enumerate(fields)).get(own, ""), MALFORMED))
-                continue
-            fields = [*fields[: table.width - 1], table.separator.join(fields[table.width - 1 :])]
-        row = {name: fields[i].strip() for name, i in table.column.items()}
-        photo, year = (
-            root.id_of(row["id"]) or root.id_in_capitals(row["id"], exact),
-            year_of(row.get("year", "")),
-        )
-        own_label = label_of(row[label])
-        reason = _fault_of_photo(row["id"], photo, root, seen) or _fault_of_split(row, year, split)
-        if reason := reason or fault_of_label(own_label, label):
-            left_out.append((line, row["id"], reason))
-            if reason.startswith("bad "):
-                examples.setdefault(reason, _example(line, reason.removeprefix("bad "), row, split))
-            continue
-        seen.add(photo)
-        if split.needs_year and not YEAR.fullmatch(row["year"]):
-            dates.append(f"{row['year']!r} in line {line}")
-        names = {name: label_of(row.get(name, "")) for name in ("masterCategory", "subCategory")}
-        known = {
-            "id": photo,
-            "year": year,
-            "label": own_label,
-            "split_value": row.get(split.column or "", ""),
-        }
-        kept.append(
-            known | names | {"productDisplayName": row.get("productDisplayName", ""), "line": line}
-        )
-    notes = (
-        (f"Rows whose year was taken from a date: {len(dates):,}, such as {dates[0]}.",)
-        if dates
-        else ()
-    )
-    rows = Rows(kept, left_out, malformed, (*table.notes, *notes), examples)
-    _refuse_strangers(rows, root, where)
+        reading.add(line, fields)
+    notes = [*table.notes]
+    if dates := reading.dates:
+        notes.append(f"Rows whose year was taken from a date: {len(dates):,}, such as {dates[0]}.")
+    rows = Rows(reading.kept, reading.left_out, reading.malformed, tuple(notes), reading.examples)
+    _refuse_unrelated_ids(rows, root, where)
     return rows
 
 
-def _example(line: int, column: str, row: dict[str, str], split: Split) -> str:
-    """A row with a bad value in a column, in words."""
-    wanted = ", not a year such as 2016" if column == "year" and split.needs_year else ""
-    wanted = ", which is neither train, val nor test" if column == split.column else wanted
-    return f"line {line} has {row[column][:100]!r}{wanted}"
+class _Reading:
+    """The rows of one table as far as they are read."""
+
+    def __init__(
+        self, root: DataRoot, table: Table, label: str, split: Split, recover: bool
+    ) -> None:
+        self.root = root
+        self.table = table
+        self.label = label
+        self.split = split
+        self.recover = recover
+        self.kept: list[dict[str, Any]] = []
+        self.left_out: list[tuple[int, str, str]] = []
+        self.malformed = 0
+        self.examples: dict[str, str] = {}
+        self.dates: list[str] = []  # the values that are dates, not years
+        self.seen: set[str] = set()  # the ids of the rows kept so far
+        id_at = table.column["id"]
+        written = (fields[id_at].strip() for _, fields in table.records if len(fields) > id_at)
+        self.exact = {root.id_of(text) for text in written}  # ids that need no other capitals
+
+    def add(self, line: int, fields: list[str]) -> None:
+        """Keep a record, or leave it out and remember why."""
+        width = self.table.width
+        if len(fields) != width:
+            self.malformed += 1
+            if not self.recover or len(fields) < width:
+                own = dict(enumerate(fields)).get(self.table.column["id"], "")
+                self.left_out.append((line, own, MALFORMED))
+                self.examples.setdefault(MALFORMED, _wrong_width(line, len(fields), width))
+                return
+            fields = [*fields[: width - 1], self.table.separator.join(fields[width - 1 :])]
+        row = {name: fields[at].strip() for name, at in self.table.column.items()}
+        written = row["id"]
+        photo = self.root.id_of(written) or self.root.id_in_capitals(written, self.exact)
+        year = year_of(row.get("year", ""))
+        label = label_of(row[self.label])
+        reason = (
+            _fault_of_photo(written, photo, self.root, self.seen)
+            or _fault_of_split(row, year, self.split)
+            or fault_of_label(label, self.label)
+        )
+        if reason or photo is None:
+            self._leave_out(line, row, reason or MISSING)
+            return
+        self.seen.add(photo)
+        if self.split.needs_year and not YEAR.fullmatch(row["year"]):
+            self.dates.append(f"{row['year']!r} in line {line}")
+        self.kept.append(
+            {
+                "id": photo,
+                "year": year,
+                "label": label,
+                "split_value": row.get(self.split.column or "", ""),
+                "masterCategory": label_of(row.get("masterCategory", "")),
+                "subCategory": label_of(row.get("subCategory", "")),
+                "productDisplayName": row.get("productDisplayName", ""),
+                "line": line,
+            }
+        )
+
+    def _leave_out(self, line: int, row: dict[str, str], reason: str) -> None:
+        self.left_out.append((line, row["id"], reason))
+        if reason.startswith("bad "):
+            column = reason.removeprefix("bad ")
+            self.examples.setdefault(reason, _bad_value(line, column, row[column], self.split))
 
 
-def _width(line: int, found: int, expected: int) -> str:
-    fields = (
-        "1 field"
-        if found == 1
-        else f"{found} fields"
-        if found
-        else "a field longer than 131,072 letters"
-    )
+def _bad_value(line: int, column: str, value: str, split: Split) -> str:
+    wanted = ""
+    if column == split.column:
+        wanted = ", which is neither train, val nor test"
+    elif column == "year" and split.needs_year:
+        wanted = ", not a year such as 2016"
+    return f"line {line} has {value[:100]!r}{wanted}"
+
+
+def _wrong_width(line: int, found: int, expected: int) -> str:
+    if not found:
+        fields = "a field longer than 131,072 letters"
+    else:
+        fields = "1 field" if found == 1 else f"{found} fields"
     return f"line {line} has {fields}, the header {expected}"
 
 
 def rows_of_folders(root: DataRoot) -> Rows:
-    """A row for each photo in a folder per class; there are no lines, so each ``line`` is 0."""
-    kept, left_out = [], [(0, name, reason) for name, reason in root.left_out]
+    """A row for each photo in a folder per class. There are no lines, so each ``line`` is 0."""
+    kept: list[dict[str, Any]] = []
+    left_out = [(0, name, reason) for name, reason in root.left_out]
     for photo, part, kind in root.labelled:
-        row = dict.fromkeys(KEPT, "") | {
-            "id": photo,
-            "year": None,
-            "label": kind,
-            "split_value": part,
-            "line": 0,
-        }
         if reason := fault_of_label(kind, "class"):
             left_out.append((0, photo, reason))
-        else:
-            kept.append(row)
+            continue
+        own = {"id": photo, "year": None, "label": kind, "split_value": part, "line": 0}
+        kept.append(dict.fromkeys(KEPT, "") | own)
     return Rows(kept, left_out)
 
 
-def _refuse_strangers(rows: Rows, root: DataRoot, where: str) -> None:
-    """DataError where next to no id names a photo: they are named in different ways then."""
+def _refuse_unrelated_ids(rows: Rows, root: DataRoot, where: str) -> None:
+    """DataError if almost no id names a photo: ids and files are then named in different ways."""
     missing = [row for _, row, reason in rows.left_out if reason == MISSING]
-    found = rows.count - sum(
-        reason in (MISSING, "missing id", MALFORMED) for _, _, reason in rows.left_out
-    )
-    if not missing or found >= min(2, len(missing) / 20):  # one may be found by chance
+    unknown = (MISSING, "missing id", MALFORMED)
+    found = rows.count - sum(reason in unknown for _, _, reason in rows.left_out)
+    if not missing or found >= min(2, len(missing) / 20):  # a single id may match by chance
         return
     if not root.photos:
         endings = " ".join(ENDINGS)
         raise DataError(
-            f"{where}: there is no photo in images/ beside it, no file whose name ends in one of {endings}."
+            f"{where}: there is no photo in images/ beside it, "
+            f"no file whose name ends in one of {endings}."
         )
     photo = PurePosixPath(next(iter(root.photos.values())).name).name
     raise DataError(
         f"{where}: only {found} of {found + len(missing)} ids name a photo. An id is, for example, "
-        f"{missing[0][:100]!r}, a photo's file {photo!r}. An id must be the name of a photo's file, with or without "
-        "its ending."
+        f"{missing[0][:100]!r}, a photo's file {photo!r}. An id must be the name of a photo's "
+        "file, with or without its ending."
     )
 
 
 def _fault_of_photo(written: str, photo: str | None, root: DataRoot, seen: set[str]) -> str | None:
-    """Why a row's photo can't be used, or None; ``photo`` is the id of the one that it names as
-    ``written``.
+    """Why a row's photo can't be used, or None.
+
+    ``photo`` is the id of the photo that the row's id, as ``written``, names.
     """
     if not written:
         return "missing id"
@@ -186,7 +210,7 @@ def _fault_of_photo(written: str, photo: str | None, root: DataRoot, seen: set[s
 
 
 def _fault_of_split(row: dict[str, str], year: int | None, split: Split) -> str | None:
-    """Why it can't be told whether a row trains or tests, or None."""
+    """Why the split can't place a row, or None."""
     if split.needs_year and year is None:
         return "bad year" if row["year"] else "missing year"
     if split.column and row[split.column].lower() not in PARTS:
@@ -198,9 +222,9 @@ def year_of(text: str) -> int | None:
     """The year that a table's ``text`` states in four digits, or None.
 
     ``"2012"``, ``"2012.0"``, ``"2012,0"`` and dates such as ``"2012-05-01"`` and ``"01/05/2012
-    00:00"`` state one. Words, fractions, ``"12"`` and ``"2011-2012"`` don't.
+    00:00"`` state one. Words, fractions, ``"12"`` and ``"2011-2012"`` state none.
     """
-    if plain := YEAR.fullmatch(text):  # float() would take "2_012" and other digits, too
+    if plain := YEAR.fullmatch(text):  # float() would also accept "2_012" and other scripts' digits
         year = int(plain[1])
     elif date := YEAR_FIRST.fullmatch(text) or YEAR_LAST.fullmatch(text):
         low, high = sorted((int(date["a"]), int(date["b"])))

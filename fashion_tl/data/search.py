@@ -1,7 +1,6 @@
-"""Where a data set lies in a folder or a zip: the shallowest styles.csv with photos beside it, or
-photos alone.
-"""
+"""Search a folder or a zip for the shallowest styles.csv with photos beside it, or for photos."""
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -18,14 +17,14 @@ from fashion_tl.errors import DataError
 
 TABLE, IMAGES = "styles.csv", "images"  # in any capitals
 DEEPEST = 5  # folders between the root and the table
-MOST_FOLDERS = 10_000  # looked into for a table
-MOST_CLASS_FOLDERS = 100_000  # looked into for photos; more are no data set
+MOST_FOLDERS = 10_000  # that are searched for a table
+MOST_CLASS_FOLDERS = 100_000  # that are searched for photos; no data set has more
 OTHER_TABLES = (".csv", ".tsv", ".txt", ".xls", ".xlsx", ".ods", ".parquet", ".json")
 
 
 @dataclass(frozen=True)
 class Copy:
-    """A folder that holds a table with photos beside it; ``inner`` leads to it."""
+    """A folder that holds a table with photos beside it; ``inner`` is the path to it."""
 
     inner: str
     table: str
@@ -34,11 +33,11 @@ class Copy:
 
 @dataclass
 class Found:
-    """What a search came upon.
+    """What a search found.
 
-    ``copies`` are whole ones, all at the least depth; ``empty`` ones have no photo, ``lone`` tables
-    no folder of them. ``zips``, ``packed`` (archives of other kinds) and ``tables`` are other files
-    near the top, which may be meant.
+    ``copies`` are whole data sets, all equally deep. ``empty`` ones have a folder of photos without
+    photos. ``lone`` are tables without such a folder. ``zips``, ``packed`` (other archives) and
+    ``tables`` are other files near the top that the user may have meant.
     """
 
     copies: list[Copy] = field(default_factory=list)
@@ -50,8 +49,9 @@ class Found:
 
 
 def find_copies(listing: Folder | Archive) -> Found:
-    """Look for tables, the shallowest first, and no deeper than the first whole copy. DataError as
-    ``entries``.
+    """Search for tables, the shallowest first, and no deeper than the first whole data set.
+
+    DataError if the top folder can't be read.
     """
     found, level, looked = Found(), [""], 0
     for depth in range(DEEPEST + 1):
@@ -62,21 +62,18 @@ def find_copies(listing: Folder | Archive) -> Found:
             except DataError:
                 if not inner:
                     raise
-                continue  # a folder that is somebody else's
-            table, images = _named(entries.files, TABLE), _named(entries.folders, IMAGES)
+                continue  # another user's folder
+            table = _named(entries.files, TABLE)
+            images = _named(entries.folders, IMAGES)
             if table and images:
                 is_whole = listing.holds_photos(f"{inner}{images}/")
                 (found.copies if is_whole else found.empty).append(Copy(inner, table, images))
             elif table:
                 found.lone.append(inner + table)
             if depth <= 1:
-                found.zips += [inner + name for name in entries.files if _ending(name) == ".zip"]
-                found.packed += [
-                    inner + name for name in entries.files if _ending(name) in PACKED_ENDINGS
-                ]
-                found.tables += [
-                    inner + name for name in entries.files if _ending(name) in OTHER_TABLES
-                ]
+                found.zips += _ending_in(entries.files, (".zip",), inner)
+                found.packed += _ending_in(entries.files, PACKED_ENDINGS, inner)
+                found.tables += _ending_in(entries.files, OTHER_TABLES, inner)
             below += [
                 f"{inner}{name}/" for name in entries.folders if not (table and name == images)
             ]
@@ -89,8 +86,10 @@ def find_copies(listing: Folder | Archive) -> Found:
 
 @dataclass
 class AllPhotos:
-    """``photos``; those that are left out, being links out of the root (``outside``); the names of
-    images in formats that aren't read, and of folders that are too deep to be looked into.
+    """``photos``, and what is left out.
+
+    ``outside`` are photos that link out of the root, ``unread`` the names of images in formats that
+    aren't read, and ``too_deep`` the names of folders that are too deep to be searched.
     """
 
     photos: list[PhotoFile] = field(default_factory=list)
@@ -100,35 +99,38 @@ class AllPhotos:
 
 
 def find_photos(listing: Folder | Archive) -> AllPhotos:
-    """All photos up to ``DEEPEST_MEMBER`` folders down. DataError as ``entries``."""
-    found, folders, seen = AllPhotos(), [""], set()
-    for folder in folders:  # which grows meanwhile
-        if (
-            place := listing.place(folder)
-        ) in seen:  # two links that lead to one another would go on without end
+    """All photos up to ``DEEPEST_MEMBER`` folders down; DataError if a folder can't be read."""
+    found = AllPhotos()
+    folders = [""]
+    seen: set[str] = set()
+    for folder in folders:  # the loop adds folders to its own list
+        place = listing.place(folder)
+        if place in seen:  # two links that lead to each other would never end
             continue
         seen.add(place)
         entries = listing.entries(folder)
         own, more = photos_in(listing, folder, entries)
         found.photos += own
         found.outside += more
-        found.unread += [
-            folder + name for name in entries.files if _ending(name) in RAW_ENDINGS | UNREAD_ENDINGS
-        ]
+        found.unread += _ending_in(entries.files, RAW_ENDINGS | UNREAD_ENDINGS, folder)
         below = found.too_deep if folder.count("/") == DEEPEST_MEMBER - 1 else folders
         below += [f"{folder}{name}/" for name in entries.folders]
         if len(folders) > MOST_CLASS_FOLDERS:
             raise DataError(
-                f"{listing.path}: {MOST_CLASS_FOLDERS:,} folders without a {TABLE}; name the data set's own folder."
+                f"{listing.path}: {MOST_CLASS_FOLDERS:,} folders without a {TABLE}; "
+                "name the data set's own folder."
             )
     return found
 
 
 def _named(names: list[str], wanted: str) -> str | None:
-    """The name that is ``wanted``, or the only one that differs only in capitals."""
+    """The name that is ``wanted``, or the only one that differs from it only in capitals."""
     alike = [name for name in names if name.casefold() == wanted]
-    return wanted if wanted in alike else alike[0] if len(alike) == 1 else None
+    if wanted in alike:
+        return wanted
+    return alike[0] if len(alike) == 1 else None
 
 
-def _ending(name: str) -> str:
-    return PurePosixPath(name).suffix.lower()
+def _ending_in(files: list[str], endings: Container[str], folder: str) -> list[str]:
+    """The paths of the files in a folder that have one of these endings, in any capitals."""
+    return [folder + name for name in files if PurePosixPath(name).suffix.lower() in endings]

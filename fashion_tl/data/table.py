@@ -1,4 +1,4 @@
-"""``styles.csv`` as text: its encoding, its separator, its header, and its records one by one."""
+"""``styles.csv`` as text: its encoding, separator, header and records."""
 
 import codecs
 import csv
@@ -11,29 +11,33 @@ from dataclasses import dataclass
 from fashion_tl.errors import DataError
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'"}
-MOST_LINES = 1000  # of one record: the end of an open quote is looked for no further down
-MARKS = {  # byte order marks; UTF-32's come first, since one of them begins as UTF-16's
+SEPARATOR_LINE = re.compile(r'"?sep=([^\w\s"]|\t)', re.IGNORECASE)  # as Excel writes it
+MOST_LINES = 1000  # of one record; the end of an open quote is searched no further down
+MARKS = {  # byte order marks; UTF-32's come first, because one of them begins like UTF-16's
     codecs.BOM_UTF8: "UTF-8",
     codecs.BOM_UTF32_LE: "UTF-32",
     codecs.BOM_UTF32_BE: "UTF-32",
     codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }
-NO_TEXT = {  # how other files begin that people put in a table's place
+NO_TEXT = {  # how other files begin that people use instead of a CSV table
     b"PK\x03\x04": "an Excel workbook or a zip",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
     b"\x1f\x8b": "compressed with gzip",
     b"PAR1": "a Parquet file",
 }
-NO_UTF8 = "The table isn't all UTF-8; the rest was read as Windows-1252. If letters look wrong, save it as CSV in UTF-8."
+NO_UTF8 = (
+    "The table isn't all UTF-8; the rest was read as Windows-1252. "
+    "If letters look wrong, save it as CSV in UTF-8."
+)
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table taken apart.
+    """A parsed table.
 
     ``column`` gives the place of each known column among the ``width`` fields. ``records`` are
-    (first line in the file, fields); a record that is beyond all bounds has no fields.
+    (first line in the file, fields). A record with a field that is far too long has no fields.
     """
 
     column: dict[str, int]
@@ -43,11 +47,13 @@ class Table:
     notes: tuple[str, ...] = ()  # sentences on what was decided
 
 
-def _windows_1252(error: UnicodeDecodeError) -> tuple[str, int]:
+def _windows_1252(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):  # this handler is for decoding alone
+        raise error
     wrong = error.object[error.start : error.end]
     try:
         return wrong.decode("windows-1252"), error.end
-    except UnicodeDecodeError:  # five bytes mean nothing there
+    except UnicodeDecodeError:  # Windows-1252 leaves five bytes undefined
         return wrong.decode("latin-1"), error.end
 
 
@@ -55,8 +61,7 @@ codecs.register_error("windows-1252", _windows_1252)
 
 
 def text_of(content: bytes) -> str:
-    """Text in UTF-8. A byte that isn't UTF-8 is read as Windows-1252, which is what Excel
-    writes."""
+    """Text in UTF-8. A byte that isn't UTF-8 is read as Windows-1252, which Excel writes."""
     return content.decode(errors="windows-1252")
 
 
@@ -67,23 +72,25 @@ def read_table(
     known: Sequence[str],
     photo_of: Callable[[str], str | None],
 ) -> Table:
-    """Take a table apart; ``known`` columns are looked for, and the ``needed`` ones, ``id`` first,
-    must be there.
+    """Parse a table. The ``needed`` columns, ``id`` first, must be there; ``known`` ones may be.
 
-    A record goes on over several lines where a line break lies in quotes. A quote that is never
-    closed spoils its own line alone: lines are joined only if the result is as wide as the header,
-    and if none of them is by itself a record of another photo; ``photo_of`` tells which photo an id
-    names, if any. DataError says what was found in ``where``, and what to do, when this is empty or
-    no text, or when a needed column is missing or there twice.
+    A record continues on the next line if the line break is in quotes. But a quote that is never
+    closed must spoil only its own line. So lines are joined only if the result is as wide as the
+    header, and if none of them is itself a record of another photo. ``photo_of`` gives the photo
+    that an id names, or None.
+
+    DataError says what was found in ``where``, and what to do, if it is empty or no text, or if a
+    needed column is missing or there twice.
     """
     encoding, lines = _decode(content, where)
     filled = [at for at, line in enumerate(lines) if line.strip()]
-    stated = re.match(r'"?sep=([^\w\s"]|\t)', lines[filled[0]], re.IGNORECASE) if filled else None
-    if stated:  # Excel's own way to name the separator
+    separators = [*SEPARATORS]
+    if filled and (stated := SEPARATOR_LINE.match(lines[filled[0]])):
+        separators.insert(0, stated[1])
         del filled[0]
     if not filled:
         raise DataError(f"{where} is empty; it must hold a header and one row per photo.")
-    line, separators = lines[filled[0]], [*(stated[1] if stated else ""), *SEPARATORS]
+    line = lines[filled[0]]
     header, separator, start = _header(lines, filled[0], separators, needed)
     if fault := _fault_of_header(header, needed):
         raise DataError(
@@ -93,62 +100,74 @@ def read_table(
     column = {name: names.index(_plain(name)) for name in known if _plain(name) in names}
 
     def photo(fields: list[str]) -> str | None:
+        """The photo that a record's id names; None if the record isn't as wide as the header."""
         return photo_of(fields[column[needed[0]]].strip()) if len(fields) == len(header) else None
 
     records = _records(lines, start, separator, len(header), photo)
     if not records:
         raise DataError(f"{where} has a header but no rows.")
-    notes = () if encoding != "Windows-1252" else (NO_UTF8,)
+    notes = (NO_UTF8,) if encoding == "Windows-1252" else ()
     return Table(column, len(header), separator, records, notes)
 
 
 def _decode(content: bytes, where: str) -> tuple[str, list[str]]:
-    """The encoding's name, and the lines without their ends."""
+    """The encoding's name, and the lines without line breaks."""
     for start, what in NO_TEXT.items():
         if content.startswith(start):
             raise DataError(
-                f"{where} is no text: it is {what}. Save the table as CSV, in UTF-8, under that name."
+                f"{where} is no text: it is {what}. "
+                "Save the table as CSV, in UTF-8, under that name."
             )
     mark = next((mark for mark in MARKS if content.startswith(mark)), b"")
-    encoding, content = MARKS.get(mark, "UTF-8"), content.removeprefix(mark)
+    encoding = MARKS.get(mark, "UTF-8")
+    content = content.removeprefix(mark)
     if encoding != "UTF-8":
-        ends = "le" if mark[:1] == b"\xff" else "be"
-        content = content.decode(f"{encoding}-{ends}", "replace").encode()
-    elif ends := _byte_order(content):
-        encoding, content = "UTF-16", content.decode(f"utf-16-{ends}", "replace").encode()
+        order = "le" if mark[:1] == b"\xff" else "be"
+        content = content.decode(f"{encoding}-{order}", "replace").encode()
+    elif order := _byte_order(content):
+        encoding = "UTF-16"
+        content = content.decode(f"utf-16-{order}", "replace").encode()
     try:
         content.decode()
     except UnicodeDecodeError:
         encoding = "Windows-1252"
-    # Split as bytes: text would be split at form feeds and the like, too.
+    # Bytes are split, because text would be split at form feeds and the like too.
     return encoding, [text_of(line) for line in content.splitlines()]
 
 
-def _byte_order(content: bytes) -> str | None:
-    """``"le"`` or ``"be"`` where it plainly begins as UTF-16 without a mark: every other byte is
-    zero.
+def _byte_order(content: bytes) -> str:
+    """``"le"`` or ``"be"`` if the content begins as UTF-16 without a mark; otherwise empty.
+
+    Every other byte is zero then.
     """
-    for ends, zeros, letters in (
+    for order, zeros, letters in (
         ("le", content[1:64:2], content[0:64:2]),
         ("be", content[0:64:2], content[1:64:2]),
     ):
         if len(zeros) >= 4 and zeros.count(0) > 0.7 * len(zeros) and 0 not in letters:
-            return ends
-    return None
+            return order
+    return ""
 
 
 def _header(
     lines: list[str], at: int, separators: list[str], needed: Sequence[str]
 ) -> tuple[list[str], str, int]:
-    """The header's fields, the separator, and where the rows begin: as it must be read to have the
-    needed columns.
+    """The header's fields, the separator, and the line after the header.
+
+    The header is read with each separator; the reading with most of the needed columns wins.
     """
     found = []
     for separator in separators:
         fields, after = _quoted(lines, at, separator)
-        found += [(fields, separator, after), (_fields(lines[at], separator), separator, at + 1)]
+        found.append((fields, separator, after))
+        found.append((_fields(lines[at], separator), separator, at + 1))
     wanted = {_plain(name) for name in needed}
-    return max(found, key=lambda each: (len(wanted & set(map(_plain, each[0]))), len(each[0])))
+
+    def quality(reading: tuple[list[str], str, int]) -> tuple[int, int]:
+        fields = reading[0]
+        return len(wanted & set(map(_plain, fields))), len(fields)
+
+    return max(found, key=quality)
 
 
 def _fault_of_header(header: list[str], needed: Sequence[str]) -> str | None:
@@ -157,24 +176,23 @@ def _fault_of_header(header: list[str], needed: Sequence[str]) -> str | None:
     for name in needed:
         own = [other for other in header if _plain(other) == _plain(name)]
         if not own:
-            return f"no column {name!r} in the header. The table needs the columns {', '.join(needed)}."
+            columns = ", ".join(needed)
+            return f"no column {name!r} in the header. The table needs the columns {columns}."
         if len(own) > 1:
-            return f"more than one column {name!r} in the header ({', '.join(own)[:200]!r}). Rename the others."
+            columns = ", ".join(own)[:200]
+            return f"more than one column {name!r} in the header ({columns!r}). Rename the others."
     return None
 
 
 def _as_read(line: str, header: list[str], separator: str, encoding: str) -> str:
-    """How a header was taken apart, for whoever wonders why a column wasn't found, and the way
-    out."""
+    """How a header was read, which may explain why a column wasn't found, and the way out."""
     others = Counter(re.findall(r"[^\w\"'.-]", line)).most_common(1)
     if len(header) > 1:
         words = f"separated by {SEPARATORS.get(separator, repr(separator))}"
+    elif others:
+        words = f"separated by {others[0][0]!r}, which isn't known"
     else:
-        words = (
-            f"separated by {others[0][0]!r}, which isn't known"
-            if others
-            else "with nothing that separates columns"
-        )
+        words = "with nothing that separates columns"
     return (
         f"It was read as {encoding}, {words}: {line[:200]!r}. "
         "If that is wrong, save it as CSV in UTF-8, with commas, semicolons, tabs or '|'."
@@ -184,19 +202,18 @@ def _as_read(line: str, header: list[str], separator: str, encoding: str) -> str
 def _records(
     lines: list[str], at: int, separator: str, width: int, photo: Callable[[list[str]], str | None]
 ) -> list[tuple[int, list[str]]]:
-    """All records from a line on, each with the number of its first line, from 1.
+    """All records from a line on, each with the number of its first line, counted from 1.
 
-    Lines that hold only blanks, or only empty fields as spreadsheets write them, are no records.
+    Lines with only blanks, or with only empty fields as spreadsheets write them, are no records.
     """
     records = []
     while at < len(lines):
         fields, after = _quoted(lines, at, separator)
-        others = {photo(_fields(line, separator)) for line in lines[at + 1 : after]} - {
-            None,
-            photo(fields),
-        }
+        others = {photo(_fields(line, separator)) for line in lines[at + 1 : after]}
+        others -= {None, photo(fields)}
         if after == at + 1 or len(fields) != width or others:
-            fields, after = _fields(lines[at], separator), at + 1
+            fields = _fields(lines[at], separator)
+            after = at + 1
         is_blank = not any(map(str.strip, fields)) if fields else not lines[at].strip()
         if not is_blank:
             records.append((at + 1, fields))
@@ -205,34 +222,31 @@ def _records(
 
 
 def _plain(name: str) -> str:
-    """A column's name as it is compared: ``Article Type`` and ``article_type`` are
-    ``articletype``."""
+    """A column's name as it is compared: ``articletype`` for ``Article Type``, ``article_type``."""
     return re.sub(r"[\W_]", "", name.casefold())
 
 
 def _fields(line: str, separator: str) -> list[str]:
-    """One line as a record, whatever its quotes are like; nothing where a field is longer than
-    131,072 letters.
+    """The fields of one line, also if its quotes don't match.
+
+    There are none if a field is longer than 131,072 letters.
     """
+    spaced = _is_spaced(line, separator)
     try:
-        return next(
-            csv.reader([line], delimiter=separator, skipinitialspace=_is_spaced(line, separator)),
-            [],
-        )
+        return next(csv.reader([line], delimiter=separator, skipinitialspace=spaced), [])
     except csv.Error:
         return []
 
 
 def _is_spaced(line: str, separator: str) -> bool:
-    """Whether quotes stand behind a blank, as in ``1, "Shirts"``; elsewhere blanks are part of
-    their field.
-    """
+    """Whether quotes follow a blank, as in ``1, "Shirts"``. Other blanks belong to their field."""
     return f'{separator} "' in line
 
 
 def _quoted(lines: list[str], at: int, separator: str) -> tuple[list[str], int]:
-    """The record that begins in a line, all its quotes closed, and the line after it; no fields
-    where there is none.
+    """The record that begins in a line, with all its quotes closed, and the line after it.
+
+    It has no fields if there is no such record.
     """
     if '"' in lines[at]:
         ahead = (lines[i] + "\n" for i in range(at, min(at + MOST_LINES, len(lines))))

@@ -1,6 +1,4 @@
-"""Zips as people have them: their members by name, whatever wrote them, and what a file is that is
-none.
-"""
+"""The members of any zip by name, and what a file that is not a zip really is."""
 
 import re
 import unicodedata
@@ -10,8 +8,8 @@ from pathlib import Path
 
 from fashion_tl.errors import DataError
 
-DEEPEST_MEMBER = 50  # folders above a file, in a zip too; one further down isn't listed
-ARCHIVES = {  # how files begin that people give in a zip's place
+DEEPEST_MEMBER = 50  # folders above a file, also in a zip; deeper files aren't listed
+ARCHIVES = {  # how the files begin that people give instead of a zip
     b"7z\xbc\xaf\x27\x1c": "a 7z archive",
     b"Rar!\x1a\x07": "a RAR archive",
     b"\x1f\x8b": "compressed with gzip, as .tar.gz is",
@@ -20,8 +18,8 @@ ARCHIVES = {  # how files begin that people give in a zip's place
     b"\x28\xb5\x2f\xfd": "compressed with Zstandard, as .tar.zst is",
 }
 PACKED_ENDINGS = frozenset(".7z .rar .tar .gz .tgz .bz2 .tbz2 .xz .txz .zst".split())
-# Whose letters stand in the names of a zip that doesn't state their encoding, by what Unicode calls
-# the scripts.
+# For zips that don't state the encoding of their names: encodings to try, and the scripts (by
+# Unicode's names) whose letters they should give.
 ENCODINGS = (
     ("cp932", {"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA"}),
     ("cp437", {"LATIN"}),
@@ -31,22 +29,21 @@ ENCRYPTED = "a password protects it; unpack it with that, and name the folder in
 
 
 def members_of(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """The members by their names with ``/``, also where Windows wrote them with backslashes."""
-    members, unstated = {}, {}
+    """The members by their names with ``/``, also if Windows wrote them with backslashes."""
+    unstated = {}
     for member in archive.infolist():
         if not (member.filename.isascii() or member.flag_bits & 0x800):
-            unstated[member.filename] = member.filename.encode(
-                "cp437", "replace"
-            )  # as zipfile has decoded it
+            # zipfile has decoded the name as cp437.
+            unstated[member.filename] = member.filename.encode("cp437", "replace")
     encoding = _encoding_of(list(unstated.values()))
+    members = {}
     for member in archive.infolist():
         name = member.filename
         if name in unstated:
             with suppress(UnicodeError):
                 name = unstated[name].decode(encoding)
         parts = name.replace("\\", "/").split("/")
-        # Nothing is ever unpacked, so such a name could do no harm; but no honest archive holds
-        # one.
+        # Nothing is ever unpacked, so such a name does no harm. But no honest archive has one.
         if ".." in parts or parts[0] == "" or parts[0].endswith(":"):
             raise DataError(
                 f"{archive.filename}: refused, it names a file outside itself: {name[:200]!r}"
@@ -58,10 +55,8 @@ def members_of(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 
 
 def _encoding_of(names: list[bytes]) -> str:
-    """The encoding of a zip's names that don't state it: the first which makes all of them letters
-    of one script.
-    """
-    with suppress(UnicodeError):  # as macOS writes it without saying so
+    """The encoding of a zip's names that state none: the first one that gives plausible letters."""
+    with suppress(UnicodeError):  # macOS writes UTF-8 without saying so
         for name in names:
             name.decode()
         return "utf-8"
@@ -69,17 +64,11 @@ def _encoding_of(names: list[bytes]) -> str:
         with suppress(UnicodeError):
             words = [name.decode(encoding) for name in names]
             others = [re.findall(r"[^\x00-\x7f]+", word) for word in words]
-            found = {
-                unicodedata.name(letter, "?").split()[0]
-                for runs in others
-                for run in runs
-                for letter in run
-            }
-            # A single letter between others may be an umlaut and the letter after it, read
-            # together.
-            if found <= scripts and (
-                encoding != "cp932" or all(len(max(runs, key=len)) > 1 for runs in others)
-            ):
+            letters = "".join(run for runs in others for run in runs)
+            found = {unicodedata.name(letter, "?").split()[0] for letter in letters}
+            # In cp932 an umlaut and the letter after it look like a single Japanese letter.
+            has_runs = all(max(map(len, runs), default=0) > 1 for runs in others)
+            if found <= scripts and (encoding != "cp932" or has_runs):
                 return encoding
     return "cp437"
 
@@ -89,10 +78,9 @@ def is_encrypted(member: zipfile.ZipInfo) -> bool:
 
 
 def why_no_zip(path: Path) -> str:
-    """What a file is that is given as a zip and can't be read as one, and the way out; OSError
-    where it can't be read.
+    """What a file is that can't be read as a zip, and the way out, to follow the file's name.
 
-    The words go behind the file's name.
+    OSError if the file can't be read.
     """
     with open(path, "rb") as file:
         start = file.read(1024)
@@ -102,9 +90,15 @@ def why_no_zip(path: Path) -> str:
     if what:
         return f"not a zip that can be read: it is {what}. Unpack it, and name the folder instead."
     if start.startswith(b"PK\x03\x04"):
-        return "not a zip that can be read: its end is missing. Copy or download the whole of it again."
+        return (
+            "not a zip that can be read: its end is missing. "
+            "Copy or download the whole of it again."
+        )
     if start.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
-        return "not a zip that can be read: it is a web page. Sign in where you download it, and try again."
+        return (
+            "not a zip that can be read: it is a web page. "
+            "Sign in where you download it, and try again."
+        )
     if not start:
         return "not a zip that can be read: the file is empty."
     return "not a zip that can be read."

@@ -14,7 +14,7 @@ from torch import nn
 
 from fashion_tl.config import Config
 from fashion_tl.data.batches import AUGMENTATIONS, Batches, feature_batches, mirrored, photo_batches
-from fashion_tl.data.dataroot import cache_folder, make_cached, unreadable
+from fashion_tl.data.cache import cache_folder, make_cached, unreadable
 from fashion_tl.data.dataset import Data
 from fashion_tl.distributed import main_first
 from fashion_tl.errors import ConfigError

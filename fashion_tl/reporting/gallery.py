@@ -11,8 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fashion_tl.config import IN_LOSS
-from fashion_tl.data.catalogue import class_weights
 from fashion_tl.data.dataset import Data, load_data
+from fashion_tl.data.task import class_weights
 from fashion_tl.errors import RunError
 from fashion_tl.files import StrPath, as_path
 from fashion_tl.recipes import LARGEST, TRAININGS, first_steps

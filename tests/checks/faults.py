@@ -593,7 +593,7 @@ import sys
 from fashion_tl.data import photos
 from fashion_tl.data.dataroot import open_root
 if __name__ == "__main__":
-    photos.FEW, photos.CHUNK = 16, 8
+    photos.PARALLEL_FROM, photos.CHUNK = 16, 8
     root = open_root(sys.argv[1])
     for part in range(5):  # so long that the signal comes in time
         photos.decode_photos(root, sorted(root.photos), cache=f"{sys.argv[2]}/{part}", workers=2)

@@ -1,0 +1,36 @@
+"""The cache folder: where decoded photos, features and the sample are kept."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from fashion_tl.errors import DataError
+from fashion_tl.files import StrPath, as_path, make_once
+
+OTHER_CACHE = "name another folder with --cache or FASHION_TL_CACHE"
+
+
+def cache_folder(folder: StrPath | None = None) -> Path:
+    """``folder``, ``$FASHION_TL_CACHE`` or ``~/.cache/fashion_tl``: the first one that is given."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return as_path(folder or os.environ.get("FASHION_TL_CACHE") or f"{base}/fashion_tl")
+
+
+def make_cached(path: Path, what: str, make: Callable[[Path], None]) -> None:
+    """:func:`fashion_tl.files.make_once` in the cache folder.
+
+    DataError, with the way out, if it can't be written.
+    """
+    try:
+        make_once(path, make)
+    except OSError as error:
+        raise DataError(
+            f"{path.parent}: {what} can't be written ({error}); {OTHER_CACHE}."
+        ) from error
+
+
+def unreadable(path: Path, error: Exception) -> DataError:
+    """The error to raise, with the way out, if a file or folder in the cache can't be read."""
+    if isinstance(error, PermissionError):  # another user's file
+        return DataError(f"{path} can't be read ({error.strerror}); {OTHER_CACHE}.")
+    return DataError(f"{path} is damaged ({error}); delete it, and it is made again.")
