@@ -143,7 +143,7 @@ def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[s
         write_table(run.folder / "predictions.csv.gz", predictions, float_format="%.6g")
         per_class = per_class_table(predictions, data.counts)
         write_table(run.folder / "per_class.csv", per_class)
-        card = model_card(run, result, per_class, data.catalogue.split)
+        card = model_card(run, result, per_class, data.catalogue)
         write_text(run.folder / "model_card.md", card)
         write_json(run.folder / "metrics.json", result)
         if not fitted.interrupted:

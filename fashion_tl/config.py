@@ -9,6 +9,8 @@ from fashion_tl.backbones import find_backbone
 from fashion_tl.errors import ConfigError, in_a_line
 from fashion_tl.split import EVEN_ODD, parse_split
 
+# Only runs of older versions have it: they can be used, but not trained on.
+LOSS_AND_LOGITS = "loss and logits, by an older version"
 IN_LOSS = ("loss", "weighted mean")  # the kinds of `balance` that weigh classes in the loss
 RECIPES = ("tuned", "published")
 # The published study used V1. V2 classifies ImageNet better. But its training (label smoothing,
@@ -23,7 +25,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 CHOICES = {
     "recipe": RECIPES,
     "bad_rows": ("skip", "recover"),
-    "balance": ("none", *IN_LOSS, "logits"),
+    "balance": ("none", *IN_LOSS, "logits", LOSS_AND_LOGITS),
     "optimizer": ("sgd", "adamw"),
     "schedule": ("cosine", "constant"),
     "precision": ("auto", "bf16", "fp32"),
@@ -102,6 +104,8 @@ class Config:
             value = getattr(self, field.name)
             plain = _plain(_size(value) if field.name in SIZES else value)
             object.__setattr__(self, field.name, plain)
+        if self.balance == "none":
+            object.__setattr__(self, "balance_power", 0.0)
         self._check()
 
     def _check(self) -> None:
@@ -153,11 +157,9 @@ class Config:
             power = {"total/count": 1.0, "sqrt": 0.5, "none": 0.0}[settings.pop("class_weights")]
             reduction = settings.pop("loss_reduction")
             tau = settings.pop("logit_adjustment")
-            if power and tau:
-                raise ConfigError(
-                    "class weights and logit adjustment at once: an older version made this"
-                )
-            if tau:
+            if tau and power:
+                balance = LOSS_AND_LOGITS
+            elif tau:
                 balance = "logits"
             elif power:
                 balance = "weighted mean" if reduction == "weighted" else "loss"

@@ -64,17 +64,27 @@ class Run:
     def source(self) -> str:
         """The data, weights and recipe behind a figure, in one line.
 
-        A recipe with another seed or other epochs doesn't count as changed.
+        The label, the split and the number of classes are named if they aren't the usual ones. A
+        recipe with others, another seed or other epochs doesn't count as changed.
         """
         data = self.about["data"]
         config = self.config
-        recipe = make_config(config.training, config.recipe, seed=config.seed, epochs=config.epochs)
-        changed = "" if config == recipe else ", changed"
-        network = find_backbone(config.backbone).title
-        return (
-            f"Data: {data['name']}, {data['photos']:,} photos · "
-            f"{network} from {self.about['weights']['name']} · {config.recipe} recipe{changed}"
-        )
+        named = ("seed", "epochs", "label", "split", "largest", "backbone")
+        own = {name: getattr(config, name) for name in named}
+        usual = make_config(config.training, config.recipe)
+        recipe = usual.change(**own)
+        words = [
+            f"Data: {data['name']}, {data['photos']:,} photos",
+            *(
+                f"{name} {own[name]}"
+                for name in ("label", "split")
+                if own[name] != getattr(usual, name)
+            ),
+            *([f"{config.largest} largest classes"] if config.largest != usual.largest else []),
+            f"{find_backbone(config.backbone).title} from {self.about['weights']['name']}",
+            f"{config.recipe} recipe{'' if config == recipe else ', changed'}",
+        ]
+        return " · ".join(words)
 
     @property
     def is_random(self) -> bool:

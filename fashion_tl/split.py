@@ -65,7 +65,7 @@ class Split:
 
 
 # For photos in folders per class: the folders themselves say which photos train and which test.
-FOLDERS = Split("the train folder", "the test folder")
+FOLDERS = Split("the training folders", "the test folders")
 
 
 def parse_split(text: Any) -> Split:
@@ -91,4 +91,4 @@ def _drawn(labels: pd.Series, share: float, seed: int) -> np.ndarray:
     order = np.random.default_rng(seed).permutation(len(labels))
     rank = labels.iloc[order].groupby(labels.iloc[order]).cumcount().sort_index().to_numpy()
     size = labels.groupby(labels).transform("size").to_numpy()
-    return rank < np.where(size > 1, np.maximum(1, np.round(share * size)), 0)
+    return rank < np.where(size > 1, np.clip(np.round(share * size), 1, size - 1), 0)

@@ -29,7 +29,7 @@ from fashion_tl.data.catalogue import read_catalogue
 from fashion_tl.data.dataroot import SAMPLE, DataRoot, open_root
 from fashion_tl.files import as_path
 from fashion_tl.network.model import available_weights
-from fashion_tl.recipes import APPROACHES, approach_configs, first_steps
+from fashion_tl.recipes import APPROACHES, approach_configs
 from fashion_tl.reporting.evaluation import headline
 from fashion_tl.runs import Run, default_weights, open_run
 
@@ -247,7 +247,7 @@ def main() -> int:
 def run_folders(approach: str, out: Path) -> list[Path]:
     """Where a notebook's runs lie, one for each training of its approach, in order."""
     folder = out / approach
-    return [*(folder / step for step in first_steps(APPROACHES[approach].trainings[-1])), folder]
+    return [*(folder / step for step in APPROACHES[approach].trainings[:-1]), folder]
 
 
 def checked(args: argparse.Namespace) -> tuple[dict, DataRoot, str]:
@@ -299,4 +299,4 @@ def summary(runs: list[Run], args: argparse.Namespace, gentler: bool) -> None:
 
 if __name__ == "__main__":
     with redirect_stdout(Terminal(sys.stdout)):
-        sys.exit(exit_code(main, f"stopped{GOES_ON} (`make demo` starts anew)"))
+        sys.exit(exit_code(main, lambda: f"stopped{GOES_ON} (`make demo` starts anew)"))

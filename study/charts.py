@@ -39,7 +39,7 @@ def draw_all(results: Path, images: Path) -> list[Path]:
         files.append(
             save(merit_chart(shown, read_published(results), source), images / "approaches.png")
         )
-    whole = [record for record in shown if not record.largest]
+    whole = [record for record in shown if not record.config.largest]
     if whole:
         files.append(save(photos_chart(whole, whole[0].data), images / "training_photos.png"))
     return files

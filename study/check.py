@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from fashion_tl.data.catalogue import Catalogue, read_catalogue
-from fashion_tl.data.dataroot import open_root
+from fashion_tl.data.dataroot import DataRoot, open_root
 from fashion_tl.errors import RunError
 from fashion_tl.reporting.evaluation import confused_pairs, metrics, per_class_table
 from fashion_tl.runs import write_json
@@ -52,27 +52,25 @@ def check(
     """
     root = open_root(data, cache)
     return {
-        name: check_record(each, read_catalogue(root, bad_rows(each)), data)
-        for name, each in records.items()
+        name: check_record(each, catalogue_of(each, root), data) for name, each in records.items()
     }
 
 
-def bad_rows(record: Record) -> str:
-    """What the run did with unreadable rows of ``styles.csv``. RunError where run.json is no record
-    of ours.
-    """
+def catalogue_of(record: Record, root: DataRoot) -> Catalogue:
+    """The catalogue as the run read it. RunError where run.json is no record of ours."""
     missing = [key for key in ("approach", "config", *METRICS) if key not in record.about]
     if missing or "bad_rows" not in record.about["config"]:
         what = ", ".join(missing) or "bad_rows in config"
         raise RunError(f"{record.folder / 'run.json'} lacks {what}; record the run again")
-    return record.about["config"]["bad_rows"]
+    config = record.config
+    return read_catalogue(root, config.bad_rows, config.label, config.split, config.split_seed)
 
 
 def check_record(record: Record, catalogue: Catalogue, data: str) -> pd.DataFrame:
     """Check one run; its predictions, with the true class and its training photos. RunError as from
     :func:`check`.
     """
-    counts = catalogue.counts[: record.largest or None]
+    counts = catalogue.counts[: record.config.largest or None]
     tested = catalogue.table.loc[~catalogue.trains, ["id", "year", "label"]]
     tested = tested[tested["label"].isin(counts["label"])].astype({"id": str})
     ids = record.predictions["id"]

@@ -11,6 +11,7 @@ import pandas as pd
 from fashion_tl.errors import RunError
 from fashion_tl.reporting.evaluation import TOP_K, confused_pairs
 from fashion_tl.runs import Run, open_run, read_table, write_json, write_table
+from fashion_tl.split import parse_split
 from study.records import read_record, recorded
 from study.uncertainty import intervals
 
@@ -80,6 +81,10 @@ def finished(folder: str | os.PathLike) -> Run:
     if run.is_sample:
         raise RunError(
             f"{folder} ran on the built-in sample; results/ holds measurements on real data alone"
+        )
+    if parse_split(run.config.split).is_drawn:
+        raise RunError(
+            f"{folder} has a split that was drawn; results/ holds runs whose split the data state"
         )
     if not run.is_finished:
         raise RunError(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from fashion_tl.backbones import find_backbone
 from fashion_tl.config import Config
 from fashion_tl.errors import RunError
 from fashion_tl.files import as_path
@@ -45,14 +46,15 @@ class Record:
         return self.about["group"]
 
     @property
-    def largest(self) -> int:
-        """Of how many of the largest classes it knows; 0: all."""
-        return Config.from_dict(self.about["config"]).largest
+    def config(self) -> Config:
+        """Its settings, as this version names them."""
+        return Config.from_dict(self.about["config"])
 
     @property
     def data(self) -> str:
         """The data and weights behind it, in one line."""
-        return f"Data: {self.about['data']} · ResNet-50 from {self.about['weights']}"
+        network = find_backbone(self.config.backbone).title
+        return f"Data: {self.about['data']} · {network} from {self.about['weights']}"
 
     @property
     def source(self) -> str:
@@ -165,10 +167,9 @@ def groups(records: dict[str, Record]) -> dict[str, list[Record]]:
         found.setdefault(record.group, []).append(record)
     for first, *others in found.values():
         for other in others:
+            settings = other.config.to_dict()
             changed = [
-                key
-                for key, value in first.about["config"].items()
-                if value != other.about["config"].get(key)
+                key for key, value in first.config.to_dict().items() if value != settings[key]
             ]
             if changed != ["seed"]:
                 what = f"in {', '.join(changed)}" if changed else "in nothing, not even the seed"

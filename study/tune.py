@@ -29,7 +29,7 @@ from fashion_tl.network.model import (
     freeze_first_children,
     replace_head,
 )
-from fashion_tl.recipes import APPROACHES, TRAININGS, first_steps
+from fashion_tl.recipes import APPROACHES, TRAININGS
 from fashion_tl.runs import Run, open_run, read_table, write_table
 
 QUARTER = {"train_fraction": 0.25}
@@ -131,7 +131,7 @@ def is_done(folder: Path) -> bool:
 def row(approach: str, name: str, run: Run, data: Data) -> dict[str, Any]:
     best, config = run.history[run.history["best"]].iloc[0], run.config
     seconds, n = run.history["seconds"].sum(), len(data.task.val)
-    for training in first_steps(approach):
+    for training in APPROACHES[approach].trainings[:-1]:
         seconds += open_run(run.folder / training).history["seconds"].sum()
     margin = 1.96 * (best["val_accuracy"] * (1 - best["val_accuracy"]) / n) ** 0.5
     return {

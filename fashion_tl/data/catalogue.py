@@ -51,10 +51,11 @@ class Catalogue:
     def counts(self) -> pd.DataFrame:
         """Photos per class on both sides of the split: ``label, train, test``, largest class first.
 
-        ``train`` includes the photos that validate, because their number differs between trainings.
+        ``train`` includes the photos that are drawn to validate, because their number differs
+        between trainings. It leaves out those that the data themselves name for validation.
         """
         names = self.table["label"]
-        train = names[self.trains].value_counts()
+        train = names[self.table["part"] == "train"].value_counts()
         test = names[~self.trains].value_counts()
         counts = pd.DataFrame({"train": train, "test": test})
         counts = counts.fillna(0).astype("int64").rename_axis("label").reset_index()
@@ -90,7 +91,7 @@ class Catalogue:
             reasons = self.reasons(self.examples)
             return f"{self.name}: none of its {self.rows:,} rows can be used ({reasons})."
         for part, is_there, words in (
-            ("train", self.trains.any(), self.split.train),
+            ("train", (self.table["part"] == "train").any(), self.split.train),
             ("test", not self.trains.all(), self.split.test),
         ):
             if not is_there:

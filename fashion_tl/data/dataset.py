@@ -97,7 +97,9 @@ def _fingerprint(digests: list[bytes], catalogue: Catalogue) -> str:
 
     A split by year needs no column of its own in it: the years are there already.
     """
-    rows = catalogue.table[["id", "year"]].assign(**{catalogue.label: catalogue.table["label"]})
+    rows = catalogue.table[["id", "year", "label"]]
+    header = ["id", "year", catalogue.label]
+    contents = [*digests, rows.to_csv(index=False, header=header).encode()]
     if not catalogue.split.needs_year:
-        rows = rows.assign(part=catalogue.table["part"])
-    return hashlib.sha256(b"".join([*digests, rows.to_csv(index=False).encode()])).hexdigest()[:16]
+        contents.append("\n".join(catalogue.table["part"]).encode())
+    return hashlib.sha256(b"".join(contents)).hexdigest()[:16]

@@ -55,6 +55,11 @@ class Task:
                     f"the {n} largest classes have no photo to {part} on; "
                     "set `largest` higher, or 0"
                 )
+        if len(np.unique(self.labels[parts["train"]])) < 2:
+            raise DataError(
+                f"of the {n} largest classes, a single one has photos to train on; "
+                "set `largest` higher, or 0"
+            )
         return replace(self, classes=self.classes[:n], **parts)
 
 
@@ -70,8 +75,9 @@ def make_task(
     If the data themselves don't say which rows validate, ``seed`` draws ``val_fraction`` of each
     class's training photos. Classes with fewer than ``FEWEST_TO_VALIDATE`` of them give none.
     Of the rest, ``train_fraction`` of each class trains, at least one photo. ``twins``, int64
-    [rows], is equal for photos with the same pixels; twins stay in one part. DataError if there is
-    nothing to train on, nothing to test on, or only one class.
+    [rows], is equal for photos with the same pixels; twins among those that train or validate stay
+    together, unless the data say otherwise. DataError if there is nothing to train on, nothing to
+    test on, or only one class.
     """
     if catalogue.fault:
         raise DataError(catalogue.fault)

@@ -18,7 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 from tqdm import tqdm
 
-from fashion_tl.config import Config
+from fashion_tl.config import LOSS_AND_LOGITS, Config
 from fashion_tl.data.batches import Batches
 from fashion_tl.distributed import everyone, rank, share, world_size
 from fashion_tl.errors import ConfigError, RunError
@@ -74,6 +74,8 @@ def fit(
     the checkpoint belongs to another training.
     """
     device = next(model.parameters()).device
+    if config.balance == LOSS_AND_LOGITS:
+        raise ConfigError("balance: an older version weighted both loss and logits; train anew")
     _check_batch_of_one(model, train, config)
     per_class = make_per_class(class_weights, train.labels, config, device)
     optimizer = make_optimizer(model, config)

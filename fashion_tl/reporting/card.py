@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from fashion_tl.backbones import find_backbone
-from fashion_tl.data.catalogue import FEW_SHOT
+from fashion_tl.data.catalogue import FEW_SHOT, Catalogue
 from fashion_tl.recipes import TRAININGS
 from fashion_tl.runs import Run
 from fashion_tl.split import Split
@@ -24,17 +24,21 @@ FIGURES = {
 }
 
 
-def model_card(run: Run, metrics: dict[str, Any], per_class: pd.DataFrame, split: Split) -> str:
+def model_card(
+    run: Run, metrics: dict[str, Any], per_class: pd.DataFrame, catalogue: Catalogue
+) -> str:
     """The card of a run with these figures of merit, in Markdown.
 
-    ``metrics`` are those of metrics.json, ``per_class`` is the table per_class.csv, and ``split``
-    the rule of the run's data.
+    ``metrics`` are those of metrics.json, ``per_class`` is the table per_class.csv, and
+    ``catalogue`` that of the run's data.
     """
     config = run.config
+    label = catalogue.label
+    split = catalogue.split
     network = find_backbone(config.backbone).title
     sections = {
         "What it is": [
-            f"{network} that names the `{config.label}` of product photos, "
+            f"{network} that names the `{label}` of product photos, "
             f"one of {len(per_class):,} classes.",
             f"Training: {TRAININGS[config.training].title}, {config.recipe} recipe, "
             f"{metrics['epochs']} epochs, seed {config.seed}. All settings are in `run.json`.",
@@ -57,7 +61,7 @@ def model_card(run: Run, metrics: dict[str, Any], per_class: pd.DataFrame, split
             f"{KAGGLE}.",
         ],
     }
-    lines = [f"# {network} for {config.label}", ""]
+    lines = [f"# {network} for {label}", ""]
     for title, points in sections.items():
         lines += [f"## {title}", "", *(f"- {point}" for point in points), ""]
     return "\n".join(lines)

@@ -12,7 +12,7 @@ from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.data.task import class_weights
 from fashion_tl.errors import RunError
 from fashion_tl.files import StrPath, as_path
-from fashion_tl.recipes import LARGEST, TRAININGS, first_steps
+from fashion_tl.recipes import APPROACHES, LARGEST, TRAININGS
 from fashion_tl.reporting import evaluation, figures, photo_figures
 from fashion_tl.reporting.evaluation import confused_pairs
 from fashion_tl.reporting.layout import Chart
@@ -25,11 +25,11 @@ OF_DATA: dict[str, Drawing] = {}
 OF_RUN: dict[str, Drawing] = {}
 
 
-def _kept_in(table: dict[str, Drawing]) -> Callable[[Drawing], Drawing]:
+def _kept_in(table: dict[str, Drawing], of_run: bool = True) -> Callable[[Drawing], Drawing]:
     """Enter a function into a table, and let it save its figure in the run's ``figures/``.
 
-    The figure's file has the function's name, which is the published study's. The file names of a
-    run's figures end with the training's suffix.
+    The figure's file has the function's name, which is the published study's. With ``of_run``, it
+    ends with the training's suffix.
     """
 
     def enter(function: Drawing) -> Drawing:
@@ -38,7 +38,7 @@ def _kept_in(table: dict[str, Drawing]) -> Callable[[Drawing], Drawing]:
         @wraps(function)
         def drawing(run: Run, data: Data) -> Chart:
             figure = function(run, data)
-            end = f"_{TRAININGS[run.config.training].suffix}" if table is OF_RUN else ""
+            end = f"_{TRAININGS[run.config.training].suffix}" if of_run else ""
             figures.save(figure, run.folder / "figures" / f"{name}{end}.png")
             return figure
 
@@ -48,7 +48,7 @@ def _kept_in(table: dict[str, Drawing]) -> Callable[[Drawing], Drawing]:
     return enter
 
 
-@_kept_in(OF_DATA)
+@_kept_in(OF_DATA, of_run=False)
 def distribution(run: Run, data: Data) -> Chart:
     """Photos of every class."""
     split = data.catalogue.split
@@ -57,7 +57,7 @@ def distribution(run: Run, data: Data) -> Chart:
     )
 
 
-@_kept_in(OF_DATA)
+@_kept_in(OF_DATA, of_run=False)
 def distribution20(run: Run, data: Data) -> Chart:
     """Photos of each of the 20 largest classes."""
     split = data.catalogue.split
@@ -66,19 +66,19 @@ def distribution20(run: Run, data: Data) -> Chart:
     )
 
 
-@_kept_in(OF_DATA)
+@_kept_in(OF_DATA, of_run=False)
 def sampledata(run: Run, data: Data) -> Chart:
     """Some training photos."""
     return _photos("train", f"Training photos ({data.catalogue.split.train})", run, data)
 
 
-@_kept_in(OF_DATA)
+@_kept_in(OF_DATA, of_run=False)
 def sampledata2(run: Run, data: Data) -> Chart:
     """Some test photos."""
     return _photos("test", f"Test photos ({data.catalogue.split.test})", run, data)
 
 
-@_kept_in(OF_DATA)
+@_kept_in(OF_DATA, of_run=False)
 def weight(run: Run, data: Data) -> Chart:
     """The influence of a photo of each class: those of rare classes count for more."""
     config = run.config
@@ -161,9 +161,16 @@ def open_steps(
         raise RunError(
             f"{folder} was made on other data ({run.about['data']['name']}) than {data.root.name}"
         )
-    before = [run.folder / training for training in first_steps(run.config.training)]
-    runs = [*(open_run(below) for below in before if below.is_dir()), run]
+    runs = [*(open_run(run.folder / step) for step in _steps_before(run)), run]
     return [(each, data.largest(each.config.largest)) for each in runs]
+
+
+def _steps_before(run: Run) -> tuple[str, ...]:
+    """The trainings before the run's own, of the approach whose runs lie below it."""
+    training = run.config.training
+    steps = [row.trainings[:-1] for row in APPROACHES.values() if row.trainings[-1] == training]
+    there = [own for own in steps if all((run.folder / step / "run.json").exists() for step in own)]
+    return max(there, key=len, default=())
 
 
 def draw_all(folder: StrPath, data_path: StrPath, cache: StrPath | None = None) -> list[Path]:
