@@ -73,7 +73,7 @@ def train(model: nn.Module, data: Data, run: Run) -> Fitted:
     """
     if run.is_finished:
         say(
-            f"{run.folder} holds this run, finished: its weights are read. "
+            f"{run.folder} holds this run, and it is finished: its weights are read. "
             "Delete the folder to train again."
         )
         model.load_state_dict(load_model(run.model_path).model.state_dict())

@@ -180,9 +180,7 @@ def _impossible(name: str, wanted: str, value: object) -> ConfigError:
     return ConfigError(f"{name} must be {wanted}, not {in_a_line(value)}")
 
 
-def _check_number(
-    name: str, value: Any, low: float, high: float, is_whole: bool = False
-) -> None:
+def _check_number(name: str, value: Any, low: float, high: float, is_whole: bool = False) -> None:
     word = "a whole number" if is_whole else "a number"
     is_number = isinstance(value, int if is_whole else (int, float))
     if isinstance(value, bool) or not is_number or not low <= value <= high:

@@ -95,7 +95,7 @@ def _lock_folder(folder: Path) -> int | None:
             try:
                 handle = lock(folder)
             except BlockingIOError:
-                say(f"waiting for another process, which is at {folder}", file=sys.stderr)
+                say(f"waiting for another process, which is working on {folder}", file=sys.stderr)
                 handle = lock(folder, wait=True)
             if handle is None:
                 folder.rmdir()

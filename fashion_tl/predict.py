@@ -48,7 +48,7 @@ def find_photos(paths: Sequence[StrPath]) -> list[Path]:
         photos += [file for file, is_image in below.items() if is_image]
         if others := [file.name for file, is_image in below.items() if not is_image]:
             more = f" and {len(others) - 3} more" if len(others) > 3 else ""
-            say(f"{path}: passed over, not photos: {', '.join(others[:3])}{more}", file=sys.stderr)
+            say(f"{path}: skipped, not photos: {', '.join(others[:3])}{more}", file=sys.stderr)
     return photos
 
 

@@ -68,9 +68,7 @@ class Run:
         """
         data = self.about["data"]
         config = self.config
-        recipe = make_config(
-            config.training, config.recipe, seed=config.seed, epochs=config.epochs
-        )
+        recipe = make_config(config.training, config.recipe, seed=config.seed, epochs=config.epochs)
         changed = "" if config == recipe else ", changed"
         network = find_backbone(config.backbone).title
         return (
@@ -93,7 +91,7 @@ class Run:
 
     @property
     def identity(self) -> dict[str, dict[str, Any]]:
-        """The settings, data and weights that tell this run from others, in this version's names."""
+        """The settings, data and weights of this run, in this version's names."""
         return {
             "config": self.config.to_dict(),
             "data": self.about["data"] | {"is_sample": self.is_sample},
@@ -155,7 +153,7 @@ def open_run(folder: StrPath) -> Run:
         below = ", ".join(sorted(path.parent.name for path in folder.glob("*/run.json")))
         hint = f"; runs lie in it: {below}" if below else ""
         raise RunError(
-            f"{folder} is no run folder: run.json can't be read ({error}){hint}"
+            f"{folder} is not a run folder: run.json can't be read ({error}){hint}"
         ) from error
 
 
@@ -202,7 +200,7 @@ def _make_run_folder(folder: Path, about: dict[str, dict[str, Any]]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     others = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     if others and "run.json" not in others:
-        raise RunError(f"{folder} holds something that is no run; name another folder")
+        raise RunError(f"{folder} holds something that isn't a run; name another folder")
     here = {"machine": machine(), "versions": versions(), "commit": commit()}
     text = json.dumps(about | here, indent=2) + "\n"
 
@@ -242,8 +240,7 @@ def _hold(folder: Path) -> None:
 
 
 def refuse_own_file(path: Path) -> None:
-    """RunError if a run itself keeps this file: writing answers or a page there would destroy it.
-    """
+    """RunError if a run itself keeps this file: writing anything else there would destroy it."""
     if path.name in OWN_FILES and (path.parent / "run.json").exists():
         raise RunError(f"{path} is a file of the run itself; name another file")
 

@@ -191,7 +191,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", default=SAMPLE, help="default: the built-in sample")
     parser.add_argument(
         "--weights",
-        help=f"default: {DEFAULT_WEIGHTS}, downloaded once; if that fails on the sample, random ones",
+        help=f"default: {DEFAULT_WEIGHTS}, downloaded once; random if that fails on the sample",
     )
     parser.add_argument("--recipe", default="tuned")
     parser.add_argument(

@@ -95,7 +95,7 @@ def test_a_folder_that_holds_a_run_with_other_settings_is_refused_and_left_alone
 def test_a_folder_with_something_else_in_it_is_refused(sample_root, tmp_path, capsys):
     (tmp_path / "thesis.txt").write_text("mine")
     assert command(*run_words("direct", sample_root, tmp_path)) == 2
-    assert "holds something that is no run" in capsys.readouterr().err
+    assert "holds something that isn't a run" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
@@ -204,7 +204,9 @@ def test_a_runs_figures_say_whether_its_recipe_was_changed(tmp_path):
 
 def test_predict_without_a_run_says_so(tiny_run, sample_root, tmp_path, capsys):
     assert command("predict", tmp_path, "photo.jpg") == 2
-    assert "is no run folder" in (said := capsys.readouterr().err) and "runs lie in it" not in said
+    assert (
+        "is not a run folder" in (said := capsys.readouterr().err) and "runs lie in it" not in said
+    )
     assert command("report", tiny_run.folder.parent, "--data", sample_root) == 2
     assert f"; runs lie in it: {tiny_run.folder.name}" in capsys.readouterr().err
 

@@ -319,7 +319,9 @@ def test_a_class_folder_that_holds_train_and_test_beside_others_is_refused():
         for part in ("train", "test")
         for kind in "ab"
     ]
-    with pytest.raises(DataError, match=r"one/ holds test/ and train/, and beside it lie other"):
+    with pytest.raises(
+        DataError, match=r"one/ holds test/ and train/, and other folders of photos"
+    ):
         find_classes(names)
 
 

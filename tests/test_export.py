@@ -194,7 +194,7 @@ def test_a_file_that_can_not_be_written_whole_leaves_the_one_before(tmp_path, mo
 
 def test_a_run_that_is_none_is_named(tmp_path, capsys):
     assert command("export", tmp_path, "--onnx") == 2
-    assert f"{tmp_path} is no run folder" in capsys.readouterr().err
+    assert f"{tmp_path} is not a run folder" in capsys.readouterr().err
 
 
 @functools.cache

@@ -12,8 +12,8 @@ import pytest
 from matplotlib import cbook
 from nbclient import NotebookClient
 
-from fashion_tl.reporting import figures
-from fashion_tl.reporting.layout import shorten
+from fashion_tl.reporting import figures, photo_figures
+from fashion_tl.reporting.text import shorten
 from tests.made_runs import history
 
 SOURCE = "built-in sample, 12 photos · ResNet-50 from weights.safetensors"
@@ -53,11 +53,13 @@ DRAWN = {
     "class_weights_chart": lambda: figures.class_weights_chart(
         NAMES, [900, 7, 0], [0.9, 7.5, 0], "$w_c = 1$", SOURCE
     ),
-    "photo_grid": lambda: figures.photo_grid(PHOTOS, NAMES, "Photos", SOURCE),
+    "photo_grid": lambda: photo_figures.photo_grid(PHOTOS, NAMES, "Photos", SOURCE),
     "loss_curves": lambda: figures.loss_curves(history(), "Loss", SOURCE),
-    "sample_predictions": lambda: figures.sample_predictions(PHOTOS, PREDICTIONS, "Some", SOURCE),
-    "largest_losses": lambda: figures.largest_losses(PHOTOS, PREDICTIONS, "Worst", SOURCE),
-    "largest_losses, none": lambda: figures.largest_losses(
+    "sample_predictions": lambda: photo_figures.sample_predictions(
+        PHOTOS, PREDICTIONS, "Some", SOURCE
+    ),
+    "largest_losses": lambda: photo_figures.largest_losses(PHOTOS, PREDICTIONS, "Worst", SOURCE),
+    "largest_losses, none": lambda: photo_figures.largest_losses(
         PHOTOS[:0], PREDICTIONS.head(0), "Worst", SOURCE
     ),
     "per_class_accuracy": lambda: figures.per_class_accuracy(PER_CLASS, "Accuracy", SOURCE),
@@ -157,10 +159,10 @@ def test_long_names_are_shortened_told_apart_and_leave_half_of_each_panel_to_the
 def test_long_names_under_photos_are_shortened_and_stay_under_their_own_photo(names):
     shown = [*names, *names][:24]
     photos = np.repeat(PHOTOS[:1], len(shown), axis=0)
-    grid = figures.photo_grid(photos, shown, "Photos", SOURCE)
+    grid = photo_figures.photo_grid(photos, shown, "Photos", SOURCE)
     assert len({ax.texts[0].get_text() for ax in grid.axes}) == len(set(shown))
     table = pd.DataFrame({"label": shown, "top1": shown[::-1], "p1": 0.5, "loss": 4.2})
-    for figure in (grid, figures.largest_losses(photos, table, "Worst", SOURCE)):
+    for figure in (grid, photo_figures.largest_losses(photos, table, "Worst", SOURCE)):
         words = [[text.get_window_extent() for text in ax.texts] for ax in figure.axes]
         assert not any(a.overlaps(b) for one, two in pairwise(words) for a in one for b in two)
         assert holds_all_its_words(figure)
@@ -190,7 +192,7 @@ def test_names_that_no_shortening_tells_apart_are_numbered():
 
 def test_a_long_name_of_the_data_is_wrapped_also_in_wide_letters():
     for name in ("W" * 200, "DATA " * 40):
-        figure = figures.photo_grid(PHOTOS, NAMES, "Photos", f"Data: {name}, 12 photos")
+        figure = photo_figures.photo_grid(PHOTOS, NAMES, "Photos", f"Data: {name}, 12 photos")
         whole = figure.get_tightbbox()
         assert whole.x0 >= 0 and whole.x1 <= figure.get_figwidth()
 
@@ -236,7 +238,7 @@ def test_every_class_has_its_row_and_rows_do_not_overlap(n):
 
 
 def test_long_source_and_title_are_wrapped():
-    figure = figures.photo_grid(
+    figure = photo_figures.photo_grid(
         PHOTOS, NAMES, "A title of many words " * 9, "a source of many words " * 20
     )
     drawn = figure.get_tightbbox()
@@ -275,14 +277,14 @@ def test_weights_are_sorted_by_photos_and_weight_zero_is_marked():
 @pytest.mark.parametrize("shape", [(2048, 8), (8, 2048), (500, 1)])
 def test_photos_of_any_shape_make_a_figure_of_bounded_size(shape):
     photos = np.zeros((18, *shape, 3), np.uint8)
-    figure = figures.photo_grid(photos, ["Shirts"] * 18, "Photos", SOURCE)
+    figure = photo_figures.photo_grid(photos, ["Shirts"] * 18, "Photos", SOURCE)
     assert max(figure.get_size_inches()) < 16
     assert all(min(ax.get_window_extent().size) > 30 for ax in figure.axes)
 
 
 def test_photos_up_to_three_times_as_high_as_wide_keep_their_shape():
     for shape in ((90, 30), (30, 90), (80, 60)):
-        (ax,) = figures.photo_grid(
+        (ax,) = photo_figures.photo_grid(
             np.zeros((1, *shape, 3), np.uint8), ["Shirts"], "Photos", SOURCE
         ).axes
         box = ax.get_window_extent()
@@ -292,7 +294,7 @@ def test_photos_up_to_three_times_as_high_as_wide_keep_their_shape():
 @pytest.mark.parametrize("n", [1, 6, 7, 24])
 def test_photo_grid_shows_each_photo_over_its_label(n):
     labels = ["Perfume and Body Mist"] * n
-    figure = figures.photo_grid(np.repeat(PHOTOS[:1], n, axis=0), labels, "Photos", SOURCE)
+    figure = photo_figures.photo_grid(np.repeat(PHOTOS[:1], n, axis=0), labels, "Photos", SOURCE)
     assert [" ".join(ax.texts[0].get_text().split()) for ax in figure.axes] == labels
     for ax in figure.axes:
         assert np.array_equal(ax.images[0].get_array(), PHOTOS[0])
@@ -304,7 +306,7 @@ def test_photo_grid_shows_each_photo_over_its_label(n):
 
 
 def test_predictions_are_told_apart_by_mark_and_colour():
-    figure = figures.sample_predictions(PHOTOS, PREDICTIONS, "Some", SOURCE)
+    figure = photo_figures.sample_predictions(PHOTOS, PREDICTIONS, "Some", SOURCE)
     right, wrong, _ = figure.axes
     assert [text.get_text() for text in right.texts] == ["✓ Shirts 90%"]
     assert (
@@ -317,7 +319,7 @@ def test_predictions_are_told_apart_by_mark_and_colour():
 
 
 def test_largest_losses_show_loss_prediction_and_truth():
-    figure = figures.largest_losses(PHOTOS, PREDICTIONS, "Worst", SOURCE)
+    figure = photo_figures.largest_losses(PHOTOS, PREDICTIONS, "Worst", SOURCE)
     shown = " ".join(text.get_text() for text in figure.axes[1].texts).replace("\n", " ")
     assert shown == "loss 4.20 ✗ Heels 61% is Perfume and Body Mist"
 
@@ -399,19 +401,24 @@ def test_nothing_to_show_is_said_in_words():
             "3 classes, 2 counts",
         ),
         (lambda: figures.class_weights_chart([], [], [], "", SOURCE), "0 classes"),
-        (lambda: figures.photo_grid(PHOTOS, NAMES[:2], "", SOURCE), "3 photos and words for 2"),
-        (lambda: figures.photo_grid(PHOTOS[:0], [], "", SOURCE), "0 photos"),
         (
-            lambda: figures.photo_grid(np.repeat(PHOTOS, 9, axis=0), ["a"] * 27, "", SOURCE),
+            lambda: photo_figures.photo_grid(PHOTOS, NAMES[:2], "", SOURCE),
+            "3 photos and 2 captions",
+        ),
+        (lambda: photo_figures.photo_grid(PHOTOS[:0], [], "", SOURCE), "0 photos"),
+        (
+            lambda: photo_figures.photo_grid(np.repeat(PHOTOS, 9, axis=0), ["a"] * 27, "", SOURCE),
             "1 to 24",
         ),
-        (lambda: figures.photo_grid(PHOTOS / 255, NAMES, "", SOURCE), "uint8"),
+        (lambda: photo_figures.photo_grid(PHOTOS / 255, NAMES, "", SOURCE), "uint8"),
         (
-            lambda: figures.sample_predictions(PHOTOS, PREDICTIONS.head(2), "", SOURCE),
-            "3 photos and words for 2",
+            lambda: photo_figures.sample_predictions(PHOTOS, PREDICTIONS.head(2), "", SOURCE),
+            "3 photos and 2 captions",
         ),
         (
-            lambda: figures.largest_losses(PHOTOS, PREDICTIONS.drop(columns="loss"), "", SOURCE),
+            lambda: photo_figures.largest_losses(
+                PHOTOS, PREDICTIONS.drop(columns="loss"), "", SOURCE
+            ),
             "lacks the column loss",
         ),
         (lambda: figures.loss_curves(history(best=9), "", SOURCE), "one best epoch, not 0"),
@@ -475,8 +482,8 @@ def test_import_needs_no_pyplot_and_no_torch():
 def test_a_notebook_shows_a_returned_figure_once(first, monkeypatch, tmp_path):
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     code = first + (
-        "import numpy as np\nfrom fashion_tl.reporting import figures\n"
-        "figures.photo_grid(np.zeros((1, 8, 6, 3), 'uint8'), ['Shirts'], 'One photo', 'made up')"
+        "import numpy as np\nfrom fashion_tl.reporting import photo_figures\n"
+        "photo_figures.photo_grid(np.zeros((1, 8, 6, 3), 'uint8'), ['Shirts'], 'One photo', 'made up')"
     )
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     NotebookClient(notebook, timeout=60).execute()

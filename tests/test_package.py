@@ -19,7 +19,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import fashion_tl
-from fashion_tl import runs
+from fashion_tl import provenance
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.errors import how_to_install
 from tests import REPOSITORY
@@ -301,8 +301,8 @@ def test_a_copy_at_the_top_of_somebodys_repository_has_a_commit_only_if_it_is_tr
         "-c user.name=A -c user.email=a@b commit -q --allow-empty -m theirs",
     ):
         subprocess.run(["git", *words.split()], cwd=tmp_path, check=True)
-    monkeypatch.setattr(runs, "__file__", str(tmp_path / "fashion_tl" / "runs.py"))
-    assert (runs.commit() is not None) == is_added
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "fashion_tl" / "provenance.py"))
+    assert (provenance.commit() is not None) == is_added
 
 
 IMPORT_ALL = """

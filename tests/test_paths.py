@@ -21,10 +21,11 @@ from fashion_tl.data.sample import draw_sample
 from fashion_tl.files import as_path
 from fashion_tl.network.model import load_model, read_weights
 from fashion_tl.predict import answers, find_photos, predict
+from fashion_tl.provenance import file_fingerprint
 from fashion_tl.reporting import figures
 from fashion_tl.reporting.gallery import open_steps
 from fashion_tl.reporting.layout import new_figure
-from fashion_tl.runs import create_run, file_fingerprint, open_run
+from fashion_tl.runs import create_run, open_run
 from notebooks import execute
 from study.__main__ import main as study
 from study.compare import on_the_same_photos

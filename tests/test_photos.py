@@ -191,7 +191,7 @@ def test_when_not_one_photo_can_be_decoded_the_error_says_so_and_nothing_is_kept
     make_root, tmp_path
 ):
     folder = make_root(ROWS, dict.fromkeys(IDS, b"no photo"))
-    with pytest.raises(DataError, match=r"root: not one of its 6 photos can be decoded.*1\.jpg"):
+    with pytest.raises(DataError, match=r"root: none of its 6 photos can be decoded.*1\.jpg"):
         decode_photos(open_root(folder), IDS, cache=tmp_path / "cache")
     assert entries(tmp_path / "cache") == []
 

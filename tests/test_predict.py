@@ -226,7 +226,7 @@ def test_files_that_are_no_photos_are_passed_over_and_the_first_few_named(tiny_r
     (photos[0].parent / "@eaDir").mkdir()  # a network drive's own small copies of the photos
     shutil.copy(photos[0], photos[0].parent / "@eaDir" / "SYNOPHOTO_THUMB_M.jpg")
     assert command("predict", tiny_run.folder, photos[0].parent) == 0
-    said = "passed over, not photos: Thumbs.db, a.txt, b.json and 2 more"
+    said = "skipped, not photos: Thumbs.db, a.txt, b.json and 2 more"
     output = capsys.readouterr()
     assert output.err == f"{photos[0].parent}: {said}\n" and "THUMB" not in output.out
 

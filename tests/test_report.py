@@ -149,7 +149,7 @@ def test_it_has_every_part_and_says_what_it_was_made_from(large):
     )
     assert set(run.about["config"]) <= set(page.texts("dt")) and "224×168" in page.texts("dd")
     assert len(page.attributes("svg")) == 2 and len(page.attributes("polyline")) == 5
-    assert "Kept are the weights of epoch 3 of 4" in " ".join(page.texts("p"))
+    assert "The weights of epoch 3 of 4 (dotted line) were kept" in " ".join(page.texts("p"))
     assert page.texts("th").count("Tshirts → Tops") == 1
     assert len(page.attributes("img")) == 12 + 18
 
@@ -302,7 +302,7 @@ def test_a_run_that_is_not_finished_has_no_report_yet(step, root, tmp_path, caps
     make_run(folder / "top20", root, *predictions(("Tops", "Tops")), training="top20")
     (folder / step / "checkpoint.pt").write_bytes(b"")
     assert main(["report", str(folder), "--data", str(root)]) == 2
-    assert "isn't finished; the command that began it goes on" in capsys.readouterr().err
+    assert "isn't finished; run the command that began it again" in capsys.readouterr().err
     assert not (folder / "report.html").exists()
 
 

@@ -16,7 +16,8 @@ from fashion_tl.data.catalogue import read_catalogue
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.data.dataset import load_data
 from fashion_tl.errors import ConfigError, DataError
-from fashion_tl.network.model import Conv, build_network, load_model, save_model
+from fashion_tl.network.layers import Conv
+from fashion_tl.network.model import build_network, load_model, save_model
 from fashion_tl.recipes import APPROACHES, TRAININGS, Approach, Training, make_config
 from fashion_tl.reporting.gallery import draw_all
 from fashion_tl.reporting.report import write_report

@@ -407,7 +407,7 @@ def test_a_network_with_more_in_its_body_is_refused(extra, tmp_path):
 
 def test_what_stands_in_the_place_of_a_tensor_is_named(tmp_path):
     torch.save({"model": light() | {"bn1.weight": 7}}, tmp_path / "w.pth")
-    with pytest.raises(WeightsError, match=r"bn1\.weight is no tensor"):
+    with pytest.raises(WeightsError, match=r"bn1\.weight is not a tensor"):
         read_weights(tmp_path / "w.pth")
 
 

@@ -1,1 +1,1 @@
-"""What there is to learn from: data roots, the catalogue, decoded photos, batches."""
+"""The data: data roots, the catalogue, decoded photos, batches."""

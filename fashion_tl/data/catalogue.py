@@ -88,7 +88,7 @@ class Catalogue:
         """A sentence on why these rows can't be trained and tested on, or None."""
         if self.table.empty:
             reasons = self.reasons(self.examples)
-            return f"{self.name}: not one of its {self.rows:,} rows can be used ({reasons})."
+            return f"{self.name}: none of its {self.rows:,} rows can be used ({reasons})."
         for part, is_there, words in (
             ("train", self.trains.any(), self.split.train),
             ("test", not self.trains.all(), self.split.test),

@@ -124,7 +124,7 @@ def _refuse_parts_in_a_class(inner: str, folders: dict[str, Paths]) -> None:
         if len({_part_of(folder) for folder in below}) > 1:
             holds = " and ".join(f"{folder}/" for folder in below)
             raise DataError(
-                f"{inner}{kind}/ holds {holds}, and beside it lie other folders of photos. "
+                f"{inner}{kind}/ holds {holds}, and other folders of photos lie beside it. "
                 "Name the folder of the one data set that you mean."
             )
 

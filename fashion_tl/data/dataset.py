@@ -72,9 +72,7 @@ def load_data(
     catalogue = read_catalogue(root, config.bad_rows, config.label, config.split, config.split_seed)
     if catalogue.table.empty:
         reasons = catalogue.reasons(catalogue.examples)
-        raise DataError(
-            f"{root.path}: not one of its {catalogue.rows} rows can be used ({reasons})."
-        )
+        raise DataError(f"{root.path}: none of its {catalogue.rows} rows can be used ({reasons}).")
     ids = catalogue.table["id"].to_numpy()
     photos = decode_photos(root, ids, config.stored_size, cache, workers)
     digests = photo_digests(photos.array)

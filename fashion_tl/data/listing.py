@@ -175,7 +175,7 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
         raise ValueError(ENCRYPTED)
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(
-            "it is packed in a way that can't be unpacked bit by bit; pack it with plain zip"
+            "its compression can't be unpacked in small pieces; pack it again with plain zip"
         )
     with archive.open(member) as file:
         # No more than the stated size is read: a member may unpack to gigabytes.

@@ -53,7 +53,7 @@ def decode_photos(
 
     The photos are stretched to that size, as in the published runs. ``cache`` is the folder to keep
     the array in (see :func:`fashion_tl.data.cache.cache_folder`). ``workers`` is the number of
-    processes; the default is one for each processor that this process may use. DataError if not one
+    processes; the default is one for each processor that this process may use. DataError if no
     photo can be decoded, or if the cache folder can't be written. ConfigError if ``workers`` is
     below 1.
     """
@@ -108,7 +108,7 @@ def _decode_into(
     if len(failed) == len(ids):
         first = list(failed.items())[:3]
         some = "; ".join(f"{root.photos[own].name}: {reason}" for own, reason in first)
-        raise DataError(f"{root.path}: not one of its {len(ids)} photos can be decoded. {some}")
+        raise DataError(f"{root.path}: none of its {len(ids)} photos can be decoded. {some}")
     if failed:
         keep = np.flatnonzero([own not in failed for own in ids])
         kept = open_memmap(folder / "kept.npy", "w+", np.uint8, (len(keep), *size, 3))
@@ -135,7 +135,7 @@ def _decode_all(
             why = f"{type(error).__name__}: {error}".partition("\n")[0]
             say(
                 f"NOTE: photos can't be decoded by several processes here ({why:.200}); "
-                "one goes on alone"
+                "a single process decodes them"
             )
     with root.open_files() as read:
         decoder = _Decoder(target, root, read, size)

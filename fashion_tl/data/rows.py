@@ -190,7 +190,7 @@ def _refuse_unrelated_ids(rows: Rows, root: DataRoot, where: str) -> None:
     photo = PurePosixPath(next(iter(root.photos.values())).name).name
     raise DataError(
         f"{where}: only {found} of {found + len(missing)} ids name a photo. An id is, for example, "
-        f"{missing[0][:100]!r}, a photo's file {photo!r}. An id must be the name of a photo's "
+        f"{missing[0][:100]!r}, and a photo's file {photo!r}. An id must be the name of a photo's "
         "file, with or without its ending."
     )
 

@@ -53,7 +53,9 @@ def find_copies(listing: Folder | Archive) -> Found:
 
     DataError if the top folder can't be read.
     """
-    found, level, looked = Found(), [""], 0
+    found = Found()
+    level = [""]
+    looked = 0
     for depth in range(DEEPEST + 1):
         below: list[str] = []
         for inner in level[: MOST_FOLDERS - looked]:

@@ -79,8 +79,8 @@ def read_table(
     header, and if none of them is itself a record of another photo. ``photo_of`` gives the photo
     that an id names, or None.
 
-    DataError says what was found in ``where``, and what to do, if it is empty or no text, or if a
-    needed column is missing or there twice.
+    DataError says what was found in ``where``, and what to do, if it is empty or isn't text, or if
+    a needed column is missing or there twice.
     """
     encoding, lines = _decode(content, where)
     filled = [at for at, line in enumerate(lines) if line.strip()]
@@ -115,7 +115,7 @@ def _decode(content: bytes, where: str) -> tuple[str, list[str]]:
     for start, what in NO_TEXT.items():
         if content.startswith(start):
             raise DataError(
-                f"{where} is no text: it is {what}. "
+                f"{where} is not text: it is {what}. "
                 "Save the table as CSV, in UTF-8, under that name."
             )
     mark = next((mark for mark in MARKS if content.startswith(mark)), b"")

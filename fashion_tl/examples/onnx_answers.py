@@ -1,5 +1,4 @@
-"""Name the photos in the folder photos/ with model.onnx alone: the answers are those of
-`predict`."""
+"""Name the photos in the folder photos/ with model.onnx alone. The answers are `predict`'s."""
 
 import json
 from contextlib import suppress
@@ -21,18 +20,18 @@ height, width = about["stored_size"]
 
 
 def read_photo(path):
-    """uint8 RGB [height, width, 3]: upright, on white, and resized just as for the training."""
+    """uint8 RGB [height, width, 3]: upright, on white, and resized as for the training."""
     with Image.open(path) as image:
-        image.draft(
-            "RGB", (max(height, width), max(height, width))
-        )  # a large JPEG is decoded at a reduced scale
+        side = max(height, width)
+        image.draft("RGB", (side, side))  # a large JPEG is decoded at a reduced scale
         image.load()
         with suppress(Exception):  # EXIF data may be damaged
             ImageOps.exif_transpose(image, in_place=True)
         if image.mode == "F":
             raise ValueError("its pixels are floating-point numbers, of unknown scale")
-        if image.mode.startswith("I"):  # 12 or 16 bits of grey; or 8 bits kept in 32
-            values, tags = np.asarray(image), getattr(image, "tag_v2", {})  # only a TIFF has tags
+        if image.mode.startswith("I"):  # 12 or 16 bits of grey, or 8 bits kept in 32
+            values = np.asarray(image)
+            tags = getattr(image, "tag_v2", {})  # only a TIFF has tags
             if tags.get(262) == 0:  # 0 is white
                 values = 65535 - values
             upper = values >> (4 if tags.get(258) == (12,) else 8)
@@ -40,11 +39,10 @@ def read_photo(path):
             grey = np.where(values == image.info.get("transparency"), 255, scaled.clip(0, 255))
             image = Image.fromarray(grey.astype(np.uint8))
         elif image.has_transparency_data:
-            if image.format == "PNG" and image.mode in (
-                "L",
-                "RGB",
-            ):  # Pillow scales pixels to 8 bits, not this colour
-                colour, bits = np.asarray(image.info["transparency"]), path.read_bytes()[24]
+            if image.format == "PNG" and image.mode in ("L", "RGB"):
+                # Pillow scales the pixels to 8 bits, but not this colour.
+                colour = np.asarray(image.info["transparency"])
+                bits = path.read_bytes()[24]
                 most = 2**bits - 1
                 colour = colour >> 8 if bits == 16 else (colour & most) * 255 // most
                 image.info["transparency"] = tuple(colour.tolist()) if colour.ndim else int(colour)
@@ -56,7 +54,7 @@ def read_photo(path):
 for path in sorted(Path("photos").glob("[!.]*")):
     try:
         photo = read_photo(path)
-    except (OSError, ValueError) as error:  # no photo, or a damaged one
+    except (OSError, ValueError) as error:  # not a photo, or a damaged one
         print(f"{path}: {error}")
         continue
     (probabilities,) = session.run(None, {"photos": photo[np.newaxis]})

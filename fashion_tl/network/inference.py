@@ -182,7 +182,7 @@ def _compile(model: nn.Module, inputs: Tensor) -> Callable[[Tensor], Tensor]:
     except Exception as error:  # most often there is no C++ compiler
         say(
             f"NOTE: torch.compile can't be used here ({type(error).__name__}); "
-            "it goes on without, at half the speed"
+            "it goes on without it, at half the speed"
         )
         return model
 

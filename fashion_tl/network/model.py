@@ -78,7 +78,7 @@ def notes_on_random(config: Config) -> list[str]:
     if config.lr > 0.01:
         notes.append(f"lr={config.lr:g} is too high for random weights; set lr to 0.01 or less")
     if config.frozen_batchnorm:
-        notes.append("from random weights BatchNorm learns, whatever the settings say")
+        notes.append("from random weights BatchNorm always learns, also with frozen_batchnorm=true")
     return notes
 
 
@@ -103,7 +103,7 @@ def read_weights(weights: StrPath, backbone: str = "resnet50") -> dict[str, torc
         if name not in given:
             continue
         if not torch.is_tensor(given[name]):
-            faults.append(f"{name} is no tensor")
+            faults.append(f"{name} is not a tensor")
         elif own[name].shape != given[name].shape:
             faults.append(f"{name} is {tuple(given[name].shape)}, not {tuple(own[name].shape)}")
         elif fault := _fault(name, given[name]):

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from fashion_tl.config import IN_LOSS
 from fashion_tl.data.dataset import Data, load_data
@@ -16,10 +15,11 @@ from fashion_tl.files import StrPath, as_path
 from fashion_tl.recipes import LARGEST, TRAININGS, first_steps
 from fashion_tl.reporting import evaluation, figures, photo_figures
 from fashion_tl.reporting.evaluation import confused_pairs
+from fashion_tl.reporting.layout import Chart
 from fashion_tl.runs import Run, open_run
 
 SHOWN = 18  # photos in a grid
-Drawing = Callable[[Run, Data], Figure]
+Drawing = Callable[[Run, Data], Chart]
 # The figures of a run by name: those that show its data, and those that show what it learned.
 OF_DATA: dict[str, Drawing] = {}
 OF_RUN: dict[str, Drawing] = {}
@@ -36,7 +36,7 @@ def _kept_in(table: dict[str, Drawing]) -> Callable[[Drawing], Drawing]:
         name = function.__name__
 
         @wraps(function)
-        def drawing(run: Run, data: Data) -> Figure:
+        def drawing(run: Run, data: Data) -> Chart:
             figure = function(run, data)
             end = f"_{TRAININGS[run.config.training].suffix}" if table is OF_RUN else ""
             figures.save(figure, run.folder / "figures" / f"{name}{end}.png")
@@ -49,7 +49,7 @@ def _kept_in(table: dict[str, Drawing]) -> Callable[[Drawing], Drawing]:
 
 
 @_kept_in(OF_DATA)
-def distribution(run: Run, data: Data) -> Figure:
+def distribution(run: Run, data: Data) -> Chart:
     """Photos of every class."""
     split = data.catalogue.split
     return figures.class_distribution(
@@ -58,7 +58,7 @@ def distribution(run: Run, data: Data) -> Figure:
 
 
 @_kept_in(OF_DATA)
-def distribution20(run: Run, data: Data) -> Figure:
+def distribution20(run: Run, data: Data) -> Chart:
     """Photos of each of the 20 largest classes."""
     split = data.catalogue.split
     return figures.class_distribution(
@@ -67,19 +67,19 @@ def distribution20(run: Run, data: Data) -> Figure:
 
 
 @_kept_in(OF_DATA)
-def sampledata(run: Run, data: Data) -> Figure:
+def sampledata(run: Run, data: Data) -> Chart:
     """Some training photos."""
     return _photos("train", f"Training photos ({data.catalogue.split.train})", run, data)
 
 
 @_kept_in(OF_DATA)
-def sampledata2(run: Run, data: Data) -> Figure:
+def sampledata2(run: Run, data: Data) -> Chart:
     """Some test photos."""
     return _photos("test", f"Test photos ({data.catalogue.split.test})", run, data)
 
 
 @_kept_in(OF_DATA)
-def weight(run: Run, data: Data) -> Figure:
+def weight(run: Run, data: Data) -> Chart:
     """The influence of a photo of each class: those of rare classes count for more."""
     config = run.config
     counts = data.task.fit_counts
@@ -99,13 +99,13 @@ def weight(run: Run, data: Data) -> Figure:
 
 
 @_kept_in(OF_RUN)
-def loss(run: Run, data: Data) -> Figure:
+def loss(run: Run, data: Data) -> Chart:
     """Loss and accuracy over the epochs."""
     return figures.loss_curves(run.history, _title(run, "loss and accuracy"), run.source)
 
 
 @_kept_in(OF_RUN)
-def sample_results(run: Run, data: Data) -> Figure:
+def sample_results(run: Run, data: Data) -> Chart:
     """Some test photos and the network's answers."""
     chosen = choose(run.predictions)
     return photo_figures.sample_predictions(
@@ -114,13 +114,13 @@ def sample_results(run: Run, data: Data) -> Figure:
 
 
 @_kept_in(OF_RUN)
-def per_class(run: Run, data: Data) -> Figure:
+def per_class(run: Run, data: Data) -> Chart:
     """The accuracy of every class."""
     return figures.per_class_accuracy(run.per_class, _title(run, "accuracy per class"), run.source)
 
 
 @_kept_in(OF_RUN)
-def confused(run: Run, data: Data) -> Figure:
+def confused(run: Run, data: Data) -> Chart:
     """The pairs of classes that the network confuses most."""
     return figures.confused_pairs(
         confused_pairs(run.predictions), _title(run, "most confused pairs"), run.source
@@ -128,7 +128,7 @@ def confused(run: Run, data: Data) -> Figure:
 
 
 @_kept_in(OF_RUN)
-def largest_losses(run: Run, data: Data) -> Figure:
+def largest_losses(run: Run, data: Data) -> Chart:
     """The test photos with the largest losses."""
     chosen = evaluation.largest_losses(run.predictions)
     return photo_figures.largest_losses(
@@ -136,7 +136,7 @@ def largest_losses(run: Run, data: Data) -> Figure:
     )
 
 
-def _photos(part: str, title: str, run: Run, data: Data) -> Figure:
+def _photos(part: str, title: str, run: Run, data: Data) -> Chart:
     chosen = choose(data.table(part))
     photos = photos_of(chosen, data)
     return photo_figures.photo_grid(photos, list(chosen["label"]), title, run.source)

@@ -1,47 +1,82 @@
-"""How a figure is laid out: one style, a title and a source line around free space, and rows of
-marks.
+"""The layout of a figure: its style, its title and source line, and rows of marks.
 
-All of it is measuring in inches; whoever wants to know *what* is drawn can skip it and read
-``figures``.
+Everything here is about sizes, in inches. ``figures`` and ``photo_figures`` say what is drawn.
 """
 
 import io
-import re
-import textwrap
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
-from itertools import count, pairwise
+from typing import Any, NamedTuple
 
 import matplotlib.style
+import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.text import Text
 from PIL import Image
 
 from fashion_tl.reporting.fonts import FONT, family, quiet_on_missing_letters
+from fashion_tl.reporting.text import Width, ruler, shorten, wrap, wrap_into
 
-# After Okabe and Ito: colours which colour-blind readers can tell apart.
+# Colours that colour-blind readers can tell apart, after Okabe and Ito.
 BLUE, ORANGE, GREEN, RED, PURPLE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#A0458A"
 INK, GREY, LIGHT = "#222222", "#6B6B6B", "#DDDDDD"
 STYLE = {
-    "font.family": FONT, "font.size": 8.5,
-    "text.color": INK, "axes.labelcolor": GREY, "xtick.labelcolor": GREY, "ytick.labelcolor": INK,
-    "axes.edgecolor": LIGHT, "xtick.color": LIGHT, "ytick.color": LIGHT, "grid.color": "#EAEAEA",
-    "axes.grid": True, "axes.axisbelow": True, "axes.spines.right": False, "axes.spines.top": False,
-    "legend.frameon": False, "legend.borderpad": 0, "legend.borderaxespad": 0, "legend.handletextpad": 0.5,
-}  # fmt: skip
-MARGIN = 0.12  # inches around a figure and between the parts of its head
-NAMES = 0.45  # of a panel's width, at most, is for the names of its rows
+    "font.family": FONT,
+    "font.size": 8.5,
+    "text.color": INK,
+    "axes.labelcolor": GREY,
+    "xtick.labelcolor": GREY,
+    "ytick.labelcolor": INK,
+    "axes.edgecolor": LIGHT,
+    "xtick.color": LIGHT,
+    "ytick.color": LIGHT,
+    "grid.color": "#EAEAEA",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "legend.frameon": False,
+    "legend.borderpad": 0,
+    "legend.borderaxespad": 0,
+    "legend.handletextpad": 0.5,
+}
+MARGIN = 0.12  # inches around a figure, and between its title, note and legend
+NAMES = 0.45  # the largest part of a panel's width for the names of its rows
+
+Look = dict[str, Any]  # how something is drawn: arguments of matplotlib
+
+
+class Marks(NamedTuple):
+    """The marks of one kind in a figure's rows.
+
+    ``where`` says which rows have one, bool [rows], and ``values`` [rows] how far to the right. A
+    ``look`` without a marker is a bar's.
+    """
+
+    where: Any
+    values: Any
+    label: str
+    look: Look
+
+
+def need(table: pd.DataFrame, name: str, *columns: str, rows: int = 1) -> None:
+    """ValueError if a table lacks one of the columns, or has fewer rows."""
+    if missing := [column for column in columns if column not in table.columns]:
+        raise ValueError(f"{name} lacks the column {', '.join(missing)}")
+    if len(table) < rows:
+        raise ValueError(f"{name} has no rows")
 
 
 @contextmanager
 def _style() -> Iterator[None]:
-    # "default" first, so that a figure is the same whatever the user's own settings are.
+    # "default" comes first, so that the user's own settings change nothing.
     with matplotlib.style.context(["default", STYLE]), quiet_on_missing_letters():
         yield
 
@@ -50,113 +85,46 @@ styled = _style()
 
 
 class Chart(Figure):
-    """A figure that Jupyter shows by itself, also where pyplot was never imported."""
+    """A figure that Jupyter shows, also if pyplot was never imported."""
 
     def draw(self, renderer: RendererBase) -> None:
         with quiet_on_missing_letters():
             super().draw(renderer)
 
     def _repr_png_(self) -> bytes:
-        """A PNG of 256 colours, a third as large as one of all: notebooks are committed with many
-        of them.
-        """
-        buffer = io.BytesIO()
-        self.savefig(buffer, format="png")
-        image, small = Image.open(buffer).convert("RGB"), io.BytesIO()
+        """A PNG with 256 colours: a third as large as a full one, so notebooks stay small."""
+        full = io.BytesIO()
+        self.savefig(full, format="png")
+        image = Image.open(full).convert("RGB")
+        small = io.BytesIO()
         image.quantize(256, Image.Quantize.MEDIANCUT).save(small, "png", optimize=True)
         return small.getvalue()
 
 
-def wrap(text: str, width: float) -> str:
-    """Break ``text`` into lines of ``width`` letters; a formula between dollar signs stays
-    whole."""
-    whole = re.sub(r"\$[^$]*\$", lambda formula: formula[0].replace(" ", "\0"), text)
-    return "\n".join(textwrap.wrap(whole, int(width), break_on_hyphens=False)).replace("\0", " ")
-
-
-def ruler(**look) -> Callable[[str], float]:
-    """A function that gives the width of a text in inches, of its longest line, as it is drawn with
-    this look.
-    """
-    figure = Figure()
-    text = figure.text(0, 0, "", parse_math=False, **look)
-
-    @cache
-    def width(words: str) -> float:
-        text.set_text(words)
-        return text.get_window_extent().width / figure.dpi
-
-    return width
-
-
-def wrap_into(room: float, text: str, letters: float, width: Callable[[str], float]) -> str:
-    """``wrap`` into lines of so many letters, or of fewer where these are too wide for ``room``."""
-    letters = int(letters)
-    while (wide := width(lines := wrap(text, letters))) > room and letters > 1:
-        letters = max(1, min(letters - 1, int(letters * room / wide)))
-    return lines
-
-
-def shorten(names: Sequence[str], width: Callable[[str], float], room: float) -> dict[str, str]:
-    """Each name as it can be shown: where it is wider than ``room``, “…” takes the place of some of
-    its letters.
-
-    Its beginning stays, and either its end or, where names differ before that, what tells it from
-    the name most like it. Different names stay different: where no letters that are left do that, a
-    number does.
-    """
-    unique, apart = sorted(set(names)), dict.fromkeys(names, 0)
-    for one, other in pairwise(unique):
-        alike = next(n for n in count() if one[n : n + 1] != other[n : n + 1])
-        apart[one], apart[other] = max(apart[one], alike), max(apart[other], alike)
-    shown = {name: name for name in unique if width(name) <= room}
-    taken, numbers = set(shown), Counter()
-    for name in unique:
-        if name not in shown:
-            version = plain = _cut(name, apart[name], width, room)
-            while version in taken:
-                numbers[plain] += 1
-                version = _cut(name, apart[name], width, room, f" ({numbers[plain] + 1})")
-            shown[name] = version
-            taken.add(version)
-    return shown
-
-
-def _cut(
-    name: str, apart: int, width: Callable[[str], float], room: float, number: str = ""
-) -> str:
-    """As much of a name as fits; ``apart`` is the place of the letter that tells it from the
-    others.
-    """
-    short, keep = name, len(name)
-    while (wide := width(short)) > room and keep > 1:
-        keep = max(1, min(keep - 1, int(keep * room / wide)))
-        head = keep // 3
-        start = len(name) - (keep - head)
-        if head <= apart < start:  # that letter would be left out
-            start = max(head, apart - keep // 6)
-        rest = name[start : start + keep - head]
-        more = "…" if start + len(rest) < len(name) else ""
-        short = f"{name[:head].rstrip()}…{rest.strip()}{more}{number}"
-    return short
-
-
 def new_figure(
-    width: float, height: float, title: str, source: str, note: str = "", legend: Sequence = ()
-):
-    """A figure: title, note and legend, ``height`` free inches, the source. With it comes ``add(x,
-    y, width, height)``, which makes axes there, in inches from the lower left of the free part.
+    width: float,
+    height: float,
+    title: str,
+    source: str,
+    note: str = "",
+    legend: Sequence[Artist] = (),
+) -> tuple[Chart, Callable[[float, float, float, float], Axes]]:
+    """A figure with title, note and legend, ``height`` free inches, and the source line.
+
+    The function ``add(x, y, width, height)`` that comes with it adds axes in the free part, in
+    inches from its lower left corner.
     """
     figure = Chart(figsize=(width, height))
-    head = [figure.text(0, 0, wrap(title, width * 9.5), size=12, weight="bold", va="top")]
+    head: list[Text | Legend] = [
+        figure.text(0, 0, wrap(title, width * 9.5), size=12, weight="bold", va="top")
+    ]
     if note:
         head.append(figure.text(0, 0, wrap(note, width * 12.5), size=9, color=GREY, va="top"))
     if legend:
-        fits = sum(0.6 + 0.075 * len(entry.get_label()) for entry in legend) < width
-        head.append(
-            figure.legend(handles=legend, ncols=len(legend) if fits else 2, loc="upper left")
-        )
-    small = {"size": 7, "family": family(source)}
+        fits = sum(0.6 + 0.075 * len(str(entry.get_label())) for entry in legend) < width
+        columns = len(legend) if fits else 2
+        head.append(figure.legend(handles=legend, ncols=columns, loc="upper left"))
+    small: Look = {"size": 7, "family": family(source)}
     lines = wrap_into(width - 2 * MARGIN, source, width * 16, ruler(**small))
     foot = figure.text(0, 0, lines, color=GREY, va="bottom", parse_math=False, **small)
     *tall, low = (part.get_window_extent().height / figure.dpi for part in [*head, foot])
@@ -166,7 +134,10 @@ def new_figure(
     foot.set_position((MARGIN / width, MARGIN / total))
     for place, part in enumerate(head):
         corner = (MARGIN / width, 1 - (MARGIN * (place + 1) + sum(tall[:place])) / total)
-        part.set_bbox_to_anchor(corner) if part in figure.legends else part.set_position(corner)
+        if isinstance(part, Legend):
+            part.set_bbox_to_anchor(corner)
+        else:
+            part.set_position(corner)
 
     def add(x: float, y: float, wide: float, high: float) -> Axes:
         return figure.add_axes((x / width, (bottom + y) / total, wide / width, high / total))
@@ -175,8 +146,9 @@ def new_figure(
 
 
 def _arrowed(names: Sequence[str]) -> str:
-    """Names with an arrow between them, the first one to the left also where a name is written from
-    right to left.
+    """Names with an arrow between them.
+
+    The first name stands on the left, also if a name is written from right to left.
     """
     from_right = any(
         unicodedata.bidirectional(letter) in ("R", "AL") for name in names for letter in name
@@ -185,18 +157,14 @@ def _arrowed(names: Sequence[str]) -> str:
     return mark + f"{mark} → {mark}".join(names)
 
 
-def _labels(
-    rows: Sequence[tuple[str, ...]], width: Callable[[str], float], room: float
-) -> list[str]:
-    """The names of each row, with arrows between them and shortened where they are wider than
-    ``room``.
-    """
-    labels, n = [_arrowed(names) for names in rows], len(rows[0])
+def _labels(rows: Sequence[tuple[str, ...]], width: Width, room: float) -> list[str]:
+    """The names of each row with arrows between them, shortened if wider than ``room``."""
+    labels = [_arrowed(names) for names in rows]
     if width("\n".join(labels)) <= room:
         return labels
-    short = shorten(
-        [name for names in rows for name in names], width, (room - (n - 1) * width(" → ")) / n
-    )
+    n = len(rows[0])
+    room_of_name = (room - (n - 1) * width(" → ")) / n
+    short = shorten([name for names in rows for name in names], width, room_of_name)
     return [
         label if width(label) <= room else _arrowed([short[name] for name in names])
         for label, names in zip(labels, rows, strict=True)
@@ -206,63 +174,73 @@ def _labels(
 def rows_of_marks(
     names: Sequence[tuple[str, ...]],
     beside: Sequence[str],
-    marks: list[tuple],
+    marks: Sequence[Marks],
     xlabel: str,
-    *head: str,
-    legend=True,
-):
-    """A row per entry of ``names`` (of one class, or of one taken for another), in as many panels
-    as keep the page readable, ``beside`` to the right of each, with marks: (which rows, values of
-    all rows, label, look); a look without a marker is a bar's. ``head`` is title, source and note.
-    The figure, and each panel's axes with the positions of its rows.
+    title: str,
+    source: str,
+    note: str,
+    legend: bool = True,
+) -> tuple[Chart, list[tuple[Axes, range]]]:
+    """A figure with a row for each entry of ``names``: a class, or a true and a predicted class.
+
+    The rows are spread over one to three panels. The text ``beside`` a row stands to its right.
+    Returns the figure, and the axes of each panel with the positions of its rows.
     """
     panels = 1 if len(names) <= 36 else 2 if len(names) <= 84 else 3
     rows = -(-len(names) // panels)
-    width, high = (7.5, 10, 13)[panels - 1], rows * (0.28 if rows <= 12 else 0.19)
-    marks = [mark for mark in marks if mark[0].any()]
-    keys = [Line2D([], [], ls="none", label=label, **look) if "marker" in look else Patch(label=label, **look)
-            for _, _, label, look in marks if legend]  # fmt: skip
-    figure, add = new_figure(width, high + (0.65 if rows > 20 else 0.45), *head, keys)
-    pitch, shown = (width - MARGIN) / panels, []
-    letters = {"size": 8.5, "family": family("".join(name for row in names for name in row))}
+    width = (7.5, 10, 13)[panels - 1]
+    high = rows * (0.28 if rows <= 12 else 0.19)
+    marks = [kind for kind in marks if kind.where.any()]
+    keys = [_key(kind) for kind in marks] if legend else []
+    axes_and_ticks = high + (0.65 if rows > 20 else 0.45)
+    figure, add = new_figure(width, axes_and_ticks, title, source, note, keys)
+    pitch = (width - MARGIN) / panels
+    letters: Look = {"size": 8.5, "family": family("".join(name for row in names for name in row))}
     labels = _labels(names, ruler(**letters), NAMES * pitch)
-    left, right = ruler(**letters)("\n".join(labels)), ruler(size=7.5)("\n".join(beside))
+    left = ruler(**letters)("\n".join(labels))
+    right = ruler(size=7.5)("\n".join(beside))
+    side: Look = {"textcoords": "offset points", "va": "center", "size": 7.5, "color": GREY}
+    shown = []
     for panel, start in enumerate(range(0, len(names), rows)):
         here = range(start, min(start + rows, len(names)))
         ax = add(MARGIN + panel * pitch + left + 0.08, 0.4, pitch - left - right - 0.32, high)
-        ax.set(
-            xlabel=xlabel,
-            yticks=here,
-            yticklabels=[labels[row].replace("$", r"\$") for row in here],
-        )  # no formula
+        plain = [labels[row].replace("$", r"\$") for row in here]  # dollar signs are no formulas
+        ax.set(xlabel=xlabel, yticks=here, yticklabels=plain)
         for label in ax.get_yticklabels():
             label.set(**letters)
         ax.set_ylim(start + rows - 0.4, start - 0.6)
         ax.tick_params(length=0, labeltop=rows > 20)
         ax.grid(axis="y", visible=False)
         ax.spines["bottom"].set_visible(False)
-        side = {"textcoords": "offset points", "va": "center", "size": 7.5, "color": GREY}
         for row in here:
             ax.annotate(beside[row], (1, row), (8, 0), ax.get_yaxis_transform(), **side)
-        for where, values, _, look in marks:
-            at = [row for row in here if where[row]]
-            if "marker" in look:
-                ax.plot(values[at], at, ls="none", zorder=3, clip_on=False, **look)
-            else:
-                ax.barh(at, values[at], height=0.68, **look)
+        for kind in marks:
+            _draw(ax, kind, here)
         shown.append((ax, here))
     return figure, shown
 
 
+def _key(kind: Marks) -> Artist:
+    """The entry of these marks in the legend."""
+    if "marker" in kind.look:
+        return Line2D([], [], ls="none", label=kind.label, **kind.look)
+    return Patch(label=kind.label, **kind.look)
+
+
+def _draw(ax: Axes, kind: Marks, rows: range) -> None:
+    at = [row for row in rows if kind.where[row]]
+    if "marker" in kind.look:
+        ax.plot(kind.values[at], at, ls="none", zorder=3, clip_on=False, **kind.look)
+    else:
+        ax.barh(at, kind.values[at], height=0.68, **kind.look)
+
+
 def log_ticks(ax: Axes, left: float, right: float) -> None:
-    """Limits, and round numbers as ticks, of the sparsest kind that has three between the
-    limits."""
+    """Set the limits, and round numbers as ticks: the fewest that are at least three."""
+    powers = range(-3 if left > 0 else 0, 6)
     for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
-        ticks = [
-            0,
-            *(step * 10.0**power for power in range(-3 if left > 0 else 0, 6) for step in steps),
-        ]
-        ticks = [tick for tick in ticks if left <= tick <= right]
+        numbers = [0, *(step * 10.0**power for power in powers for step in steps)]
+        ticks = [number for number in numbers if left <= number <= right]
         if len(ticks) >= 3:
             break
     ax.set_xticks(ticks, [f"{tick:,g}" for tick in ticks])

@@ -46,8 +46,8 @@ def write_report(
     for run, _ in steps:
         if not run.is_finished:
             raise RunError(
-                f"{run.folder} isn't finished; the command that began it goes on, "
-                "and then it has a report"
+                f"{run.folder} isn't finished; run the command that began it again, "
+                "and then write the report"
             )
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "web"),
@@ -127,7 +127,7 @@ def _chart(history: pd.DataFrame, kind: str) -> dict[str, Any]:
 
 
 def _with_photos(predictions: pd.DataFrame, data: Data) -> list[dict[str, Any]]:
-    """Rows of predictions, each with its small ``photo`` as a data URI and its product's ``name``."""
+    """Rows of predictions, each with a small ``photo`` as data URI and the product's ``name``."""
     table = data.catalogue.table.astype({"id": str}).set_index("id")
     names = table["productDisplayName"].fillna("")
     rows = predictions.to_dict("records")

@@ -9,7 +9,8 @@ GOLD = PALETTE["Gold"]
 
 def handbag(canvas: Canvas, style: Style) -> None:
     """A tote with two handles, a satchel with a flap, or a soft round bag."""
-    seam, kind = ink(style.colour, 0.3), style.pick("tote", "satchel", "round")
+    seam = ink(style.colour, 0.3)
+    kind = style.pick("tote", "satchel", "round")
     metal = style.pick(GOLD, GOLD, STEEL)
     if kind == "tote":
         canvas.line(curve("M20 36 C20 12 40 12 40 36"), darker(style.colour, 0.45), 1.8)
@@ -47,7 +48,8 @@ def handbag(canvas: Canvas, style: Style) -> None:
 
 def backpack(canvas: Canvas, style: Style) -> None:
     """A backpack from the front: handle, rounded body, zip, a front pocket, side straps."""
-    seam, zipper = ink(style.colour, 0.35), lighter(STEEL, 0.2)
+    seam = ink(style.colour, 0.35)
+    zipper = lighter(STEEL, 0.2)
     trim = style.accent if style.pattern == "Solid" else ink(style.colour, 0.3)
     canvas.line(curve("M25 14 C24 7 36 7 35 14"), darker(style.colour, 0.4), 2.0)
     canvas.pair("M11 30 C5.6 40 5.6 56 10 66", darker(style.colour, 0.45), 2.6)
@@ -66,7 +68,8 @@ def backpack(canvas: Canvas, style: Style) -> None:
 
 def wallet(canvas: Canvas, style: Style) -> None:
     """A folded wallet with stitching, an open one with cards, or a long purse with a flap."""
-    kind, seam = style.pick("fold", "open", "long"), ink(style.colour, 0.3)
+    kind = style.pick("fold", "open", "long")
+    seam = ink(style.colour, 0.3)
     stitch = lighter(style.colour, 0.4) if light(style.colour) < 140 else darker(style.colour, 0.35)
     if kind == "fold":
         canvas.fill(box(9, 25, 52, 57, 2.4), darker(style.colour, 0.4))
@@ -102,7 +105,8 @@ def wallet(canvas: Canvas, style: Style) -> None:
 
 def belt(canvas: Canvas, style: Style) -> None:
     """A rolled belt seen a little from above, its buckle in front."""
-    high, edge = style.vary(8, 11), ink(style.colour, 0.35)
+    high = style.vary(8, 11)
+    edge = ink(style.colour, 0.35)
     metal = style.pick(STEEL, GOLD)
     y = 38
     canvas.fill(oval(30, y, 24, 11), darker(style.colour, 0.1))
@@ -124,7 +128,8 @@ def belt(canvas: Canvas, style: Style) -> None:
             0.35,
         )
     middle = y + 10.9 + high / 2
-    half, x = high / 2 + 1.6, style.vary(24, 30)
+    half = high / 2 + 1.6
+    x = style.vary(24, 30)
     canvas.line(
         curve(f"M{x + 10} {middle - high / 2 - 0.4} L{x + 10} {middle + high / 2}"), edge, 2.4
     )

@@ -53,7 +53,8 @@ def _v_neck(canvas: Canvas, style: Style, y: float, deep: float, rib: float = 1.
 
 def tshirt(canvas: Canvas, style: Style) -> None:
     """Short sleeves; a round neck, a V neck or a polo collar; sometimes a print on the chest."""
-    seam, hem = ink(style.colour, 0.18), style.vary(66, 70)
+    seam = ink(style.colour, 0.18)
+    hem = style.vary(66, 70)
     canvas.cloth(
         both(
             "M30 15 L24 13 L19.6 14.6 C14 17 9 24 5.5 33 L13.2 36.6 L16.8 30 "
@@ -100,7 +101,8 @@ def shirt(canvas: Canvas, style: Style) -> None:
         sleeve = "C14 16.4 11 22 9.6 32 L6 59 L12.6 60.6 L16.6 36"
         cuff = curve("M6.3 56.4 L13 58 L12.6 60.8 L5.8 59.2")
     else:
-        sleeve, cuff = "C14 17 10 24 7 34 L14.2 37 L16.8 31", ()
+        sleeve = "C14 17 10 24 7 34 L14.2 37 L16.8 31"
+        cuff = ()
     canvas.cloth(
         both(f"M30 15 L24 12.4 L19.4 14.2 {sleeve} C17.2 46 17 56 16.4 66 C19 70 25 71.5 30 71.5"),
         style,
@@ -156,17 +158,16 @@ def top(canvas: Canvas, style: Style) -> None:
 
 def dress(canvas: Canvas, style: Style) -> None:
     """A fitted bodice and a flared skirt, sleeveless or with short sleeves."""
-    seam, hem, out = ink(style.colour, 0.24), style.vary(66, 75), style.vary(0, 4)
+    seam = ink(style.colour, 0.24)
+    hem = style.vary(66, 75)
+    out = style.vary(0, 4)
     arm = style.pick("C21 18 20.6 21 20 24", "L14.2 21 L18 25.4 L20 23.4")
-    canvas.cloth(
-        both(f"M30 17 C27 17 25.4 14 24.6 8 L21.4 8.6 {arm} C21 30 22.6 33 22.8 36 L30 36"), style
-    )
-    canvas.cloth(
-        both(f"M30 35 L22.8 35 C20 44 16 56 {14 - out} {hem} Q22 {hem + 3} 30 {hem + 3}"), style
-    )
-    canvas.line(
-        curve("M24.6 8.4 C25.4 14.6 27 17.4 30 17.4 C33 17.4 34.6 14.6 35.4 8.4"), seam, 0.7
-    )
+    bodice = f"M30 17 C27 17 25.4 14 24.6 8 L21.4 8.6 {arm} C21 30 22.6 33 22.8 36 L30 36"
+    skirt = f"M30 35 L22.8 35 C20 44 16 56 {14 - out} {hem} Q22 {hem + 3} 30 {hem + 3}"
+    canvas.cloth(both(bodice), style)
+    canvas.cloth(both(skirt), style)
+    neck = curve("M24.6 8.4 C25.4 14.6 27 17.4 30 17.4 C33 17.4 34.6 14.6 35.4 8.4")
+    canvas.line(neck, seam, 0.7)
     for x in (23, 26.5, 30, 33.5, 37):
         canvas.line(
             curve(f"M{x} 38 Q{30 + (x - 30) * 1.3} 52 {30 + (x - 30) * 2} {hem - 1}"),
@@ -179,7 +180,8 @@ def dress(canvas: Canvas, style: Style) -> None:
 
 def jacket(canvas: Canvas, style: Style) -> None:
     """A blazer with lapels, or a zipped bomber with ribbed cuffs."""
-    seam, dark = ink(style.colour, 0.34), darker(style.colour, 0.35)
+    seam = ink(style.colour, 0.34)
+    dark = darker(style.colour, 0.35)
     body = (
         "M30 14 L24 11.4 L18.4 13.6 C12.6 16 10 22 8.6 32 "
         "L5.6 60 L13 61.6 L16.4 38 C16.8 48 16.6 58"
@@ -217,7 +219,8 @@ def jacket(canvas: Canvas, style: Style) -> None:
 
 def sweater(canvas: Canvas, style: Style) -> None:
     """Knitted, long sleeves, ribbed neck, cuffs and hem."""
-    rib, row = ink(style.colour, 0.18), ink(style.colour, 0.30)
+    rib = ink(style.colour, 0.18)
+    row = ink(style.colour, 0.30)
     canvas.cloth(
         both(
             "M30 15 L24 12.4 L18.4 14.4 C12 17 9.4 24 8 34 "

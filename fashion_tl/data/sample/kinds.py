@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fashion_tl.data.sample import bags, clothes, legwear, shoes, things
+from fashion_tl.data.sample import bags, clothes, cosmetics, legwear, shoes, things
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ KINDS = (
     Kind("Belts", X, "Belts", "Belt",
          bags.belt, U, FOR, LEATHER, "Solid,Solid,Solid,Striped"),
     Kind("Perfume and Body Mist", P, "Fragrance", "Perfume",
-         things.perfume, "Men,Women", CAS,
+         cosmetics.perfume, "Men,Women", CAS,
          "Blue,Teal,Purple,Pink,Gold,Peach,Green,Black,Lavender,Red", "Solid"),
     Kind("Socks", X, "Socks", "Socks",
          legwear.socks, MW, SPO, BRIGHT + ",Grey", "Solid,Striped,Polka Dot,Checked", True),
@@ -98,7 +98,7 @@ KINDS = (
          things.tie, "Men", "Formal", DEEP + ",Red,Purple,Mustard",
          "Diagonal,Diagonal,Polka Dot,Solid,Checked"),
     Kind("Lipstick", P, "Lips", "Lipstick",
-         things.lipstick, "Women", CAS, LIPS, "Solid", True),
+         cosmetics.lipstick, "Women", CAS, LIPS, "Solid", True),
     Kind("Sweaters", A, "Topwear", "Sweater",
          clothes.sweater, MW, CAS, DEEP + ",Red,Mustard,Beige,Lavender,Green",
          "Solid,Solid,Fair Isle,Striped"),
@@ -107,7 +107,7 @@ KINDS = (
     Kind("Earrings", X, "Jewellery", "Earrings",
          things.earrings, "Women", PAR, "Gold,Gold,Silver,Silver,Turquoise Blue,Red", "Solid"),
     Kind("Nail Polish", P, "Nails", "Nail Polish",
-         things.nail_polish, "Women", CAS, LIPS + ",Blue,Teal,Lavender,Turquoise Blue", "Solid"),
+         cosmetics.nail_polish, "Women", CAS, LIPS + ",Blue,Teal,Lavender,Turquoise Blue", "Solid"),
     Kind("Water Bottle", X, "Water Bottle", "Water Bottle",
          things.water_bottle, "Unisex", SPO, "Blue,Red,Green,Teal,Orange,Grey,Purple", "Solid"),
 )

@@ -37,7 +37,8 @@ def trousers(canvas: Canvas, style: Style) -> None:
 def jeans(canvas: Canvas, style: Style) -> None:
     """Denim: washed thighs, yellow stitching, round pockets, turned-up hems."""
     thread = mix(PALETTE["Mustard"], style.colour, 0.25)
-    out, inner = style.vary(15, 19), style.vary(25.4, 27)
+    out = style.vary(15, 19)
+    inner = style.vary(25.4, 27)
     _legs(canvas, style, 72, out, inner, 30)
     wash = lighter(style.colour, style.vary(0.10, 0.3))
     for colour, grow in ((mix(wash, style.colour, 0.5), 1), (wash, 0)):
@@ -57,7 +58,8 @@ def jeans(canvas: Canvas, style: Style) -> None:
 def shorts(canvas: Canvas, style: Style) -> None:
     """Wide legs that end above the knee; some with a drawstring."""
     canvas.lower(7)
-    hem, out = style.vary(48, 58), style.vary(10, 12.6)
+    hem = style.vary(48, 58)
+    out = style.vary(10, 12.6)
     seam = ink(style.colour, 0.3)
     _legs(canvas, style, hem, out, 28.4, 36)
     canvas.pair("M21.4 13 L17 23", seam, 0.7)
@@ -72,7 +74,8 @@ def shorts(canvas: Canvas, style: Style) -> None:
 def skirt(canvas: Canvas, style: Style) -> None:
     """A waistband over an A-line with pleats, or over tiers."""
     canvas.lower(2)
-    hem, out = style.vary(54, 70), style.vary(6.5, 12)
+    hem = style.vary(54, 70)
+    out = style.vary(6.5, 12)
     seam = ink(style.colour, 0.22)
     canvas.cloth(
         both(f"M30 15 L20 15 C17.6 30 {out + 3} 42 {out} {hem} Q20 {hem + 3.6} 30 {hem + 3.6}"),
@@ -86,7 +89,8 @@ def skirt(canvas: Canvas, style: Style) -> None:
             )
     else:
         for share in (0.36, 0.68):
-            y, half = 19 + (hem - 19) * share, 10 + (20 - out + 8) * share * 0.62
+            y = 19 + (hem - 19) * share
+            half = 10 + (20 - out + 8) * share * 0.62
             canvas.line(curve(f"M{30 - half} {y} Q30 {y + 4.4} {30 + half} {y}"), seam, 1.1)
     canvas.fill(box(19.6, 13, 40.4, 18, 0.8), ink(style.colour, 0.3))
     canvas.dots([(30, 15.5)], STEEL, 0.9)

@@ -27,7 +27,8 @@ def _laces(
 def casual_shoe(canvas: Canvas, style: Style) -> None:
     """A canvas sneaker from the side: flat pale sole, toe cap, laces; or a slip-on without
     laces."""
-    seam, sole = ink(style.colour, 0.32), style.pick(CREAM, CREAM, PALETTE["Tan"])
+    seam = ink(style.colour, 0.32)
+    sole = style.pick(CREAM, CREAM, PALETTE["Tan"])
     slip_on = style.rng.random() < 0.3
     canvas.fill(curve("M29 33 C36 27 44 27 50 29 L50 34 L30 37"), darker(style.colour, 0.55))
     if not slip_on:
@@ -57,7 +58,8 @@ def casual_shoe(canvas: Canvas, style: Style) -> None:
 
 def sports_shoe(canvas: Canvas, style: Style) -> None:
     """A running shoe from the side: thick curved two-colour sole, mesh, swept stripes, heel tab."""
-    seam, pop = ink(style.colour, 0.3), style.accent
+    seam = ink(style.colour, 0.3)
+    pop = style.accent
     canvas.fill(curve("M30 30 C37 25 45 25 51 26 L50 33 L31 36"), darker(style.colour, 0.55))
     canvas.fill(curve("M25 36 L30 23.6 Q34.6 22.6 36.4 28 L33 37"), pop)
     canvas.fill(
@@ -112,7 +114,8 @@ def sports_shoe(canvas: Canvas, style: Style) -> None:
 def formal_shoe(canvas: Canvas, style: Style) -> None:
     """A polished lace-up from the side: long toe with a cap seam, thin dark sole, low heel."""
     canvas.lower(-3)
-    seam, sole = ink(style.colour, 0.4), darker(style.colour, 0.7)
+    seam = ink(style.colour, 0.4)
+    sole = darker(style.colour, 0.7)
     canvas.fill(curve("M30 38 C37 34 45 34 51 35.4 L50 42 L32 43"), darker(style.colour, 0.55))
     canvas.fill(
         curve(
@@ -149,7 +152,8 @@ def formal_shoe(canvas: Canvas, style: Style) -> None:
 def heel(canvas: Canvas, style: Style) -> None:
     """A pump from the side with a slim or a block heel, some with an ankle strap or an open toe."""
     rise = style.vary(-3, 3)
-    top, seam = 24 + rise, ink(style.colour, 0.35)
+    top = 24 + rise
+    seam = ink(style.colour, 0.35)
     canvas.fill(
         curve(f"M16 48 C26 45 37 37 42 {31 + rise} Q47 {25 + rise} 50 {top + 1} L47 40 L30 50"),
         mix(style.colour, PALETTE["Beige"], 0.65),
@@ -195,7 +199,8 @@ def heel(canvas: Canvas, style: Style) -> None:
 
 def sandal(canvas: Canvas, style: Style) -> None:
     """An open shoe from the side: a footbed with straps over toe, instep and heel."""
-    sole, edge = style.pick(PALETTE["Tan"], PALETTE["Khaki"], DARK), darker(style.colour, 0.35)
+    sole = style.pick(PALETTE["Tan"], PALETTE["Khaki"], DARK)
+    edge = darker(style.colour, 0.35)
     lift = style.vary(0, 4)
     far = darker(style.colour, 0.5)
     canvas.line(curve(f"M12 49 C16 42 22 42 25 {47 - lift / 2}"), far, 3)

@@ -1,4 +1,4 @@
-// Sorts and filters each table of classes; without it, the table stands as it is.
+// Sorts and filters each table of classes. Without JavaScript the table stays as it is.
 for (const part of document.querySelectorAll(".classes")) {
   const [input, count, body] = ["input", "output", "tbody"].map(name => part.querySelector(name));
   const heads = [...part.querySelectorAll("thead th")], rows = [...body.rows];
@@ -14,7 +14,7 @@ for (const part of document.querySelectorAll(".classes")) {
     return column === 0 ? cell.textContent.trim() : text === "" ? null : Number(text);
   };
 
-  // A class that can't be measured comes last, whichever way.
+  // A class that can't be measured comes last in both directions.
   const compare = (column, sign) => (one, other) => {
     const [a, b] = [value(one, column), value(other, column)];
     if (a === null || b === null) return (a === null) - (b === null);
@@ -31,5 +31,5 @@ for (const part of document.querySelectorAll(".classes")) {
 
   part.querySelector(".filter").hidden = false;
   input.addEventListener("input", filter);
-  filter();  // a reloaded page keeps what was typed
+  filter();  // the browser keeps the typed words when the page is reloaded
 }
