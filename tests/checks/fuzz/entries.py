@@ -97,7 +97,7 @@ def read_root(root: Path, folder: Path):
         opened, catalogue.table["id"].to_numpy(), SIZE, folder / "cache", workers=1
     )
     for number, reason in photos.failed.items():
-        assert f"/{number}." in reason or "not a photo" in reason, reason
+        assert f"{number}." in reason or "not a photo" in reason, reason
         naming(DataError(reason))
     catalogue = catalogue.without(dict.fromkeys(photos.failed, "undecodable image"))
     assert catalogue.rows == len(catalogue.table) + len(catalogue.left_out)
