@@ -4,6 +4,7 @@ import json
 import math
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
@@ -92,6 +93,18 @@ def export_onnx(saved: SavedModel, path: StrPath) -> Path:
         "preparation": PREPARATION,
         "example": EXAMPLE.read_text(encoding="utf-8"),
     }
+    program = _exported(classifier, example, about, f"{path}: can't export this model ({sizes})")
+    with replacing(path) as temporary:
+        program.save(temporary, external_data=False)
+        if runtime:
+            _check(runtime, temporary, classifier)
+    return path
+
+
+def _exported(
+    classifier: Classifier, example: Tensor, about: dict[str, Any], fault: str
+) -> torch.onnx.ONNXProgram:
+    """The classifier as an ONNX program with ``about`` in it; ExportError, which says ``fault``."""
     try:
         program = torch.onnx.export(
             classifier,
@@ -106,14 +119,8 @@ def export_onnx(saved: SavedModel, path: StrPath) -> Path:
         for name, value in about.items():
             program.model.metadata_props[name] = json.dumps(value)
     except Exception as error:  # a step that ONNX lacks; most likely shrinking
-        raise ExportError(
-            f"{path}: can't export this model ({sizes}): {type(error).__name__}: {error}"
-        ) from error
-    with replacing(path) as temporary:
-        program.save(temporary, external_data=False)
-        if runtime:
-            _check(runtime, temporary, classifier)
-    return path
+        raise ExportError(f"{fault}: {type(error).__name__}: {error}") from error
+    return program
 
 
 def _runtime() -> ModuleType | None:

@@ -108,6 +108,13 @@ def fine_tuning(
             len(ready.prepare(inputs)) for inputs, _ in ready.shuffled(0, 0, device)
         ),
     )
+    return _fine_tuning_rows(taken, size, f"batches of {batch}", workers)
+
+
+def _fine_tuning_rows(
+    taken: dict[str, list[float]], size: Size, batches: str, workers: int
+) -> list[dict]:
+    """The seconds that :func:`fine_tuning` has taken, as rows of the table."""
     per_second = {name: rates(seconds) for name, seconds in taken.items()}
     saved = statistics.median(
         1 - b / a for a, b in zip(taken["bare"], taken["bare_step2"], strict=True)
@@ -119,7 +126,7 @@ def fine_tuning(
             "photos/s",
             *(per_second[name] for name in ("loop", "published", "bare")),
             goal="≥ 2.5×, ≥ 0.95",
-            note=f"batches of {batch}; other: the published loop, float32, batches of 16, "
+            note=f"{batches}; other: the published loop, float32, batches of 16, "
             f"{workers} worker processes",
         ),
         row(

@@ -97,6 +97,10 @@ def sports_shoe(canvas: Canvas, style: Style) -> None:
         ),
         mix(pop, seam, 0.2),
     )
+    _running_sole(canvas, style)
+
+
+def _running_sole(canvas: Canvas, style: Style) -> None:
     canvas.fill(
         curve(
             "M3.6 46 C10 49.4 20 48.6 30 47.6 C40 46 50 44.6 55.4 45.4 "
@@ -104,7 +108,7 @@ def sports_shoe(canvas: Canvas, style: Style) -> None:
         ),
         CREAM,
     )
-    canvas.line(curve("M6 50.6 C14 52.6 30 51.6 55.6 49"), pop, 0.9)
+    canvas.line(curve("M6 50.6 C14 52.6 30 51.6 55.6 49"), style.accent, 0.9)
     canvas.fill(
         curve("M6.4 53.6 C16 54.6 40 54 55.8 53 L55 56.6 L14 57.4 C9.6 57 7.4 55.6 6.4 53.6"),
         darker(style.colour, 0.45),

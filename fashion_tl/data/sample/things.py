@@ -59,6 +59,11 @@ def watch(canvas: Canvas, style: Style) -> None:
     if style.rng.random() < 0.3:
         for x, y in ((25.4, 40), (34.6, 40), (30, 45)):
             canvas.fill(oval(x, y, 2.4), mix(dial, marks, 0.22))
+    _hours_and_hands(canvas, style, r, marks)
+
+
+def _hours_and_hands(canvas: Canvas, style: Style, r: float, marks: tuple[int, int, int]) -> None:
+    """The marks of a watch's dial of radius ``r``, and its two hands."""
     for hour in range(12):
         a = math.radians(30 * hour)
         near, far = (r - 4.6, r - 3) if hour % 3 else (r - 5.6, r - 3)
