@@ -173,7 +173,7 @@ def _label_and_split(new: argparse.ArgumentParser) -> None:
         default="articleType",
         help="the column that names the classes (default: %(default)s)",
     )
-    ways = "even-odd, year<=2014, random:0.2 or column:NAME"
+    ways = "even-odd, 'year<=2014' in quotes, random:0.2 or column:NAME"
     new.add_argument(
         "--split",
         default=EVEN_ODD,

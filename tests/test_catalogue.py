@@ -539,7 +539,8 @@ def test_what_is_missing_for_a_training_is_said(make_root):
         ([(1, 2012, "A"), (2, 2013, "B")], "a single articleType"),
         (
             [(1, "FY16", "A"), (2, "FY17", "B")],
-            "none of its 2 rows can be used (bad year: 2 (line 2 has 'FY16', not a year such as 2016))",
+            "none of its 2 rows can be used "
+            "(bad year: 2 (line 2 has 'FY16', not a year such as 2016))",
         ),
     ):
         assert words in read_catalogue(open_root(make_root(rows, at=words[:20]))).fault

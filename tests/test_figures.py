@@ -483,7 +483,8 @@ def test_a_notebook_shows_a_returned_figure_once(first, monkeypatch, tmp_path):
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     code = first + (
         "import numpy as np\nfrom fashion_tl.reporting import photo_figures\n"
-        "photo_figures.photo_grid(np.zeros((1, 8, 6, 3), 'uint8'), ['Shirts'], 'One photo', 'made up')"
+        "photo = np.zeros((1, 8, 6, 3), 'uint8')\n"
+        "photo_figures.photo_grid(photo, ['Shirts'], 'One photo', 'made up')"
     )
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     NotebookClient(notebook, timeout=60).execute()

@@ -10,12 +10,12 @@ from fashion_tl import approaches
 from fashion_tl.__main__ import main
 from fashion_tl.approaches import run_approach
 from fashion_tl.backbones import BACKBONES
-from fashion_tl.config import Config
+from fashion_tl.config import LOSS_AND_LOGITS, Config
 from fashion_tl.data import batches
 from fashion_tl.data.catalogue import read_catalogue
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.data.dataset import load_data
-from fashion_tl.errors import ConfigError, DataError
+from fashion_tl.errors import ConfigError, DataError, RunError
 from fashion_tl.network.layers import Conv
 from fashion_tl.network.model import build_network, load_model, save_model
 from fashion_tl.recipes import APPROACHES, TRAININGS, Approach, Training, make_config
@@ -88,6 +88,31 @@ def test_photos_that_the_data_name_for_validation_validate(make_root):
     ids = data.catalogue.table["id"].astype(int)
     for number, part in enumerate(("train", "val", "test")):
         assert (ids.iloc[getattr(data.task, part)] % 3 == number).all()
+
+
+def test_classes_that_only_validate_cannot_be_learned(make_root):
+    rows = [
+        f"{n},2012,{kind},Blue,{part}"
+        for n, (kind, part) in enumerate(
+            [("A", "train"), ("B", "train"), ("C", "val"), ("A", "test"), ("C", "test")]
+        )
+    ]
+    known = read_catalogue(open_root(make_root(rows, header=HEADER)), split="column:part")
+    counts = known.counts.set_index("label")["train"]
+    assert counts.to_dict() == {"A": 1, "B": 1, "C": 0} and known.fault is None
+    rows = [row.replace("train", "val") for row in rows]
+    none = read_catalogue(open_root(make_root(rows, header=HEADER, at="none")), split="column:part")
+    assert "there is nothing to train on" in none.fault
+
+
+def test_labels_belong_to_the_fingerprint_whatever_their_column_is_called(make_root):
+    prints = set()
+    for swap in (False, True):
+        rows = [f"{n},2012,A,Blue,{('train', 'test')[(n % 2 == 0) != swap]}" for n in range(8)]
+        root = make_root(rows, header=HEADER, at=f"root{swap}")
+        config = make_config("direct", label="part", split="random:0.5")
+        prints.add(load_data(root, config, quiet=True).fingerprint)
+    assert len(prints) == 2
 
 
 def test_years_up_to_one_train(make_root):
@@ -300,3 +325,35 @@ def test_the_largest_classes_are_a_setting(sample_root, tmp_path):
     assert (len(first.per_class), len(second.per_class)) == (3, 8)
     (run,) = run_approach("direct", sample_root, "none", tmp_path / "direct", largest=2, **QUICK)
     assert len(run.per_class) == 2
+    with pytest.raises(DataError, match="a single one has photos to train on"):
+        run_approach("direct", sample_root, "none", tmp_path / "one", largest=1, **QUICK)
+
+
+def test_settings_of_older_versions_are_read_under_their_names_of_today():
+    """What they can't express any more can be used, but not trained on."""
+    older = {"training": "direct", "class_weights": "sqrt", "loss_reduction": "mean"}
+    read = {
+        (0.0, "sqrt"): ("loss", 0.5),
+        (0.5, "none"): ("logits", 0.5),
+        (0.0, "none"): ("none", 0.0),
+        (0.0, "total/count"): ("loss", 1.0),
+        (0.5, "sqrt"): (LOSS_AND_LOGITS, 0.5),
+    }
+    for (tau, weights), expected in read.items():
+        config = Config.from_dict(older | {"logit_adjustment": tau, "class_weights": weights})
+        assert (config.balance, config.balance_power) == expected
+    assert Config("direct", balance="none").balance_power == 0.0
+    top = {"training": "top20", "class_weights": "none", "logit_adjustment": 0.5}
+    assert Config.from_dict(top | {"loss_reduction": "weighted"}).largest == 20
+    assert Config.from_dict(config.to_dict()) == config
+
+
+def test_a_split_that_was_drawn_is_not_put_on_record(sample_root, tmp_path):
+    (run,) = run_approach(
+        "fc_only", sample_root, "none", tmp_path / "run", split="random:0.2", **QUICK
+    )
+    about = json.loads((run.folder / "run.json").read_text())
+    about["data"]["is_sample"] = False
+    (run.folder / "run.json").write_text(json.dumps(about))
+    with pytest.raises(RunError, match="a split that was drawn"):
+        record(run.folder, tmp_path / "results")

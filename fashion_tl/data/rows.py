@@ -64,7 +64,13 @@ def read_rows(root: DataRoot, recover: bool, label: str, split: Split) -> Rows:
     if split.column:
         needed.append(split.column)
     needed = list(dict.fromkeys(needed))
-    table = read_table(content, where, needed, list(dict.fromkeys((*needed, *KEPT))), root.id_of)
+    known = list(dict.fromkeys((*needed, *KEPT)))
+    hints = {
+        label: "--label NAME takes the classes from another column.",
+        "year": "--split random:0.2 or --split column:NAME needs no years.",
+        "id": "Rename the column that names the photos' files.",
+    }
+    table = read_table(content, where, needed, known, root.id_of, hints)
     reading = _Reading(root, table, label, split, recover)
     for line, fields in table.records:
         reading.add(line, fields)

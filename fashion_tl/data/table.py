@@ -4,7 +4,7 @@ import codecs
 import csv
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -71,13 +71,14 @@ def read_table(
     needed: Sequence[str],
     known: Sequence[str],
     photo_of: Callable[[str], str | None],
+    hints: Mapping[str, str] | None = None,
 ) -> Table:
     """Parse a table. The ``needed`` columns, ``id`` first, must be there; ``known`` ones may be.
 
     A record continues on the next line if the line break is in quotes. But a quote that is never
     closed must spoil only its own line. So lines are joined only if the result is as wide as the
     header, and if none of them is itself a record of another photo. ``photo_of`` gives the photo
-    that an id names, or None.
+    that an id names, or None. ``hints`` say what to do if a column is missing.
 
     DataError says what was found in ``where``, and what to do, if it is empty or isn't text, or if
     a needed column is missing or there twice.
@@ -92,7 +93,7 @@ def read_table(
         raise DataError(f"{where} is empty; it must hold a header and one row per photo.")
     line = lines[filled[0]]
     header, separator, start = _header(lines, filled[0], separators, needed)
-    if fault := _fault_of_header(header, needed):
+    if fault := _fault_of_header(header, needed, hints or {}):
         raise DataError(
             f"{where}, line {filled[0] + 1}: {fault} {_as_read(line, header, separator, encoding)}"
         )
@@ -170,14 +171,17 @@ def _header(
     return max(found, key=quality)
 
 
-def _fault_of_header(header: list[str], needed: Sequence[str]) -> str | None:
+def _fault_of_header(
+    header: list[str], needed: Sequence[str], hints: Mapping[str, str]
+) -> str | None:
     if not header:
         return "a name in the header is longer than 131,072 letters."
     for name in needed:
         own = [other for other in header if _plain(other) == _plain(name)]
         if not own:
             columns = ", ".join(needed)
-            return f"no column {name!r} in the header. The table needs the columns {columns}."
+            hint = f" {hints[name]}" if name in hints else ""
+            return f"no column {name!r} in the header.{hint} The table needs the columns {columns}."
         if len(own) > 1:
             columns = ", ".join(own)[:200]
             return f"more than one column {name!r} in the header ({columns!r}). Rename the others."

@@ -41,13 +41,14 @@ def model_card(
             f"{network} that names the `{label}` of product photos, "
             f"one of {len(per_class):,} classes.",
             f"Training: {TRAININGS[config.training].title}, {config.recipe} recipe, "
-            f"{metrics['epochs']} epochs, seed {config.seed}. All settings are in `run.json`.",
+            f"{_epochs(metrics['epochs'])}, seed {config.seed}. All settings are in `run.json`.",
             f"Input: photos of {_size(config.stored_size)} pixels (height × width), "
-            f"enlarged to {_size(config.image_size)}.",
+            f"which the network sees at {_size(config.image_size)}.",
         ],
         "What it learned from": [
-            f"Data: {run.about['data']['name']}, {run.about['data']['photos']:,} photos. "
-            f"The split: {split.rule}.",
+            f"Data: {run.about['data']['name']}. The split: {split.rule}.",
+            f"Of {run.about['data']['photos']:,} photos, {metrics['n_test']:,} test; the network "
+            "learned from the others.",
             f"It began from {run.about['weights']['name']}.",
         ],
         "How good it is": [f"{words}: {_percent(metrics[name])}" for name, words in FIGURES.items()]
@@ -86,6 +87,10 @@ def _limits(run: Run, per_class: pd.DataFrame, split: Split) -> list[str]:
     if run.is_sample:
         limits.insert(0, "It learned from drawings: its figures measure nothing.")
     return limits
+
+
+def _epochs(number: int) -> str:
+    return "1 epoch" if number == 1 else f"{number} epochs"
 
 
 def _size(size: tuple[int, int]) -> str:

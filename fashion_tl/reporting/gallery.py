@@ -10,7 +10,7 @@ import pandas as pd
 from fashion_tl.config import IN_LOSS
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.data.task import class_weights
-from fashion_tl.errors import RunError
+from fashion_tl.errors import ConfigError, RunError
 from fashion_tl.files import StrPath, as_path
 from fashion_tl.recipes import APPROACHES, LARGEST, TRAININGS
 from fashion_tl.reporting import evaluation, figures, photo_figures
@@ -156,7 +156,10 @@ def open_steps(
     RunError if there is no run, or if it was made on other data.
     """
     run = open_run(folder)
-    data = load_data(data_path, run.config, cache, quiet=True)
+    try:
+        data = load_data(data_path, run.config, cache, quiet=True)
+    except ConfigError as error:  # its label and split are the run's, not the user's
+        raise RunError(f"{folder} was made on other data than {data_path}") from error
     if data.fingerprint != run.about["data"]["fingerprint"]:
         raise RunError(
             f"{folder} was made on other data ({run.about['data']['name']}) than {data.root.name}"

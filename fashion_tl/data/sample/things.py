@@ -7,6 +7,7 @@ from fashion_tl.data.sample.colours import (
     CREAM,
     DARK,
     PALETTE,
+    RGB,
     STEEL,
     darker,
     ink,
@@ -62,7 +63,7 @@ def watch(canvas: Canvas, style: Style) -> None:
     _hours_and_hands(canvas, style, r, marks)
 
 
-def _hours_and_hands(canvas: Canvas, style: Style, r: float, marks: tuple[int, int, int]) -> None:
+def _hours_and_hands(canvas: Canvas, style: Style, r: float, marks: RGB) -> None:
     """The marks of a watch's dial of radius ``r``, and its two hands."""
     for hour in range(12):
         a = math.radians(30 * hour)
