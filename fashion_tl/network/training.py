@@ -75,7 +75,7 @@ def fit(
     """
     device = next(model.parameters()).device
     if config.balance == LOSS_AND_LOGITS:
-        raise ConfigError("balance: an older version weighted both loss and logits; train anew")
+        raise ConfigError("balance: an older version weighted both loss and logits; train again")
     _check_batch_of_one(model, train, config)
     per_class = make_per_class(class_weights, train.labels, config, device)
     optimizer = make_optimizer(model, config)

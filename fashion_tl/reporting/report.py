@@ -72,7 +72,7 @@ def write_report(
 
 
 def _heading(training: str) -> str:
-    """The title of the approach that ends with this training; else the training's own."""
+    """The title of the approach that ends with this training, or the training's own title."""
     titles = (each.title for each in APPROACHES.values() if each.trainings[-1] == training)
     return next(titles, TRAININGS[training].title)
 
