@@ -104,9 +104,9 @@ class Config:
             value = getattr(self, field.name)
             plain = _plain(_size(value) if field.name in SIZES else value)
             object.__setattr__(self, field.name, plain)
+        self._check()
         if self.balance == "none":
             object.__setattr__(self, "balance_power", 0.0)
-        self._check()
 
     def _check(self) -> None:
         """ConfigError for the first setting that is impossible."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fashion_tl.approaches import run_approach
+from fashion_tl.config import Config
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.errors import RunError
 from fashion_tl.reporting.evaluation import TOP_K
@@ -23,6 +24,7 @@ from study.records import groups, pairs, read_record, read_records, recorded
 from study.render import MarkerError, documents, render, render_all
 from study.train import Entry, Plan
 
+SETTINGS = Config("direct").to_dict()
 KEYS = set(
     "base group approach recipe data weights image_size epochs seed n_test correct "
     "top1 top5 macro few_shot ceiling top1_learnable top5_learnable minutes machine commit "
@@ -194,7 +196,7 @@ def recorded_runs(tmp_path_factory):
     settings = {"image_size": (32, 32), "epochs": 2, "cache": folder / "cache"}
     run = run_approach("fc_only", data, "none", folder / "run", **settings)[0]
     about = json.loads((run.folder / "run.json").read_text())
-    about["data"]["name"] = "a catalogue"
+    about["data"] |= {"name": "a catalogue", "is_sample": False}
     (run.folder / "run.json").write_text(json.dumps(about))
     results = folder / "results"
     assert record(run.folder, results) == results / "runs" / "fc_only"
@@ -365,7 +367,7 @@ def test_runs_that_differ_in_the_seed_alone_are_given_by_mean_and_spread(tmp_pat
     for seed, top1 in enumerate((0.5, 0.6, 0.7)):
         for group in ("direct", "other"):
             figures = {"top1": top1, "top5": 0.9, "macro": 0.4, "few_shot": None}
-            put(f"{seed}th of {group}", group=group, config={"seed": seed}, **figures)
+            put(f"{seed}th of {group}", group=group, config=SETTINGS | {"seed": seed}, **figures)
     lines = runs.seeds(tmp_path).splitlines()[2:]
     same = "| 3 | 60.0 % ± 10.0 | 90.0 % ± 0.0 | 40.0 % ± 0.0 | – |"
     assert lines == [f"| `direct` {same}", f"| `other` {same}"]
@@ -381,8 +383,8 @@ def test_runs_that_differ_in_the_seed_alone_are_given_by_mean_and_spread(tmp_pat
 def test_runs_of_one_group_that_differ_in_more_than_the_seed_are_refused(
     tmp_path, put, second, words
 ):
-    put("one", group="same", config={"seed": 0, "lr": 1})
-    put("two", group="same", config=second)
+    put("one", group="same", config=SETTINGS | {"seed": 0, "lr": 1})
+    put("two", group="same", config=SETTINGS | second)
     with pytest.raises(RunError, match=rf"runs/one and .*runs/two .* differ {words}"):
         groups(read_records(tmp_path))
 

@@ -149,7 +149,7 @@ def test_folders_say_the_label_and_the_split_themselves(tmp_path):
             (tmp_path / part / kind).mkdir(parents=True)
             (tmp_path / part / kind / f"{part}{kind}.jpg").write_bytes(jpeg((9, 9, 9)))
     root = open_root(tmp_path)
-    assert read_catalogue(root).split.rule == "the train folder train, the test folder test"
+    assert read_catalogue(root).split.rule == "the training folders train, the test folders test"
     with pytest.raises(ConfigError, match="Leave label and split out"):
         read_catalogue(root, label="baseColour")
 
