@@ -55,7 +55,8 @@ ORDER = (
         "network/model",
         "network/inference",
     ),
-    *("network/features", "network/optimizer", "network/loss", "network/training"),
+    *("network/features", "network/memory", "network/optimizer", "network/loss"),
+    "network/training",
     *(
         "reporting/evaluation",
         "reporting/card",
