@@ -31,6 +31,7 @@ OWN_FILES = (
     "history.csv",
     "checkpoint.pt",
     "model.safetensors",
+    "memory.safetensors",
     "predictions.csv.gz",
     "per_class.csv",
     "model_card.md",
@@ -121,6 +122,10 @@ class Run:
     @property
     def model_path(self) -> Path:
         return self.folder / "model.safetensors"
+
+    @property
+    def memory_path(self) -> Path:
+        return self.folder / "memory.safetensors"
 
     @property
     def history(self) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from fashion_tl.errors import ConfigError, WeightsError
 from fashion_tl.files import StrPath, as_path, replacing
 from fashion_tl.machine import say
 from fashion_tl.network.checkpoints import likeness, quantised
-from fashion_tl.network.layers import Head, with_quick_convolutions
+from fashion_tl.network.layers import Head, WithFeatures, with_quick_convolutions
 from fashion_tl.network.weights import WAYS, find_tensors, is_random
 
 # What reading a file that isn't a saved model may raise.
@@ -193,6 +193,12 @@ def split_frozen(model: nn.Module) -> tuple[nn.Sequential, nn.Sequential]:
     learns = [any(p.requires_grad for p in child.parameters()) for child in children]
     first = learns.index(True)
     return nn.Sequential(*children[:first]), nn.Sequential(*children[first:])
+
+
+def with_features(model: nn.Module) -> WithFeatures:
+    """The network, also giving its features; it shares the parameters."""
+    body = nn.Sequential(*list(model.children())[:-1], nn.Flatten(1))
+    return WithFeatures(body, _head(model))
 
 
 def count_parameters(model: nn.Module) -> tuple[int, int]:
