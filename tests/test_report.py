@@ -281,10 +281,10 @@ def test_it_says_how_many_photos_the_surest_answers_would_label_and_what_a_thres
     assert f"the calibration error is {(0.1 + 0.2 + 0.7) / 3:.3f}" in words
     rows = [text for text in page.texts("tr") if "% on " in text]
     assert rows == [
-        "95 % on test photos 25.0 % 1, 100.0 % right 66.7 % 2, 100.0 % right",
-        "98 % on test photos 25.0 % 1, 100.0 % right 66.7 % 2, 100.0 % right",
+        "95 % on test photos 25.0 % 1 photo, 100.0 % right 66.7 % 2 photos, 100.0 % right",
+        "98 % on test photos 25.0 % 1 photo, 100.0 % right 66.7 % 2 photos, 100.0 % right",
         "95 % on validation photos probability at least 82.0 % "
-        "50.0 % 2, 50.0 % right 33.3 % 1, 100.0 % right",
+        "50.0 % 2 photos, 50.0 % right 33.3 % 1 photo, 100.0 % right",
     ]
 
 

@@ -30,7 +30,7 @@ from fashion_tl.reporting.layout import (
 LEARNABLE: Look = {"color": BLUE, "label": "learnable test photos"}
 ALL: Look = {"color": ORANGE, "label": "all test photos"}
 IDEAL: Look = {"color": GREY, "ls": "--", "label": "as right as sure"}
-TARGET: Look = {"color": GREEN, "ls": ":", "label": "95 % and 98 % right"}
+TARGET: Look = {"color": GREEN, "ls": ":", "label": "95% and 98% right"}
 
 
 @styled
@@ -65,7 +65,8 @@ def _draw_reliability(ax: Axes, known: pd.DataFrame) -> None:
     ax.bar(bins["low"], share, bins["high"] - bins["low"], align="edge", color=LIGHT)
     ax.plot([0, 1], [0, 1], color=IDEAL["color"], ls=IDEAL["ls"])
     some = bins[bins["photos"] > 0]
-    ax.plot(some["confidence"], some["accuracy"], "o-", color=BLUE, ms=4, clip_on=False)
+    if len(some):  # else matplotlib would think that something lies in the figure's corner
+        ax.plot(some["confidence"], some["accuracy"], "o-", color=BLUE, ms=4, clip_on=False)
     ax.set_title("Accuracy by probability (bars: share of photos)", loc="left")
     ax.set(xlabel="probability of the answer", xlim=(0, 1), ylim=(0, 1))
     _in_percent(ax)
@@ -74,6 +75,8 @@ def _draw_reliability(ax: Axes, known: pd.DataFrame) -> None:
 def _draw_coverage(ax: Axes, table: pd.DataFrame, known: pd.DataFrame) -> None:
     lowest = 0.9
     for photos, look in ((table, ALL), (known, LEARNABLE)):
+        if photos.empty:
+            continue
         curve = coverage_curve(photos)
         ax.plot(curve["coverage"], curve["accuracy"], color=look["color"], clip_on=False)
         lowest = min([lowest, *curve["accuracy"]])
