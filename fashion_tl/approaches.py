@@ -17,8 +17,9 @@ from fashion_tl.distributed import main_first, rank, world_size
 from fashion_tl.files import StrPath, as_path, draft
 from fashion_tl.machine import say
 from fashion_tl.network.calibration import PLAIN, fit_temperature
-from fashion_tl.network.features import part_features
-from fashion_tl.network.inference import forward, pick_device, resolve_precision, through
+from fashion_tl.network.features import features_and_logits, part_features
+from fashion_tl.network.inference import pick_device, resolve_precision, through
+from fashion_tl.network.memory import save_memory
 from fashion_tl.network.model import (
     available_weights,
     build_network,
@@ -31,6 +32,7 @@ from fashion_tl.network.model import (
     split_frozen,
 )
 from fashion_tl.network.training import Fitted, fit
+from fashion_tl.network.unknown import doubts, remember
 from fashion_tl.network.weights import is_random, weights_name
 from fashion_tl.provenance import file_fingerprint
 from fashion_tl.recipes import APPROACHES, approach_configs, first_steps
@@ -118,9 +120,9 @@ def _measure_statistics(frozen: nn.Module, data: Data, config: Config) -> None:
 def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[str, Any]:
     """Predict the test photos; save weights, predictions and tables, and last the metrics.
 
-    The temperature of the probabilities is fitted to the validation photos first. Returns the
-    metrics. After Ctrl-C it uses the best epoch so far, and the run stays unfinished, so that
-    training can go on.
+    The temperature of the probabilities is fitted to the validation photos first, and the memory
+    of the training photos is kept. Returns the metrics. After Ctrl-C it uses the best epoch so far,
+    and the run stays unfinished, so that training can go on.
     """
     if run.is_finished:
         return run.metrics
@@ -128,8 +130,12 @@ def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[s
     config = run.config
     task = data.task
     history = fitted.history
-    temperature, chosen = _calibrate(model, data, run)
-    predictions = _table("test", _logits("test", model, data, run), data, run, temperature)
+    val = features_and_logits(model, data, config, "val", "validating")
+    test = features_and_logits(model, data, config, "test", "testing")
+    temperature, chosen = _calibrate(val[1], data, run)
+    predictions = _table("test", test[1], data, run, temperature)
+    memory = remember(model, data, config, val)
+    predictions = predictions.assign(**doubts(memory, *test))
     seconds = fitted.seconds + time.perf_counter() - start
     result = {
         "approach": config.training,
@@ -152,6 +158,7 @@ def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[s
         save_model(
             run.model_path, model, task.classes, task.fit_counts.tolist(), config, temperature
         )
+        save_memory(run.memory_path, memory)
         write_table(run.folder / "predictions.csv.gz", predictions, float_format="%.6g")
         per_class = per_class_table(predictions, data.counts)
         write_table(run.folder / "per_class.csv", per_class)
@@ -165,8 +172,10 @@ def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[s
     return result
 
 
-def _calibrate(model: nn.Module, data: Data, run: Run) -> tuple[float, dict[str, float | None]]:
+def _calibrate(logits: np.ndarray, data: Data, run: Run) -> tuple[float, dict[str, float | None]]:
     """The temperature that suits the validation photos, and what it gives on them.
+
+    ``logits`` are theirs, float32 [photos, num_classes].
 
     See :func:`fashion_tl.reporting.evaluation.chosen_on_validation`. Without a validation photo of
     a class that has training photos, the temperature is ``PLAIN``, and a line says so.
@@ -174,9 +183,6 @@ def _calibrate(model: nn.Module, data: Data, run: Run) -> tuple[float, dict[str,
     task = data.task
     labels = task.labels[task.val]
     counts = task.fit_counts.tolist()
-    logits = np.zeros((0, task.num_classes), np.float32)
-    if len(labels):
-        logits = _logits("val", model, data, run)
     if not task.fit_counts[labels].any():
         say(f"NOTE: no photo validates, so the temperature of the probabilities is {PLAIN:g}")
     temperature = fit_temperature(logits, labels, counts, run.folder)
@@ -191,29 +197,6 @@ def _table(part: str, logits: np.ndarray, data: Data, run: Run, temperature: flo
     return prediction_table(
         data.table(part), logits, data.task.classes, counts, run.folder, temperature
     )
-
-
-def _logits(part: str, model: nn.Module, data: Data, run: Run) -> np.ndarray:
-    """The network's logits for one part of the data, float32 [photos, num_classes], as in testing.
-
-    If only the head learned, its features are computed once and kept.
-    """
-    config = run.config
-    frozen, learning = split_frozen(model)
-    if len(learning) == 1:  # only the head learns
-        network: nn.Module = learning
-        views = config.change(flip=config.flip_test)
-        # The training has kept the features of both parts in one file, if they have these views.
-        parts = ("train", "val") if part == "val" and views == config else (part,)
-        *_, samples = part_features(data, frozen, views, *parts)
-    else:
-        network = model
-        samples = data.batches(part, config)
-    words = "testing" if part == "test" else "validating"
-    logits = forward(
-        network, samples, config.precision, words, compiled=True, flip=config.flip_test
-    )
-    return logits.numpy()
 
 
 def run_approach(

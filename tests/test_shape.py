@@ -57,6 +57,7 @@ ORDER = (
         "network/inference",
     ),
     *("network/features", "network/memory", "network/optimizer", "network/loss"),
+    "network/unknown",
     "network/training",
     *(
         "reporting/calibration",
@@ -71,7 +72,7 @@ ORDER = (
         "reporting/gallery",
     ),
     "reporting/report",
-    *("approaches", "predict", "export", "__main__"),
+    *("approaches", "predict", "similar", "export", "__main__"),
 )
 
 

@@ -175,8 +175,12 @@ def save_memory(path: Path, memory: Memory) -> None:
         temporary.write_bytes(content)
 
 
-def read_memory(path: StrPath) -> Memory:
-    """Read what :func:`save_memory` wrote; RunError if the file is missing or damaged."""
+def read_memory(path: StrPath, width: int | None = None) -> Memory:
+    """Read what :func:`save_memory` wrote.
+
+    RunError if the file is missing or damaged, or if its features don't have the ``width`` of the
+    network.
+    """
     path = as_path(path)
     if not path.exists():
         raise RunError(
@@ -204,6 +208,11 @@ def read_memory(path: StrPath) -> Memory:
             f"{path} is damaged, or no memory of a run ({error}); delete it and make it again: "
             f"fashion-tl remember {path.parent} --data DATA"
         ) from error
+    if width is not None and len(memory.mean) != width:
+        raise RunError(
+            f"{path} is of another network ({len(memory.mean)} features, not {width}); make it "
+            f"again: fashion-tl remember {path.parent} --data DATA"
+        )
     return memory
 
 

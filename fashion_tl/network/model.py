@@ -226,6 +226,11 @@ class SavedModel:
     path: Path | None = None
     temperature: float = PLAIN
 
+    @property
+    def width(self) -> int:
+        """The number of features that the last layer takes."""
+        return _head(self.model).in_features
+
 
 def save_model(
     path: Path,
