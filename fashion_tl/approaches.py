@@ -37,6 +37,7 @@ from fashion_tl.network.weights import is_random, weights_name
 from fashion_tl.provenance import file_fingerprint
 from fashion_tl.recipes import APPROACHES, approach_configs, first_steps
 from fashion_tl.reporting.card import model_card
+from fashion_tl.reporting.doubt import doubt_metrics
 from fashion_tl.reporting.evaluation import (
     chosen_on_validation,
     metrics,
@@ -149,6 +150,7 @@ def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[s
         "seed": config.seed,
         **metrics(predictions, data.counts),
         **chosen,
+        **doubt_metrics(predictions, data.counts),
         "precision": resolve_precision(config.precision, pick_device()),
         "minutes": round(seconds / 60, 2),
         "machine": run.about["machine"],

@@ -61,6 +61,7 @@ ORDER = (
     "network/training",
     *(
         "reporting/calibration",
+        "reporting/doubt",
         "reporting/evaluation",
         "reporting/card",
         "reporting/fonts",

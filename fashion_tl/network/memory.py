@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -95,6 +96,21 @@ class Memory:
             codes=np.concatenate([self.codes, _int8(codes)]),
             lengths=np.concatenate([self.lengths, lengths.astype(np.float32)]),
         )
+
+
+def nearest_photos(memory: Memory, features: np.ndarray, top: int) -> list[list[dict[str, Any]]]:
+    """The nearest training photos for each of these features, float [n, width], as dicts."""
+    return [
+        [
+            {
+                "id": str(memory.ids[place]),
+                "label": memory.classes[memory.labels[place]],
+                "distance": round(float(distance), 4),
+            }
+            for distance, place in zip(*pair, strict=True)
+        ]
+        for pair in zip(*memory.nearest(features, top), strict=True)
+    ]
 
 
 def unit(features: np.ndarray) -> np.ndarray:
