@@ -161,17 +161,22 @@ def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[s
             run.model_path, model, task.classes, task.fit_counts.tolist(), config, temperature
         )
         save_memory(run.memory_path, memory)
-        write_table(run.folder / "predictions.csv.gz", predictions, float_format="%.6g")
-        per_class = per_class_table(predictions, data.counts)
-        write_table(run.folder / "per_class.csv", per_class)
-        card = model_card(run, result, per_class, data.catalogue)
-        write_text(run.folder / "model_card.md", card)
-        write_json(run.folder / "metrics.json", result)
+        _write_results(run, data, predictions, result)
         if not fitted.interrupted:
             with draft(run.checkpoint):  # removes first what a killed process left of one
                 pass
             run.checkpoint.unlink(missing_ok=True)
     return result
+
+
+def _write_results(run: Run, data: Data, predictions: pd.DataFrame, result: dict[str, Any]) -> None:
+    """Write the predictions, the tables and the model card; last the metrics, ``result``."""
+    write_table(run.folder / "predictions.csv.gz", predictions, float_format="%.6g")
+    per_class = per_class_table(predictions, data.counts)
+    write_table(run.folder / "per_class.csv", per_class)
+    card = model_card(run, result, per_class, data.catalogue)
+    write_text(run.folder / "model_card.md", card)
+    write_json(run.folder / "metrics.json", result)
 
 
 def _calibrate(logits: np.ndarray, data: Data, run: Run) -> tuple[float, dict[str, float | None]]:

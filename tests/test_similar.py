@@ -14,6 +14,8 @@ from PIL import Image
 from fashion_tl.__main__ import main
 from fashion_tl.errors import RunError
 from fashion_tl.network.memory import read_memory, save_memory
+from fashion_tl.network.model import load_model
+from fashion_tl.predict import answers
 from fashion_tl.runs import open_run
 from tests.conftest import jpeg, pattern
 
@@ -143,13 +145,15 @@ def test_predict_says_which_photos_are_like_none_that_it_learned_from(
     memory = read_memory(own_run.memory_path)
     known = photo_of(sample_root, memory.ids[0])
     (tmp_path / "noise.jpg").write_bytes(jpeg(pattern(1)))
-    save_memory(own_run.memory_path, replace(memory, threshold=0.01))
     photos = [known, tmp_path / "noise.jpg"]
+    saved = load_model(own_run.model_path)
+    low, high = (row["unknown_score"] for row in answers(saved, photos, memory))
+    save_memory(own_run.memory_path, replace(memory, threshold=(low + high) / 2))
     assert command("predict", own_run.folder, *photos, "--to", tmp_path / "a.json") == 0
     assert command("predict", own_run.folder, *photos, "--to", tmp_path / "a.csv") == 0
     rows = json.loads((tmp_path / "a.json").read_text())
     assert [row["unknown"] for row in rows] == [False, True]
-    assert rows[0]["unknown_score"] < 0.01 < rows[1]["unknown_score"]
+    assert [row["unknown_score"] for row in rows] == pytest.approx([low, high])
     table = pd.read_csv(tmp_path / "a.csv")
     assert table["unknown"].tolist() == [False, True]
     assert table["unknown_score"].tolist() == pytest.approx([r["unknown_score"] for r in rows])
