@@ -59,6 +59,7 @@ class Training:
     suffix: str
     tuned: Mapping[str, Any]
     largest: int = 0
+    without: int = 0
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ TRAININGS: dict[str, Training] = {
     ),
     "direct": Training("Direct", "direct", FINE_TUNING),
     "top20": Training("First of two steps (largest classes)", "20", TWO_STEP, LARGEST),
+    "rare": Training("Second of two steps (other classes)", "122", TWO_STEP, without=LARGEST),
     "two_step": Training("Second of two steps (all classes)", "142", TWO_STEP),
 }
 
@@ -122,7 +124,11 @@ def make_config(training: str, recipe: str = "tuned", **settings: Any) -> Config
         raise ConfigError(f"recipe must be one of {', '.join(RECIPES)}, not {recipe!r}")
     row = TRAININGS[training]
     own = PUBLISHED if recipe == "published" else row.tuned
-    return Config(training, recipe, largest=row.largest).change(**own).change(**settings)
+    return (
+        Config(training, recipe, largest=row.largest, without_largest=row.without)
+        .change(**own)
+        .change(**settings)
+    )
 
 
 def approach_configs(name: str, recipe: str = "tuned", **settings: Any) -> list[Config]:

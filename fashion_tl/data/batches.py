@@ -11,6 +11,8 @@ from torch.nn import functional as F
 
 from fashion_tl.config import Config
 
+BORDER = 24  # of 255: how far a channel of a border's pixels may differ
+
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 
 
@@ -19,7 +21,8 @@ class Batches:
     """Some rows of an array, in batches.
 
     ``inputs`` [all rows, …] are uint8 photos or features. ``rows``, int64 [n], says which of them
-    are used, and ``labels``, int64 [n], gives their classes. ``prepare`` turns a batch of inputs
+    are used, and ``labels``, int64 [n], gives their classes. ``further``, int64 [n, columns], gives
+    classes that only further heads learn, or -1. ``prepare`` turns a batch of inputs
     into what the network takes, on the network's device. Before that, shuffled batches are changed
     at random by ``augment``.
     """
@@ -30,6 +33,7 @@ class Batches:
     batch_size: int
     prepare: Callable[[Tensor], Tensor] = lambda inputs: inputs
     augment: Augmentation = lambda inputs, generator: inputs
+    further: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self._sizes())
@@ -49,6 +53,7 @@ class Batches:
             inputs=self.inputs[self.rows].to(device),
             rows=torch.arange(len(self.labels), device=device),
             labels=self.labels.to(device),
+            further=None if self.further is None else self.further.to(device),
         )
 
     def in_order(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
@@ -60,8 +65,8 @@ class Batches:
 
     def shuffled(
         self, seed: int, epoch: int, device: torch.device
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """(inputs, labels) of every sample once, shuffled and augmented.
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """(inputs, labels, further labels) of every sample once, shuffled and augmented.
 
         Seed and epoch alone decide the order and the augmentation. The inputs are not prepared
         yet: each of several processes prepares only its own share.
@@ -71,7 +76,9 @@ class Batches:
         generator = torch.Generator(device).manual_seed(int(rng.integers(2**63)))
         for part in order.split(self._sizes()):
             inputs = self.augment(self.inputs[self.rows[part]].to(device), generator)
-            yield inputs, self.labels[part].to(device)
+            none = self.labels.new_empty(len(part), 0)
+            further = none if self.further is None else self.further[part]
+            yield inputs, self.labels[part].to(device), further.to(device)
 
     def _sizes(self) -> list[int]:
         whole, rest = divmod(len(self.rows), self.batch_size)
@@ -109,9 +116,40 @@ def prepare_photos(photos: Tensor, config: Config) -> Tensor:
     std = _constant(config.std, images.device)
     # Normalising first gives the same result, and costs less: enlarging adds pixels.
     images = images.sub_(mean).div_(std)
+    if config.trim:
+        return trimmed(photos, images, config)
     if images.shape[2:] != config.image_size:
         smaller = images.shape[2] > config.image_size[0] or images.shape[3] > config.image_size[1]
         images = F.interpolate(images, config.image_size, mode="bilinear", antialias=smaller)
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def trimmed(photos: Tensor, images: Tensor, config: Config) -> Tensor:
+    """The part of each photo that isn't an even border, at ``config.image_size``.
+
+    A photo's upper left pixel says what its border looks like. The part keeps the photo's
+    proportions, and may reach beyond the photo's edge.
+    """
+    height, width = images.shape[2:]
+    differs = (photos.int() - photos[:, :1, :1].int()).abs().amax(3) > BORDER
+    rows, columns = differs.any(2), differs.any(1)
+
+    def ends(has: Tensor, n: int) -> tuple[Tensor, Tensor]:
+        first = has.float().argmax(1).float()
+        last = n - has.flip(1).float().argmax(1).float()
+        none = ~has.any(1)
+        return first.masked_fill(none, 0), last.masked_fill(none, n)
+
+    top, bottom = ends(rows, height)
+    left, right = ends(columns, width)
+    scale = torch.maximum((bottom - top) / height, (right - left) / width).clamp(0.3, 1)
+    theta = torch.zeros(len(photos), 2, 3, device=images.device)
+    theta[:, 0, 0] = theta[:, 1, 1] = scale
+    theta[:, 0, 2] = (left + right) / width - 1
+    theta[:, 1, 2] = (top + bottom) / height - 1
+    size = [len(photos), 3, *config.image_size]
+    grid = F.affine_grid(theta, size, align_corners=False)
+    images = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
     return images.contiguous(memory_format=torch.channels_last)
 
 
@@ -130,9 +168,21 @@ def flip_half(photos: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(chosen.view(-1, 1, 1, 1), photos.flip(2), photos)
 
 
+def shift(photos: Tensor, generator: torch.Generator) -> Tensor:
+    """Move each photo by up to a tenth of its sides; pixels at its edges fill the gap."""
+    n, height, width, _ = photos.shape
+    device = photos.device
+    by = torch.rand(2, n, generator=generator, device=device) * 0.2 - 0.1
+    down, right = (by[0] * height).round().long(), (by[1] * width).round().long()
+    rows = (torch.arange(height, device=device) + down[:, None]).clamp(0, height - 1)
+    columns = (torch.arange(width, device=device) + right[:, None]).clamp(0, width - 1)
+    samples = torch.arange(n, device=device)[:, None, None]
+    return photos[samples, rows[:, :, None], columns[:, None, :]]
+
+
 # Each function changes training photos, uint8 [batch, height, width, 3], at random. Its name is the
 # setting that turns it on.
-AUGMENTATIONS: dict[str, Augmentation] = {"flip": flip_half}
+AUGMENTATIONS: dict[str, Augmentation] = {"flip": flip_half, "shift": shift}
 
 
 def augmentations(config: Config) -> list[Augmentation]:

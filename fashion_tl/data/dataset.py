@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+import torch
 
 from fashion_tl.config import IN_LOSS, Config
 from fashion_tl.data.batches import Batches, photo_batches
@@ -34,7 +35,19 @@ class Data:
     def batches(self, part: str, config: Config) -> Batches:
         """The photos of one part: ``"train"``, ``"val"`` or ``"test"``."""
         rows = getattr(self.task, part)
-        return photo_batches(self.photos.array, rows, self.task.labels[rows], config)
+        batches = photo_batches(self.photos.array, rows, self.task.labels[rows], config)
+        if part == "train" and config.further_labels:
+            return replace(batches, further=torch.from_numpy(self._further(rows, config)))
+        return batches
+
+    def _further(self, rows: np.ndarray, config: Config) -> np.ndarray:
+        """The classes of the rows in each of the further columns, int64 [rows, columns].
+
+        They are numbered in the order of their names; -1 stands for no class.
+        """
+        table = self.catalogue.table.iloc[rows]
+        columns = [table[name].replace("", None) for name in config.further_labels]
+        return np.stack([pd.factorize(column, sort=True)[0] for column in columns], axis=1)
 
     def class_weights(self, config: Config) -> np.ndarray:
         """The weight of each class in the loss, float64 [num_classes], from the training photos."""
@@ -48,11 +61,16 @@ class Data:
     @property
     def counts(self) -> pd.DataFrame:
         """Photos of each class of the task on both sides of the split: ``label, train, test``."""
-        return self.catalogue.counts[: self.task.num_classes]
+        counts = self.catalogue.counts
+        return counts[counts["label"].isin(self.task.classes)].reset_index(drop=True)
 
     def largest(self, n: int) -> "Data":
         """The same data with the ``n`` largest classes alone, or with all if ``n`` is 0."""
         return replace(self, task=self.task.largest(n))
+
+    def without_largest(self, n: int) -> "Data":
+        """The same data without the ``n`` largest classes."""
+        return replace(self, task=self.task.without_largest(n))
 
 
 @main_first()
@@ -69,7 +87,14 @@ def load_data(
     ``quiet``, this prints what was decided, and how many rows are left out and why.
     """
     root = open_root(path, cache)
-    catalogue = read_catalogue(root, config.bad_rows, config.label, config.split, config.split_seed)
+    catalogue = read_catalogue(
+        root,
+        config.bad_rows,
+        config.label,
+        config.split,
+        config.split_seed,
+        config.further_labels,
+    )
     if catalogue.table.empty:
         reasons = catalogue.reasons(catalogue.examples)
         raise DataError(f"{root.path}: none of its {catalogue.rows} rows can be used ({reasons}).")
