@@ -218,7 +218,7 @@ def two_step(
     run20 = start_run(folder / config20.training, config20, data20, weights)
     model = build_network(data20.task.num_classes, weights, config20)
     train_and_finish(model, data20, run20)
-    replace_head(model, data.task.num_classes, config.seed, config.keep_head)
+    replace_head(model, data.task.num_classes, config.seed)
     freeze_first_children(model)
     return [run20, train_and_finish(model, data, run)]
 

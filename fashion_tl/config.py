@@ -50,8 +50,6 @@ NUMBERS: dict[str, tuple[float, float]] = {
     "backbone_lr_ratio": (0, 10),
     "balance_power": (0, 2),
     "mixup": (0, 10),
-    "further_weight": (0, 10),
-    "averaged_epochs": (0, 1000),
 }
 
 
@@ -68,8 +66,8 @@ class Config:
     # data
     label: str = "articleType"  # the column of styles.csv that names the classes
     split: str = EVEN_ODD
-    without_largest: int = 0  # the number of largest classes to leave out
     largest: int = 0  # the number of largest classes to learn alone; 0 stands for all classes
+    without_largest: int = 0  # the number of largest classes to leave out
     bad_rows: str = "skip"
     val_fraction: float = 0.1
     train_fraction: float = 1.0  # of the remaining training photos; short trials need fewer
@@ -81,14 +79,9 @@ class Config:
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
     flip: bool = False  # mirror half of the training photos
-    shift: bool = False  # move training photos by up to a tenth of their sides
     mixup: float = 0.0  # mix pairs of training samples, in parts drawn from Beta(mixup, mixup)
     flip_test: bool = False  # average the logits of each test photo and its mirror image
-    trim: bool = False  # cut away even borders, so that the product fills the input
-    # Columns of styles.csv that further heads learn beside the label, in training alone.
-    further_labels: tuple[str, ...] = ()
-    further_weight: float = 0.5  # of the mean of their losses
-    keep_head: bool = False  # a second step starts from the first one's last layer
+    trim: bool = False  # cut even borders away, so that the product fills the input
     # optimisation
     frozen_batchnorm: bool = False  # BatchNorm keeps ImageNet's statistics
     epochs: int = 20
@@ -100,7 +93,6 @@ class Config:
     weight_decay: float = 1e-4
     schedule: str = "cosine"
     warmup_epochs: float = 0.0
-    averaged_epochs: float = 0.0  # how far back the running average of the weights reaches
     # How rare classes count for more. "loss": each photo's loss is multiplied by its class's
     # weight, and averaged over photos. "weighted mean": the same, but divided by the sum of the
     # weights, as PyTorch's CrossEntropyLoss does. "logits": the logits are shifted (Menon et al.,
@@ -144,10 +136,6 @@ class Config:
             _check_size(name, getattr(self, name), low)
         for name in ("mean", "std"):
             _check_colour(name, getattr(self, name))
-        names = self.further_labels
-        is_names = isinstance(names, tuple) and all(isinstance(n, str) and n for n in names)
-        if not is_names or len(set(names)) < len(names):
-            raise _impossible("further_labels", "a list of columns of styles.csv", names)
 
     def change(self, **settings: Any) -> "Config":
         """A copy with other settings; a setting given as None stays as it is.

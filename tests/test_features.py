@@ -208,7 +208,7 @@ def test_with_flips_each_photo_has_two_views_and_training_draws_one_of_them(cach
     plain = torch.cat([inputs for inputs, _ in batches.in_order(cpu)])
     assert torch.equal(plain, torch.from_numpy(both[TRAIN, 0]))
     drawn = torch.cat(
-        [batches.prepare(inputs) for inputs, _, _ in batches.shuffled(0, 0, cpu)]
+        [batches.prepare(inputs) for inputs, _ in batches.shuffled(0, 0, cpu)]
     ).numpy()
     kinds = [(drawn[:, None] == both[None, :, view]).all(2).any(1).sum() for view in (0, 1)]
     assert sum(kinds) == 20 and min(kinds) > 3

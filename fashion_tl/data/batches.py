@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from fashion_tl.config import Config
 
-BORDER = 24  # of 255: how far a channel of a border's pixels may differ
+BORDER = 24  # of 255: how far the channels of a border's pixels may differ
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 
@@ -21,8 +21,7 @@ class Batches:
     """Some rows of an array, in batches.
 
     ``inputs`` [all rows, …] are uint8 photos or features. ``rows``, int64 [n], says which of them
-    are used, and ``labels``, int64 [n], gives their classes. ``further``, int64 [n, columns], gives
-    classes that only further heads learn, or -1. ``prepare`` turns a batch of inputs
+    are used, and ``labels``, int64 [n], gives their classes. ``prepare`` turns a batch of inputs
     into what the network takes, on the network's device. Before that, shuffled batches are changed
     at random by ``augment``.
     """
@@ -33,7 +32,6 @@ class Batches:
     batch_size: int
     prepare: Callable[[Tensor], Tensor] = lambda inputs: inputs
     augment: Augmentation = lambda inputs, generator: inputs
-    further: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self._sizes())
@@ -53,7 +51,6 @@ class Batches:
             inputs=self.inputs[self.rows].to(device),
             rows=torch.arange(len(self.labels), device=device),
             labels=self.labels.to(device),
-            further=None if self.further is None else self.further.to(device),
         )
 
     def in_order(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
@@ -65,8 +62,8 @@ class Batches:
 
     def shuffled(
         self, seed: int, epoch: int, device: torch.device
-    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """(inputs, labels, further labels) of every sample once, shuffled and augmented.
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """(inputs, labels) of every sample once, shuffled and augmented.
 
         Seed and epoch alone decide the order and the augmentation. The inputs are not prepared
         yet: each of several processes prepares only its own share.
@@ -76,9 +73,7 @@ class Batches:
         generator = torch.Generator(device).manual_seed(int(rng.integers(2**63)))
         for part in order.split(self._sizes()):
             inputs = self.augment(self.inputs[self.rows[part]].to(device), generator)
-            none = self.labels.new_empty(len(part), 0)
-            further = none if self.further is None else self.further[part]
-            yield inputs, self.labels[part].to(device), further.to(device)
+            yield inputs, self.labels[part].to(device)
 
     def _sizes(self) -> list[int]:
         whole, rest = divmod(len(self.rows), self.batch_size)
@@ -168,21 +163,9 @@ def flip_half(photos: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(chosen.view(-1, 1, 1, 1), photos.flip(2), photos)
 
 
-def shift(photos: Tensor, generator: torch.Generator) -> Tensor:
-    """Move each photo by up to a tenth of its sides; pixels at its edges fill the gap."""
-    n, height, width, _ = photos.shape
-    device = photos.device
-    by = torch.rand(2, n, generator=generator, device=device) * 0.2 - 0.1
-    down, right = (by[0] * height).round().long(), (by[1] * width).round().long()
-    rows = (torch.arange(height, device=device) + down[:, None]).clamp(0, height - 1)
-    columns = (torch.arange(width, device=device) + right[:, None]).clamp(0, width - 1)
-    samples = torch.arange(n, device=device)[:, None, None]
-    return photos[samples, rows[:, :, None], columns[:, None, :]]
-
-
 # Each function changes training photos, uint8 [batch, height, width, 3], at random. Its name is the
 # setting that turns it on.
-AUGMENTATIONS: dict[str, Augmentation] = {"flip": flip_half, "shift": shift}
+AUGMENTATIONS: dict[str, Augmentation] = {"flip": flip_half}
 
 
 def augmentations(config: Config) -> list[Augmentation]:

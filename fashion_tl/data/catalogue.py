@@ -157,12 +157,11 @@ def read_catalogue(
     label: str = "articleType",
     split: str = EVEN_ODD,
     seed: int = 0,
-    further: tuple[str, ...] = (),
 ) -> Catalogue:
     """Read ``styles.csv``, or the classes of photos in a folder per class.
 
     ``label`` is the column that names the classes, ``split`` a setting (see
-    :mod:`fashion_tl.split`), ``seed`` that of a drawn split. ``further`` are columns for the table.
+    :mod:`fashion_tl.split`), ``seed`` that of a drawn split.
 
     Some rows have unquoted separators in their last field. With ``bad_rows="skip"``, as in the
     published runs, they are left out; with ``"recover"`` the field is joined together again.
@@ -171,19 +170,18 @@ def read_catalogue(
     if bad_rows not in ("skip", "recover"):
         raise ConfigError(f"bad_rows must be skip or recover, not {bad_rows!r}")
     in_folders = root.table is None
-    if in_folders and (label, split, further) != ("articleType", EVEN_ODD, ()):
+    if in_folders and (label, split) != ("articleType", EVEN_ODD):
         raise ConfigError(
             f"{root.name} has no styles.csv: its folders say the class and the part of each photo. "
-            "Leave label, split and further_labels out."
+            "Leave label and split out."
         )
     if in_folders:
         rule = parse_split(f"random:{SHARE}") if root.is_drawn else FOLDERS
         rows = rows_of_folders(root)
     else:
         rule = parse_split(split)
-        rows = read_rows(root, bad_rows == "recover", label, rule, further)
-    columns = dict.fromkeys([*KEPT, "line", *further])
-    table = pd.DataFrame(rows.kept, columns=list(columns))
+        rows = read_rows(root, bad_rows == "recover", label, rule)
+    table = pd.DataFrame(rows.kept, columns=[*KEPT, "line"])
     table = table.astype({"id": "str", "year": "Int64", "line": "int64"})
     table["part"] = table["split_value"] if in_folders else rule.parts(table, seed)
     left_out = pd.DataFrame(rows.left_out, columns=["line", "id", "reason"])

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-import torch
 
 from fashion_tl.config import IN_LOSS, Config
 from fashion_tl.data.batches import Batches, photo_batches
@@ -35,19 +34,7 @@ class Data:
     def batches(self, part: str, config: Config) -> Batches:
         """The photos of one part: ``"train"``, ``"val"`` or ``"test"``."""
         rows = getattr(self.task, part)
-        batches = photo_batches(self.photos.array, rows, self.task.labels[rows], config)
-        if part == "train" and config.further_labels:
-            return replace(batches, further=torch.from_numpy(self._further(rows, config)))
-        return batches
-
-    def _further(self, rows: np.ndarray, config: Config) -> np.ndarray:
-        """The classes of the rows in each of the further columns, int64 [rows, columns].
-
-        They are numbered in the order of their names; -1 stands for no class.
-        """
-        table = self.catalogue.table.iloc[rows]
-        columns = [table[name].replace("", None) for name in config.further_labels]
-        return np.stack([pd.factorize(column, sort=True)[0] for column in columns], axis=1)
+        return photo_batches(self.photos.array, rows, self.task.labels[rows], config)
 
     def class_weights(self, config: Config) -> np.ndarray:
         """The weight of each class in the loss, float64 [num_classes], from the training photos."""
@@ -87,14 +74,7 @@ def load_data(
     ``quiet``, this prints what was decided, and how many rows are left out and why.
     """
     root = open_root(path, cache)
-    catalogue = read_catalogue(
-        root,
-        config.bad_rows,
-        config.label,
-        config.split,
-        config.split_seed,
-        config.further_labels,
-    )
+    catalogue = read_catalogue(root, config.bad_rows, config.label, config.split, config.split_seed)
     if catalogue.table.empty:
         reasons = catalogue.reasons(catalogue.examples)
         raise DataError(f"{root.path}: none of its {catalogue.rows} rows can be used ({reasons}).")

@@ -48,9 +48,7 @@ class Rows:
         return len(self.kept) + len(self.left_out)
 
 
-def read_rows(
-    root: DataRoot, recover: bool, label: str, split: Split, further: tuple[str, ...] = ()
-) -> Rows:
+def read_rows(root: DataRoot, recover: bool, label: str, split: Split) -> Rows:
     """The rows of ``styles.csv``, each kept one with the id of its photo.
 
     With ``recover``, surplus fields are joined to the last one. ``label`` is the column that names
@@ -65,7 +63,6 @@ def read_rows(
         needed.insert(1, "year")
     if split.column:
         needed.append(split.column)
-    needed += further
     needed = list(dict.fromkeys(needed))
     known = list(dict.fromkeys((*needed, *KEPT)))
     hints = {
@@ -74,7 +71,7 @@ def read_rows(
         "id": "Rename the column that names the photos' files.",
     }
     table = read_table(content, where, needed, known, root.id_of, hints)
-    reading = _Reading(root, table, label, split, recover, further)
+    reading = _Reading(root, table, label, split, recover)
     for line, fields in table.records:
         reading.add(line, fields)
     notes = [*table.notes]
@@ -89,20 +86,13 @@ class _Reading:
     """The rows of one table as far as they are read."""
 
     def __init__(
-        self,
-        root: DataRoot,
-        table: Table,
-        label: str,
-        split: Split,
-        recover: bool,
-        further: tuple[str, ...],
+        self, root: DataRoot, table: Table, label: str, split: Split, recover: bool
     ) -> None:
         self.root = root
         self.table = table
         self.label = label
         self.split = split
         self.recover = recover
-        self.further = further
         self.kept: list[dict[str, Any]] = []
         self.left_out: list[tuple[int, str, str]] = []
         self.malformed = 0
@@ -150,7 +140,6 @@ class _Reading:
                 "subCategory": label_of(row.get("subCategory", "")),
                 "productDisplayName": row.get("productDisplayName", ""),
                 "line": line,
-                **{name: label_of(row[name]) for name in self.further if name not in KEPT},
             }
         )
 

@@ -83,19 +83,6 @@ def loss_of_share(
     )
 
 
-def further_loss(logits: Tensor, targets: Tensor, sizes: list[int], smoothing: float) -> Tensor:
-    """The mean over further heads of their cross-entropy; samples without a class don't count.
-
-    ``logits`` are those of all heads side by side, [batch, sum of sizes]; ``targets`` int64
-    [batch, heads], with -1 for no class.
-    """
-    losses = [
-        F.cross_entropy(own, target, ignore_index=-1, reduction="sum", label_smoothing=smoothing)
-        for own, target in zip(logits.split(sizes, 1), targets.unbind(1), strict=True)
-    ]
-    return torch.stack(losses).mean() / len(targets)
-
-
 def sums_over_samples(logits: Tensor, targets: Tensor, per_class: PerClass) -> Tensor:
     """The sums of weighted losses, of right answers and of unweighted losses: float64 [3].
 

@@ -142,45 +142,12 @@ def _body(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     }
 
 
-def replace_head(model: nn.Module, num_classes: int, seed: int = 0, keep: bool = False) -> None:
-    """Give the network a new last layer with ``num_classes`` outputs.
-
-    With ``keep`` the outputs of the old layer stay as they are, and the others are new.
-    """
+def replace_head(model: nn.Module, num_classes: int, seed: int = 0) -> None:
+    """Give the network a new last layer with ``num_classes`` outputs."""
     old = _head(model)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model.fc = Head(old.in_features, num_classes).to(old.weight.device)
-    if keep:
-        with torch.no_grad():
-            model.fc.weight[: old.out_features] = old.weight
-            model.fc.bias[: old.out_features] = old.bias
-
-
-def widen_head(model: nn.Module, outputs: int, seed: int = 0) -> None:
-    """Add ``outputs`` new ones to the last layer, in place."""
-    if not outputs:
-        return
-    head = [*model.modules()][-1]
-    assert isinstance(head, nn.Linear)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed + 1)
-        new = nn.Linear(head.in_features, outputs).to(head.weight.device)
-    head.weight = nn.Parameter(torch.cat([head.weight.detach(), new.weight.detach()]))
-    assert head.bias is not None
-    head.bias = nn.Parameter(torch.cat([head.bias.detach(), new.bias.detach()]))
-    head.out_features += outputs
-
-
-def cut_head(model: nn.Module, outputs: int) -> None:
-    """Keep only the first ``outputs`` of the last layer, in place."""
-    head = [*model.modules()][-1]
-    assert isinstance(head, nn.Linear)
-    if head.out_features == outputs:
-        return
-    head.weight = nn.Parameter(head.weight.detach()[:outputs].clone())
-    head.bias = nn.Parameter(head.bias.detach()[:outputs].clone())
-    head.out_features = outputs
 
 
 def _head(model: nn.Module) -> nn.Linear:

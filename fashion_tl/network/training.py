@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from fashion_tl.config import LOSS_AND_LOGITS, Config
@@ -28,13 +27,12 @@ from fashion_tl.machine import progress, say
 from fashion_tl.network.inference import autocast, forward
 from fashion_tl.network.loss import (
     PerClass,
-    further_loss,
     guesses,
     loss_of_share,
     make_per_class,
     sums_over_samples,
 )
-from fashion_tl.network.model import cut_head, train_mode, widen_head
+from fashion_tl.network.model import train_mode
 from fashion_tl.network.optimizer import learning_rate, make_optimizer
 from fashion_tl.threads import threads_by_load
 
@@ -80,39 +78,26 @@ def fit(
         raise ConfigError("balance: an older version weighted both loss and logits; train again")
     _check_batch_of_one(model, train, config)
     per_class = make_per_class(class_weights, train.labels, config, device)
-    further = [] if train.further is None else (train.further.amax(0) + 1).tolist()
-    widen_head(model, sum(further), config.seed)
     optimizer = make_optimizer(model, config)
-    averaged = None
-    if config.averaged_epochs:
-        decay = 1 - 1 / max(1, config.averaged_epochs * len(train))
-        averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
     if world_size() > 1 and device.type == "cuda":
         # The new layers share their parameters and buffers with the old ones.
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     learner = DistributedDataParallel(model) if world_size() > 1 else model
     train = train.to(device)
     val = val.to(device)
-    history, best = _go_on(checkpoint, model, averaged, optimizer, config)
+    history, best = _go_on(checkpoint, model, optimizer, config)
     seconds_before = sum(row["seconds"] for row in history)
     interrupted = False
     steps = len(train)
     bar = progress(total=config.epochs * steps, initial=len(history) * steps, unit="batch")
     try:
         with threads_by_load(device) as adapt:
-
-            def after_step() -> None:
-                adapt()
-                if averaged is not None:
-                    averaged.update_parameters(model)
-
-            judged = model if averaged is None else averaged.module
             for epoch in range(len(history), config.epochs):
                 start = time.perf_counter()
                 torch.manual_seed(config.seed * 100_003 + epoch)
                 bar.set_description(f"epoch {epoch + 1}/{config.epochs}")
                 train_loss, train_accuracy = train_epoch(
-                    learner, train, optimizer, config, per_class, epoch, bar, after_step, further
+                    learner, train, optimizer, config, per_class, epoch, bar, adapt
                 )
                 buffers = {name: buffer.cpu() for name, buffer in model.named_buffers()}
                 model.load_state_dict(everyone(buffers)[0], strict=False)
@@ -126,13 +111,13 @@ def fit(
                     "lr": optimizer.param_groups[-1]["lr"],
                     "train_loss": train_loss,
                     "train_accuracy": train_accuracy,
-                    **validate(judged, val, config, per_class),
+                    **validate(model, val, config, per_class),
                 }
                 row["seconds"] = time.perf_counter() - start
                 better = best
                 lowest = best["val_cross_entropy"]
                 if not math.isfinite(lowest) or row["val_cross_entropy"] < lowest:
-                    better = {"state": copy.deepcopy(judged.state_dict()), **row}
+                    better = {"state": copy.deepcopy(model.state_dict()), **row}
                 longer = [*history, row]
                 _save_checkpoint(
                     checkpoint,
@@ -141,7 +126,6 @@ def fit(
                     best=better,
                     model=model.state_dict(),
                     optimizer=optimizer.state_dict(),
-                    **({} if averaged is None else {"averaged": averaged.state_dict()}),
                 )
                 # Both in one statement, and only once they are saved: Ctrl-C must not come between.
                 history, best = longer, better
@@ -149,7 +133,6 @@ def fit(
     except BaseException as error:
         if not history:  # the same call again, as in a notebook's cell, must start from the same
             model.load_state_dict(best["state"])
-            cut_head(model, len(class_weights))
         if not history or not isinstance(error, KeyboardInterrupt):
             raise
         interrupted = True
@@ -160,7 +143,6 @@ def fit(
     finally:
         bar.close()
     model.load_state_dict(best["state"])
-    cut_head(model, len(class_weights))
     model.eval()
     table = pd.DataFrame(history).assign(best=lambda t: t["epoch"] == best["epoch"])
     return Fitted(table, interrupted, seconds_before)
@@ -189,7 +171,6 @@ def train_epoch(
     epoch: int,
     bar: tqdm,
     each_step: Callable[[], None] = lambda: None,
-    further: Sequence[int] = (),
 ) -> tuple[float, float]:
     """One pass over the training samples; their mean loss and accuracy while the network learns.
 
@@ -203,7 +184,7 @@ def train_epoch(
     sums = torch.zeros(2, dtype=torch.float64, device=weights.device)
     steps = len(train)
     batches = train.shuffled(config.seed, epoch, weights.device)
-    for step, (inputs, targets, others) in enumerate(batches, epoch * steps):
+    for step, (inputs, targets) in enumerate(batches, epoch * steps):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, steps, config) * group["factor"]
         run, own = share(len(targets))
@@ -215,21 +196,12 @@ def train_epoch(
         else:
             inputs = train.prepare(inputs[run])
         with autocast(weights.device, config.precision):
-            logits = model(inputs)[own]
-        logits, extra = logits.split([len(weights), sum(further)], 1)
-        logits = logits + per_class.prior
+            logits = (model(inputs) + per_class.prior)[own]
         own_targets = targets[run][own]
         loss = loss_of_share(logits, own_targets, targets, weights, config)
-        if further:
-            more = further_loss(extra, others[run][own], further, config.label_smoothing)
-            loss = loss + config.further_weight * more
         if config.mixup:
-            mixed = targets[pairs[1]]
-            other_loss = loss_of_share(logits, mixed[run][own], mixed, weights, config)
-            if further:
-                mixed = others[pairs[1]][run][own]
-                more = further_loss(extra, mixed, further, config.label_smoothing)
-                other_loss = other_loss + config.further_weight * more
+            others = targets[pairs[1]]
+            other_loss = loss_of_share(logits, others[run][own], others, weights, config)
             loss = part * loss + (1 - part) * other_loss
         optimizer.zero_grad()
         loss.backward()
@@ -265,7 +237,6 @@ def validate(
     if not len(val):
         return dict.fromkeys(names, math.nan)
     logits = forward(model, val, config.precision, desc=None, by_load=False)
-    logits = logits[:, : len(per_class.weights)]
     labels = val.labels.cpu()
     known = per_class.cpu()
     sums = sums_over_samples(logits + known.prior, labels, known) / len(val.rows)
@@ -282,11 +253,7 @@ def _save_checkpoint(path: Path | None, **state: Any) -> None:
 
 
 def _go_on(
-    path: Path | None,
-    model: nn.Module,
-    averaged: AveragedModel | None,
-    optimizer: Optimizer,
-    config: Config,
+    path: Path | None, model: nn.Module, optimizer: Optimizer, config: Config
 ) -> tuple[list[dict], dict]:
     """Restore model and optimiser from a checkpoint; return its history and best epoch so far.
 
@@ -311,8 +278,6 @@ def _go_on(
     try:
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
-        if averaged is not None:
-            averaged.load_state_dict(state["averaged"])
     except (RuntimeError, ValueError) as error:
         raise RunError(
             f"{path} is of another network, or of another version of this package; delete it"

@@ -105,7 +105,7 @@ def fine_tuning(
         step2=training(data, rows, config, freeze_first_children),
         bare_step2=times(batches, bare_step2),
         prepare=lambda: sum(
-            len(ready.prepare(inputs)) for inputs, _, _ in ready.shuffled(0, 0, device)
+            len(ready.prepare(inputs)) for inputs, _ in ready.shuffled(0, 0, device)
         ),
     )
     return _fine_tuning_rows(taken, size, f"batches of {batch}", workers)
