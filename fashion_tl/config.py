@@ -5,7 +5,7 @@ import re
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from fashion_tl.backbones import find_backbone
+from fashion_tl.backbones import DEFAULT_BACKBONE, find_backbone
 from fashion_tl.errors import ConfigError, in_a_line
 from fashion_tl.split import EVEN_ODD, parse_split
 
@@ -72,7 +72,7 @@ class Config:
     split_seed: int = 0  # separate from `seed`: runs with other seeds share one validation part
     stored_size: tuple[int, int] = (80, 60)
     # the network, and what it sees
-    backbone: str = "resnet50"
+    backbone: str = DEFAULT_BACKBONE
     image_size: tuple[int, int] = (80, 60)
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
