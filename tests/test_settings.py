@@ -23,13 +23,14 @@ from fashion_tl.network.layers import Conv
 from fashion_tl.network.model import build_network, load_model, read_weights, save_model
 from fashion_tl.network.weights import ways_to_give
 from fashion_tl.recipes import APPROACHES, TRAININGS, Approach, Training, make_config
-from fashion_tl.reporting.gallery import draw_all
+from fashion_tl.reporting.gallery import distribution20, draw_all
 from fashion_tl.reporting.report import write_report
 from fashion_tl.runs import open_run
 from fashion_tl.split import parse_split
 from study.record import record
 from study.records import read_records
 from tests.conftest import jpeg
+from tests.test_figures import row_names
 
 QUICK = {"epochs": 1, "image_size": (32, 32), "batch_size": 32, "precision": "fp32", "lr": 1e-3}
 HEADER = "id,year,articleType,baseColour,part"
@@ -350,6 +351,8 @@ def test_the_largest_classes_are_a_setting(sample_root, tmp_path):
         "two_step", sample_root, "none", tmp_path / "run", largest=3, **QUICK
     )
     assert (len(first.per_class), len(second.per_class)) == (3, 8)
+    data = load_data(sample_root, second.config)
+    assert len(row_names(distribution20(second, data))) == 3
     (run,) = run_approach("direct", sample_root, "none", tmp_path / "direct", largest=2, **QUICK)
     assert len(run.per_class) == 2
     with pytest.raises(DataError, match="a single one has photos to train on"):

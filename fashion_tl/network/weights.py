@@ -4,7 +4,6 @@ import errno
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from functools import cache
 from io import StringIO
 from pathlib import Path
 from threading import Thread
@@ -18,7 +17,7 @@ from torchvision.models import WeightsEnum
 from fashion_tl.backbones import Backbone
 from fashion_tl.errors import WeightsError
 from fashion_tl.files import StrPath, as_path
-from fashion_tl.machine import say
+from fashion_tl.machine import say, say_once
 from fashion_tl.network.checkpoints import find_network, read_checkpoint
 
 PATIENCE = 10  # seconds without an answer or a byte after which a download is given up
@@ -62,11 +61,8 @@ def find_tensors(weights: StrPath, backbone: Backbone) -> dict[str, Any]:
     more = f" and {len(network.ignored) - 5} more" if len(network.ignored) > 5 else ""
     ignored = f"ignored: {', '.join(network.ignored[:5])}{more}" if network.ignored else ""
     if said := "; ".join(filter(None, (network.place, ignored))):
-        _say_once(f"weights of {path.name}: {said}")
+        say_once(f"weights of {path.name}: {said}")
     return network.tensors
-
-
-_say_once = cache(say)
 
 
 def _download(member: WeightsEnum, ways: str) -> dict[str, Any]:
