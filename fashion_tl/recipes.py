@@ -147,12 +147,3 @@ def approach_configs(name: str, recipe: str = "tuned", **settings: Any) -> list[
             own["largest"] = None
         configs.append(make_config(training, recipe, **own))
     return configs
-
-
-def first_steps(training: str) -> tuple[str, ...]:
-    """The trainings before this one in its approach.
-
-    Their runs lie in folders with these names, below this one's.
-    """
-    rows = (row for row in APPROACHES.values() if row.trainings[-1] == training)
-    return next((row.trainings[:-1] for row in rows), ())

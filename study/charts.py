@@ -13,7 +13,7 @@ from fashion_tl.reporting.figures import confused_pairs, loss_curves, per_class_
 from fashion_tl.reporting.layout import BLUE, GREY, INK, ORANGE, RED, log_ticks, new_figure, styled
 from study.compare import BINS
 from study.published import read_published
-from study.records import FIGURES, TITLES, Record, read_records
+from study.records import METRICS, TITLES, Record, read_records
 
 
 def draw_all(results: Path, images: Path) -> list[Path]:
@@ -61,7 +61,7 @@ def merit_chart(
     )
     height = 0.3 * len(records) + 0.5
     figure, add = new_figure(10, height, "The approaches side by side", source, note)
-    for place, (key, title) in enumerate(FIGURES.items()):
+    for place, (key, title) in enumerate(METRICS.items()):
         ax = add(1.55 + 2.1 * place, 0.4, 1.85, height - 0.6)
         for row, record in enumerate(records):
             if record.about[key] is not None:

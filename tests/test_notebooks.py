@@ -57,6 +57,12 @@ def run_cells(path, names, **given):
     return namespace
 
 
+def run_first(names, data_root, folder, settings, **given):
+    """:func:`run_cells` of the first notebook, from random weights."""
+    given |= {"data_root": str(data_root), "weights": "none", "out": folder / "run"}
+    return run_cells(FIRST, names, settings=settings, **given)
+
+
 def test_each_approach_has_its_notebook():
     assert sorted((ROOT / "notebooks").glob("0[123]_*.ipynb")) == NOTEBOOKS
 
@@ -131,13 +137,8 @@ def test_the_first_notebook_states_the_ceiling_on_record():
     "settings", [{}, {"label": "masterCategory", "split": "random:0.2", "balance_power": 1}]
 )
 def test_the_loss_by_hand_is_the_packages(settings, sample_root, tmp_path):
-    given = {
-        "data_root": str(sample_root),
-        "weights": "none",
-        "out": tmp_path / "run",
-        "settings": settings,
-    }
-    found = run_cells(FIRST, ["weights", "by-hand-cell", "by-package-cell"], **given)
+    cells = ["weights", "by-hand-cell", "by-package-cell"]
+    found = run_first(cells, sample_root, tmp_path, settings)
     assert [*found["by_hand"]] == ["none", "loss", "weighted mean", "logits"]
     assert found["by_package"] == pytest.approx(found["by_hand"], rel=1e-6)
     assert len({round(value, 4) for value in found["by_hand"].values()}) > 1
@@ -145,14 +146,8 @@ def test_the_loss_by_hand_is_the_packages(settings, sample_root, tmp_path):
 
 def test_the_plain_loop_and_fit_give_the_same_losses(sample_root, tmp_path):
     settings = {"backbone": "resnet18", "image_size": (32, 32), "bad_rows": "recover"}
-    given = {
-        "data_root": str(sample_root),
-        "weights": "none",
-        "out": tmp_path / "run",
-        "settings": settings,
-    }
     cells = ["row", "prepare", "build", "lesson", "plain-loop", "fit-cell", "solution-3"]
-    found = run_cells(FIRST, cells, **given)
+    found = run_first(cells, sample_root, tmp_path, settings)
     losses = found["fitted"].history["train_loss"]
     np.testing.assert_allclose(losses, found["losses"], rtol=1e-4)
     np.testing.assert_allclose(losses, found["losses_3"], rtol=1e-4)
@@ -161,14 +156,8 @@ def test_the_plain_loop_and_fit_give_the_same_losses(sample_root, tmp_path):
 
 def test_the_trained_network_says_of_one_photo_what_the_runs_table_says(sample_root, tmp_path):
     settings = {"backbone": "resnet18", "image_size": (32, 32), "lr": 0.01, "precision": "fp32"}
-    given = {
-        "data_root": str(sample_root),
-        "weights": "none",
-        "out": tmp_path / "run",
-        "settings": settings,
-    }
     cells = ["row", "prepare", "build", "train", "headline", "trained", "solution-1", "solution-2"]
-    found = run_cells(FIRST, cells, **given | {"epochs": 2})
+    found = run_first(cells, sample_root, tmp_path, settings, epochs=2)
     np.testing.assert_allclose(found["now"][["p1", "p2"]], found["saved"][["p1", "p2"]], rtol=1e-3)
     assert found["now"]["top1"].item() == found["saved"]["top1"].item()
     accuracy, learnable = found["accuracy"], found["learnable"]

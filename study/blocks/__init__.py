@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from study.blocks import approaches, runs, speed, sureness
-from study.published import TRAININGS
+from study.published import THEIR_NAMES
 
 # By the name in the marker `<!-- results: NAME -->`; a training of the study has its story.
 BLOCKS: dict[str, Callable[[Path], str]] = {
@@ -24,5 +24,5 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "bench": speed.speed,
     "bench_notes": speed.speed_notes,
     "precision": speed.precision,
-    **{name: partial(approaches.story, name) for name in TRAININGS},
+    **{name: partial(approaches.story, name) for name in THEIR_NAMES},
 }
