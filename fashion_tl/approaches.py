@@ -7,6 +7,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from torch import nn
 from torch.optim.swa_utils import update_bn
@@ -16,6 +17,7 @@ from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.distributed import main_first, rank, world_size
 from fashion_tl.files import StrPath, as_path, draft
 from fashion_tl.machine import say, say_once
+from fashion_tl.network.calibration import PLAIN, fit_temperature
 from fashion_tl.network.features import part_features
 from fashion_tl.network.inference import forward, pick_device, resolve_precision, through
 from fashion_tl.network.model import (
@@ -34,7 +36,12 @@ from fashion_tl.network.weights import is_random, weights_name
 from fashion_tl.provenance import file_fingerprint
 from fashion_tl.recipes import APPROACHES, approach_configs
 from fashion_tl.reporting.card import model_card
-from fashion_tl.reporting.evaluation import metrics, per_class_table, prediction_table
+from fashion_tl.reporting.evaluation import (
+    chosen_on_validation,
+    metrics,
+    per_class_table,
+    prediction_table,
+)
 from fashion_tl.runs import Run, create_run, write_json, write_table, write_text
 
 # What an approach does with each network that it has prepared.
@@ -113,8 +120,9 @@ def _measure_statistics(frozen: nn.Module, data: Data, config: Config) -> None:
 def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[str, Any]:
     """Predict the test photos; save weights, predictions and tables, and last the metrics.
 
-    Returns the metrics. After Ctrl-C it uses the best epoch so far, and the run stays unfinished,
-    so that training can go on.
+    The temperature of the probabilities is fitted to the validation photos first. Returns the
+    metrics. After Ctrl-C it uses the best epoch so far, and the run stays unfinished, so that
+    training can go on.
     """
     if run.is_finished:
         return run.metrics
@@ -122,7 +130,8 @@ def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[s
     config = run.config
     task = data.task
     history = fitted.history
-    predictions = _test(model, data, run)
+    temperature, chosen = _calibrate(model, data, run)
+    predictions = _table("test", _logits("test", model, data, run), data, run, temperature)
     seconds = fitted.seconds + time.perf_counter() - start
     result = {
         "approach": config.training,
@@ -135,13 +144,16 @@ def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[s
         "best_epoch": int(history.loc[history["best"], "epoch"].iloc[0]),
         "seed": config.seed,
         **metrics(predictions, data.counts),
+        **chosen,
         "precision": resolve_precision(config.precision, pick_device()),
         "minutes": round(seconds / 60, 2),
         "machine": run.about["machine"],
         "commit": run.about["commit"],
     }
     if rank() == 0:
-        save_model(run.model_path, model, task.classes, task.fit_counts.tolist(), config)
+        save_model(
+            run.model_path, model, task.classes, task.fit_counts.tolist(), config, temperature
+        )
         write_table(run.folder / "predictions.csv.gz", predictions, float_format="%.6g")
         per_class = per_class_table(predictions, data.counts)
         write_table(run.folder / "per_class.csv", per_class)
@@ -155,24 +167,55 @@ def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[s
     return result
 
 
-def _test(model: nn.Module, data: Data, run: Run) -> pd.DataFrame:
-    """The predictions for the test photos."""
+def _calibrate(model: nn.Module, data: Data, run: Run) -> tuple[float, dict[str, float | None]]:
+    """The temperature that suits the validation photos, and what it gives on them.
+
+    See :func:`fashion_tl.reporting.evaluation.chosen_on_validation`. Without a validation photo of
+    a class that has training photos, the temperature is ``PLAIN``, and a line says so.
+    """
+    task = data.task
+    labels = task.labels[task.val]
+    counts = task.fit_counts.tolist()
+    logits = np.zeros((0, task.num_classes), np.float32)
+    if len(labels):
+        logits = _logits("val", model, data, run)
+    if not task.fit_counts[labels].any():
+        say(f"NOTE: no photo validates, so the temperature of the probabilities is {PLAIN:g}")
+    temperature = fit_temperature(logits, labels, counts, run.folder)
+    table = _table("val", logits, data, run, temperature)
+    trained = pd.DataFrame({"label": task.classes, "train": counts})
+    return temperature, chosen_on_validation(table, trained, temperature)
+
+
+def _table(part: str, logits: np.ndarray, data: Data, run: Run, temperature: float) -> pd.DataFrame:
+    """The predictions for one part of the data."""
+    counts = data.task.fit_counts.tolist()
+    return prediction_table(
+        data.table(part), logits, data.task.classes, counts, run.folder, temperature
+    )
+
+
+def _logits(part: str, model: nn.Module, data: Data, run: Run) -> np.ndarray:
+    """The network's logits for one part of the data, float32 [photos, num_classes], as in testing.
+
+    If only the head learned, its features are computed once and kept.
+    """
     config = run.config
     frozen, learning = split_frozen(model)
     if len(learning) == 1:  # only the head learns
         network: nn.Module = learning
         views = config.change(flip=config.flip_test)
-        (test,) = part_features(data, frozen, views, "test")
+        # The training has kept the features of both parts in one file, if they have these views.
+        parts = ("train", "val") if part == "val" and views == config else (part,)
+        *_, samples = part_features(data, frozen, views, *parts)
     else:
         network = model
-        test = data.batches("test", config)
+        samples = data.batches(part, config)
+    words = "testing" if part == "test" else "validating"
     logits = forward(
-        network, test, config.precision, "testing", compiled=True, flip=config.flip_test
+        network, samples, config.precision, words, compiled=True, flip=config.flip_test
     )
-    counts = data.task.fit_counts.tolist()
-    return prediction_table(
-        data.table("test"), logits.numpy(), data.task.classes, counts, run.folder
-    )
+    return logits.numpy()
 
 
 def run_approach(

@@ -42,6 +42,7 @@ class Classifier(nn.Module):
         super().__init__()
         self.model = folded(saved.model)
         self.config = saved.config
+        self.temperature = saved.temperature
         self.register_buffer("unseen", torch.tensor(saved.fit_counts) == 0)
 
     def forward(self, photos: Tensor) -> Tensor:
@@ -49,7 +50,7 @@ class Classifier(nn.Module):
 
         Classes without training photos get 0.
         """
-        logits = photo_logits(self.model, photos, self.config)
+        logits = photo_logits(self.model, photos, self.config) / self.temperature
         return logits.masked_fill(self.unseen, -math.inf).softmax(1)
 
 
@@ -58,10 +59,10 @@ def export_onnx(saved: SavedModel, path: StrPath) -> Path:
 
     Input ``photos``: uint8 RGB [batch, height, width, 3] of the run's ``stored_size``, with any
     number of photos. Output ``probabilities``: float32 [batch, num_classes]. The file itself
-    resizes to ``image_size``, normalises, averages with the mirror image (with ``flip_test``), and
-    masks classes without training photos. ``metadata_props`` hold, as JSON, ``classes, stored_size,
-    image_size, config``, what the file ``needs``, the ``preparation`` of photos in words, and an
-    ``example`` in Python.
+    resizes to ``image_size``, normalises, averages with the mirror image (with ``flip_test``),
+    divides by the temperature, and masks classes without training photos. ``metadata_props`` hold,
+    as JSON, ``classes, stored_size, image_size, config, temperature``, what the file ``needs``, the
+    ``preparation`` of photos in words, and an ``example`` in Python.
 
     If onnxruntime is installed, the file must give torch's answers before it is kept. ExportError
     if it doesn't, if a package is missing or too old, or if torch can't export the model.
@@ -89,6 +90,7 @@ def export_onnx(saved: SavedModel, path: StrPath) -> Path:
         "classes": saved.classes,
         **sizes,
         "config": config.to_dict(),
+        "temperature": saved.temperature,
         "needs": NEEDS,
         "preparation": PREPARATION,
         "example": EXAMPLE.read_text(encoding="utf-8"),

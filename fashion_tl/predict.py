@@ -23,7 +23,7 @@ from fashion_tl.machine import processors, progress, say
 from fashion_tl.network.inference import photo_logits, pick_device
 from fashion_tl.network.layers import folded
 from fashion_tl.network.model import SavedModel
-from fashion_tl.reporting.evaluation import TOP_K, class_probabilities, top_classes
+from fashion_tl.reporting.evaluation import TOP_K, answer_table
 from fashion_tl.runs import refuse_own_file, write_json, write_table
 
 BATCH = 64  # photos at a time, or the training's batch size if that is smaller; more aren't faster
@@ -155,9 +155,15 @@ def answers(saved: SavedModel, photos: Sequence[StrPath]) -> Iterator[dict[str, 
             ahead = pool.map(read, files[start + n : start + 2 * n])
             batch = torch.from_numpy(np.stack(decoded)).to(device)
             logits = photo_logits(model, batch, config).cpu().numpy()
-            shares = class_probabilities(logits, saved.fit_counts, saved.path or "the model")
-            table = top_classes(shares, saved.classes).to_dict("records")
-            for photo, row, error in zip(files[start : start + n], table, errors, strict=True):
+            table = answer_table(
+                logits,
+                saved.classes,
+                saved.fit_counts,
+                saved.path or "the model",
+                saved.temperature,
+            )
+            rows = table.to_dict("records")
+            for photo, row, error in zip(files[start : start + n], rows, errors, strict=True):
                 # A file's name may be any bytes, and must be fit to print.
                 name = os.fsencode(photo).decode(errors="backslashreplace")
                 yield {"photo": name, **(dict.fromkeys(row) if error else row), "error": error}

@@ -35,6 +35,12 @@ def heads(args: argparse.Namespace) -> None:
     heads.main(args.data, args.weights, args.cache, args.results)
 
 
+def calibration(args: argparse.Namespace) -> None:
+    from study import calibration
+
+    calibration.main(args.data, args.weights, args.cache, args.results)
+
+
 def flips(args: argparse.Namespace) -> None:
     from study import flips
 
@@ -153,6 +159,10 @@ def add_trainings(commands: argparse._SubParsersAction) -> None:
     new = add(
         commands, heads, "FC only over five seeds, five folds and each even year: fc_head.json."
     )
+    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+
+    words = "FC only's temperature, fitted in two ways: calibration.json."
+    new = add(commands, calibration, words)
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
 
     new = add(commands, flips, "Score finished runs without mirror images in testing: flips.json.")

@@ -29,9 +29,14 @@ def without_flips(
     saved = load_model(run.model_path)
     model = saved.model.to(pick_device())
     logits = forward(model, data.batches("test", run.config), run.config.precision).numpy()
-    return metrics(
-        prediction_table(data.table("test"), logits, saved.classes, saved.fit_counts), data.counts
+    answers = prediction_table(
+        data.table("test"),
+        logits,
+        saved.classes,
+        saved.fit_counts,
+        temperature=saved.temperature,
     )
+    return metrics(answers, data.counts)
 
 
 def main(runs: Sequence[str], data: str, cache: str | None, results: Path) -> None:
@@ -48,7 +53,8 @@ def main(runs: Sequence[str], data: str, cache: str | None, results: Path) -> No
         run, figures = open_run(folder), without_flips(folder, data, cache)
         look(folder.name, run.metrics | figures, run.config, "without flips in testing", results)
         found[folder.name] = {
-            "with": {figure: run.metrics[figure] for figure in figures},
+            # Older runs lack some figures.
+            "with": {figure: run.metrics[figure] for figure in figures if figure in run.metrics},
             "without": figures,
         }
     write_json(results / "flips.json", found)

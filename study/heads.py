@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from sklearn.model_selection import StratifiedGroupKFold
+from torch import nn
 
 from fashion_tl.config import Config
 from fashion_tl.data.dataset import Data, load_data
@@ -44,11 +45,16 @@ MEASURED = (
 )
 
 
-def trained(weights: str, data: Data, on: str, config: Config) -> dict[str, float]:
-    """A head, scored once on the ``"test"`` photos or, trained to the last epoch, on ``"val"``."""
+def new_head(weights: str, data: Data, config: Config) -> tuple[nn.Sequential, nn.Sequential]:
+    """A frozen body, and a head that has learned nothing yet."""
     model = build_network(data.task.num_classes, weights, config).to(pick_device())
     freeze_all_but_head(model)
-    frozen, head = split_frozen(model)
+    return split_frozen(model)
+
+
+def trained(weights: str, data: Data, on: str, config: Config) -> dict[str, float]:
+    """A head, scored once on the ``"test"`` photos or, trained to the last epoch, on ``"val"``."""
+    frozen, head = new_head(weights, data, config)
     train, val = part_features(data, frozen, config, "train", "val")
     scored = (
         part_features(data, frozen, config.change(flip=config.flip_test), "test")[0]

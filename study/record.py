@@ -10,7 +10,7 @@ import pandas as pd
 
 from fashion_tl.config import Config
 from fashion_tl.errors import RunError
-from fashion_tl.reporting.evaluation import TOP_K, confused_pairs
+from fashion_tl.reporting.evaluation import TOP_K, confused_pairs, metrics
 from fashion_tl.runs import Run, open_run, write_json, write_table
 from fashion_tl.split import parse_split
 from study.records import LOOKS, read_looks, read_record, recorded
@@ -57,8 +57,10 @@ def record(
         base = before.base if before else []
     if group is None:
         group = before.group if before else name
-    predictions, per_class = run.predictions, run.per_class
+    predictions, per_class = run.predictions.round({"p1": 3}), run.per_class
     about = {
+        # Of the rounded probabilities, which are all that a check will have.
+        "ece": metrics(predictions, per_class)["ece"],
         "interval95": intervals(predictions, per_class),
         "config": run.config.to_dict(),
         "data_fingerprint": run.about["data"]["fingerprint"],
@@ -70,7 +72,7 @@ def record(
     write_table(own / "history.csv", run.history, "%.6g")
     write_table(own / "per_class.csv", per_class[COUNTED])
     write_table(own / "confusions.csv", confused_pairs(predictions, len(predictions)), "%.4g")
-    write_table(own / "predictions.csv.gz", predictions[["id", *ANSWERS, "p1"]].round({"p1": 3}))
+    write_table(own / "predictions.csv.gz", predictions[["id", *ANSWERS, "p1"]])
     write_json(own / "run.json", {"base": list(base), "group": group} | run.metrics | about)
     look(name, run.metrics, run.config, why, results)
     return own

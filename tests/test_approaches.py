@@ -8,6 +8,7 @@ import subprocess
 import sys
 from urllib.error import URLError
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -16,7 +17,11 @@ from torchvision.models import ResNet50_Weights
 
 from fashion_tl.__main__ import main
 from fashion_tl.approaches import load_data, start_run
+from fashion_tl.network.calibration import fit_temperature
+from fashion_tl.network.inference import forward
+from fashion_tl.network.model import load_model
 from fashion_tl.recipes import make_config
+from fashion_tl.reporting.evaluation import class_probabilities
 from fashion_tl.runs import Run, create_run, open_run
 from tests.made_runs import FILES
 
@@ -52,11 +57,51 @@ def test_a_run_folder_holds_settings_history_weights_predictions_and_metrics(fc_
     assert files == FILES
     run = open_run(fc_only)
     assert run.about["weights"]["name"] == "random weights" and "torch" in run.about["versions"]
-    assert len(list((fc_only / "figures").glob("*.png"))) == 10
+    assert len(list((fc_only / "figures").glob("*.png"))) == 11
     assert len(run.history) == 3 and run.metrics["epochs"] == 3
     assert run.metrics["n_test"] == len(run.predictions) == run.per_class["test"].sum()
     assert run.metrics["correct"] == run.per_class["correct"].sum()
     assert run.metrics["top1"] <= run.metrics["ceiling"] < 1
+
+
+def test_the_temperature_of_a_run_suits_its_validation_photos(tiny_run, sample_root):
+    saved = load_model(tiny_run.model_path)
+    metrics = tiny_run.metrics
+    assert saved.temperature == metrics["temperature"] != 1
+    assert 0 <= metrics["ece"] < 1 and 0 <= metrics["val_ece"] < 1 and metrics["nll"] > 0
+    data = load_data(sample_root, tiny_run.config, quiet=True)
+    logits = forward(saved.model, data.batches("val", tiny_run.config), flip=True).numpy()
+    labels = data.task.labels[data.task.val]
+    again = fit_temperature(logits, labels, saved.fit_counts)
+    assert again == pytest.approx(saved.temperature, rel=1e-3)
+
+
+def test_tables_metrics_and_model_of_a_run_have_one_temperature(tiny_run, sample_root):
+    saved = load_model(tiny_run.model_path)
+    data = load_data(sample_root, tiny_run.config, quiet=True)
+    logits = forward(saved.model, data.batches("test", tiny_run.config), flip=True).numpy()
+    hot, plain = (
+        class_probabilities(logits, saved.fit_counts, temperature=each).max(1)
+        for each in (saved.temperature, 1)
+    )
+    own = tiny_run.predictions
+    assert np.abs(hot - own["p1"]).max() < 1e-4 < np.abs(plain - own["p1"]).max()
+    known = own["loss"].notna()
+    assert tiny_run.metrics["nll"] == pytest.approx(own["loss"][known].mean(), rel=1e-4)
+
+
+def test_without_validation_photos_the_softmax_stays_plain_and_a_line_says_so(
+    sample_root, tmp_path, capsys
+):
+    words = run_words("fc_only", sample_root, tmp_path / "run", epochs=1)
+    assert command(*words, "--set", "val_fraction=0") == 0
+    assert "NOTE: no photo validates, so the temperature" in capsys.readouterr().out
+    run = open_run(tmp_path / "run")
+    assert load_model(run.model_path).temperature == run.metrics["temperature"] == 1
+    assert run.metrics["val_ece"] is run.metrics["threshold95"] is None
+    assert "are no measure of how often" in (run.folder / "model_card.md").read_text()
+    assert command("report", run.folder, "--data", sample_root) == 0
+    assert "No photo validates" in (run.folder / "report.html").read_text()
 
 
 def test_from_random_weights_batchnorm_learns_whatever_the_recipe_says(two_step):

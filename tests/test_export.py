@@ -9,6 +9,7 @@ import re
 import runpy
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -80,7 +81,8 @@ def photos_of(size, n=3):
 def of_pytorch(saved, photos):
     with torch.no_grad():
         logits = photo_logits(saved.model.eval(), torch.from_numpy(photos), saved.config)
-    return logits.masked_fill(torch.tensor(saved.fit_counts) == 0, -torch.inf).softmax(1).numpy()
+    unseen = torch.tensor(saved.fit_counts) == 0
+    return (logits / saved.temperature).masked_fill(unseen, -torch.inf).softmax(1).numpy()
 
 
 def test_its_answers_on_the_test_photos_are_those_of_the_run(tiny_run, shares):
@@ -140,6 +142,24 @@ def test_photos_are_resized_as_in_training_which_an_export_leaves_as_it_was(
     (shares,) = session.run(None, {"photos": photos})
     assert np.abs(shares - expected).max() < 1e-5
     assert (of_pytorch(saved, photos) == expected).all()
+
+
+def test_its_probabilities_are_those_at_the_temperature_of_the_model_as_those_of_predict_are(
+    tmp_path,
+):
+    plain = small_model(stored_size=(40, 32), image_size=(40, 32))
+    saved = replace(plain, temperature=0.05)
+    photos = []
+    for number, pixels in enumerate(photos_of((40, 32))):
+        photos.append(tmp_path / f"{number}.png")
+        Image.fromarray(pixels).save(photos[-1])
+    session = onnxruntime.InferenceSession(export_onnx(saved, tmp_path / "model.onnx"))
+    (shares,) = session.run(None, {"photos": photos_of((40, 32))})
+    rows = list(answers(saved, photos))
+    for row, before, own in zip(rows, answers(plain, photos), shares, strict=True):
+        assert row["top1"] == before["top1"] == saved.classes[own.argmax()]
+        assert abs(row["p1"] - own.max()) < TOLERANCE and abs(row["p1"] - before["p1"]) > 0.01
+    assert json.loads(session.get_modelmeta().custom_metadata_map["temperature"]) == 0.05
 
 
 def test_it_is_one_file_and_nothing_lies_beside_it(tiny_run, exported):

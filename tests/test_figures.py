@@ -12,7 +12,7 @@ import pytest
 from matplotlib import cbook
 from nbclient import NotebookClient
 
-from fashion_tl.reporting import figures, photo_figures
+from fashion_tl.reporting import calibration_figures, figures, photo_figures
 from fashion_tl.reporting.text import shorten
 from tests.made_runs import history
 
@@ -29,6 +29,13 @@ PREDICTIONS = pd.DataFrame(
     }
 )
 PER_CLASS = COUNTS.assign(correct=[300, 0, 0], accuracy=[0.75, np.nan, 0.0])
+JUDGED = pd.DataFrame(
+    {
+        "confidence": [0.95, 0.9, 0.8, 0.62, 0.61],
+        "right": [True, True, False, True, False],
+        "learnable": [True, True, True, True, False],
+    }
+)
 PAIRS = pd.DataFrame(
     {
         "true": ["Heels", "Shirts"],
@@ -63,6 +70,10 @@ DRAWN = {
         PHOTOS[:0], PREDICTIONS.head(0), "Worst", SOURCE
     ),
     "per_class_accuracy": lambda: figures.per_class_accuracy(PER_CLASS, "Accuracy", SOURCE),
+    "calibration": lambda: calibration_figures.calibration(JUDGED, "How sure", SOURCE),
+    "calibration, nothing learnable": lambda: calibration_figures.calibration(
+        JUDGED.assign(learnable=False), "How sure", SOURCE
+    ),
     "confused_pairs": lambda: figures.confused_pairs(PAIRS, "Mistakes", SOURCE),
     "confused_pairs, none": lambda: figures.confused_pairs(PAIRS.head(0), "Mistakes", SOURCE),
 }
@@ -491,3 +502,27 @@ def test_a_notebook_shows_a_returned_figure_once(first, monkeypatch, tmp_path):
     outputs = notebook.cells[0].outputs
     assert [output.output_type for output in outputs] == ["execute_result"]
     assert "image/png" in outputs[0].data
+
+
+def test_the_chart_of_sureness_states_its_error_and_how_many_photos_could_be_answered():
+    said = words(DRAWN["calibration"]())
+    # Each of the four photos is alone in its bin.
+    error = (0.05 + 0.1 + 0.8 + 0.38) / 4
+    assert f"calibration error {error:.3f}" in said
+    assert "50% with 95% right, 50% with 98% right" in said
+    reliability, coverage = DRAWN["calibration"]().axes
+    diagonal, dots = reliability.lines
+    assert diagonal.get_xydata().tolist() == [[0, 0], [1, 1]]
+    assert dots.get_xydata() == pytest.approx(np.array([[0.62, 1], [0.8, 0], [0.9, 1], [0.95, 1]]))
+    every, learnable, *targets = coverage.lines
+    assert every.get_xydata()[-1] == pytest.approx([1, 3 / 5])
+    assert learnable.get_xydata()[-1] == pytest.approx([1, 3 / 4])
+    assert [line.get_ydata()[0] for line in targets] == [0.95, 0.98]
+    nothing = words(DRAWN["calibration, nothing learnable"]())
+    assert "no learnable photo" in nothing and "0% with 95% right" in nothing
+
+
+def test_a_chart_of_sureness_without_photos_or_columns_is_refused():
+    for table in (JUDGED.head(0), JUDGED.drop(columns="right")):
+        with pytest.raises(ValueError, match=r"table (has no rows|lacks the column right)"):
+            calibration_figures.calibration(table, "How sure", SOURCE)

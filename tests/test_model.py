@@ -267,8 +267,9 @@ def test_a_misspelt_name_is_never_taken_for_random_weights():
 
 def test_a_saved_model_carries_its_classes_and_settings(tmp_path):
     model, config = build_network(2, None, Config("direct")).eval(), Config("direct")
-    save_model(tmp_path / "m.safetensors", model, ("Shirts", "Belts"), [5, 0], config)
+    save_model(tmp_path / "m.safetensors", model, ("Shirts", "Belts"), [5, 0], config, 0.4)
     saved = load_model(tmp_path / "m.safetensors")
+    assert saved.temperature == 0.4
     assert (
         saved.classes == ("Shirts", "Belts")
         and saved.fit_counts == (5, 0)
@@ -334,6 +335,27 @@ def test_a_saved_model_whose_parts_do_not_fit_together_is_refused(tmp_path, coun
     save_file(state, tmp_path / "m.safetensors", metadata={"fashion_tl": json.dumps(about)})
     with pytest.raises(WeightsError, match=r"m\.safetensors is not a model saved by fashion_tl"):
         load_model(tmp_path / "m.safetensors")
+
+
+def with_temperature(folder, more):
+    """A saved model of an older version, and ``more`` in its description."""
+    about = {"classes": ["Shirts", "Belts"], "train_counts": [5, 0], "config": SETTINGS}
+    network = build_network(2, None, Config("direct", backbone="resnet18")).state_dict()
+    about["config"] = SETTINGS | {"backbone": "resnet18"}
+    state = {name: values.contiguous() for name, values in network.items()}
+    file = folder / "m.safetensors"
+    save_file(state, file, metadata={"fashion_tl": json.dumps(about | more)})
+    return file
+
+
+def test_a_model_saved_before_there_were_temperatures_has_that_of_the_plain_softmax(tmp_path):
+    assert load_model(with_temperature(tmp_path, {})).temperature == 1
+
+
+@pytest.mark.parametrize("value", [0, -1.5, float("nan"), float("inf"), None, "warm", [1]])
+def test_a_temperature_that_is_none_is_refused(tmp_path, value):
+    with pytest.raises(WeightsError, match=r"m\.safetensors is not a model saved by fashion_tl"):
+        load_model(with_temperature(tmp_path, {"temperature": value}))
 
 
 def test_bad_weights_end_a_run_before_anything_is_trained_or_written(sample_root, tmp_path, capsys):

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -81,10 +82,21 @@ def test_an_answer_in_a_batch_is_that_of_the_photo_alone_averaged_over_its_mirro
             logits = saved.model(
                 prepare_photos(torch.cat([photo, photo.flip(2)]), tiny_run.config)
             ).mean(0, keepdim=True)
-        shares = class_probabilities(logits.numpy(), saved.fit_counts)[0]
+        shares = class_probabilities(
+            logits.numpy(), saved.fit_counts, temperature=saved.temperature
+        )[0]
         assert (
             row["top1"] == saved.classes[shares.argmax()] and abs(row["p1"] - shares.max()) < 1e-4
         )
+
+
+def test_another_temperature_changes_how_sure_it_is_and_no_answer(tiny_run, photos):
+    saved = load_model(tiny_run.model_path)
+    sharp = replace(saved, temperature=saved.temperature / 20)
+    rows = list(zip(answers(saved, photos), answers(sharp, photos), strict=True))
+    for before, after in rows:
+        assert [before[f"top{k}"] for k in range(1, 6)] == [after[f"top{k}"] for k in range(1, 6)]
+        assert after["p1"] > before["p1"]
 
 
 def test_without_a_file_each_photo_is_printed_and_there_is_no_progress_bar(

@@ -136,6 +136,7 @@ def test_it_has_every_part_and_says_what_it_was_made_from(large):
     run, page = large
     assert page.texts("h3") == [
         "Loss and accuracy",
+        "How sure, how right",
         "Most confused pairs",
         "Largest losses",
         "Sample predictions",
@@ -148,7 +149,7 @@ def test_it_has_every_part_and_says_what_it_was_made_from(large):
         page.texts("dd")
     )
     assert set(run.about["config"]) <= set(page.texts("dt")) and "224×168" in page.texts("dd")
-    assert len(page.attributes("svg")) == 2 and len(page.attributes("polyline")) == 5
+    assert len(page.attributes("svg")) == 4 and len(page.attributes("polyline")) == 5 + 4
     assert "The weights of epoch 3 of 4 (dotted line) were kept" in " ".join(page.texts("p"))
     assert page.texts("th").count("Tshirts → Tops") == 1
     assert len(page.attributes("img")) == 12 + 18
@@ -171,7 +172,7 @@ def test_every_class_has_a_row_with_its_photos_and_a_note_where_it_can_not_be_le
 
 def test_it_can_be_used_by_keyboard_and_screen_reader(large):
     _, page = large
-    assert len(page.attributes("caption")) == len(page.attributes("table")) == 3
+    assert len(page.attributes("caption")) == len(page.attributes("table")) == 4
     assert all(head["scope"] in ("col", "row") for head in page.attributes("th"))
     assert [head["aria-sort"] for head in page.attributes("th") if "aria-sort" in head] == [
         "none"
@@ -252,11 +253,57 @@ def test_of_two_steps_both_are_shown_the_first_one_first(root, tmp_path):
 def test_without_validation_nothing_is_said_of_it(root, tmp_path):
     folder = make_run(tmp_path / "run", root, *predictions(("Tops", "Tops")), val_fraction=0)
     page = report(folder, root)
-    assert len(page.attributes("polyline")) == 2
+    assert len(page.attributes("polyline")) == 2 + 4
     assert (
-        page.texts("li")[6:7] == ["training"]
+        page.texts("li")[7:8] == ["training"]
         and "nan" not in " ".join(page.texts("section")).lower().split()
     )
+
+
+SURE = pd.DataFrame(
+    [("Tops", "Tops", 0.9), ("Tops", "Tops", 0.8), ("Tops", "Shirts", 0.7), ("New", "Tops", 0.85)],
+    columns=["label", "top1", "p1"],
+).assign(loss=0.5)
+KNOWN = pd.DataFrame({"label": ["Tops", "Shirts", "New"], "train": [9, 9, 0]})
+
+
+def test_it_says_how_many_photos_the_surest_answers_would_label_and_what_a_threshold_gives(
+    root, tmp_path
+):
+    folder = make_run(tmp_path / "run", root, SURE, KNOWN)
+    chosen = {"temperature": 0.5, "val_ece": 0.0123, "threshold95": 0.82, "threshold98": None}
+    numbers = json.loads((folder / "metrics.json").read_text())
+    (folder / "metrics.json").write_text(json.dumps(numbers | chosen))
+    page = report(folder, root)
+    words = " ".join(page.texts("section"))
+    assert "a temperature of 0.500" in words and "the calibration error is 0.012" in words
+    # One bin each: two are right with 0.1 and 0.2 to spare, one is wrong.
+    assert f"the calibration error is {(0.1 + 0.2 + 0.7) / 3:.3f}" in words
+    rows = [text for text in page.texts("tr") if "% on " in text]
+    assert rows == [
+        "95 % on test photos 25.0 % 1 photo, 100.0 % right 66.7 % 2 photos, 100.0 % right",
+        "98 % on test photos 25.0 % 1 photo, 100.0 % right 66.7 % 2 photos, 100.0 % right",
+        "95 % on validation photos probability at least 82.0 % "
+        "50.0 % 2 photos, 50.0 % right 33.3 % 1 photo, 100.0 % right",
+    ]
+
+
+def test_a_run_from_before_there_were_temperatures_is_shown_and_drawn_as_it_was(root, tmp_path):
+    folder = make_run(tmp_path / "run", root, SURE, KNOWN)
+    numbers = json.loads((folder / "metrics.json").read_text())
+    older = {name: value for name, value in numbers.items() if name not in ("ece", "nll")}
+    (folder / "metrics.json").write_text(json.dumps(older))
+    words = " ".join(report(folder, root).texts("section"))
+    assert "older than temperatures" in words and "on validation photos" not in words
+    assert main(["figures", str(folder), "--data", str(root)]) == 0
+
+
+@pytest.mark.parametrize("row", [("Tops", "Tops", 1.0), ("New", "Tops", 0.4), ("Tops", "New", 0.0)])
+def test_a_single_test_photo_is_enough_for_every_chart(row, root, tmp_path):
+    table = pd.DataFrame([row], columns=["label", "top1", "p1"]).assign(loss=0.5)
+    folder = make_run(tmp_path / "run", root, table, KNOWN)
+    text = " ".join(report(folder, root).texts("section")).lower()
+    assert "nan" not in text.split() and "inf" not in text.split()
 
 
 def test_random_weights_and_drawings_are_called_so(large, root, tmp_path):

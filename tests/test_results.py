@@ -217,6 +217,29 @@ def test_every_metric_is_recomputed_from_predictions_and_styles_csv_alone(record
     )
 
 
+def test_the_calibration_error_on_record_is_that_of_the_probabilities_on_record(recorded_runs):
+    data, results = recorded_runs
+    run = open_run(results.parent / "run")
+    kept = read_record(results, "again")
+    assert kept.about["ece"] == pytest.approx(run.metrics["ece"], abs=0.02)
+    assert kept.about["nll"] == run.metrics["nll"]
+    file = kept.folder / "run.json"
+    whole = file.read_text()
+    file.write_text(json.dumps(kept.about | {"ece": kept.about["ece"] + 0.001}))
+    with pytest.raises(RunError, match=r"again/run.json says ece"):
+        check(read_records(results), data)
+    # Records made before have none of these figures.
+    later = ("ece", "nll", "temperature", "val_ece", "threshold95", "threshold98")
+    older = {name: value for name, value in kept.about.items() if name not in later}
+    file.write_text(json.dumps(older))
+    assert len(older) == len(kept.about) - len(later)
+    records = read_records(results)
+    assert list(check(records, data)) == ["again", "fc_only"]
+    assert "ceiling" in compare.side_by_side([*records.values()])
+    assert "`again`" in runs.runs(results)
+    file.write_text(whole)
+
+
 def test_the_commands_check_pair_and_compare_what_is_on_record(recorded_runs, capsys):
     data, results = recorded_runs
     place = ["--results", str(results)]

@@ -49,6 +49,7 @@ ORDER = (
     ),
     *("data/batches", "data/dataset"),
     *(
+        "network/calibration",
         "network/checkpoints",
         "network/weights",
         "network/layers",
@@ -57,6 +58,7 @@ ORDER = (
     ),
     *("network/features", "network/optimizer", "network/loss", "network/training"),
     *(
+        "reporting/calibration",
         "reporting/evaluation",
         "reporting/card",
         "reporting/fonts",
@@ -64,6 +66,7 @@ ORDER = (
         "reporting/layout",
         "reporting/figures",
         "reporting/photo_figures",
+        "reporting/calibration_figures",
         "reporting/gallery",
     ),
     "reporting/report",
@@ -92,7 +95,18 @@ STUDY_ORDER = (
         "blocks/speed",
         "blocks/__init__",
     ),
-    *("render", "record", "check", "train", "tune", "heads", "flips", "data_check", "__main__"),
+    *(
+        "render",
+        "record",
+        "check",
+        "train",
+        "tune",
+        "heads",
+        "calibration",
+        "flips",
+        "data_check",
+        "__main__",
+    ),
 )
 
 

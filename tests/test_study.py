@@ -1,13 +1,17 @@
 """The study's command line: it starts at once, and says in one line what is wrong."""
 
 import importlib
+import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from study import render
 from study.__main__ import main
+from study.blocks import sureness
+from study.calibration import Answers, answers, compared
 from tests.test_shape import STUDY_ORDER
 
 HELP = """
@@ -42,6 +46,7 @@ def test_each_of_its_modules_can_be_loaded_and_says_what_it_is_for(name):
         ("train --data d --weights w --out o --only dirct", "no training has the name 'dirct'"),
         ("tune --data d --weights w --out o --trial mixdown", "there is no trial 'mixdown'"),
         ("heads --data d --weights nothing.pth", "nothing.pth"),
+        ("calibration --data d --weights nothing.pth", "nothing.pth"),
         ("data-check --data nothing", "nothing"),
         ("bench precision nothing --data d", "no such run folder: nothing"),
     ],
@@ -67,3 +72,44 @@ def test_a_document_with_a_wrong_marker_leaves_all_others_as_they_are(
         in capsys.readouterr().err
     )
     assert "old" in (tmp_path / "README.md").read_text() and not (tmp_path / "images").exists()
+
+
+def too_timid(n: int, seed: int) -> Answers:
+    """Logits at 0.4 of what they should be; the last class had no training photo."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 2, (n, 6))
+    labels = (logits + rng.gumbel(size=logits.shape)).argmax(1)
+    return answers(0.4 * logits, labels, np.array([5, 5, 5, 5, 5, 0]))
+
+
+def test_both_ways_to_fit_a_temperature_are_tried_on_years_that_they_do_not_know(monkeypatch):
+    fitted = []
+    temperature = Answers.temperature
+    monkeypatch.setattr(Answers, "temperature", lambda own: fitted.append(own) or temperature(own))
+    years = {year: (too_timid(400, year), too_timid(500, year + 1)) for year in (2010, 2014, 2018)}
+    rows = compared(years)
+    assert [row["year"] for row in rows] == [2010, 2014, 2018]
+    for row, own in zip(rows, fitted[1::2], strict=True):
+        assert len(own.labels) == 1000  # those of the two other years
+        assert row["photos"] == years[row["year"]][1].learnable.sum() < 500
+        assert max(row["validation"], row["years"]) < 0.09 < 0.2 < row["before"]
+        assert list(row["temperatures"].values()) == pytest.approx([0.4, 0.4], abs=0.1)
+
+
+def test_what_probabilities_are_worth_is_said_once_it_is_measured(tmp_path):
+    assert "Not measured yet" in sureness.calibration(tmp_path)
+    errors = {"photos": 1234, "before": 0.33, "validation": 0.05, "years": 0.07}
+    measured = {
+        "left_out": [{"year": 2010, **errors}],
+        "validation": errors,
+        "odd_years": errors,
+        "temperatures": {"validation": 0.5, "years": 0.6},
+        "chosen": "validation",
+    }
+    (tmp_path / "calibration.json").write_text(json.dumps(measured))
+    said = sureness.calibration(tmp_path)
+    assert "| 2010, left out | 1,234 | 0.330 | 0.050 | 0.070 |" in said
+    assert said.endswith(
+        "0.600 if fitted to years that were left out. "
+        "Chosen on even years: the one fitted to validation photos."
+    )

@@ -1,6 +1,7 @@
 """Build the network, load weights, freeze parts, replace the head; save it with its classes."""
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from fashion_tl.distributed import main_first
 from fashion_tl.errors import ConfigError, WeightsError
 from fashion_tl.files import StrPath, as_path, replacing
 from fashion_tl.machine import say
+from fashion_tl.network.calibration import PLAIN
 from fashion_tl.network.checkpoints import likeness, quantised
 from fashion_tl.network.layers import Head, with_quick_convolutions
 from fashion_tl.network.weights import find_tensors, is_random, ways_to_give
@@ -209,7 +211,8 @@ class SavedModel:
     """A trained network, and all that is needed to use it.
 
     ``fit_counts`` are training photos per class; a class without any is never predicted. ``config``
-    holds the settings of the training, and ``path`` is the file that was read.
+    holds the settings of the training, and ``path`` is the file that was read. Probabilities are
+    the softmax of the logits divided by ``temperature``.
     """
 
     model: nn.Module
@@ -217,16 +220,27 @@ class SavedModel:
     fit_counts: tuple[int, ...]
     config: Config
     path: Path | None = None
+    temperature: float = PLAIN
 
 
 def save_model(
-    path: Path, model: nn.Module, classes: tuple, fit_counts: list[int], config: Config
+    path: Path,
+    model: nn.Module,
+    classes: tuple,
+    fit_counts: list[int],
+    config: Config,
+    temperature: float = PLAIN,
 ) -> None:
-    """Write the network, its classes and its settings as one ``.safetensors`` file.
+    """Write the network, its classes, settings and temperature as one ``.safetensors`` file.
 
     The file is written whole or not at all.
     """
-    about = {"classes": list(classes), "train_counts": fit_counts, "config": config.to_dict()}
+    about = {
+        "classes": list(classes),
+        "train_counts": fit_counts,
+        "config": config.to_dict(),
+        "temperature": temperature,
+    }
     state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     content = save(state, {"fashion_tl": json.dumps(about)})
     with replacing(path) as temporary:
@@ -234,7 +248,7 @@ def save_model(
 
 
 def load_model(path: StrPath) -> SavedModel:
-    """Read what :func:`save_model` wrote.
+    """Read what :func:`save_model` wrote. Older files have no temperature, so theirs is ``PLAIN``.
 
     WeightsError if the file is not one of these, or holds impossible values.
     """
@@ -250,6 +264,9 @@ def load_model(path: StrPath) -> SavedModel:
         counts = tuple(about["train_counts"])
         if len(counts) != len(classes):
             raise ValueError("its parts don't fit together")
+        temperature = float(about.get("temperature", PLAIN))
+        if not 0 < temperature < math.inf:
+            raise ValueError(f"its temperature is {temperature}")
     except UNREADABLE as error:
         raise WeightsError(
             f"{path} is not a model saved by fashion_tl, or its run isn't finished: {error}"
@@ -264,4 +281,4 @@ def load_model(path: StrPath) -> SavedModel:
             f"{path} is damaged: {fault}; copy it again, or delete the run and train it again"
         )
     model.to(memory_format=torch.channels_last).eval()
-    return SavedModel(model, classes, counts, config, path)
+    return SavedModel(model, classes, counts, config, path, temperature)

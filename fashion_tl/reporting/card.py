@@ -56,7 +56,7 @@ def model_card(
             "The accuracy of each class is in `per_class.csv`, "
             "each answer in `predictions.csv.gz`.",
         ],
-        "What it can't do": _limits(run, per_class, split),
+        "What it can't do": _limits(run, metrics, per_class, split),
         "Licence": [
             "The code is under the MIT licence.",
             "The network's weights and the data have licences of their own. If these are Kaggle's, "
@@ -69,12 +69,12 @@ def model_card(
     return "\n".join(lines)
 
 
-def _limits(run: Run, per_class: pd.DataFrame, split: Split) -> list[str]:
+def _limits(run: Run, metrics: dict[str, Any], per_class: pd.DataFrame, split: Split) -> list[str]:
     """What the figures and the network leave out, one sentence each."""
     unseen = per_class[(per_class["train"] == 0) & (per_class["test"] > 0)]
     limits = [
         "It always answers with one of its classes, also for photos of something else.",
-        "Its probabilities are no measure of how often it is right.",
+        _on_probabilities(metrics),
         "Its figures hold for photos like these: one product each, on a plain background.",
     ]
     if len(unseen):
@@ -88,6 +88,18 @@ def _limits(run: Run, per_class: pd.DataFrame, split: Split) -> list[str]:
     if run.is_sample:
         limits.insert(0, "It learned from drawings: its figures measure nothing.")
     return limits
+
+
+def _on_probabilities(metrics: dict[str, Any]) -> str:
+    """How far its probabilities can be trusted."""
+    if metrics["val_ece"] is None or metrics["ece"] is None:
+        return "Its probabilities are no measure of how often it is right."
+    return (
+        f"Its probabilities were fitted to validation photos (temperature "
+        f"{metrics['temperature']:.3f}, calibration error {metrics['val_ece']:.3f}). On test "
+        f"photos that it could learn, the error is {metrics['ece']:.3f}. On photos of another kind "
+        "they are no measure of how often it is right."
+    )
 
 
 def _epochs(number: int) -> str:

@@ -8,37 +8,55 @@ import pandas as pd
 from sklearn.metrics import accuracy_score, recall_score
 
 from fashion_tl.data.catalogue import FEW_SHOT
-from fashion_tl.errors import RunError
+from fashion_tl.network.calibration import PLAIN, masked_logits
+from fashion_tl.reporting.calibration import TARGETS, calibration_error, find_threshold, judged
 
 TOP_K = 5
 
 
 def class_probabilities(
-    logits: np.ndarray, fit_counts: Sequence[int], run: str | os.PathLike = "the run"
+    logits: np.ndarray,
+    fit_counts: Sequence[int],
+    run: str | os.PathLike = "the run",
+    temperature: float = PLAIN,
 ) -> np.ndarray:
     """Softmax over the classes with training photos, float64 [n, num_classes]; the others get 0.
 
-    RunError, with the name of the ``run``, if a logit of those classes isn't a finite number.
+    The logits are first divided by ``temperature``. RunError, with the name of the ``run``, if a
+    logit of those classes isn't a finite number.
     """
-    seen = np.asarray(fit_counts) > 0
-    if not np.isfinite(logits[:, seen]).all():
-        raise RunError(
-            f"{run}: the network's answers are not finite numbers. Its weights are damaged, or its "
-            "training diverged: copy the run again, or train with a lower lr."
-        )
-    masked = np.where(seen, logits.astype(np.float64), -np.inf)
-    scores = np.exp(masked - masked.max(axis=1, keepdims=True))
+    masked = masked_logits(logits, fit_counts, run)
+    scores = np.exp((masked - masked.max(axis=1, keepdims=True)) / temperature)
     # Only a class that can't be predicted gets 0.
     scores = np.where(np.isinf(masked), 0, np.maximum(scores, np.finfo(float).tiny))
     return scores / scores.sum(axis=1, keepdims=True)
 
 
-def top_classes(probabilities: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
+def answer_table(
+    logits: np.ndarray,
+    classes: Sequence[str],
+    fit_counts: Sequence[int],
+    run: str | os.PathLike = "the run",
+    temperature: float = PLAIN,
+) -> pd.DataFrame:
+    """:func:`top_classes` of logits, float [n, num_classes], in the same order at any temperature.
+
+    RunError as from :func:`class_probabilities`.
+    """
+    probabilities = class_probabilities(logits, fit_counts, run, temperature)
+    return top_classes(probabilities, classes, masked_logits(logits, fit_counts, run))
+
+
+def top_classes(
+    probabilities: np.ndarray, classes: Sequence[str], scores: np.ndarray | None = None
+) -> pd.DataFrame:
     """The five most likely classes of each sample: columns ``top1 … top5`` and ``p1 … p5``.
 
-    If fewer classes can be predicted, the rest is empty, with probability 0.
+    If fewer classes can be predicted, the rest is empty, with probability 0. ``scores``
+    [n, num_classes] decide the order where they are given: very small probabilities may be equal.
     """
-    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP_K]
+    ranked = probabilities if scores is None else scores
+    order = np.argsort(-ranked, axis=1, kind="stable")[:, :TOP_K]
     values = np.take_along_axis(probabilities, order, axis=1)
     names = np.where(values > 0, np.asarray(classes, dtype=object)[order], "")
     table = pd.DataFrame(
@@ -55,20 +73,23 @@ def prediction_table(
     classes: Sequence[str],
     fit_counts: Sequence[int],
     run: str | os.PathLike = "the run",
+    temperature: float = PLAIN,
 ) -> pd.DataFrame:
     """A row per photo: ``id, year, label, top1 … top5, p1 … p5, loss``.
 
     ``photos`` holds the first three; ``logits`` are float [photos, num_classes]. ``loss`` is the
     cross-entropy of the true class. It is empty if that class has no training photo, and so can't
-    be predicted. RunError, with the name of the ``run``, if logits aren't finite numbers.
+    be predicted. Probabilities and losses are those at this ``temperature``. RunError, with the
+    name of the ``run``, if logits aren't finite numbers.
     """
-    probabilities = class_probabilities(logits, fit_counts, run)
+    probabilities = class_probabilities(logits, fit_counts, run, temperature)
     number = {name: label for label, name in enumerate(classes)}
     labels = photos["label"].map(number).to_numpy()
     with np.errstate(divide="ignore"):
         loss = -np.log(probabilities[np.arange(len(labels)), labels])
     table = photos[["id", "year", "label"]].reset_index(drop=True)
-    table = pd.concat([table, top_classes(probabilities, classes)], axis=1)
+    answers = answer_table(logits, classes, fit_counts, run, temperature)
+    table = pd.concat([table, answers], axis=1)
     return table.assign(loss=np.where(np.asarray(fit_counts)[labels] > 0, loss, np.nan))
 
 
@@ -93,15 +114,19 @@ def metrics(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, float 
     ``counts`` gives ``label, train``: the training photos of each class. ``ceiling`` is the share
     of test photos whose class has training photos; ``top1`` and ``top5`` can't exceed it. ``macro``
     is the mean accuracy of the learnable classes: those with training and test photos.
-    ``few_shot`` is the same for those with ``FEW_SHOT`` training photos or fewer. A mean over no
-    photos or classes is None.
+    ``few_shot`` is the same for those with ``FEW_SHOT`` training photos or fewer. ``ece`` is the
+    calibration error over the learnable photos and ``nll`` their mean loss; without the column
+    ``loss`` it is None. A mean over no photos or classes is None.
     """
     true = predictions["label"]
     guess = predictions["top1"]
     seen = counts[counts["train"] > 0]
-    learnable = true.isin(seen["label"])
+    table = judged(predictions, counts)
+    right = table["right"]
+    learnable = table["learnable"]
     tested = seen[seen["label"].isin(true)]
     few = tested[tested["train"] <= FEW_SHOT]
+    losses = predictions["loss"][learnable] if "loss" in predictions else pd.Series(dtype=float)
     in_top5 = (predictions[[f"top{k}" for k in range(1, TOP_K + 1)]].eq(true, axis=0)).any(axis=1)
 
     def macro(classes: pd.Series) -> float | None:
@@ -113,17 +138,34 @@ def metrics(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, float 
 
     return {
         "n_test": len(predictions),
-        "correct": int((true == guess).sum()),
+        "correct": int(right.sum()),
         "top1": float(accuracy_score(true, guess)),
         "top5": float(in_top5.mean()),
         "ceiling": float(learnable.mean()),
-        "top1_learnable": float((true == guess)[learnable].mean()) if len(tested) else None,
+        "top1_learnable": float(right[learnable].mean()) if len(tested) else None,
         "top5_learnable": float(in_top5[learnable].mean()) if len(tested) else None,
         "macro": macro(tested["label"]),
         "macro_classes": len(tested),
         "few_shot": macro(few["label"]),
         "few_shot_classes": len(few),
+        "ece": calibration_error(table[learnable]),
+        "nll": float(losses.mean()) if len(losses) else None,
     }
+
+
+def chosen_on_validation(
+    predictions: pd.DataFrame, counts: pd.DataFrame, temperature: float
+) -> dict[str, float | None]:
+    """``temperature``, ``val_ece`` (their ``ece``), and a threshold for each of ``TARGETS``.
+
+    ``predictions`` are the rows of :func:`prediction_table` for the validation photos at this
+    temperature; only the learnable ones count. Of the answers whose probability is a threshold or
+    more, the target's share was right. None without photos, or without such a threshold.
+    """
+    table = judged(predictions, counts)
+    known = table[table["learnable"]]
+    thresholds = {name: find_threshold(known, share) for name, share in TARGETS.items()}
+    return {"temperature": temperature, "val_ece": calibration_error(known), **thresholds}
 
 
 def best_and_worst(per_class: pd.DataFrame, n: int = 5) -> tuple[pd.DataFrame, pd.DataFrame]:

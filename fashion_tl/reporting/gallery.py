@@ -13,7 +13,8 @@ from fashion_tl.data.task import class_weights
 from fashion_tl.errors import ConfigError, RunError
 from fashion_tl.files import StrPath, as_path
 from fashion_tl.recipes import APPROACHES, LARGEST, TRAININGS
-from fashion_tl.reporting import evaluation, figures, photo_figures
+from fashion_tl.reporting import calibration_figures, evaluation, figures, photo_figures
+from fashion_tl.reporting.calibration import judged
 from fashion_tl.reporting.evaluation import confused_pairs
 from fashion_tl.reporting.layout import Chart
 from fashion_tl.runs import Run, open_run
@@ -126,6 +127,14 @@ def confused(run: Run, data: Data) -> Chart:
     """The pairs of classes that the network confuses most."""
     return figures.confused_pairs(
         confused_pairs(run.predictions), _title(run, "most confused pairs"), run.source
+    )
+
+
+@_kept_in(OF_RUN)
+def calibration(run: Run, data: Data) -> Chart:
+    """How often the network is right when it is so sure, and when only sure answers count."""
+    return calibration_figures.calibration(
+        judged(run.predictions, run.per_class), _title(run, "how sure, how right"), run.source
     )
 
 

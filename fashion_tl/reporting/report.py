@@ -20,12 +20,20 @@ from fashion_tl.errors import RunError
 from fashion_tl.files import StrPath, as_path, replacing
 from fashion_tl.recipes import APPROACHES, TRAININGS
 from fashion_tl.reporting import layout
+from fashion_tl.reporting.calibration import (
+    calibration_error,
+    coverage_curve,
+    judged,
+    reliability,
+    unattended,
+)
 from fashion_tl.reporting.evaluation import confused_pairs, largest_losses
 from fashion_tl.reporting.gallery import choose, open_steps, photos_of
 from fashion_tl.runs import Run, refuse_own_file
 
 PHOTO = (180, 240)  # the largest width and height of a photo in pixels; smaller ones stay
 WIDE, HIGH = 280, 150  # of the area of a chart's lines
+SHARES = np.linspace(0, 1, 6)  # ticks of an axis from 0 to 100 %
 LINES = {
     "loss": ("train_loss", "val_loss", "val_cross_entropy"),
     "accuracy": ("train_accuracy", "val_accuracy"),
@@ -86,6 +94,7 @@ def _collected(run: Run, data: Data) -> dict[str, Any]:
         "split": data.catalogue.split,
         "title": TRAININGS[run.config.training].title,
         "charts": [_chart(run.history, kind) for kind in LINES],
+        "calibration": _calibration(judged(predictions, per_class), run.metrics),
         "unseen": per_class["test"][per_class["train"] == 0].loc[lambda photos: photos > 0],
         "classes": per_class.to_dict("records"),
         "pairs": confused_pairs(predictions).to_dict("records"),
@@ -103,26 +112,92 @@ def _chart(history: pd.DataFrame, kind: str) -> dict[str, Any]:
     values = history[names]
     locator = MaxNLocator(4, steps=[1, 2, 5, 10])
     marks = locator.tick_values(values.min().min(), values.max().max())
+    ticks = MaxNLocator(5, integer=True).tick_values(1, epochs)
+    number = "{:.0%}" if kind == "accuracy" else "{:g}"
+    drawn = _drawn(
+        {name: history[["epoch", name]].to_numpy() for name in names},
+        {tick: str(int(tick)) for tick in ticks if 1 <= tick <= epochs},
+        {mark: number.format(mark) for mark in marks},
+        (0.5, epochs + 0.5),
+    )
+    kept = history.loc[history["best"], "epoch"].iloc[0]
+    return drawn | {
+        "title": kind.capitalize(),
+        "words": f"{kind} in each epoch; the numbers stand below",
+        "xlabel": "epoch",
+        "dots": True,
+        "kept": round((kept - 0.5) / epochs * WIDE, 1),
+    }
 
-    def x(epoch: float) -> float:
-        return round((epoch - 0.5) / epochs * WIDE, 1)
+
+def _drawn(
+    lines: dict[str, np.ndarray],
+    along: dict[float, str],
+    across: dict[float, str],
+    ends: tuple[float, float],
+) -> dict[str, Any]:
+    """Lines by name, each float [points, 2], and the ticks' texts by value, in a chart's units.
+
+    ``ends`` are the values at the left and right edges. The first and last ticks ``across`` are at
+    the lower and upper edges.
+    """
+    left, right = ends
+    low, high = min(across), max(across)
+
+    def x(value: float) -> float:
+        return round(float((value - left) / (right - left) * WIDE), 1)
 
     def y(value: float) -> float:
-        return round((marks[-1] - value) / (marks[-1] - marks[0]) * HIGH, 1)
+        return round(float((high - value) / (high - low) * HIGH), 1)
 
-    ticks = MaxNLocator(5, integer=True).tick_values(1, epochs)
-    along = [int(tick) for tick in ticks if 1 <= tick <= epochs]
-    lines = {}
-    for name in names:
-        points = zip(history["epoch"], values[name], strict=True)
-        lines[name] = [(x(epoch), y(value)) for epoch, value in points]
-    number = "{:.0%}" if kind == "accuracy" else "{:g}"
     return {
-        "kind": kind,
-        "lines": lines,
-        "across": [(y(mark), number.format(mark)) for mark in marks],
-        "along": [(x(epoch), epoch) for epoch in along],
-        "kept": x(history.loc[history["best"], "epoch"].iloc[0]),
+        "lines": {name: [(x(a), y(b)) for a, b in points] for name, points in lines.items()},
+        "along": [(x(tick), text) for tick, text in along.items()],
+        "across": [(y(mark), text) for mark, text in across.items()],
+    }
+
+
+def _calibration(table: pd.DataFrame, metrics: dict[str, Any]) -> dict[str, Any]:
+    """What the page says of probabilities, from :func:`judged`'s table of the test photos."""
+    known = table[table["learnable"]]
+    curves = {
+        side: coverage_curve(photos)[["coverage", "accuracy"]].to_numpy()
+        for side, photos in {"all": table, "learnable": known}.items()
+    }
+    return {
+        "error": calibration_error(known),
+        "temperature": metrics.get("temperature"),
+        "val_error": metrics.get("val_ece"),
+        "rows": unattended(table, metrics),  # older runs have no threshold
+        "charts": [_reliability_chart(known), _coverage_chart(curves)],
+    }
+
+
+def _reliability_chart(known: pd.DataFrame) -> dict[str, Any]:
+    bins = reliability(known)
+    ticks = {share: f"{share:.0%}" for share in SHARES}
+    lines = {
+        "ideal": np.array([[0, 0], [1, 1]]),
+        "learnable": bins.loc[bins["photos"] > 0, ["confidence", "accuracy"]].to_numpy(),
+    }
+    return _drawn(lines, ticks, ticks, (0, 1)) | {
+        "title": "Accuracy by probability",
+        "words": "share of right answers by the probability of the answer",
+        "xlabel": "probability of the answer",
+        "dots": True,
+    }
+
+
+def _coverage_chart(curves: dict[str, np.ndarray]) -> dict[str, Any]:
+    """``curves`` are coverage and accuracy, float [points, 2]."""
+    lowest = min(curve[:, 1].min(initial=0.9) for curve in curves.values())
+    marks = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(lowest, 1)
+    across = {mark: f"{mark:.0%}" for mark in marks if mark < 1.001}
+    return _drawn(curves, {share: f"{share:.0%}" for share in SHARES}, across, (0, 1)) | {
+        "title": "Accuracy of the surest answers",
+        "words": "share of right answers by the share of photos answered; numbers stand below",
+        "xlabel": "share of photos answered",
+        "dots": False,
     }
 
 

@@ -18,6 +18,7 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "flips": runs.flips,
     "pairs": runs.pairs,
     "head": sureness.head,
+    "calibration": sureness.calibration,
     "honest": sureness.honest,
     "looks": runs.looks,
     "trials": runs.trials,

@@ -1,4 +1,6 @@
-"""How sure the figures are: FC only over seeds, folds and years; what even and odd years share."""
+"""How sure the figures are, and how sure the network: FC only over seeds, folds and years, and what
+its probabilities are worth; what even and odd years share.
+"""
 
 from pathlib import Path
 
@@ -43,6 +45,27 @@ def head(results: Path) -> str:
     said = ", ".join(f"{title} {spread(shares, 2)}" for title, shares in same)
     said = f"Over the {len(measured['seeds'])} seeds (mean ± standard deviation): {said}."
     return f"{markdown(titles, rows)}\n\n{said}"
+
+
+def calibration(results: Path) -> str:
+    """What FC only's probabilities are worth, before and after a temperature fitted in two ways."""
+    if (measured := read_measured(results, "calibration")) is None:
+        return "Not measured yet; `python -m study calibration --data … --weights …` does."
+    scored = {f"{each['year']}, left out": each for each in measured["left_out"]}
+    scored |= {"validation photos": measured["validation"], "odd years": measured["odd_years"]}
+    rows = []
+    for words, each in scored.items():
+        found = (each[name] for name in ("before", "validation", "years"))
+        rows.append([words, f"{each['photos']:,}", *(f"{error:.3f}" for error in found)])
+    head = ["scored on", "learnable photos", "softmax", "fitted to validation photos"]
+    ways = {"validation": "to validation photos", "years": "to years that were left out"}
+    temperatures = ", ".join(
+        f"{temperature:.3f} if fitted {ways[way]}"
+        for way, temperature in measured["temperatures"].items()
+    )
+    said = f"Temperatures: {temperatures}. Chosen on even years: the one fitted "
+    table = markdown([*head, "fitted to left-out years"], rows)
+    return f"{table}\n\n{said}{ways[measured['chosen']]}."
 
 
 def honest(results: Path) -> str:

@@ -1,0 +1,174 @@
+"""What FC only's probabilities are worth, and on which photos to fit their temperature.
+
+python -m study calibration --data … --weights …     # writes results/calibration.json
+
+Two ways are compared on even years alone. One fits the temperature to the validation photos, as
+every run does. The other fits it to years that the head didn't learn from. Each year of ``YEARS``
+is left out in turn, and the way with the lower mean error on them is chosen. Only then are the odd
+years scored, once.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from fashion_tl.config import Config
+from fashion_tl.data.batches import Batches
+from fashion_tl.data.dataset import Data, load_data
+from fashion_tl.network.calibration import PLAIN, fit_temperature, masked_logits
+from fashion_tl.network.features import part_features
+from fashion_tl.network.inference import forward
+from fashion_tl.network.model import available_weights
+from fashion_tl.network.training import fit
+from fashion_tl.network.weights import weights_name
+from fashion_tl.recipes import make_config
+from fashion_tl.reporting.calibration import (
+    TARGETS,
+    calibration_error,
+    find_threshold,
+    unattended,
+)
+from fashion_tl.reporting.evaluation import class_probabilities
+from fashion_tl.runs import commit, machine, write_json
+from study.heads import new_head
+from study.record import look
+
+# 2012 stays: two thirds of the photos of even years are of that year.
+YEARS = (2010, 2014, 2016, 2018)
+WAYS = ("validation", "years")  # what the temperature is fitted to
+IMPOSSIBLE = -1e4  # the logit of a class without training photos
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Logits, float64 [n, classes], of photos, their labels, int64 [n], and whether these could be
+    learned, bool [n].
+    """
+
+    logits: np.ndarray
+    labels: np.ndarray
+    learnable: np.ndarray
+
+    @property
+    def every_class(self) -> list[int]:
+        """Instead of training photos: the logits themselves say what is impossible."""
+        return [1] * self.logits.shape[1]
+
+    def temperature(self) -> float:
+        known = self.learnable
+        return fit_temperature(self.logits[known], self.labels[known], self.every_class)
+
+    def judged(self, temperature: float) -> pd.DataFrame:
+        """``confidence, right, learnable`` of each photo at this temperature."""
+        shares = class_probabilities(self.logits, self.every_class, temperature=temperature)
+        right = shares.argmax(1) == self.labels
+        return pd.DataFrame(
+            {"confidence": shares.max(1), "right": right, "learnable": self.learnable}
+        )
+
+    def error(self, temperature: float) -> float | None:
+        """The calibration error over the photos that could be learned."""
+        return calibration_error(self.judged(temperature).query("learnable"))
+
+
+def answers(logits: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> Answers:
+    """Those of a network that learned from so many photos of each class, int64 [classes]."""
+    masked = np.maximum(masked_logits(logits, counts.tolist()), IMPOSSIBLE)
+    return Answers(masked, labels, counts[labels] > 0)
+
+
+def pooled(parts: list[Answers]) -> Answers:
+    columns = ("logits", "labels", "learnable")
+    return Answers(*(np.concatenate([getattr(part, name) for part in parts]) for name in columns))
+
+
+def without(year: int, data: Data) -> Data:
+    """The data without a year of those that train and validate. Its photos test."""
+    of_year = data.catalogue.table["year"].to_numpy() == year
+    task = data.task
+    even = np.sort(np.concatenate([task.train, task.val]))
+    left = {part: rows[~of_year[rows]] for part, rows in (("train", task.train), ("val", task.val))}
+    return replace(data, task=replace(task, **left, test=even[of_year[even]]))
+
+
+def scored(
+    weights: str, data: Data, config: Config, together: bool = False
+) -> tuple[Answers, Answers]:
+    """The answers of a new head, trained as the recipe says, for validation and test photos.
+
+    ``together`` keeps the features of all parts in one file.
+    """
+    frozen, head = new_head(weights, data, config)
+    parts = ("train", "val", "test") if together else ("train", "val")
+    train, val, *rest = part_features(data, frozen, config, *parts)
+    fit(head, train, val, config, data.class_weights(config))
+    (test,) = rest or part_features(data, frozen, config, "test")
+
+    def of(samples: Batches) -> Answers:
+        logits = forward(head, samples, config.precision, None, flip=config.flip_test)
+        return answers(logits.numpy(), samples.labels.cpu().numpy(), data.task.fit_counts)
+
+    return of(val), of(test)
+
+
+def errors(own: Answers, temperatures: dict[str, float]) -> dict[str, Any]:
+    """The number of learnable photos, and their error before and at each temperature."""
+    after = {way: own.error(temperature) for way, temperature in temperatures.items()}
+    return {"photos": int(own.learnable.sum()), "before": own.error(PLAIN), **after}
+
+
+def labelled(val: Answers, test: Answers, temperature: float) -> list[dict[str, Any]]:
+    """How many test photos could be labelled alone; the thresholds are chosen on validation
+    photos.
+    """
+    chosen = val.judged(temperature).query("learnable")
+    thresholds = {name: find_threshold(chosen, share) for name, share in TARGETS.items()}
+    return unattended(test.judged(temperature), thresholds)
+
+
+def compared(left_out: dict[int, tuple[Answers, Answers]]) -> list[dict[str, Any]]:
+    """Both ways on each year. The temperature from years is fitted to the other years alone."""
+    rows = []
+    for year, (val, own) in left_out.items():
+        others = pooled([test for other, (_, test) in left_out.items() if other != year])
+        temperatures = {"validation": val.temperature(), "years": others.temperature()}
+        rows.append({"year": year, "temperatures": temperatures, **errors(own, temperatures)})
+    return rows
+
+
+def main(data_path: str, weights: str, cache: str | None, results: Path) -> None:
+    """Compare the ways, choose one, score the odd years, and write ``calibration.json``."""
+    available_weights(weights, is_sample=False)
+    config = make_config("fc_only")
+    data = load_data(data_path, config, cache)
+    left_out = {year: scored(weights, without(year, data), config, together=True) for year in YEARS}
+    rows = compared(left_out)
+    chosen = min(WAYS, key=lambda way: np.mean([row[way] for row in rows]))
+    val, odd = scored(weights, data, config)
+    every_year = pooled([test for _, test in left_out.values()])
+    temperatures = {"validation": val.temperature(), "years": every_year.temperature()}
+    right = int(odd.judged(PLAIN)["right"].sum())
+    about = {"seed": config.seed, "epochs": config.epochs, "correct": right, "commit": commit()}
+    look("fc_only_head", about | {"image_size": config.image_size}, "calibration", results)
+    found = {
+        "data": data.root.name,
+        "weights": weights_name(weights),
+        "config": config.to_dict(),
+        "torch": torch.__version__,
+        "machine": machine(),
+        "commit": commit(),
+        "left_out": rows,
+        "chosen": chosen,
+        "temperatures": temperatures,
+        "validation": errors(val, temperatures),
+        "odd_years": {"right": right, **errors(odd, temperatures)},
+        "unattended": {
+            "before": labelled(val, odd, PLAIN),
+            "after": labelled(val, odd, temperatures[chosen]),
+        },
+    }
+    write_json(results / "calibration.json", found)
