@@ -131,7 +131,7 @@ def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[s
     task = data.task
     history = fitted.history
     temperature, chosen = _calibrate(model, data, run)
-    predictions = _table("test", _logits("test", model, data, run), data, run, temperature)
+    predictions = _table("test", logits_of("test", model, data, run), data, run, temperature)
     seconds = fitted.seconds + time.perf_counter() - start
     result = {
         "approach": config.training,
@@ -178,7 +178,7 @@ def _calibrate(model: nn.Module, data: Data, run: Run) -> tuple[float, dict[str,
     counts = task.fit_counts.tolist()
     logits = np.zeros((0, task.num_classes), np.float32)
     if len(labels):
-        logits = _logits("val", model, data, run)
+        logits = logits_of("val", model, data, run)
     if not task.fit_counts[labels].any():
         say(f"NOTE: no photo validates, so the temperature of the probabilities is {PLAIN:g}")
     temperature = fit_temperature(logits, labels, counts, run.folder)
@@ -195,7 +195,7 @@ def _table(part: str, logits: np.ndarray, data: Data, run: Run, temperature: flo
     )
 
 
-def _logits(part: str, model: nn.Module, data: Data, run: Run) -> np.ndarray:
+def logits_of(part: str, model: nn.Module, data: Data, run: Run) -> np.ndarray:
     """The network's logits for one part of the data, float32 [photos, num_classes], as in testing.
 
     If only the head learned, its features are computed once and kept.
@@ -234,7 +234,7 @@ def run_approach(
     last run lies in ``folder``, the others in folders below it.
     """
     configs = approach_configs(name, recipe, **settings)
-    data = load_data(data_path, configs[-1], cache, workers).largest(configs[-1].largest)
+    data = load_data(data_path, configs[-1], cache, workers)
     weights = available_weights(weights, data.root.is_sample, configs[-1].backbone)
     return resolve_name(APPROACHES[name].function)(data, weights, as_path(folder), *configs)
 
@@ -253,6 +253,7 @@ def fc_only(
     learn: Learn = train_and_finish,
 ) -> list[Run]:
     """Freeze the backbone, and train a new last layer."""
+    data = data.of_classes(config)
     run = start_run(folder, config, data, weights)
     model = build_network(data.task.num_classes, weights, config)
     freeze_all_but_head(model)
@@ -267,6 +268,7 @@ def direct(
     learn: Learn = train_and_finish,
 ) -> list[Run]:
     """Give the network a new last layer, and fine-tune all of it."""
+    data = data.of_classes(config)
     run = start_run(folder, config, data, weights)
     model = build_network(data.task.num_classes, weights, config)
     return [learn(model, data, run)]
@@ -280,8 +282,11 @@ def two_step(
     config: Config,
     learn: Learn = train_and_finish,
 ) -> list[Run]:
-    """Fine-tune on the largest classes; then freeze the first 5 children and fine-tune on all."""
-    data20 = data.largest(config20.largest)
+    """Fine-tune on the largest classes; then freeze the first 5 children, and fine-tune again.
+
+    The second step learns all classes, or with ``without_largest`` the other classes alone.
+    """
+    data20, data = data.of_classes(config20), data.of_classes(config)
     run = start_run(folder, config, data, weights)
     run20 = start_run(folder / config20.training, config20, data20, weights)
     model = build_network(data20.task.num_classes, weights, config20)

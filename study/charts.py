@@ -39,10 +39,15 @@ def draw_all(results: Path, images: Path) -> list[Path]:
         files.append(
             save(merit_chart(shown, read_published(results), source), images / "approaches.png")
         )
-    whole = [record for record in shown if not record.config.largest]
+    whole = [record for record in shown if is_of_all(record)]
     if whole:
         files.append(save(photos_chart(whole, whole[0].data), images / "training_photos.png"))
     return files
+
+
+def is_of_all(record: Record) -> bool:
+    """Whether a run learned all classes."""
+    return not (record.config.largest or record.config.without_largest)
 
 
 @styled

@@ -49,7 +49,7 @@ def lp_ft(
     config = make_config("direct", recipe, **settings)
     start = available_weights(weights, is_sample=False, backbone=config.backbone)
     head_config = make_config("fc_only", recipe, **{name: getattr(config, name) for name in SHARED})
-    data = load_data(data_path, config, cache).largest(config.largest)
+    data = load_data(data_path, config, cache).of_classes(config)
     run = start_run(folder, config, data, start)
     head_run = start_run(folder / "head", head_config, data, start)
     model = build_network(data.task.num_classes, start, config)
@@ -86,8 +86,8 @@ class Plan:
         return self.entries[-1].name
 
 
-FC_ONLY, DIRECT, TWO_STEP = (
-    partial(run_approach, name) for name in ("fc_only", "direct", "two_step")
+FC_ONLY, DIRECT, TWO_STEP, RARE = (
+    partial(run_approach, name) for name in ("fc_only", "direct", "two_step", "rare")
 )
 PUBLISHED_RECIPE = {"recipe": "published"}
 INPUT_80X60 = {"image_size": (80, 60)}
@@ -164,7 +164,29 @@ def gpu_entry(training: str, size: tuple[int, int], seed: int, recipe: str) -> E
     return Entry(f"{group}_seed{seed}{suffix}", base, f"{group}{suffix}")
 
 
-GPU_PLANS = tuple(
+# The choice of the trials judged by years left out, and the other classes alone.
+TRIMMED_PLANS = tuple(
+    Plan(
+        train,
+        {"trim": True, "seed": seed, **more},
+        "trimmed, the choice of the trials",
+        tuple(
+            Entry(
+                f"gpu_{training}_trimmed_seed{seed}",
+                (base,) if base else (),
+                f"gpu_{training}_trimmed",
+            )
+            for training, base in trainings
+        ),
+    )
+    for seed in range(2)
+    for train, more, trainings in (
+        (DIRECT, {"epochs": as_long_as_two_steps()}, [("direct", "direct_long")]),
+        (TWO_STEP, {}, [("top20", "top20"), ("two_step", "two_step")]),
+        (RARE, {}, [("top20", "top20"), ("rare", "")]),
+    )
+)
+GPU_PLANS = TRIMMED_PLANS + tuple(
     Plan(
         train,
         {"recipe": recipe, "image_size": size, "seed": seed},

@@ -32,7 +32,9 @@ from fashion_tl.runs import open_run
 from notebooks import execute
 
 ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOKS = [ROOT / "notebooks" / f"{approach.notebook}.ipynb" for approach in APPROACHES.values()]
+NOTEBOOKS = [
+    ROOT / "notebooks" / f"{APPROACHES[name].notebook}.ipynb" for name in execute.WITH_NOTEBOOKS
+]
 FIRST = NOTEBOOKS[0]
 MARGIN = (
     0.1  # top-1 above that of always guessing the largest class; from random weights, in a minute
@@ -247,7 +249,7 @@ def executed(drawn, tmp_path_factory):
     return out
 
 
-@pytest.mark.parametrize("approach", APPROACHES)
+@pytest.mark.parametrize("approach", execute.WITH_NOTEBOOKS)
 def test_executed_it_beats_guessing_and_the_loss_falls(executed, approach, drawn):
     for folder in execute.run_folders(approach, executed):
         run = open_run(folder)
@@ -259,7 +261,7 @@ def test_executed_it_beats_guessing_and_the_loss_falls(executed, approach, drawn
         assert run.history["train_loss"].iloc[-1] < 0.7 * run.history["train_loss"].iloc[0]
 
 
-@pytest.mark.parametrize("approach", APPROACHES)
+@pytest.mark.parametrize("approach", execute.WITH_NOTEBOOKS)
 def test_executed_it_leaves_its_figures_and_says_that_the_weights_are_random(executed, approach):
     names = {path.name for path in (executed / approach).rglob("*.png")}
     for training in APPROACHES[approach].trainings:
@@ -316,7 +318,7 @@ def test_in_the_demo_a_download_is_tried_once_and_said_once(tmp_path, monkeypatc
     monkeypatch.setattr(sys, "argv", ["execute.py", "--out", str(tmp_path)])
     with redirect_stdout(execute.Terminal(sys.stdout)):
         assert execute.main() == 0
-    assert len(tried) == 1 and given == ["none"] * len(APPROACHES)
+    assert len(tried) == 1 and given == ["none"] * len(NOTEBOOKS)
     out = capsys.readouterr().out
     assert out.count("The notebooks run on the built-in sample; DATA=PATH names other data.") == 1
     assert (

@@ -32,6 +32,7 @@ from study.records import read_records
 from tests.conftest import jpeg
 from tests.test_figures import row_names
 
+FEW = {"rare": {"largest": 2}}  # the drawn data have too few classes for the usual 20
 QUICK = {"epochs": 1, "image_size": (32, 32), "batch_size": 32, "precision": "fp32", "lr": 1e-3}
 HEADER = "id,year,articleType,baseColour,part"
 ROWS = [
@@ -175,7 +176,8 @@ def test_every_approach_runs_by_another_label_and_split_and_says_the_true_words(
         out,
     ]
     sets = [
-        f"--set={name}={value}".replace("(", "").replace(")", "") for name, value in QUICK.items()
+        f"--set={name}={value}".replace("(", "").replace(")", "")
+        for name, value in (QUICK | FEW.get(approach, {})).items()
     ]
     assert main([*map(str, ["run", approach, "--data", sample_root, *words, *sets])]) == 0
     run = open_run(out)
@@ -270,7 +272,7 @@ def test_weights_of_another_backbone_are_refused_by_its_name(tmp_path):
 def test_every_approach_runs_on_another_backbone_and_its_model_is_used(
     approach, sample_root, tmp_path
 ):
-    settings = QUICK | {"backbone": "resnet18"}
+    settings = QUICK | {"backbone": "resnet18"} | FEW.get(approach, {})
     run = run_approach(approach, sample_root, "none", tmp_path / "run", **settings)[-1]
     assert "ResNet-18 from random weights" in run.source
     assert load_model(run.model_path).model.fc.in_features == 512
@@ -283,6 +285,31 @@ def test_every_approach_runs_on_another_backbone_and_its_model_is_used(
     if approach == "direct":
         pytest.importorskip("onnxscript")
         assert main(["export", str(run.folder), "--onnx"]) == 0
+
+
+# -- the classes
+
+
+def test_the_other_classes_alone_are_learned_from_the_network_of_the_largest(
+    wide_root, tmp_path, monkeypatch
+):
+    first, second = run_approach("rare", wide_root, "none", tmp_path / "run", **QUICK, largest=10)
+    largest, others = set(first.per_class["label"]), set(second.per_class["label"])
+    assert len(largest) == 10 and len(others) == 14 and not largest & others
+    assert first.folder == second.folder / "top20"
+    counts = read_catalogue(open_root(wide_root)).counts.set_index("label")
+    assert set(second.predictions["label"]) == {c for c in others if counts.loc[c, "test"]}
+    assert counts.loc[list(others), "train"].sum() == second.per_class["train"].sum()
+    a, b = (load_model(run.model_path).model for run in (first, second))
+    assert torch.equal(a.layer1[0].conv1.weight, b.layer1[0].conv1.weight)
+    assert not torch.equal(a.layer4[0].conv1.weight, b.layer4[0].conv1.weight)
+    assert "without the 10 largest classes" in second.source
+
+
+def test_leaving_all_classes_out_is_an_error_that_says_so(sample_root):
+    data = load_data(sample_root, Config("rare"), quiet=True)
+    with pytest.raises(DataError, match="without the 20 largest classes, there is no photo"):
+        data.of_classes(Config("rare", without_largest=20))
 
 
 # -- augmentation

@@ -55,9 +55,10 @@ class Data:
         """The same data with the ``n`` largest classes alone, or with all if ``n`` is 0."""
         return replace(self, task=self.task.largest(n))
 
-    def without_largest(self, n: int) -> "Data":
-        """The same data without the ``n`` largest classes."""
-        return replace(self, task=self.task.without_largest(n))
+    def of_classes(self, config: Config) -> "Data":
+        """The same data with the classes alone that ``largest`` and ``without_largest`` leave."""
+        task = self.task.largest(config.largest).without_largest(config.without_largest)
+        return replace(self, task=task)
 
 
 @main_first()

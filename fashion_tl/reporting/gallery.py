@@ -175,7 +175,7 @@ def open_steps(
         raise RunError(
             f"{folder} was made on other data ({run.about['data']['name']}) than {data.root.name}"
         )
-    return [(each, data.largest(each.config.largest)) for each in _steps(run)]
+    return [(each, data.of_classes(each.config)) for each in _steps(run)]
 
 
 def _steps(run: Run) -> list[Run]:

@@ -22,6 +22,7 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "honest": sureness.honest,
     "looks": runs.looks,
     "trials": runs.trials,
+    "left_out": runs.left_out,
     "bench": speed.speed,
     "bench_notes": speed.speed_notes,
     "precision": speed.precision,

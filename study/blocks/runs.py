@@ -3,6 +3,8 @@ trials."""
 
 from pathlib import Path
 
+import numpy as np
+
 from fashion_tl.runs import read_table
 from study.blocks.markdown import markdown, percent, spread
 from study.compare import on_the_same_photos, with_interval
@@ -94,6 +96,21 @@ def looks(results: Path) -> str:
     """Every time that a trained network was scored on the odd years."""
     table = read_looks(results)
     return markdown(list(table.columns), table.to_numpy().tolist())
+
+
+def left_out(results: Path) -> str:
+    """Every trial judged by years left out, the best criterion of each approach first."""
+    if not (results / "trials.csv").exists():
+        return "Not measured yet; `python -m study trials --data … --weights …` does."
+    table = read_table(results / "trials.csv")
+    table["share"] = table["correct"] / table["n"]
+    shares = table.pivot(index="trial", columns="on", values="share")
+    about = table.groupby("trial")[["minutes", "commit"]].first()
+    shares.insert(0, "criterion", shares.mean(axis=1))
+    kind = shares.index.str.partition(",").get_level_values(0)
+    shares = shares.iloc[np.lexsort((-shares["criterion"], kind))]
+    rows = [[name, *map(percent, shares.loc[name]), *about.loc[name]] for name in shares.index]
+    return markdown(["trial", *shares.columns, *about.columns], rows)
 
 
 def trials(results: Path) -> str:
