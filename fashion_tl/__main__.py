@@ -139,6 +139,16 @@ def remember(args: argparse.Namespace) -> None:
         print(file)
 
 
+def extend(args: argparse.Namespace) -> None:
+    from fashion_tl.extend import extend, findings
+    from fashion_tl.extension import extension_of
+
+    run = extend(args.run, args.photos, args.out, args.known)
+    for row in extension_of(run):
+        say(findings(row))
+    say(run.folder)
+
+
 def export(args: argparse.Namespace) -> None:
     from fashion_tl.export import export_onnx
     from fashion_tl.network.model import load_model
@@ -253,6 +263,15 @@ def _commands_of_a_run(command: Callable[..., argparse.ArgumentParser]) -> None:
 
     new = command(remember, "Give a run that has no memory of its training photos one.")
     new.add_argument("run", help="folder of the run")
+
+    words = "Teach a run more classes from a few photos, without training."
+    new = command(extend, words, data=False)
+    new.add_argument("run", help="folder of the run; it stays as it is")
+    new.add_argument("--photos", required=True, help="a folder with a folder for each class")
+    new.add_argument("--out", required=True, help="folder for the extended run")
+    new.add_argument(
+        "--known", action="store_true", help="allow more photos of classes that the run knows"
+    )
 
     new = command(export, "Write a model for use without this package.", data=False)
     new.add_argument("run", help="folder of the run")

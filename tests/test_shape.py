@@ -25,7 +25,7 @@ ORDER = (
         "config",
         "recipes",
     ),
-    *("distributed", "provenance", "runs"),
+    *("distributed", "provenance", "runs", "extension"),
     *(
         "data/sample",
         "data/download",
@@ -57,7 +57,7 @@ ORDER = (
         "network/inference",
     ),
     *("network/features", "network/memory", "network/optimizer", "network/loss"),
-    "network/unknown",
+    *("network/unknown", "network/extending"),
     "network/training",
     *(
         "reporting/calibration",
@@ -73,7 +73,7 @@ ORDER = (
         "reporting/gallery",
     ),
     "reporting/report",
-    *("approaches", "predict", "similar", "export", "__main__"),
+    *("approaches", "predict", "similar", "shots", "extend", "export", "__main__"),
 )
 
 
