@@ -105,6 +105,7 @@ STUDY_ORDER = (
         "train",
         "tune",
         "heads",
+        "unknown",
         "calibration",
         "flips",
         "data_check",
