@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fashion_tl import __version__, commandline
-from fashion_tl.backbones import BACKBONES
-from fashion_tl.config import DEFAULT_WEIGHTS, RECIPES, parse_setting
+from fashion_tl.backbones import BACKBONES, DEFAULT_BACKBONE
+from fashion_tl.config import CHOICES, DEFAULT_LABEL, DEFAULT_WEIGHTS, RECIPES, parse_setting
 from fashion_tl.errors import DataError
 from fashion_tl.files import as_path
 from fashion_tl.machine import say
@@ -167,7 +167,7 @@ def parser() -> argparse.ArgumentParser:
 def _commands_of_data(command: Callable[..., argparse.ArgumentParser]) -> None:
     new = command(summary, "Count the photos of a data root, and say what is left out and why.")
     _label_and_split(new)
-    new.add_argument("--bad-rows", choices=("skip", "recover"), default="skip")
+    new.add_argument("--bad-rows", choices=CHOICES["bad_rows"], default="skip")
     new.add_argument("--json", action="store_true")
 
     new = command(sample, "Draw the built-in sample.", data=False)
@@ -188,7 +188,7 @@ def _commands_of_data(command: Callable[..., argparse.ArgumentParser]) -> None:
 def _label_and_split(new: argparse.ArgumentParser) -> None:
     new.add_argument(
         "--label",
-        default="articleType",
+        default=DEFAULT_LABEL,
         help="the column that names the classes (default: %(default)s)",
     )
     ways = "even-odd, 'year<=2014' in quotes, random:0.2 or column:NAME"
@@ -209,7 +209,7 @@ def _command_of_training(command: Callable[..., argparse.ArgumentParser]) -> Non
     )
     new.add_argument("--out", required=True, help="folder of the run")
     _label_and_split(new)
-    new.add_argument("--backbone", choices=BACKBONES, help="default: resnet50")
+    new.add_argument("--backbone", choices=BACKBONES, help=f"default: {DEFAULT_BACKBONE}")
     new.add_argument("--recipe", choices=RECIPES, default="tuned", help="default: %(default)s")
     new.add_argument("--epochs", type=int, help="default: the recipe's")
     new.add_argument("--seed", type=int, help="default: 0")

@@ -1,6 +1,7 @@
 """The three approaches, each a function like its notebook: data, model, fit, evaluate, save."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from pkgutil import resolve_name
@@ -15,7 +16,7 @@ from fashion_tl.config import Config
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.distributed import main_first, rank, world_size
 from fashion_tl.files import StrPath, as_path, draft
-from fashion_tl.machine import say
+from fashion_tl.machine import say, say_once
 from fashion_tl.network.calibration import PLAIN, fit_temperature
 from fashion_tl.network.features import features_and_logits, part_features
 from fashion_tl.network.inference import pick_device, resolve_precision, through
@@ -35,7 +36,7 @@ from fashion_tl.network.training import Fitted, fit
 from fashion_tl.network.unknown import doubts, remember
 from fashion_tl.network.weights import is_random, weights_name
 from fashion_tl.provenance import file_fingerprint
-from fashion_tl.recipes import APPROACHES, approach_configs, first_steps
+from fashion_tl.recipes import APPROACHES, approach_configs
 from fashion_tl.reporting.card import model_card
 from fashion_tl.reporting.doubt import doubt_metrics
 from fashion_tl.reporting.evaluation import (
@@ -45,6 +46,9 @@ from fashion_tl.reporting.evaluation import (
     prediction_table,
 )
 from fashion_tl.runs import Run, create_run, write_json, write_table, write_text
+
+# What an approach does with each network that it has prepared.
+Learn = Callable[[nn.Module, Data, Run], Run]
 
 
 @main_first()
@@ -56,9 +60,8 @@ def start_run(folder: StrPath, config: Config, data: Data, weights: StrPath | No
     starts_random = is_random(weights)
     fingerprint = None
     if starts_random:
-        if not first_steps(config.training):  # otherwise the first step has printed them
-            for note in notes_on_random(config):
-                say(f"NOTE: {note}")
+        for note in notes_on_random(config):
+            say_once(f"NOTE: {note}")  # the steps of an approach share most settings
         config = config.change(frozen_batchnorm=False)
     elif weights is not None and as_path(weights).is_file():
         fingerprint = file_fingerprint(weights)[:16]
@@ -92,9 +95,8 @@ def train(model: nn.Module, data: Data, run: Run) -> Fitted:
     config = run.config
     frozen, learning = split_frozen(model.to(pick_device()))
     if len(learning) > 1:
-        learns = not (config.frozen_batchnorm or first_steps(config.training))
-        if world_size() > 1 and learns and pick_device().type == "cpu":
-            say(
+        if world_size() > 1 and not config.frozen_batchnorm and pick_device().type == "cpu":
+            say_once(
                 "NOTE: on CPUs, BatchNorm that learns takes its statistics from each process's "
                 "own part of a batch"
             )
@@ -222,44 +224,66 @@ def run_approach(
     last run lies in ``folder``, the others in folders below it.
     """
     configs = approach_configs(name, recipe, **settings)
-    data = load_data(data_path, configs[-1], cache, workers).largest(configs[-1].largest)
+    data = load_data(data_path, configs[-1], cache, workers)
     weights = available_weights(weights, data.root.is_sample, configs[-1].backbone)
     return resolve_name(APPROACHES[name].function)(data, weights, as_path(folder), *configs)
-
-
-def fc_only(data: Data, weights: StrPath | None, folder: Path, config: Config) -> list[Run]:
-    """Freeze the backbone, and train a new last layer."""
-    run = start_run(folder, config, data, weights)
-    model = build_network(data.task.num_classes, weights, config)
-    freeze_all_but_head(model)
-    return [train_and_finish(model, data, run)]
-
-
-def direct(data: Data, weights: StrPath | None, folder: Path, config: Config) -> list[Run]:
-    """Give the network a new last layer, and fine-tune all of it."""
-    run = start_run(folder, config, data, weights)
-    model = build_network(data.task.num_classes, weights, config)
-    return [train_and_finish(model, data, run)]
-
-
-def two_step(
-    data: Data, weights: StrPath | None, folder: Path, config20: Config, config: Config
-) -> list[Run]:
-    """Fine-tune on the largest classes; then freeze the first 5 children and fine-tune on all."""
-    data20 = data.largest(config20.largest)
-    run = start_run(folder, config, data, weights)
-    run20 = start_run(folder / config20.training, config20, data20, weights)
-    model = build_network(data20.task.num_classes, weights, config20)
-    train_and_finish(model, data20, run20)
-    replace_head(model, data.task.num_classes, config.seed)
-    freeze_first_children(model)
-    return [run20, train_and_finish(model, data, run)]
 
 
 def train_and_finish(model: nn.Module, data: Data, run: Run) -> Run:
     """:func:`train`, then :func:`finish_run`; KeyboardInterrupt after Ctrl-C."""
     finish_run(run, model, data, unless_interrupted(train(model, data, run)))
     return run
+
+
+def fc_only(
+    data: Data,
+    weights: StrPath | None,
+    folder: Path,
+    config: Config,
+    learn: Learn = train_and_finish,
+) -> list[Run]:
+    """Freeze the backbone, and train a new last layer."""
+    data = data.of_classes(config)
+    run = start_run(folder, config, data, weights)
+    model = build_network(data.task.num_classes, weights, config)
+    freeze_all_but_head(model)
+    return [learn(model, data, run)]
+
+
+def direct(
+    data: Data,
+    weights: StrPath | None,
+    folder: Path,
+    config: Config,
+    learn: Learn = train_and_finish,
+) -> list[Run]:
+    """Give the network a new last layer, and fine-tune all of it."""
+    data = data.of_classes(config)
+    run = start_run(folder, config, data, weights)
+    model = build_network(data.task.num_classes, weights, config)
+    return [learn(model, data, run)]
+
+
+def two_step(
+    data: Data,
+    weights: StrPath | None,
+    folder: Path,
+    config20: Config,
+    config: Config,
+    learn: Learn = train_and_finish,
+) -> list[Run]:
+    """Fine-tune on the largest classes; then freeze the first 5 children, and fine-tune again.
+
+    The second step learns all classes, or with ``without_largest`` the other classes alone.
+    """
+    data20, data = data.of_classes(config20), data.of_classes(config)
+    run = start_run(folder, config, data, weights)
+    run20 = start_run(folder / config20.training, config20, data20, weights)
+    model = build_network(data20.task.num_classes, weights, config20)
+    learn(model, data20, run20)
+    replace_head(model, data.task.num_classes, config.seed)
+    freeze_first_children(model)
+    return [run20, learn(model, data, run)]
 
 
 def unless_interrupted(fitted: Fitted) -> Fitted:

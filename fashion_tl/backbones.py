@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from fashion_tl.errors import ConfigError, in_a_line
 
 if TYPE_CHECKING:  # importing torch takes seconds, and the command line's help doesn't need it
-    from torch import nn
+    from torch import Tensor, nn
     from torchvision.models import WeightsEnum
 
 
@@ -14,19 +14,24 @@ if TYPE_CHECKING:  # importing torch takes seconds, and the command line's help 
 class Backbone:
     """A network by torchvision's ``name``; ``title`` is its name in figures.
 
-    Its last layer ``fc`` takes ``width`` features. Its children are conv1, bn1, relu, maxpool,
-    layer1 to layer4, avgpool and fc.
+    Its children are conv1, bn1, relu, maxpool, layer1 to layer4, avgpool and fc.
     """
 
     name: str
     title: str
-    width: int = 2048
 
     def build(self) -> "nn.Module":
         """The network with random weights, for ImageNet's 1,000 classes."""
         from torchvision.models import get_model_builder
 
         return get_model_builder(self.name)(weights=None)
+
+    def outline(self) -> "dict[str, Tensor]":
+        """Its tensors by name, with shapes but without values."""
+        import torch
+
+        with torch.device("meta"):
+            return self.build().state_dict()
 
     @property
     def weights(self) -> "type[WeightsEnum]":
@@ -41,11 +46,12 @@ class Backbone:
         return tuple(member.name for member in self.weights)
 
 
+DEFAULT_BACKBONE = "resnet50"
 BACKBONES = {
     each.name: each
     for each in (
-        Backbone("resnet18", "ResNet-18", 512),
-        Backbone("resnet34", "ResNet-34", 512),
+        Backbone("resnet18", "ResNet-18"),
+        Backbone("resnet34", "ResNet-34"),
         Backbone("resnet50", "ResNet-50"),
         Backbone("resnet101", "ResNet-101"),
         Backbone("resnet152", "ResNet-152"),

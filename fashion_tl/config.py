@@ -5,7 +5,7 @@ import re
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from fashion_tl.backbones import find_backbone
+from fashion_tl.backbones import DEFAULT_BACKBONE, find_backbone
 from fashion_tl.errors import ConfigError, in_a_line
 from fashion_tl.split import EVEN_ODD, parse_split
 
@@ -18,6 +18,7 @@ RECIPES = ("tuned", "published")
 # Better Loss Functions Lead to Less Transferable Features?", NeurIPS 2021, arXiv 2010.16402;
 # pytorch/vision issue 8382. We have measured neither.
 DEFAULT_WEIGHTS = "IMAGENET1K_V1"
+DEFAULT_LABEL = "articleType"
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -34,6 +35,7 @@ SIZES = {"stored_size": 8, "image_size": 32}  # the smallest height and width
 # The smallest and the largest value of each setting that is a number.
 WHOLE_NUMBERS = {
     "largest": (0, 100_000),
+    "without_largest": (0, 100_000),
     "seed": (0, 2**31 - 1),
     "split_seed": (0, 2**31 - 1),
     "epochs": (1, 10_000),
@@ -63,22 +65,26 @@ class Config:
     recipe: str = "tuned"
     seed: int = 0
     # data
-    label: str = "articleType"  # the column of styles.csv that names the classes
+    label: str = DEFAULT_LABEL  # the column of styles.csv that names the classes
     split: str = EVEN_ODD
     largest: int = 0  # the number of largest classes to learn alone; 0 stands for all classes
+    without_largest: int = 0  # the number of largest classes to leave out
     bad_rows: str = "skip"
     val_fraction: float = 0.1
     train_fraction: float = 1.0  # of the remaining training photos; short trials need fewer
-    split_seed: int = 0  # separate from `seed`: runs with other seeds share one validation part
+    # Of a drawn split, of the validation part and of `train_fraction`. It is separate from `seed`,
+    # so that runs with other seeds share these photos.
+    split_seed: int = 0
     stored_size: tuple[int, int] = (80, 60)
     # the network, and what it sees
-    backbone: str = "resnet50"
+    backbone: str = DEFAULT_BACKBONE
     image_size: tuple[int, int] = (80, 60)
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
     flip: bool = False  # mirror half of the training photos
     mixup: float = 0.0  # mix pairs of training samples, in parts drawn from Beta(mixup, mixup)
     flip_test: bool = False  # average the logits of each test photo and its mirror image
+    trim: bool = False  # cut even borders away, so that the product fills the input
     # optimisation
     frozen_batchnorm: bool = False  # BatchNorm keeps ImageNet's statistics
     epochs: int = 20
@@ -113,7 +119,8 @@ class Config:
         for name, allowed in CHOICES.items():
             value = getattr(self, name)
             if not isinstance(value, str) or value not in allowed:
-                raise _impossible(name, f"one of {', '.join(allowed)}", value)
+                offered = ", ".join(each for each in allowed if each != LOSS_AND_LOGITS)
+                raise _impossible(name, f"one of {offered}", value)
         find_backbone(self.backbone)
         for name in ("training", "label"):
             value = getattr(self, name)
@@ -167,7 +174,7 @@ class Config:
                 balance = "none"
             settings |= {"balance": balance, "balance_power": tau or power}
             if settings.get("training") == "top20":
-                settings["largest"] = 20
+                settings["largest"] = 20  # the number was fixed
         return cls(**settings)
 
     def to_dict(self) -> dict[str, Any]:

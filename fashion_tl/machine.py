@@ -1,6 +1,7 @@
 """This machine: its processors, and text and progress bars that any console can show."""
 
 import sys
+from functools import cache
 from typing import TYPE_CHECKING, Any, TextIO
 
 from loky import cpu_count
@@ -38,6 +39,12 @@ def say(*words: object, file: TextIO | None = None) -> None:
         bars.tqdm.write(shown, file=stream)
     else:
         print(shown, file=stream)
+
+
+@cache
+def say_once(text: str) -> None:
+    """:func:`say`, unless this process has said the same before."""
+    say(text)
 
 
 def progress(

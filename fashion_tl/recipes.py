@@ -53,12 +53,14 @@ class Training:
     """A training: its title, the end of its figures' file names, its tuned recipe's settings.
 
     ``largest`` is the number of largest classes that it learns; 0 stands for all classes.
+    ``without`` is the number of largest classes that it leaves out.
     """
 
     title: str
     suffix: str
     tuned: Mapping[str, Any]
     largest: int = 0
+    without: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,9 @@ class Approach:
 
     ``function`` is written ``module:name``. It is imported only when the approach runs, because the
     command line's help doesn't need torch. The last training gives the approach's result. Its run
-    lies in the approach's folder, the others in folders below it, with their names. ``from_random``
-    are the settings with which a start from random weights learns anything.
+    lies in the approach's folder, the others in folders below it, with their names. ``notebook`` is
+    empty where another approach's notebook tells of it. ``from_random`` are the settings with which
+    a start from random weights learns anything.
     """
 
     title: str
@@ -86,6 +89,7 @@ TRAININGS: dict[str, Training] = {
     ),
     "direct": Training("Direct", "direct", FINE_TUNING),
     "top20": Training("First of two steps (largest classes)", "20", TWO_STEP, LARGEST),
+    "rare": Training("Second of two steps (the other classes)", "122", TWO_STEP, without=LARGEST),
     "two_step": Training("Second of two steps (all classes)", "142", TWO_STEP),
 }
 
@@ -108,6 +112,9 @@ APPROACHES: dict[str, Approach] = {
     "two_step": Approach(
         "Two steps", f"{HERE}:two_step", ("top20", "two_step"), "03_two_step", FROM_NOTHING
     ),
+    "rare": Approach(
+        "Two steps, the other classes", f"{HERE}:two_step", ("top20", "rare"), "", FROM_NOTHING
+    ),
 }
 
 
@@ -122,13 +129,18 @@ def make_config(training: str, recipe: str = "tuned", **settings: Any) -> Config
         raise ConfigError(f"recipe must be one of {', '.join(RECIPES)}, not {recipe!r}")
     row = TRAININGS[training]
     own = PUBLISHED if recipe == "published" else row.tuned
-    return Config(training, recipe, largest=row.largest).change(**own).change(**settings)
+    return (
+        Config(training, recipe, largest=row.largest, without_largest=row.without)
+        .change(**own)
+        .change(**settings)
+    )
 
 
 def approach_configs(name: str, recipe: str = "tuned", **settings: Any) -> list[Config]:
     """The settings of each training of an approach; ConfigError as in :func:`make_config`.
 
     If some of the trainings learn the largest classes alone, only they get the setting ``largest``.
+    A training that leaves these classes out leaves as many of them out.
     """
     if name not in APPROACHES:
         raise ConfigError(f"no approach is called {name!r}; there are {', '.join(APPROACHES)}")
@@ -139,14 +151,7 @@ def approach_configs(name: str, recipe: str = "tuned", **settings: Any) -> list[
         own = dict(settings)
         if some_learn_largest and not TRAININGS[training].largest:
             own["largest"] = None
+            if TRAININGS[training].without:
+                own["without_largest"] = settings.get("largest")
         configs.append(make_config(training, recipe, **own))
     return configs
-
-
-def first_steps(training: str) -> tuple[str, ...]:
-    """The trainings before this one in its approach.
-
-    Their runs lie in folders with these names, below this one's.
-    """
-    rows = (row for row in APPROACHES.values() if row.trainings[-1] == training)
-    return next((row.trainings[:-1] for row in rows), ())

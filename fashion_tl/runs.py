@@ -70,7 +70,15 @@ class Run:
         """
         data = self.about["data"]
         config = self.config
-        named = ("seed", "epochs", "label", "split", "largest", "backbone")
+        named = (
+            "seed",
+            "epochs",
+            "label",
+            "split",
+            "largest",
+            "without_largest",
+            "backbone",
+        )
         own = {name: getattr(config, name) for name in named}
         usual = make_config(config.training, config.recipe)
         recipe = usual.change(**own)
@@ -82,6 +90,11 @@ class Run:
                 if own[name] != getattr(usual, name)
             ),
             *([f"{config.largest} largest classes"] if config.largest != usual.largest else []),
+            *(
+                [f"without the {config.without_largest} largest classes"]
+                if config.without_largest != usual.without_largest
+                else []
+            ),
             f"{find_backbone(config.backbone).title} from {self.about['weights']['name']}",
             f"{config.recipe} recipe{'' if config == recipe else ', changed'}",
         ]

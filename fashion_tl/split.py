@@ -15,7 +15,7 @@ PARTS = {
     **dict.fromkeys(("val", "valid", "validation", "eval", "dev"), "val"),
 }
 EVEN_ODD = "even-odd"
-WAYS = (
+RULES = (
     "even-odd, year<=2014, random:0.2 (the share that tests) "
     "or column:NAME (which holds train, test, val)"
 )
@@ -58,7 +58,8 @@ class Split:
             words = table["split_value"].str.strip().str.lower()
             return words.map(PARTS).fillna("").to_numpy(dtype=str)
         if self.is_drawn:
-            return np.where(_drawn(table["label"], self.share, seed), "test", "train")
+            order = np.random.default_rng(seed).permutation(len(table))
+            return np.where(drawn(table["label"], order, self.share), "test", "train")
         years = table["year"].to_numpy(dtype=np.int64)
         trains = years % 2 == 0 if self.last_year is None else years <= self.last_year
         return np.where(trains, "train", "test")
@@ -83,12 +84,15 @@ def parse_split(text: Any) -> Split:
         return Split(f"a drawn {1 - tests:.0%}", f"the other {tests:.0%}", share=tests)
     if column := re.fullmatch(r"column:\s*(\S.*)", rule):
         return Split(f"{column[1]} “train”", f"{column[1]} “test”", column=column[1])
-    raise ConfigError(f"split must be {WAYS}, not {in_a_line(text)}")
+    raise ConfigError(f"split must be {RULES}, not {in_a_line(text)}")
 
 
-def _drawn(labels: pd.Series, share: float, seed: int) -> np.ndarray:
-    """Which rows are drawn from each class, bool [rows]. A class with one row gives none."""
-    order = np.random.default_rng(seed).permutation(len(labels))
+def drawn(labels: pd.Series, order: np.ndarray, share: float) -> np.ndarray:
+    """Which rows are drawn: a share of each class, its first rows in this order. Bool [rows].
+
+    A class with several rows gives at least one and keeps at least one. A class with one row gives
+    none. ``order`` holds each row's number once, int64 [rows].
+    """
     rank = labels.iloc[order].groupby(labels.iloc[order]).cumcount().sort_index().to_numpy()
     size = labels.groupby(labels).transform("size").to_numpy()
     return rank < np.where(size > 1, np.clip(np.round(share * size), 1, size - 1), 0)

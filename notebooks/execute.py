@@ -33,6 +33,7 @@ from fashion_tl.recipes import APPROACHES, approach_configs
 from fashion_tl.reporting.evaluation import headline
 from fashion_tl.runs import Run, default_weights, open_run
 
+WITH_NOTEBOOKS = [name for name, row in APPROACHES.items() if row.notebook]
 HERE = Path(__file__).resolve().parent
 
 
@@ -202,7 +203,7 @@ def arguments() -> argparse.Namespace:
         "--set", action="append", default=[], metavar="NAME=VALUE", help="any other; repeatable"
     )
     parser.add_argument(
-        "--only", choices=list(APPROACHES), action="append", help="leave out the other notebooks"
+        "--only", choices=WITH_NOTEBOOKS, action="append", help="leave out the other notebooks"
     )
     parser.add_argument(
         "--refresh", action="store_true", help="replace the committed notebooks and images/"
@@ -218,14 +219,14 @@ def main() -> int:
     if is_sample and not args.refresh:
         print("The notebooks run on the built-in sample; DATA=PATH names other data.")
     settings, root, backbone = checked(args)
-    weights = args.weights or default_weights(*(args.out / approach for approach in APPROACHES))
+    weights = args.weights or default_weights(*(args.out / approach for approach in WITH_NOTEBOOKS))
     # Here, not in each notebook: a download is tried once.
     weights = available_weights(weights, root.is_sample, backbone)
     gentler = weights is None and args.recipe == "tuned"
     given = parameters(args, weights)
     args.out.mkdir(parents=True, exist_ok=True)
     done: dict[Path, list[Run]] = {}
-    for approach in args.only or APPROACHES:
+    for approach in args.only or WITH_NOTEBOOKS:
         row = APPROACHES[approach]
         print(f"\n=== notebooks/{row.notebook}.ipynb", flush=True)
         try:
@@ -258,7 +259,7 @@ def checked(args: argparse.Namespace) -> tuple[dict, DataRoot, str]:
     """
     settings = dict(map(parse_setting, args.set))
     args.epochs = settings.pop("epochs", args.epochs)
-    for approach in APPROACHES:
+    for approach in WITH_NOTEBOOKS:
         config = approach_configs(approach, args.recipe, epochs=args.epochs, **settings)[-1]
     root = open_root(args.data, args.cache)
     read_catalogue(root, config.bad_rows, config.label, config.split, config.split_seed)

@@ -29,6 +29,12 @@ def tune(args: argparse.Namespace) -> None:
     tune.main(args.data, args.weights, args.out, args.results, cache=args.cache, **named)
 
 
+def trials(args: argparse.Namespace) -> None:
+    from study import trials
+
+    trials.main(args.data, args.weights, args.out, args.results, cache=args.cache, only=args.only)
+
+
 def heads(args: argparse.Namespace) -> None:
     from study import heads
 
@@ -154,6 +160,13 @@ def add_trainings(commands: argparse._SubParsersAction) -> None:
     )
     new.add_argument(
         "--trial", action="append", default=[], metavar="NAME", help="this trial alone; repeatable"
+    )
+
+    new = add(commands, trials, "Try changes of the recipes, judged by years left out: trials.csv.")
+    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument("--out", required=True, help="folder that several processes may share")
+    new.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="this trial alone; repeatable"
     )
 
     new = add(

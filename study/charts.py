@@ -13,7 +13,7 @@ from fashion_tl.reporting.figures import confused_pairs, loss_curves, per_class_
 from fashion_tl.reporting.layout import BLUE, GREY, INK, ORANGE, RED, log_ticks, new_figure, styled
 from study.compare import BINS
 from study.published import read_published
-from study.records import FIGURES, TITLES, Record, read_records
+from study.records import METRICS, TITLES, Record, read_records
 
 
 def draw_all(results: Path, images: Path) -> list[Path]:
@@ -39,10 +39,15 @@ def draw_all(results: Path, images: Path) -> list[Path]:
         files.append(
             save(merit_chart(shown, read_published(results), source), images / "approaches.png")
         )
-    whole = [record for record in shown if not record.config.largest]
+    whole = [record for record in shown if is_of_all(record)]
     if whole:
         files.append(save(photos_chart(whole, whole[0].data), images / "training_photos.png"))
     return files
+
+
+def is_of_all(record: Record) -> bool:
+    """Whether a run learned all classes."""
+    return not (record.config.largest or record.config.without_largest)
 
 
 @styled
@@ -61,7 +66,7 @@ def merit_chart(
     )
     height = 0.3 * len(records) + 0.5
     figure, add = new_figure(10, height, "The approaches side by side", source, note)
-    for place, (key, title) in enumerate(FIGURES.items()):
+    for place, (key, title) in enumerate(METRICS.items()):
         ax = add(1.55 + 2.1 * place, 0.4, 1.85, height - 0.6)
         for row, record in enumerate(records):
             if record.about[key] is not None:

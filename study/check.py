@@ -71,7 +71,7 @@ def check_record(record: Record, catalogue: Catalogue, data: str) -> pd.DataFram
     """Check one run; its predictions, with the true class and its training photos. RunError as from
     :func:`check`.
     """
-    counts = catalogue.counts[: record.config.largest or None]
+    counts = catalogue.counts[record.config.without_largest : record.config.largest or None]
     tested = catalogue.table.loc[~catalogue.trains, ["id", "year", "label"]]
     tested = tested[tested["label"].isin(counts["label"])].astype({"id": str})
     ids = record.predictions["id"]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fashion_tl.data.catalogue import FEW_SHOT
-from study.records import FIGURES, Record, read_measured, read_record, recorded
+from study.records import METRICS, Record, read_measured, read_record, recorded
 
 BINS = (1, 11, FEW_SHOT + 1, 201, 1001)  # training photos of a class, from
 
@@ -34,7 +34,7 @@ def side_by_side(records: Sequence[Record]) -> pd.DataFrame:
             "right": f"{about['correct']:,} of {about['n_test']:,}",
             "ceiling": f"{about['ceiling']:.2%}",
         }
-        for key, title in FIGURES.items():
+        for key, title in METRICS.items():
             row[title] = with_interval(about, key)
         rows[record.name] = row
     return pd.DataFrame.from_dict(rows, orient="index")
@@ -64,7 +64,7 @@ def on_the_same_photos(
                 "photos": f"{each['photos']:,}",
             }
             row |= {f"only {one} right": f"{each[f'only_{one}']:,}" for one in ("first", "second")}
-            for key, title in FIGURES.items():
+            for key, title in METRICS.items():
                 if key != "top5":
                     row[title] = points(each[key]) if key in each else "–"
             rows.append(row)

@@ -20,7 +20,7 @@ from fashion_tl.recipes import make_config
 from fashion_tl.runs import commit, write_json
 
 NEAR = (2, 4)  # root mean square difference of two photos of 20×15 pixels, in levels of 255
-SMALL = (20, 15)
+THUMBNAIL = (20, 15)
 CHUNK = 2048
 
 
@@ -30,7 +30,7 @@ def small(array: np.ndarray) -> torch.Tensor:
         torch.from_numpy(array[i : i + CHUNK]).permute(0, 3, 1, 2).float()
         for i in range(0, len(array), CHUNK)
     ]
-    return torch.cat([F.interpolate(part, SMALL, mode="area").flatten(1) for part in parts])
+    return torch.cat([F.interpolate(part, THUMBNAIL, mode="area").flatten(1) for part in parts])
 
 
 def near_pairs(

@@ -51,7 +51,7 @@ def main(runs: Sequence[str], data: str, cache: str | None, results: Path) -> No
     found = {}
     for folder in folders:
         run, figures = open_run(folder), without_flips(folder, data, cache)
-        look(folder.name, run.metrics | figures, "without flips in testing", results)
+        look(folder.name, run.metrics | figures, run.config, "without flips in testing", results)
         found[folder.name] = {
             # Older runs lack some figures.
             "with": {figure: run.metrics[figure] for figure in figures if figure in run.metrics},

@@ -32,7 +32,7 @@ from fashion_tl.runs import commit, machine, write_json
 from study.record import look
 
 FEWEST = 100  # photos of a year that is worth holding out
-FIGURES = (
+MEASURED = (
     "n_test",
     "ceiling",
     "correct",
@@ -52,11 +52,8 @@ def new_head(weights: str, data: Data, config: Config) -> tuple[nn.Sequential, n
     return split_frozen(model)
 
 
-def trained(weights: str, data: Data, on: str, seed: int = 0) -> dict[str, float]:
-    """The tuned recipe's head, scored once on the ``"test"`` photos or, trained to the last epoch,
-    on ``"val"``.
-    """
-    config = make_config("fc_only", seed=seed)
+def trained(weights: str, data: Data, on: str, config: Config) -> dict[str, float]:
+    """A head, scored once on the ``"test"`` photos or, trained to the last epoch, on ``"val"``."""
     frozen, head = new_head(weights, data, config)
     train, val = part_features(data, frozen, config, "train", "val")
     scored = (
@@ -72,29 +69,28 @@ def trained(weights: str, data: Data, on: str, seed: int = 0) -> dict[str, float
     counts = data.task.fit_counts
     predictions = prediction_table(data.table(on), logits, data.task.classes, counts)
     result = metrics(predictions, data.counts if on == "test" else data.counts.assign(train=counts))
-    return {"train": len(data.task.train)} | {figure: result[figure] for figure in FIGURES}
+    return {"train": len(data.task.train)} | {figure: result[figure] for figure in MEASURED}
 
 
 def main(data_path: str, weights: str, cache: str | None, results: Path) -> None:
     """Measure all of it, and write ``fc_head.json``."""
-    available_weights(weights, is_sample=False)
     config = make_config("fc_only")
+    available_weights(weights, is_sample=False, backbone=config.backbone)
     data = load_data(data_path, config, cache)
-    seeds = [{"seed": seed} | trained(weights, data, "test", seed) for seed in range(5)]
+    seeds = [
+        {"seed": seed} | trained(weights, data, "test", config.change(seed=seed))
+        for seed in range(5)
+    ]
     for each in seeds:
-        about = each | {
-            "epochs": config.epochs,
-            "image_size": config.image_size,
-            "commit": commit(),
-        }
-        look("fc_only_head", about, "the spread over five seeds", results)
+        about = each | {"epochs": config.epochs, "commit": commit()}
+        look("fc_only_head", about, config, "the spread over five seeds", results)
     about = {"data": data.root.name, "weights": weights_name(weights), "config": config.to_dict()}
     about |= {"torch": torch.__version__, "machine": machine(), "commit": commit()}
-    folds, years = held_out(weights, data)
+    folds, years = held_out(weights, data, config)
     write_json(results / "fc_head.json", about | {"seeds": seeds, "folds": folds, "years": years})
 
 
-def held_out(weights: str, data: Data) -> tuple[list[dict], list[dict]]:
+def held_out(weights: str, data: Data, config: Config) -> tuple[list[dict], list[dict]]:
     """The head trained without one fold of the even years, and without one of those years, and
     scored on that.
     """
@@ -103,7 +99,7 @@ def held_out(weights: str, data: Data) -> tuple[list[dict], list[dict]]:
 
     def without(rows: np.ndarray) -> dict[str, float]:
         task = replace(data.task, train=np.setdiff1d(even, rows), val=rows)
-        return trained(weights, replace(data, task=task), "val")
+        return trained(weights, replace(data, task=task), "val", config)
 
     twins = twin_groups(data.digests)[even]
     split = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(even, labels, twins)

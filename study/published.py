@@ -12,8 +12,8 @@ from fashion_tl.runs import read_table
 from study.records import read_measured
 from study.uncertainty import margin95
 
-# Our names, and the study's trainings of each: two steps without mirror images and with them.
-TRAININGS = {
+# The study's names for each of our trainings: two steps without mirror images and with them.
+THEIR_NAMES = {
     "fc_only": ["fc_only"],
     "direct": ["direct"],
     "top20": ["top20"],
@@ -57,4 +57,4 @@ def read_published(results: str | os.PathLike) -> dict[str, list[dict[str, Any]]
         own |= {"macro": counted["macro"]} if name not in per_class else {}
         return own | {"margin95": {figure: margin95(*counts) for figure, counts in known.items()}}
 
-    return {approach: [figures(name) for name in names] for approach, names in TRAININGS.items()}
+    return {approach: [figures(name) for name in names] for approach, names in THEIR_NAMES.items()}

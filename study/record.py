@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from fashion_tl.config import Config
 from fashion_tl.errors import RunError
 from fashion_tl.reporting.evaluation import TOP_K, confused_pairs, metrics
-from fashion_tl.runs import Run, open_run, read_table, write_json, write_table
+from fashion_tl.runs import Run, open_run, write_json, write_table
 from fashion_tl.split import parse_split
-from study.records import read_record, recorded
+from study.records import LOOKS, read_looks, read_record, recorded
 from study.uncertainty import intervals
 
 COUNTED = ["label", "train", "test", "correct"]
-TOP = [f"top{k}" for k in range(1, TOP_K + 1)]
+ANSWERS = [f"top{k}" for k in range(1, TOP_K + 1)]
 
 
 def record(
@@ -71,9 +72,9 @@ def record(
     write_table(own / "history.csv", run.history, "%.6g")
     write_table(own / "per_class.csv", per_class[COUNTED])
     write_table(own / "confusions.csv", confused_pairs(predictions, len(predictions)), "%.4g")
-    write_table(own / "predictions.csv.gz", predictions[["id", *TOP, "p1"]])
+    write_table(own / "predictions.csv.gz", predictions[["id", *ANSWERS, "p1"]])
     write_json(own / "run.json", {"base": list(base), "group": group} | run.metrics | about)
-    look(name, run.metrics, why, results)
+    look(name, run.metrics, run.config, why, results)
     return own
 
 
@@ -95,14 +96,14 @@ def finished(folder: str | os.PathLike) -> Run:
     return run
 
 
-def look(name: str, metrics: dict, why: str, results: Path) -> None:
+def look(name: str, metrics: dict, config: Config, why: str, results: Path) -> None:
     """Add to ``looks.csv`` that a trained network was scored on the odd years, unless that very
     look is there.
     """
-    new = {key: metrics[key] for key in ("commit", "seed", "epochs", "correct")}
-    new = {"run": name, **new, "input": "{}x{}".format(*metrics["image_size"]), "why": why}
-    file = results / "looks.csv"
-    table = read_table(file).astype(str) if file.exists() else pd.DataFrame(columns=list(new))
-    same = ["run", "commit", "seed", "correct"]
-    if not (table[same] == pd.Series({key: str(new[key]) for key in same})).all(axis=1).any():
-        write_table(file, pd.concat([table, pd.DataFrame([new])[list(table.columns)]]))
+    new = {key: str(metrics[key]) for key in ("commit", "seed", "epochs", "correct")}
+    new |= {"label": config.label, "input": "{}x{}".format(*config.image_size)}
+    new |= {"run": name, "why": why}
+    table = read_looks(results)
+    same = ["run", "commit", "seed", "correct", "label"]
+    if not (table[same] == pd.Series(new)[same]).all(axis=1).any():
+        write_table(results / "looks.csv", pd.concat([table, pd.DataFrame([new])])[LOOKS])

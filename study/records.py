@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from fashion_tl.backbones import find_backbone
-from fashion_tl.config import Config
+from fashion_tl.config import DEFAULT_LABEL, Config
 from fashion_tl.errors import RunError
 from fashion_tl.files import as_path
 from fashion_tl.recipes import TRAININGS
@@ -19,7 +19,8 @@ from fashion_tl.runs import read_table
 
 # The trainings that tables and charts show, by the names of their records.
 TITLES = {name: training.title for name, training in TRAININGS.items()}
-FIGURES = {"top1": "top-1", "top5": "top-5", "macro": "macro", "few_shot": "few-shot"}
+LOOKS = ["run", "commit", "seed", "epochs", "correct", "label", "input", "why"]
+METRICS = {"top1": "top-1", "top5": "top-5", "macro": "macro", "few_shot": "few-shot"}
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,17 @@ def recorded(results: str | os.PathLike) -> list[str]:
 def read_records(results: str | os.PathLike) -> dict[str, Record]:
     """All runs on record, by name. RunError as from :func:`read_record`."""
     return {name: read_record(results, name) for name in recorded(results)}
+
+
+def read_looks(results: str | os.PathLike) -> pd.DataFrame:
+    """The looks at the odd years, in ``looks.csv``: all columns are text, ``LOOKS``.
+
+    Looks that were kept before there was a column for the label were at ``DEFAULT_LABEL``.
+    """
+    file = as_path(results) / "looks.csv"
+    if not file.exists():
+        return pd.DataFrame(columns=LOOKS)
+    return read_table(file).astype(str).reindex(columns=LOOKS, fill_value=DEFAULT_LABEL)
 
 
 def read_measured(results: str | os.PathLike, name: str) -> Any:

@@ -30,6 +30,12 @@ from fashion_tl.recipes import TRAININGS, make_config
 from fashion_tl.runs import Run
 from study.record import record
 
+# The settings of photos and network: a head is only of use to a training that shares them.
+SHARED = (
+    *("seed", "label", "split", "largest", "bad_rows", "val_fraction", "train_fraction"),
+    *("split_seed", "stored_size", "backbone", "image_size", "mean", "std"),
+)
+
 
 def lp_ft(
     data_path: str,
@@ -41,12 +47,12 @@ def lp_ft(
 ) -> list[Run]:
     """Direct, started from the head that FC only learns (Kumar et al., 2022)."""
     config = make_config("direct", recipe, **settings)
-    weights = available_weights(weights, is_sample=False)
-    head_config = make_config("fc_only", recipe, seed=config.seed, image_size=config.image_size)
-    data = load_data(data_path, config, cache)
-    run = start_run(folder, config, data, weights)
-    head_run = start_run(folder / "head", head_config, data, weights)
-    model = build_network(data.task.num_classes, weights, config)
+    start = available_weights(weights, is_sample=False, backbone=config.backbone)
+    head_config = make_config("fc_only", recipe, **{name: getattr(config, name) for name in SHARED})
+    data = load_data(data_path, config, cache).of_classes(config)
+    run = start_run(folder, config, data, start)
+    head_run = start_run(folder / "head", head_config, data, start)
+    model = build_network(data.task.num_classes, start, config)
     freeze_all_but_head(model)
     unless_interrupted(train(model, data, head_run))  # which never sees a test photo
     model.requires_grad_(True)
@@ -80,13 +86,13 @@ class Plan:
         return self.entries[-1].name
 
 
-FC_ONLY, DIRECT, TWO_STEP = (
-    partial(run_approach, name) for name in ("fc_only", "direct", "two_step")
+FC_ONLY, DIRECT, TWO_STEP, RARE = (
+    partial(run_approach, name) for name in ("fc_only", "direct", "two_step", "rare")
 )
-PUBLISHED = {"recipe": "published"}
-SMALL = {"image_size": (80, 60)}
+PUBLISHED_RECIPE = {"recipe": "published"}
+INPUT_80X60 = {"image_size": (80, 60)}
 WHOLE = "tuned, whole"
-SIZE = "baseline: our recipe at 80×60"
+OTHER_SIZE = "baseline: our recipe at 80×60"
 BASELINE = "baseline: the published recipe"
 
 
@@ -114,7 +120,7 @@ PLANS = (
     ),
     Plan(
         FC_ONLY,
-        PUBLISHED | own_size("fc_only"),
+        PUBLISHED_RECIPE | own_size("fc_only"),
         BASELINE,
         (Entry("fc_only_published", ("fc_only",)),),
     ),
@@ -125,19 +131,22 @@ PLANS = (
         "baseline: as many photos as both of two steps",
         (Entry("direct_long", ("direct",)),),
     ),
-    Plan(DIRECT, SMALL, SIZE, (Entry("direct_80x60", ("direct",)),)),
+    Plan(DIRECT, INPUT_80X60, OTHER_SIZE, (Entry("direct_80x60", ("direct",)),)),
     Plan(
         TWO_STEP,
-        SMALL,
-        SIZE,
+        INPUT_80X60,
+        OTHER_SIZE,
         (Entry("top20_80x60", ("top20",)), Entry("two_step_80x60", ("two_step",))),
     ),
     Plan(
-        DIRECT, SMALL | PUBLISHED, BASELINE, (Entry("direct_80x60_published", ("direct_80x60",)),)
+        DIRECT,
+        INPUT_80X60 | PUBLISHED_RECIPE,
+        BASELINE,
+        (Entry("direct_80x60_published", ("direct_80x60",)),),
     ),
     Plan(
         TWO_STEP,
-        SMALL | PUBLISHED,
+        INPUT_80X60 | PUBLISHED_RECIPE,
         BASELINE,
         (
             Entry("top20_80x60_published", ("top20_80x60",)),
@@ -155,7 +164,29 @@ def gpu_entry(training: str, size: tuple[int, int], seed: int, recipe: str) -> E
     return Entry(f"{group}_seed{seed}{suffix}", base, f"{group}{suffix}")
 
 
-GPU_PLANS = tuple(
+# The choice of the trials judged by years left out, and the other classes alone.
+TRIMMED_PLANS = tuple(
+    Plan(
+        train,
+        {"trim": True, "seed": seed, **more},
+        "trimmed, the choice of the trials",
+        tuple(
+            Entry(
+                f"gpu_{training}_trimmed_seed{seed}",
+                (base,) if base else (),
+                f"gpu_{training}_trimmed",
+            )
+            for training, base in trainings
+        ),
+    )
+    for seed in range(2)
+    for train, more, trainings in (
+        (DIRECT, {"epochs": as_long_as_two_steps()}, [("direct", "direct_long")]),
+        (TWO_STEP, {}, [("top20", "top20"), ("two_step", "two_step")]),
+        (RARE, {}, [("top20", "top20"), ("rare", "")]),
+    )
+)
+GPU_PLANS = TRIMMED_PLANS + tuple(
     Plan(
         train,
         {"recipe": recipe, "image_size": size, "seed": seed},

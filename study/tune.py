@@ -3,9 +3,11 @@
 Networks learn from a fixed quarter of the training photos; heads alone, which cost next to nothing,
 from all of them.
 
-python -m study tune --data … --weights … --out runs/tuning   # all trials; those already made are
-only read python -m study render                                          # writes results/tuning.md
-from results/tuning.csv
+    python -m study tune --data … --weights … --out runs/tuning
+    python -m study render
+
+The first makes all trials, and only reads those already made. The second writes results/tuning.md
+from results/tuning.csv.
 
 No trial ever sees a photo of an odd year. The trials in tuning.csv with "zoom" in their names can't
 be made again from here: it has left the code, and the commit beside them has it.
@@ -13,22 +15,18 @@ be made again from here: it has left the code, and the commit beside them has it
 
 from collections.abc import Sequence
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import pandas as pd
+from torch import nn
 
-from fashion_tl.approaches import start_run, train, unless_interrupted
+from fashion_tl.approaches import train, unless_interrupted
 from fashion_tl.config import Config
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.errors import ConfigError
 from fashion_tl.files import as_path
-from fashion_tl.network.model import (
-    available_weights,
-    build_network,
-    freeze_all_but_head,
-    freeze_first_children,
-    replace_head,
-)
+from fashion_tl.network.model import available_weights
 from fashion_tl.recipes import APPROACHES, TRAININGS
 from fashion_tl.runs import Run, open_run, read_table, write_table
 
@@ -46,7 +44,7 @@ BASIS = {
 }
 SMOOTHED = {"label_smoothing": 0.1}
 ADJUSTED = {"balance": "logits", "balance_power": 0.5}
-FINE_TUNING = {
+SHORT = {
     "AdamW, 3e-4": BASIS,
     "AdamW, 1e-4": BASIS | {"backbone_lr_ratio": 0.03},
     "AdamW, 6e-4": BASIS | {"backbone_lr_ratio": 0.2},
@@ -89,39 +87,43 @@ TRIALS = {
         | {"weight_decay": 1e-5, "balance_power": 1.0},
         "these and weight decay 1e-6": HEAD | ADJUSTED | SMOOTHED | {"weight_decay": 1e-6},
     },
-    "direct": {name: QUARTER | settings | {"epochs": 4} for name, settings in FINE_TUNING.items()}
+    "direct": {name: QUARTER | settings | {"epochs": 4} for name, settings in SHORT.items()}
     | {name: QUARTER | BASIS | settings | {"epochs": 12} for name, settings in LONG.items()},
-    "two_step": {name: QUARTER | settings | {"epochs": 2} for name, settings in FINE_TUNING.items()}
+    "two_step": {name: QUARTER | settings | {"epochs": 2} for name, settings in SHORT.items()}
     | {name: QUARTER | BASIS | settings | {"epochs": 6} for name, settings in LONG.items()},
 }
 
 
 def trial(approach: str, settings: dict[str, Any], data: Data, weights: str, folder: Path) -> Run:
-    """Train as the approach does, and test nothing. What was trained already, with these settings,
-    is only read.
+    """Train as the approach does, and test nothing.
+
+    A trial that was made already, with these settings, is only read.
     """
-    available_weights(weights, is_sample=False)
-    trainings = APPROACHES[approach].trainings
-    parts = {training: data.largest(TRAININGS[training].largest) for training in trainings}
-    runs = {}
-    for training in reversed(trainings):  # the outer folder first
-        # Not of the recipe, which these trials decide.
-        config = Config(training, largest=TRAININGS[training].largest).change(**settings)
-        own = folder if training == trainings[-1] else folder / training
-        runs[training] = start_run(own, config, parts[training], weights)
-    if is_done(folder):
-        return runs[trainings[-1]]
-    model = build_network(parts[trainings[0]].task.num_classes, weights, runs[trainings[0]].config)
-    for training in trainings:
-        if training == "two_step":
-            replace_head(model, data.task.num_classes, 0)
-            freeze_first_children(model)
-        if training == "fc_only":
-            freeze_all_but_head(model)
-        unless_interrupted(train(model, parts[training], runs[training]))
-    for run in runs.values():
-        run.checkpoint.unlink(missing_ok=True)
-    return runs[trainings[-1]]
+    configs = trial_configs(approach, settings)
+    start = available_weights(weights, is_sample=False, backbone=configs[-1].backbone)
+    was_done = is_done(folder)
+
+    def learn(model: nn.Module, own: Data, run: Run) -> Run:
+        if not was_done:
+            unless_interrupted(train(model, own, run))
+        return run
+
+    prepare_and_learn = resolve_name(APPROACHES[approach].function)
+    *steps_before, run = prepare_and_learn(data, start, folder, *configs, learn)
+    for each in (run, *steps_before):
+        each.checkpoint.unlink(missing_ok=True)
+    return run
+
+
+def trial_configs(approach: str, settings: dict[str, Any]) -> list[Config]:
+    """The settings of each training of an approach.
+
+    They don't begin from a recipe, because the trials decide what that is.
+    """
+    return [
+        Config(training, largest=TRAININGS[training].largest).change(**settings)
+        for training in APPROACHES[approach].trainings
+    ]
 
 
 def is_done(folder: Path) -> bool:
@@ -164,9 +166,8 @@ def main(
     chosen = {approach: chosen_trials(approach, trials) for approach in only or TRIALS}
     for approach, named in chosen.items():
         if named:
-            data = load_data(
-                data_path, Config(approach).change(**next(iter(named.values()))), cache
-            )
+            first = next(iter(named.values()))
+            data = load_data(data_path, trial_configs(approach, first)[-1], cache)
         for name, settings in named.items():
             run = trial(
                 approach, settings, data, weights, as_path(out) / approach / name.replace(" ", "_")

@@ -185,6 +185,11 @@ def test_a_configuration_survives_json():
             assert Config(**json.loads(json.dumps(config.to_dict()))) == config
 
 
+def test_choices_that_no_training_can_use_are_not_offered():
+    message = refusal(balance="x")
+    assert message == "balance must be one of none, loss, weighted mean, logits, not 'x'"
+
+
 def test_settings_are_read_from_a_command_line():
     assert parse_setting("lr=0.1") == ("lr", 0.1)
     assert parse_setting("epochs=3") == ("epochs", 3)

@@ -207,12 +207,16 @@ def test_refused_access_token(kaggle, to, settings):
     assert {name for name, _ in kaggle.asked} == {"IntrospectToken"}
 
 
-def test_cut_download_goes_on_where_it_stopped(kaggle, to):
-    kaggle.cuts = 1
+def assert_goes_on_where_it_stopped(kaggle, to):
     # It writes by the MiB; a zip may have bytes in front.
     kaggle.file = bytes(3 << 20) + kaggle.file
     assert download(to, small=True).read_bytes() == kaggle.file
     assert kaggle.starts == [0, 1 << 20]
+
+
+def test_cut_download_goes_on_where_it_stopped(kaggle, to):
+    kaggle.cuts = 1
+    assert_goes_on_where_it_stopped(kaggle, to)
 
 
 def test_download_that_is_cut_each_time_leaves_nothing(kaggle, to):
@@ -265,10 +269,8 @@ def test_a_wrong_content_length_leaves_nothing(kaggle, to, lie, words):
 
 def test_a_server_that_falls_silent_is_asked_again(kaggle, to, settings):
     settings.setattr(module, "SILENCE", 0.3)
-    kaggle.file = bytes(3 << 20) + kaggle.file
     kaggle.cuts = kaggle.stalls = 1
-    assert download(to, small=True).read_bytes() == kaggle.file
-    assert kaggle.starts == [0, 1 << 20]
+    assert_goes_on_where_it_stopped(kaggle, to)
 
 
 def test_a_server_that_stays_silent_is_given_up_and_leaves_nothing(kaggle, to, settings):

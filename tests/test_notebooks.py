@@ -32,7 +32,9 @@ from fashion_tl.runs import open_run
 from notebooks import execute
 
 ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOKS = [ROOT / "notebooks" / f"{approach.notebook}.ipynb" for approach in APPROACHES.values()]
+NOTEBOOKS = [
+    ROOT / "notebooks" / f"{APPROACHES[name].notebook}.ipynb" for name in execute.WITH_NOTEBOOKS
+]
 FIRST = NOTEBOOKS[0]
 MARGIN = (
     0.1  # top-1 above that of always guessing the largest class; from random weights, in a minute
@@ -55,6 +57,12 @@ def run_cells(path, names, **given):
             namespace.update(given)
     plt.close("all")
     return namespace
+
+
+def run_first(names, data_root, folder, settings, **given):
+    """:func:`run_cells` of the first notebook, from random weights."""
+    given |= {"data_root": str(data_root), "weights": "none", "out": folder / "run"}
+    return run_cells(FIRST, names, settings=settings, **given)
 
 
 def test_each_approach_has_its_notebook():
@@ -131,13 +139,8 @@ def test_the_first_notebook_states_the_ceiling_on_record():
     "settings", [{}, {"label": "masterCategory", "split": "random:0.2", "balance_power": 1}]
 )
 def test_the_loss_by_hand_is_the_packages(settings, sample_root, tmp_path):
-    given = {
-        "data_root": str(sample_root),
-        "weights": "none",
-        "out": tmp_path / "run",
-        "settings": settings,
-    }
-    found = run_cells(FIRST, ["weights", "by-hand-cell", "by-package-cell"], **given)
+    cells = ["weights", "by-hand-cell", "by-package-cell"]
+    found = run_first(cells, sample_root, tmp_path, settings)
     assert [*found["by_hand"]] == ["none", "loss", "weighted mean", "logits"]
     assert found["by_package"] == pytest.approx(found["by_hand"], rel=1e-6)
     assert len({round(value, 4) for value in found["by_hand"].values()}) > 1
@@ -145,14 +148,8 @@ def test_the_loss_by_hand_is_the_packages(settings, sample_root, tmp_path):
 
 def test_the_plain_loop_and_fit_give_the_same_losses(sample_root, tmp_path):
     settings = {"backbone": "resnet18", "image_size": (32, 32), "bad_rows": "recover"}
-    given = {
-        "data_root": str(sample_root),
-        "weights": "none",
-        "out": tmp_path / "run",
-        "settings": settings,
-    }
     cells = ["row", "prepare", "build", "lesson", "plain-loop", "fit-cell", "solution-3"]
-    found = run_cells(FIRST, cells, **given)
+    found = run_first(cells, sample_root, tmp_path, settings)
     losses = found["fitted"].history["train_loss"]
     np.testing.assert_allclose(losses, found["losses"], rtol=1e-4)
     np.testing.assert_allclose(losses, found["losses_3"], rtol=1e-4)
@@ -161,14 +158,8 @@ def test_the_plain_loop_and_fit_give_the_same_losses(sample_root, tmp_path):
 
 def test_the_trained_network_says_of_one_photo_what_the_runs_table_says(sample_root, tmp_path):
     settings = {"backbone": "resnet18", "image_size": (32, 32), "lr": 0.01, "precision": "fp32"}
-    given = {
-        "data_root": str(sample_root),
-        "weights": "none",
-        "out": tmp_path / "run",
-        "settings": settings,
-    }
     cells = ["row", "prepare", "build", "train", "headline", "trained", "solution-1", "solution-2"]
-    found = run_cells(FIRST, cells, **given | {"epochs": 2})
+    found = run_first(cells, sample_root, tmp_path, settings, epochs=2)
     np.testing.assert_allclose(found["now"][["p1", "p2"]], found["saved"][["p1", "p2"]], rtol=1e-3)
     assert found["now"]["top1"].item() == found["saved"]["top1"].item()
     accuracy, learnable = found["accuracy"], found["learnable"]
@@ -258,7 +249,7 @@ def executed(drawn, tmp_path_factory):
     return out
 
 
-@pytest.mark.parametrize("approach", APPROACHES)
+@pytest.mark.parametrize("approach", execute.WITH_NOTEBOOKS)
 def test_executed_it_beats_guessing_and_the_loss_falls(executed, approach, drawn):
     for folder in execute.run_folders(approach, executed):
         run = open_run(folder)
@@ -270,7 +261,7 @@ def test_executed_it_beats_guessing_and_the_loss_falls(executed, approach, drawn
         assert run.history["train_loss"].iloc[-1] < 0.7 * run.history["train_loss"].iloc[0]
 
 
-@pytest.mark.parametrize("approach", APPROACHES)
+@pytest.mark.parametrize("approach", execute.WITH_NOTEBOOKS)
 def test_executed_it_leaves_its_figures_and_says_that_the_weights_are_random(executed, approach):
     names = {path.name for path in (executed / approach).rglob("*.png")}
     for training in APPROACHES[approach].trainings:
@@ -327,7 +318,7 @@ def test_in_the_demo_a_download_is_tried_once_and_said_once(tmp_path, monkeypatc
     monkeypatch.setattr(sys, "argv", ["execute.py", "--out", str(tmp_path)])
     with redirect_stdout(execute.Terminal(sys.stdout)):
         assert execute.main() == 0
-    assert len(tried) == 1 and given == ["none"] * len(APPROACHES)
+    assert len(tried) == 1 and given == ["none"] * len(NOTEBOOKS)
     out = capsys.readouterr().out
     assert out.count("The notebooks run on the built-in sample; DATA=PATH names other data.") == 1
     assert (

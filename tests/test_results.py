@@ -19,8 +19,8 @@ from study.blocks import BLOCKS, approaches, runs
 from study.check import check, paired
 from study.places import REPOSITORY, RESULTS
 from study.published import read_published
-from study.record import record
-from study.records import groups, pairs, read_record, read_records, recorded
+from study.record import look, record
+from study.records import groups, pairs, read_looks, read_record, read_records, recorded
 from study.render import MarkerError, documents, render, render_all
 from study.train import Entry, Plan
 
@@ -307,10 +307,25 @@ def test_every_record_is_one_of_the_looks_and_the_same_look_is_counted_once(reco
     assert len(read_table(results / "looks.csv")) == 2
 
 
+def test_a_look_says_its_label_and_one_of_before_was_at_article_types(recorded_runs, tmp_path):
+    _, results = recorded_runs
+    run = open_run(results.parent / "run")
+    old = "run,commit,seed,epochs,correct,input,why\ndirect,0092ca4234,0,3,13615,80x60,the first\n"
+    (tmp_path / "looks.csv").write_text(old)
+    assert read_looks(tmp_path)["label"].tolist() == ["articleType"]
+    colours = run.config.change(label="baseColour")
+    for config in (run.config, colours, colours):
+        look("mine", run.metrics, config, "because", tmp_path)
+    looks = read_looks(tmp_path)
+    assert looks["label"].tolist() == ["articleType", "articleType", "baseColour"]
+    assert looks["why"].tolist() == ["the first", "because", "because"]
+
+
 def test_every_run_on_record_is_among_the_looks_at_the_odd_years():
-    looks = read_table(RESULTS / "looks.csv")
+    looks = read_looks(RESULTS)
     for name, ours in RECORDS.items():
-        assert ((looks["run"] == name) & (looks["correct"] == ours.about["correct"])).any(), name
+        correct = str(ours.about["correct"])
+        assert ((looks["run"] == name) & (looks["correct"] == correct)).any(), name
 
 
 @pytest.mark.parametrize("metric", ["correct", "top5", "macro"])

@@ -1,10 +1,12 @@
 """What was fixed once is a setting: label, split, network, augmentation, approach."""
 
 import json
+import re
 
 import pandas as pd
 import pytest
 import torch
+from torchvision.models import get_model_weights
 
 from fashion_tl import approaches
 from fashion_tl.__main__ import main
@@ -15,18 +17,22 @@ from fashion_tl.data import batches
 from fashion_tl.data.catalogue import read_catalogue
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.data.dataset import load_data
-from fashion_tl.errors import ConfigError, DataError, RunError
+from fashion_tl.errors import ConfigError, DataError, RunError, WeightsError
+from fashion_tl.network.checkpoints import likeness
 from fashion_tl.network.layers import Conv
-from fashion_tl.network.model import build_network, load_model, save_model
+from fashion_tl.network.model import build_network, load_model, read_weights, save_model
+from fashion_tl.network.weights import ways_to_give
 from fashion_tl.recipes import APPROACHES, TRAININGS, Approach, Training, make_config
-from fashion_tl.reporting.gallery import draw_all
+from fashion_tl.reporting.gallery import distribution20, draw_all
 from fashion_tl.reporting.report import write_report
 from fashion_tl.runs import open_run
 from fashion_tl.split import parse_split
 from study.record import record
 from study.records import read_records
 from tests.conftest import jpeg
+from tests.test_figures import row_names
 
+FEW = {"rare": {"largest": 2}}  # the drawn data have too few classes for the usual 20
 QUICK = {"epochs": 1, "image_size": (32, 32), "batch_size": 32, "precision": "fp32", "lr": 1e-3}
 HEADER = "id,year,articleType,baseColour,part"
 ROWS = [
@@ -170,7 +176,8 @@ def test_every_approach_runs_by_another_label_and_split_and_says_the_true_words(
         out,
     ]
     sets = [
-        f"--set={name}={value}".replace("(", "").replace(")", "") for name, value in QUICK.items()
+        f"--set={name}={value}".replace("(", "").replace(")", "")
+        for name, value in (QUICK | FEW.get(approach, {})).items()
     ]
     assert main([*map(str, ["run", approach, "--data", sample_root, *words, *sets])]) == 0
     run = open_run(out)
@@ -196,7 +203,6 @@ def test_the_table_of_backbones_says_what_torchvision_builds(name):
     with torch.device("meta"):
         network = BACKBONES[name].build()
     children = [child for child, _ in network.named_children()]
-    assert network.fc.in_features == BACKBONES[name].width
     assert children == [
         "conv1",
         "bn1",
@@ -229,6 +235,30 @@ def test_quick_convolutions_stand_only_where_they_compute_the_same(name, tmp_pat
     assert not any(isinstance(module, Conv) for module in grouped)
 
 
+@pytest.mark.parametrize("name", BACKBONES)
+def test_each_backbone_is_told_from_the_others_by_its_tensors(name):
+    assert likeness(BACKBONES[name].outline()) == BACKBONES[name].title
+
+
+def test_tensors_like_no_backbone_are_called_by_no_name():
+    deeper = BACKBONES["resnet18"].outline() | {"layer1.2.conv1.weight": torch.empty(64, 64, 3, 3)}
+    assert likeness(deeper) == likeness({}) == likeness({"layer1.0.conv1.weight": 7}) == ""
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_an_error_on_weights_offers_those_that_the_backbone_has(name):
+    given = re.search(r"a torchvision name \((.*): down", ways_to_give(BACKBONES[name]))[1]
+    assert given.split(", ") == [member.name for member in get_model_weights(name)]
+
+
+def test_damaged_weights_are_not_said_to_look_like_the_backbone_itself(tmp_path):
+    state = BACKBONES["resnet18"].build().state_dict()
+    torch.save(state | {"bn1.weight": 7}, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match=r"bn1\.weight is not a tensor") as error:
+        read_weights(tmp_path / "w.pth", "resnet18")
+    assert "looks like" not in str(error.value) and "IMAGENET1K_V2" not in str(error.value)
+
+
 def test_weights_of_another_backbone_are_refused_by_its_name(tmp_path):
     torch.save(BACKBONES["resnet18"].build().state_dict(), tmp_path / "w.pth")
     build_network(3, tmp_path / "w.pth", Config("direct", backbone="resnet18"))
@@ -242,7 +272,7 @@ def test_weights_of_another_backbone_are_refused_by_its_name(tmp_path):
 def test_every_approach_runs_on_another_backbone_and_its_model_is_used(
     approach, sample_root, tmp_path
 ):
-    settings = QUICK | {"backbone": "resnet18"}
+    settings = QUICK | {"backbone": "resnet18"} | FEW.get(approach, {})
     run = run_approach(approach, sample_root, "none", tmp_path / "run", **settings)[-1]
     assert "ResNet-18 from random weights" in run.source
     assert load_model(run.model_path).model.fc.in_features == 512
@@ -255,6 +285,31 @@ def test_every_approach_runs_on_another_backbone_and_its_model_is_used(
     if approach == "direct":
         pytest.importorskip("onnxscript")
         assert main(["export", str(run.folder), "--onnx"]) == 0
+
+
+# -- the classes
+
+
+def test_the_other_classes_alone_are_learned_from_the_network_of_the_largest(
+    wide_root, tmp_path, monkeypatch
+):
+    first, second = run_approach("rare", wide_root, "none", tmp_path / "run", **QUICK, largest=10)
+    largest, others = set(first.per_class["label"]), set(second.per_class["label"])
+    assert len(largest) == 10 and len(others) == 14 and not largest & others
+    assert first.folder == second.folder / "top20"
+    counts = read_catalogue(open_root(wide_root)).counts.set_index("label")
+    assert set(second.predictions["label"]) == {c for c in others if counts.loc[c, "test"]}
+    assert counts.loc[list(others), "train"].sum() == second.per_class["train"].sum()
+    a, b = (load_model(run.model_path).model for run in (first, second))
+    assert torch.equal(a.layer1[0].conv1.weight, b.layer1[0].conv1.weight)
+    assert not torch.equal(a.layer4[0].conv1.weight, b.layer4[0].conv1.weight)
+    assert "without the 10 largest classes" in second.source
+
+
+def test_leaving_all_classes_out_is_an_error_that_says_so(sample_root):
+    data = load_data(sample_root, Config("rare"), quiet=True)
+    with pytest.raises(DataError, match="without the 20 largest classes, there is no photo"):
+        data.of_classes(Config("rare", without_largest=20))
 
 
 # -- augmentation
@@ -323,6 +378,8 @@ def test_the_largest_classes_are_a_setting(sample_root, tmp_path):
         "two_step", sample_root, "none", tmp_path / "run", largest=3, **QUICK
     )
     assert (len(first.per_class), len(second.per_class)) == (3, 8)
+    data = load_data(sample_root, second.config)
+    assert len(row_names(distribution20(second, data))) == 3
     (run,) = run_approach("direct", sample_root, "none", tmp_path / "direct", largest=2, **QUICK)
     assert len(run.per_class) == 2
     with pytest.raises(DataError, match="a single one has photos to train on"):

@@ -4,7 +4,7 @@ what was found.
 
 import pytest
 
-from fashion_tl.data.table import read_table
+from fashion_tl.data.table import parse_table
 from fashion_tl.errors import DataError
 
 NEEDED = ("id", "year", "articleType")
@@ -15,7 +15,7 @@ PHOTOS = {"1", "2", "3", "4"}
 
 def read(content: str | bytes):
     content = content if isinstance(content, bytes) else content.encode()
-    return read_table(
+    return parse_table(
         content, "styles.csv", NEEDED, KNOWN, lambda text: text if text in PHOTOS else None
     )
 

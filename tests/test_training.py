@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from fashion_tl.config import Config
 from fashion_tl.data.batches import (
     Batches,
     feature_batches,
@@ -370,6 +371,20 @@ def test_every_sample_comes_once_an_epoch_in_an_order_that_seed_and_epoch_decide
     assert order(0, 0) == order(0, 0) and order(0, 0) != order(0, 1) and order(0, 0) != order(1, 0)
     sizes = [len(labels) for _, labels in numbers.shuffled(0, 0, cpu)]
     assert sizes == [16, 17] and len(numbers) == 2  # BatchNorm can't learn from a batch of one
+
+
+def test_even_borders_are_cut_away_and_the_product_keeps_its_proportions():
+    photo = torch.full((3, 80, 60, 3), 250, dtype=torch.uint8)
+    photo[0, 20:40, 10:25] = 7  # a quarter of each side, off the middle
+    photo[1, 10:70, 25:30] = 7  # tall: three quarters of the height decide
+    config = Config("direct", image_size=(80, 60), trim=True, mean=(0, 0, 0), std=(1, 1, 1))
+    dark = prepare_photos(photo, config)[:, 0] < 0.5
+    assert dark[0].float().mean() == pytest.approx((0.25 / 0.3) ** 2, abs=0.02)
+    rows, columns = dark[1].any(1), dark[1].any(0)
+    assert rows.sum() >= 79 and columns.sum() == pytest.approx(5 / 0.75, abs=1.1)
+    assert not dark[2].any()  # nothing but border: the photo stays whole
+    plain = prepare_photos(photo[2:], config.change(trim=False))
+    assert torch.allclose(prepare_photos(photo[2:], config), plain, atol=1e-5)
 
 
 def test_photos_are_enlarged_and_normalised_per_batch():

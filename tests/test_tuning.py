@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
+from fashion_tl.backbones import BACKBONES
 from fashion_tl.config import Config
 from fashion_tl.data.dataset import load_data
 from fashion_tl.data.sample import draw_sample
@@ -44,7 +45,7 @@ def test_a_trial_trains_and_validates_but_tests_nothing_and_is_not_made_twice(
 ):
     root, cache = catalogue
     settings = TINY | {"train_fraction": 0.5}
-    data = load_data(root, Config(approach).change(**settings), cache)
+    data = load_data(root, tune.trial_configs(approach, settings)[-1], cache)
     run = tune.trial(approach, settings, data, weights, tmp_path / approach)
     assert not {path.name for path in run.folder.rglob("*")} & {
         "predictions.csv.gz",
@@ -63,7 +64,7 @@ def test_a_trial_trains_and_validates_but_tests_nothing_and_is_not_made_twice(
 def test_every_trial_can_be_made_of_settings_there_are():
     for approach, trials in tune.TRIALS.items():
         for settings in trials.values():
-            Config(approach).change(**settings)
+            tune.trial_configs(approach, settings)
     assert tune.TRIALS["direct"].keys() == tune.TRIALS["two_step"].keys()
 
 
@@ -96,16 +97,40 @@ def test_lp_ft_starts_from_the_head_that_fc_only_learns_and_tests_once(
     assert head.config.image_size == run.config.image_size
 
 
+def test_the_head_of_lp_ft_learns_on_the_photos_and_the_network_of_the_training_after_it(
+    catalogue, tmp_path
+):
+    root, cache = catalogue
+    file = tmp_path / "resnet18.pth"
+    own = {"backbone": "resnet18", "label": "masterCategory", "split": "random:0.3"}
+    own |= {"split_seed": 3, "train_fraction": 0.5, "largest": 2}
+    torch.save(BACKBONES["resnet18"].build().state_dict(), file)
+    (run,) = train.lp_ft(root, file, tmp_path / "lp_ft", cache=cache, **own, **TINY)
+    head = open_run(run.folder / "head").config
+    assert {name: getattr(head, name) for name in own} == own
+    assert len(run.per_class) == 2
+
+
+def test_a_trial_takes_weights_of_its_own_backbone(catalogue, tmp_path):
+    root, cache = catalogue
+    file = tmp_path / "resnet18.pth"
+    torch.save(BACKBONES["resnet18"].build().state_dict(), file)
+    settings = TINY | {"backbone": "resnet18", "train_fraction": 0.5}
+    data = load_data(root, tune.trial_configs("direct", settings)[-1], cache)
+    assert len(tune.trial("direct", settings, data, str(file), tmp_path / "trial").history) == 1
+
+
 def test_direct_gets_as_many_photos_as_both_steps_of_two():
     both = 0.757 * make_config("top20").epochs + make_config("two_step").epochs
     assert abs(train.as_long_as_two_steps() - both) <= 0.5
 
 
 def test_no_two_runs_on_a_gpu_are_the_same_and_each_is_compared_with_its_own_recipe():
-    made = [(plan.train, *plan.settings.values()) for plan in train.GPU_PLANS]
+    plans = train.GPU_PLANS[len(train.TRIMMED_PLANS) :]
+    made = [(plan.train, *plan.settings.values()) for plan in plans]
     # FC only's own size is one of the two.
     assert len(set(made)) == len(made) == 2 * 3 * (2 + 3 + 3)
-    entries = {entry.name: (plan, entry) for plan in train.GPU_PLANS for entry in plan.entries}
+    entries = {entry.name: (plan, entry) for plan in plans for entry in plan.entries}
     assert not set(entries) & {entry.name for plan in train.PLANS for entry in plan.entries}
     assert len(entries) == len(made) + 2 * 3 * 3  # the first steps
     seeds = {}
@@ -127,7 +152,8 @@ def test_no_two_runs_on_a_gpu_are_the_same_and_each_is_compared_with_its_own_rec
 
 
 def test_the_plans_are_the_runs_on_record():
-    planned = {entry.name: list(entry.base) for plan in train.PLANS for entry in plan.entries}
+    plans = (*train.PLANS, *train.TRIMMED_PLANS)
+    planned = {entry.name: list(entry.base) for plan in plans for entry in plan.entries}
     assert planned == {name: record.base for name, record in read_records(RESULTS).items()}
 
 
@@ -150,15 +176,16 @@ def test_flips_of_a_run_that_is_not_on_record_end_before_any_work(tmp_path, caps
     assert "mine: no run of this name is on record" in capsys.readouterr().err
 
 
-def test_a_head_is_scored_on_photos_that_chose_nothing(catalogue, weights, monkeypatch):
+def test_a_head_is_scored_on_photos_that_chose_nothing(catalogue, weights):
     root, cache = catalogue
-    small = lambda training, **settings: make_config(training, **(settings | TINY))  # noqa: E731
-    monkeypatch.setattr(heads, "make_config", small)
-    data = load_data(root, small("fc_only"), cache)
+    config = make_config("fc_only", **TINY)
+    data = load_data(root, config, cache)
     held_out = data.task.val
-    result = heads.trained(weights, replace(data, task=replace(data.task, val=held_out)), "val")
+    result = heads.trained(
+        weights, replace(data, task=replace(data.task, val=held_out)), "val", config
+    )
     assert result["n_test"] == len(held_out) and result["train"] == len(data.task.train)
-    assert heads.trained(weights, data, "test")["n_test"] == len(data.task.test)
+    assert heads.trained(weights, data, "test", config)["n_test"] == len(data.task.test)
 
 
 def test_near_duplicates_are_found_by_their_difference():

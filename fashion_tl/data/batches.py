@@ -11,6 +11,9 @@ from torch.nn import functional as F
 
 from fashion_tl.config import Config
 
+BORDER = 24  # of 255: how far the channels of a border's pixels may differ
+SMALLEST = 0.3  # part of a photo's sides that is left after its borders are cut away
+
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 
 
@@ -109,10 +112,49 @@ def prepare_photos(photos: Tensor, config: Config) -> Tensor:
     std = _constant(config.std, images.device)
     # Normalising first gives the same result, and costs less: enlarging adds pixels.
     images = images.sub_(mean).div_(std)
+    if config.trim:
+        return trimmed(photos, images, config.image_size)
     if images.shape[2:] != config.image_size:
         smaller = images.shape[2] > config.image_size[0] or images.shape[3] > config.image_size[1]
         images = F.interpolate(images, config.image_size, mode="bilinear", antialias=smaller)
     return images.contiguous(memory_format=torch.channels_last)
+
+
+def trimmed(photos: Tensor, images: Tensor, size: tuple[int, int]) -> Tensor:
+    """The part of each photo that isn't an even border, float32 [batch, 3, *size].
+
+    ``photos`` are uint8 [batch, height, width, 3], ``images`` the same as floats [batch, 3, height,
+    width]. A photo's upper left pixel says what its border looks like. The part keeps the photo's
+    proportions, and may reach beyond the photo's edge.
+    """
+    differs = (photos.int() - photos[:, :1, :1].int()).abs().amax(3) > BORDER
+    top, bottom = _ends(differs.any(2))
+    left, right = _ends(differs.any(1))
+    scale = torch.maximum(bottom - top, right - left).clamp(min=SMALLEST)
+    down = _places(size[0], scale, top + bottom - 1)
+    across = _places(size[1], scale, left + right - 1)
+    shape = (len(photos), *size)
+    grid = torch.stack([across[:, None].expand(shape), down[:, :, None].expand(shape)], 3)
+    images = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def _ends(filled: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the first place that is filled begins and the last one ends, as parts of the length.
+
+    ``filled`` is bool [batch, length]. Without such a place it is the whole.
+    """
+    length = filled.shape[1]
+    places = filled.int()
+    first = places.argmax(1) / length
+    last = 1 - places.flip(1).argmax(1) / length
+    return first, last
+
+
+def _places(length: int, scale: Tensor, centre: Tensor) -> Tensor:
+    """The places, float32 [batch, length], of a part's pixels, from -1 to 1 over the photo."""
+    places = (torch.arange(length, device=scale.device) + 0.5) * 2 / length - 1
+    return places * scale[:, None] + centre[:, None]
 
 
 @cache

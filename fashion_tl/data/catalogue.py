@@ -6,14 +6,15 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from fashion_tl.config import CHOICES, DEFAULT_LABEL
 from fashion_tl.data.classfolders import SHARE
 from fashion_tl.data.contents import DataRoot
 from fashion_tl.data.labels import alike_in_capitals
 from fashion_tl.data.rows import KEPT, MALFORMED, read_rows, rows_of_folders
 from fashion_tl.errors import ConfigError
+from fashion_tl.recipes import LARGEST
 from fashion_tl.split import EVEN_ODD, FOLDERS, Split, parse_split
 
-TOP = 20  # largest classes that ``facts`` counts separately
 FEW_SHOT = 50  # a class with this many training photos or fewer is few-shot
 NAMED = 20  # rows that are named for each reason to leave rows out
 
@@ -39,7 +40,7 @@ class Catalogue:
     left_out: pd.DataFrame
     notes: tuple[str, ...] = ()
     examples: dict[str, str] = field(default_factory=dict)
-    label: str = "articleType"
+    label: str = DEFAULT_LABEL
     split: Split = FOLDERS
 
     @cached_property
@@ -154,7 +155,7 @@ class Catalogue:
 def read_catalogue(
     root: DataRoot,
     bad_rows: str = "skip",
-    label: str = "articleType",
+    label: str = DEFAULT_LABEL,
     split: str = EVEN_ODD,
     seed: int = 0,
 ) -> Catalogue:
@@ -167,10 +168,11 @@ def read_catalogue(
     published runs, they are left out; with ``"recover"`` the field is joined together again.
     DataError as in :func:`fashion_tl.data.rows.read_rows`.
     """
-    if bad_rows not in ("skip", "recover"):
-        raise ConfigError(f"bad_rows must be skip or recover, not {bad_rows!r}")
+    if bad_rows not in CHOICES["bad_rows"]:
+        words = " or ".join(CHOICES["bad_rows"])
+        raise ConfigError(f"bad_rows must be {words}, not {bad_rows!r}")
     in_folders = root.table is None
-    if in_folders and (label, split) != ("articleType", EVEN_ODD):
+    if in_folders and (label, split) != (DEFAULT_LABEL, EVEN_ODD):
         raise ConfigError(
             f"{root.name} has no styles.csv: its folders say the class and the part of each photo. "
             "Leave label and split out."
@@ -203,7 +205,7 @@ def facts(catalogue: Catalogue) -> dict[str, int | float]:
     """The numbers that ``summary`` prints: rows, photos, classes, ceilings."""
     counts = catalogue.counts
     reasons = catalogue.left_out["reason"].value_counts()
-    top = counts[:TOP]
+    largest = counts[:LARGEST]
     unseen = counts[(counts["train"] == 0) & (counts["test"] > 0)]
     return {
         "rows": catalogue.rows,
@@ -216,12 +218,12 @@ def facts(catalogue: Catalogue) -> dict[str, int | float]:
         "train_classes": int((counts["train"] > 0).sum()),
         "test": int(counts["test"].sum()),
         "test_classes": int((counts["test"] > 0).sum()),
-        "top20_train": int(top["train"].sum()),
-        "top20_test": int(top["test"].sum()),
+        f"top{LARGEST}_train": int(largest["train"].sum()),
+        f"top{LARGEST}_test": int(largest["test"].sum()),
         "unseen_classes": len(unseen),
         "unseen_test_rows": int(unseen["test"].sum()),
         "ceiling_top1": ceiling(counts),
-        "ceiling_top1_top20": ceiling(top),
+        f"ceiling_top1_top{LARGEST}": ceiling(largest),
     }
 
 

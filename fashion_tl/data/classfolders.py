@@ -4,11 +4,15 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import compress
+
+import numpy as np
+import pandas as pd
 
 from fashion_tl.data.labels import label_of
 from fashion_tl.data.listing import split_ending
 from fashion_tl.errors import DataError
-from fashion_tl.split import PARTS
+from fashion_tl.split import PARTS, drawn
 
 SHARE = 0.2  # of each class tests if no folder says which photos test
 SEED = 0  # of that draw
@@ -54,14 +58,14 @@ def find_classes(names: Sequence[str]) -> ClassFolders | None:
         _refuse_parts_in_a_class(inner, folders)
     known = {part for part, _ in found.values()}
     tests = next((part for part in ("test", "val") if part in known and len(known) > 1), None)
-    drawn = set() if tests else _draw({name: kind for name, (_, kind) in found.items()}, inner)
+    testing = set() if tests else _draw({name: kind for name, (_, kind) in found.items()}, inner)
     labelled = {}
     for name, (part, kind) in found.items():
-        does_test = name in drawn or (tests is not None and part == tests)
+        does_test = name in testing or (tests is not None and part == tests)
         labelled[name] = ("test" if does_test else "train", kind)
     notes = [_note_on_classes({kind for _, kind in found.values()})]
     notes += _notes_on_lost(folders, parts, found)
-    notes.append(_note_on_split(parts, known, tests) if tests else _note_on_draw(len(drawn)))
+    notes.append(_note_on_split(parts, known, tests) if tests else _note_on_draw(len(testing)))
     return ClassFolders(
         inner=inner,
         labelled=labelled,
@@ -188,23 +192,18 @@ def _words(folder: str) -> set[str]:
 
 
 def _draw(classes: dict[str, str], inner: str) -> set[str]:
-    """The photos that test: a share of each class, and at least one of two photos.
+    """The photos that test: a share of each class.
 
-    A photo's own name decides, so other photos in the data set change nothing.
+    A photo's own name decides, so photos of other classes change nothing.
     """
-    by_class: dict[str, list[str]] = {}
-    for name, kind in classes.items():
-        by_class.setdefault(kind, []).append(name)
 
     def chance(name: str) -> bytes:
         stem, _ = split_ending(name.removeprefix(inner))
         return hashlib.sha256(f"{SEED} {stem}".encode()).digest()
 
-    drawn = set()
-    for own in by_class.values():
-        number = max(1, round(SHARE * len(own))) if len(own) > 1 else 0
-        drawn.update(sorted(own, key=chance)[:number])
-    return drawn
+    names = sorted(classes, key=chance)
+    labels = pd.Series([classes[name] for name in names])
+    return set(compress(names, drawn(labels, np.arange(len(names)), SHARE)))
 
 
 def _note_on_classes(classes: set[str]) -> str:

@@ -48,11 +48,17 @@ class Data:
     @property
     def counts(self) -> pd.DataFrame:
         """Photos of each class of the task on both sides of the split: ``label, train, test``."""
-        return self.catalogue.counts[: self.task.num_classes]
+        counts = self.catalogue.counts
+        return counts[counts["label"].isin(self.task.classes)].reset_index(drop=True)
 
     def largest(self, n: int) -> "Data":
         """The same data with the ``n`` largest classes alone, or with all if ``n`` is 0."""
         return replace(self, task=self.task.largest(n))
+
+    def of_classes(self, config: Config) -> "Data":
+        """The same data with the classes alone that ``largest`` and ``without_largest`` leave."""
+        task = self.task.largest(config.largest).without_largest(config.without_largest)
+        return replace(self, task=task)
 
 
 @main_first()

@@ -8,7 +8,7 @@ from typing import Any
 from fashion_tl.data.contents import OUTSIDE, DataRoot
 from fashion_tl.data.labels import fault_of_label, label_of
 from fashion_tl.data.listing import ENDINGS
-from fashion_tl.data.table import Table, read_table
+from fashion_tl.data.table import Table, parse_table
 from fashion_tl.errors import DataError
 from fashion_tl.split import PARTS, Split
 
@@ -70,7 +70,7 @@ def read_rows(root: DataRoot, recover: bool, label: str, split: Split) -> Rows:
         "year": "--split random:0.2 or --split column:NAME needs no years.",
         "id": "Rename the column that names the photos' files.",
     }
-    table = read_table(content, where, needed, known, root.id_of, hints)
+    table = parse_table(content, where, needed, known, root.id_of, hints)
     reading = _Reading(root, table, label, split, recover)
     for line, fields in table.records:
         reading.add(line, fields)

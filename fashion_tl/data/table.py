@@ -65,7 +65,7 @@ def text_of(content: bytes) -> str:
     return content.decode(errors="windows-1252")
 
 
-def read_table(
+def parse_table(
     content: bytes,
     where: str,
     needed: Sequence[str],

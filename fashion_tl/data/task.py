@@ -62,6 +62,21 @@ class Task:
             )
         return replace(self, classes=self.classes[:n], **parts)
 
+    def without_largest(self, n: int) -> "Task":
+        """The same split for all but the ``n`` largest classes; labels are counted from there.
+
+        DataError if these classes have no training or no test photo.
+        """
+        if not n:
+            return self
+        parts = {}
+        for part in ("train", "val", "test"):
+            rows = getattr(self, part)
+            parts[part] = rows[self.labels[rows] >= n]
+            if part != "val" and not len(parts[part]):
+                raise DataError(f"without the {n} largest classes, there is no photo to {part} on")
+        return replace(self, classes=self.classes[n:], labels=self.labels - n, **parts)
+
 
 def make_task(
     catalogue: Catalogue,

@@ -10,11 +10,13 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+from fashion_tl.backbones import BACKBONES
 from fashion_tl.errors import WeightsError
 
 # torchvision's names of a ResNet's tensors: one that every ResNet has, and those of its body.
 FIRST = "layer1.0.conv1.weight"
 BODY = re.compile(r"(conv1|bn1|layer\d+)\.")
+BLOCK = re.compile(r"layer\d+\.\d+\.")
 # The same in nn.Sequential(*resnet.children()), which numbers the children. Other numbers belong to
 # a head.
 FIRST_NUMBERED = "4.0.conv1.weight"
@@ -25,8 +27,6 @@ HEADS = re.compile("fc|head|classif|proj|predict|prototype|linear|logit|embed|qu
 AVERAGE = re.compile(r"(?:^|[._])(?:ema|swa|momentum|encoder_k|target|avg|averaged?)(?:[._]|$)")
 DEEPEST = 4  # levels of nested dicts that are searched
 MOST = 10  # networks that are examined
-# Numbers of blocks in the four layers of the ResNets that people confuse.
-SIZES = {(2, 2, 2, 2): 18, (3, 4, 6, 3): 34, (3, 4, 23, 3): 101, (3, 8, 36, 3): 152}
 
 OTHER_NAMES = {
     r"\bembedder\.": "Hugging Face's",
@@ -117,15 +117,17 @@ def _no_network(content: Any, name: str) -> WeightsError:
 
 
 def likeness(tensors: dict[str, Any]) -> str:
-    """The other ResNet that these tensors look like, such as ``"ResNet-18"``; empty if unknown."""
-    blocks = []
-    for number in range(1, 5):
-        own = [key for key in tensors if key.startswith(f"layer{number}.")]
-        blocks.append(len({key.split(".")[1] for key in own}))
-    first, second, third, fourth = blocks
-    size = SIZES.get((first, second, third, fourth), 0)
-    has_bottlenecks = "layer1.0.conv3.weight" in tensors
-    return f"ResNet-{size}" if size and has_bottlenecks == (size > 34) else ""
+    """The title of the backbone that these tensors look like; empty if they look like none."""
+    own = _build_of(tensors)
+    alike = (each.title for each in BACKBONES.values() if _build_of(each.outline()) == own)
+    return next(alike, "")
+
+
+def _build_of(tensors: dict[str, Any]) -> tuple[set[str], list[tuple[int, ...]]]:
+    """What tells one ResNet from another: the names of its blocks, and shapes in the first one."""
+    blocks = {found[0] for name in tensors if (found := BLOCK.match(name))}
+    first = (tensors.get(f"layer1.0.conv{number}.weight") for number in (1, 2))
+    return blocks, [tuple(getattr(tensor, "shape", ())) for tensor in first]
 
 
 def quantised(tensors: dict[str, Any]) -> str:

@@ -23,7 +23,7 @@ from fashion_tl.network.model import split_frozen, with_features
 
 BATCH = 128  # fixed, so that features never depend on the training's batch size
 SERVED = ("flip",)  # augmentations with few views, all of which can be kept
-VERSION = 1  # part of the key: raise it when the same photos would give other features
+VERSION = 2  # part of the key: raise it when the same photos would give other features
 
 
 @main_first()
@@ -116,7 +116,7 @@ def _key(
 ) -> str:
     """Changes with everything that the features depend on, to the last bit."""
     device = next(frozen.parameters()).device
-    preparation = (shape, config.image_size, config.mean, config.std, config.flip)
+    preparation = (shape, config.image_size, config.mean, config.std, config.flip, config.trim)
     computation = (
         resolve_precision(config.precision, device),
         device.type,

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from fashion_tl.backbones import find_backbone
+from fashion_tl.backbones import DEFAULT_BACKBONE, find_backbone
 from fashion_tl.config import Config
 from fashion_tl.distributed import main_first
 from fashion_tl.errors import ConfigError, WeightsError
@@ -20,7 +20,7 @@ from fashion_tl.machine import say
 from fashion_tl.network.calibration import PLAIN
 from fashion_tl.network.checkpoints import likeness, quantised
 from fashion_tl.network.layers import Head, WithFeatures, with_quick_convolutions
-from fashion_tl.network.weights import WAYS, find_tensors, is_random
+from fashion_tl.network.weights import find_tensors, is_random, ways_to_give
 
 # What reading a file that isn't a saved model may raise.
 UNREADABLE = (
@@ -52,7 +52,7 @@ def build_network(num_classes: int, weights: StrPath | None, config: Config) -> 
 
 @main_first()
 def available_weights(
-    weights: StrPath | None, is_sample: bool, backbone: str = "resnet50"
+    weights: StrPath | None, is_sample: bool, backbone: str = DEFAULT_BACKBONE
 ) -> StrPath | None:
     """The weights asked for, once they can be read, or None for random weights.
 
@@ -60,13 +60,14 @@ def available_weights(
     WeightsError if the weights can't be read or don't fit, or if a download fails for other data.
     """
     if weights is not None and not is_random(weights):
+        row = find_backbone(backbone)
         try:
             read_weights(weights, backbone)
             return weights
         except WeightsError as error:
-            if not is_sample or str(weights) not in find_backbone(backbone).weights_names:
+            if not is_sample or str(weights) not in row.weights_names:
                 raise
-            say(str(error).removesuffix(f" {WAYS}"))
+            say(str(error).removesuffix(f" {ways_to_give(row)}"))
     say(
         "NOTE: training starts from RANDOM weights: nothing is transferred, "
         "so accuracy is far lower."
@@ -84,21 +85,21 @@ def notes_on_random(config: Config) -> list[str]:
     return notes
 
 
-def read_weights(weights: StrPath, backbone: str = "resnet50") -> dict[str, torch.Tensor]:
+def read_weights(weights: StrPath, backbone: str = DEFAULT_BACKBONE) -> dict[str, torch.Tensor]:
     """The tensors of a backbone without its last layer, from torchvision or from a file.
 
     No code in the file is ever run. WeightsError names the file, the download that failed, or the
     tensors that are missing, don't fit, are quantised or hold impossible values.
     """
     row = find_backbone(backbone)
+    ways = ways_to_give(row)
     given = _body(find_tensors(weights, row))
     if dtype := quantised(given):
         raise WeightsError(
             f"{weights} holds quantised weights ({dtype}), which can't learn. "
-            f"Use the floating-point weights that they were made from. {WAYS}"
+            f"Use the floating-point weights that they were made from. {ways}"
         )
-    with torch.device("meta"):  # a network with shapes but without values
-        own = _body(row.build().state_dict())
+    own = _body(row.outline())
     faults = [f"{name} is missing" for name in own if name not in given]
     faults += [f"{name:.80} is not in a {row.title}" for name in given if name not in own]
     for name in own:
@@ -112,9 +113,10 @@ def read_weights(weights: StrPath, backbone: str = "resnet50") -> dict[str, torc
             faults.append(fault)
     if faults:
         more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
-        like = f" It looks like a {other}." if (other := likeness(given)) else ""
+        other = likeness(given)
+        like = f" It looks like a {other}." if other not in ("", row.title) else ""
         raise WeightsError(
-            f"{weights} does not fit {row.title}: {'; '.join(faults[:5])}{more}.{like} {WAYS}"
+            f"{weights} does not fit {row.title}: {'; '.join(faults[:5])}{more}.{like} {ways}"
         )
     return given
 

@@ -4,7 +4,6 @@ import errno
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from functools import cache
 from io import StringIO
 from pathlib import Path
 from threading import Thread
@@ -18,16 +17,20 @@ from torchvision.models import WeightsEnum
 from fashion_tl.backbones import Backbone
 from fashion_tl.errors import WeightsError
 from fashion_tl.files import StrPath, as_path
-from fashion_tl.machine import say
+from fashion_tl.machine import say, say_once
 from fashion_tl.network.checkpoints import find_network, read_checkpoint
 
-WAYS = (
-    "Give the weights in one of three ways: "
-    "a torchvision name (IMAGENET1K_V1, IMAGENET1K_V2: downloaded once), "
-    "a file of such a network (.safetensors, .pth, .pt, .ckpt), "
-    "or `none` to start from random weights."
-)
 PATIENCE = 10  # seconds without an answer or a byte after which a download is given up
+
+
+def ways_to_give(backbone: Backbone) -> str:
+    """The sentence that ends an error on weights: what may be given instead."""
+    return (
+        "Give the weights in one of three ways: "
+        f"a torchvision name ({', '.join(backbone.weights_names)}: downloaded once), "
+        "a file of such a network (.safetensors, .pth, .pt, .ckpt), "
+        "or `none` to start from random weights."
+    )
 
 
 def is_random(weights: StrPath | None) -> bool:
@@ -48,25 +51,25 @@ def find_tensors(weights: StrPath, backbone: Backbone) -> dict[str, Any]:
     fails.
     """
     if str(weights) in backbone.weights_names:
-        return _download(backbone.weights[str(weights)])
+        return _download(backbone.weights[str(weights)], ways_to_give(backbone))
     path = as_path(weights)
     if path.is_dir():
-        raise WeightsError(f"{path} is a folder: name the file in it. {WAYS}")
+        raise WeightsError(f"{path} is a folder: name the file in it. {ways_to_give(backbone)}")
     if not path.is_file():
-        raise WeightsError(f"no such weights: {path}. {WAYS}")
+        raise WeightsError(f"no such weights: {path}. {ways_to_give(backbone)}")
     network = find_network(read_checkpoint(path), str(path))
     more = f" and {len(network.ignored) - 5} more" if len(network.ignored) > 5 else ""
     ignored = f"ignored: {', '.join(network.ignored[:5])}{more}" if network.ignored else ""
     if said := "; ".join(filter(None, (network.place, ignored))):
-        _say_once(f"weights of {path.name}: {said}")
+        say_once(f"weights of {path.name}: {said}")
     return network.tensors
 
 
-_say_once = cache(say)
+def _download(member: WeightsEnum, ways: str) -> dict[str, Any]:
+    """torchvision's weights from torch.hub's folder, or downloaded into it if they are missing.
 
-
-def _download(member: WeightsEnum) -> dict[str, Any]:
-    """torchvision's weights from torch.hub's folder, or downloaded into it if they are missing."""
+    WeightsError, which ends with ``ways``, if they can't be downloaded.
+    """
     name = member.name
     file = Path(torch.hub.get_dir(), "checkpoints", member.url.rsplit("/", 1)[-1])
     was_there = file.exists()
@@ -83,11 +86,11 @@ def _download(member: WeightsEnum) -> dict[str, Any]:
     except Exception as error:  # from urllib, SSL, a wrong hash or a full disk
         if was_there:
             raise WeightsError(
-                f"{file} is damaged: delete it, and {name} is downloaded again. {WAYS}"
+                f"{file} is damaged: delete it, and {name} is downloaded again. {ways}"
             ) from error
         reason = _reason(error)
         raise WeightsError(
-            f"the weights {name} could not be downloaded ({reason}). {WAYS}"
+            f"the weights {name} could not be downloaded ({reason}). {ways}"
         ) from error
 
 

@@ -14,7 +14,7 @@ from fashion_tl.runs import Run
 from fashion_tl.split import Split
 
 KAGGLE = "the photos are Kaggle's *Fashion Product Images*, under the licence stated there"
-FIGURES = {
+MEANINGS = {
     "top1": "top-1",
     "ceiling": "the ceiling of top-1: no classifier trained on these photos can pass it",
     "top1_learnable": "top-1 of the photos whose class has training photos",
@@ -51,9 +51,10 @@ def model_card(
             "learned from the others.",
             f"It began from {run.about['weights']['name']}.",
         ],
-        "How good it is": [f"{words}: {_percent(metrics[name])}" for name, words in FIGURES.items()]
-        + [
-            "The accuracy of each class is in `per_class.csv`, each answer in `predictions.csv.gz`."
+        "How good it is": [
+            *(f"{meaning}: {_percent(metrics[name])}" for name, meaning in MEANINGS.items()),
+            "The accuracy of each class is in `per_class.csv`, "
+            "each answer in `predictions.csv.gz`.",
         ],
         "What it can't do": _limits(run, metrics, per_class, split),
         "Licence": [

@@ -60,10 +60,12 @@ def distribution(run: Run, data: Data) -> Chart:
 
 @_kept_in(OF_DATA, of_run=False)
 def distribution20(run: Run, data: Data) -> Chart:
-    """Photos of each of the 20 largest classes."""
+    """Photos of each of the largest classes: those that a step learns alone, or ``LARGEST``."""
     split = data.catalogue.split
+    sizes = (each.config.largest for each in _steps(run))
+    shown = next(filter(None, sizes), LARGEST)
     return figures.class_distribution(
-        data.catalogue.counts, run.source, LARGEST, (split.train, split.test)
+        data.catalogue.counts, run.source, shown, (split.train, split.test)
     )
 
 
@@ -173,16 +175,16 @@ def open_steps(
         raise RunError(
             f"{folder} was made on other data ({run.about['data']['name']}) than {data.root.name}"
         )
-    runs = [*(open_run(run.folder / step) for step in _steps_before(run)), run]
-    return [(each, data.largest(each.config.largest)) for each in runs]
+    return [(each, data.of_classes(each.config)) for each in _steps(run)]
 
 
-def _steps_before(run: Run) -> tuple[str, ...]:
-    """The trainings before the run's own, of the approach whose runs lie below it."""
+def _steps(run: Run) -> list[Run]:
+    """The runs of the steps before this one, which lie below it, and the run itself."""
     training = run.config.training
     steps = [row.trainings[:-1] for row in APPROACHES.values() if row.trainings[-1] == training]
     there = [own for own in steps if all((run.folder / step / "run.json").exists() for step in own)]
-    return max(there, key=len, default=())
+    before = max(there, key=len, default=())
+    return [*(open_run(run.folder / step) for step in before), run]
 
 
 def draw_all(folder: StrPath, data_path: StrPath, cache: StrPath | None = None) -> list[Path]:

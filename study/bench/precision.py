@@ -24,7 +24,7 @@ def compare(folder: Path, data_path: str) -> dict:
     data = load_data(data_path, run.config)
     if data.fingerprint != run.about["data"]["fingerprint"]:
         raise RunError(f"{folder} was made on other data than {data_path}")
-    data = data.largest(run.config.largest)
+    data = data.of_classes(run.config)
     saved, labels = load_model(run.model_path), data.task.labels[data.task.test]
     model, batches = saved.model.to(pick_device()), data.batches("test", run.config)
     guess = {

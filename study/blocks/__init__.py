@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from study.blocks import approaches, runs, speed, sureness
-from study.published import TRAININGS
+from study.published import THEIR_NAMES
 
 # By the name in the marker `<!-- results: NAME -->`; a training of the study has its story.
 BLOCKS: dict[str, Callable[[Path], str]] = {
@@ -22,8 +22,9 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "honest": sureness.honest,
     "looks": runs.looks,
     "trials": runs.trials,
+    "left_out": runs.left_out,
     "bench": speed.speed,
     "bench_notes": speed.speed_notes,
     "precision": speed.precision,
-    **{name: partial(approaches.story, name) for name in TRAININGS},
+    **{name: partial(approaches.story, name) for name in THEIR_NAMES},
 }

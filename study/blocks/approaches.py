@@ -10,7 +10,7 @@ from study.blocks.markdown import markdown, percent
 from study.compare import with_interval
 from study.published import read_published, read_study
 from study.records import (
-    FIGURES,
+    METRICS,
     TITLES,
     Record,
     read_measured,
@@ -75,7 +75,7 @@ def merits(results: Path) -> str:
     rows = []
     for name, record in titled(results).items():
         ours = record.about
-        for key, words in FIGURES.items():
+        for key, words in METRICS.items():
             if ours[key] is None:
                 continue
             theirs = [each for each in published.get(name, []) if key in each]

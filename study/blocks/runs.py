@@ -3,15 +3,17 @@ trials."""
 
 from pathlib import Path
 
+import numpy as np
+
 from fashion_tl.runs import read_table
 from study.blocks.markdown import markdown, percent, spread
 from study.compare import on_the_same_photos, with_interval
-from study.records import FIGURES, groups, read_measured, read_records
+from study.records import METRICS, groups, read_looks, read_measured, read_records
 
 
 def runs(results: Path) -> str:
     """Every run on record, with what it takes to judge it."""
-    head = ["run", "recipe", "input", "flips", "epochs", "seed", "right", *FIGURES.values()]
+    head = ["run", "recipe", "input", "flips", "epochs", "seed", "right", *METRICS.values()]
     head += ["learnable: top-1", "top-5", "minutes", "precision", "commit", "machine"]
     rows, records = [], read_records(results)
     for name, record in records.items():
@@ -30,7 +32,7 @@ def runs(results: Path) -> str:
             ours["seed"],
             right,
         ]
-        row += [with_interval(ours, key) for key in (*FIGURES, "top1_learnable", "top5_learnable")]
+        row += [with_interval(ours, key) for key in (*METRICS, "top1_learnable", "top5_learnable")]
         rows.append(
             [
                 *row,
@@ -49,23 +51,27 @@ def seeds(results: Path) -> str:
     rows = []
     for name, same in groups(read_records(results)).items():
         if len(same) > 1:
-            shares = ([record.about[key] for record in same] for key in FIGURES)
+            shares = ([record.about[key] for record in same] for key in METRICS)
             rows.append([f"`{name}`", len(same), *map(spread, shares)])
     if not rows:
         return "Not measured yet; `python -m study train … --gpu` does."
     return markdown(
-        ["run", "seeds", *(f"{title}, mean ± standard deviation" for title in FIGURES.values())],
+        [
+            "run",
+            "seeds",
+            *(f"{title}, mean ± standard deviation" for title in METRICS.values()),
+        ],
         rows,
     )
 
 
 def flips(results: Path) -> str:
     """What averaging over mirror images in testing is worth."""
-    head = ["run", *(f"{title}: with, without" for title in FIGURES.values())]
+    head = ["run", *(f"{title}: with, without" for title in METRICS.values())]
     rows = [
         [
             f"`{name}`",
-            *(f"{percent(each['with'][key])}, {percent(each['without'][key])}" for key in FIGURES),
+            *(f"{percent(each['with'][key])}, {percent(each['without'][key])}" for key in METRICS),
         ]
         for name, each in (read_measured(results, "flips") or {}).items()
     ]
@@ -88,8 +94,23 @@ def pairs(results: Path) -> str:
 
 def looks(results: Path) -> str:
     """Every time that a trained network was scored on the odd years."""
-    table = read_table(results / "looks.csv")
+    table = read_looks(results)
     return markdown(list(table.columns), table.to_numpy().tolist())
+
+
+def left_out(results: Path) -> str:
+    """Every trial judged by years left out, the best criterion of each approach first."""
+    if not (results / "trials.csv").exists():
+        return "Not measured yet; `python -m study trials --data … --weights …` does."
+    table = read_table(results / "trials.csv")
+    table["share"] = table["correct"] / table["n"]
+    shares = table.pivot(index="trial", columns="on", values="share")
+    about = table.groupby("trial")[["minutes", "commit"]].first()
+    shares.insert(0, "criterion", shares.mean(axis=1))
+    kind = shares.index.str.partition(",").get_level_values(0)
+    shares = shares.iloc[np.lexsort((-shares["criterion"], kind))]
+    rows = [[name, *map(percent, shares.loc[name]), *about.loc[name]] for name in shares.index]
+    return markdown(["trial", *shares.columns, *about.columns], rows)
 
 
 def trials(results: Path) -> str:

@@ -5,7 +5,7 @@ its probabilities are worth; what even and odd years share.
 from pathlib import Path
 
 from study.blocks.markdown import markdown, percent, spread
-from study.records import FIGURES, read_measured
+from study.records import METRICS, read_measured
 
 
 def head(results: Path) -> str:
@@ -28,7 +28,7 @@ def head(results: Path) -> str:
             ceiling = percent(each["ceiling"], 2)
             rows.append([words.format(each[key]), f"{each['train']:,}", photos, *shares, ceiling])
     same = [
-        (FIGURES[key], [each[key] for each in measured["seeds"]])
+        (METRICS[key], [each[key] for each in measured["seeds"]])
         for key in ("top1", "macro", "few_shot")
     ]
     titles = [

@@ -45,8 +45,8 @@ from fashion_tl import approaches
 from fashion_tl.data import photos
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.network import features, training
-from fashion_tl.recipes import APPROACHES
 from fashion_tl.reporting import gallery
+from notebooks.execute import WITH_NOTEBOOKS
 from tests import REPOSITORY
 from tests.checks.many_photos import many_photos
 from tests.checks.reliability import write_table
@@ -737,7 +737,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         home = Path(folder)
         root = prepare(home)
-        refs = {approach: reference(root, home / "whole", approach) for approach in APPROACHES}
+        refs = {approach: reference(root, home / "whole", approach) for approach in WITH_NOTEBOOKS}
         add(stops(root, home, refs, kills, signal.SIGKILL))
         add(stops(root, home, refs, -(-kills // 5), signal.SIGTERM))
         add(stops(root, home, refs, -(-kills // 5), signal.SIGINT))

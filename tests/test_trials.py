@@ -1,0 +1,60 @@
+"""Trials judged by years left out: what they learn from, what they score, what they keep."""
+
+import numpy as np
+import pytest
+import torch
+
+from fashion_tl.config import Config
+from fashion_tl.data.dataset import load_data
+from fashion_tl.errors import ConfigError
+from fashion_tl.network.model import build_network
+from fashion_tl.runs import read_table
+from study import trials
+
+TINY = {"image_size": (32, 32), "epochs": 1, "batch_size": 32, "precision": "fp32"}
+
+
+@pytest.fixture
+def even_years(sample_root, monkeypatch):
+    """Data, and their even years, of which the first two are left out in turn."""
+    data = load_data(sample_root, Config("direct"), quiet=True)
+    table = data.catalogue.table
+    years = sorted(set(table.loc[data.catalogue.trains, "year"]))
+    monkeypatch.setattr(trials, "FOLDS", ((years[0],), (years[1],)))
+    return data, years
+
+
+def test_the_years_left_out_are_neither_learned_nor_validated_but_scored(even_years):
+    data, years = even_years
+    part = trials.without(data, years[:1], 0.5)
+    of = data.catalogue.table["year"].to_numpy(dtype=int)
+    assert years[0] not in {*of[part.task.train], *of[part.task.val]}
+    assert set(of[part.task.test]) == {years[0]}
+    left = np.bincount(data.task.labels[data.task.train[of[data.task.train] != years[0]]])
+    assert (part.task.fit_counts[: len(left)] == np.ceil(left / 2)).all()
+
+
+@pytest.mark.parametrize("approach", ["fc_only", "direct", "two_step"])
+def test_a_trial_scores_each_year_by_a_network_that_learned_without_it(
+    approach, even_years, sample_root, tmp_path, monkeypatch, capsys
+):
+    data, years = even_years
+    settings = TINY | ({"largest": 3} if approach == "two_step" else {})
+    monkeypatch.setattr(trials, "TRIALS", {"a trial": trials.Trial(approach, settings)})
+    weights = tmp_path / "weights.pth"
+    torch.save(build_network(1000, None, Config("direct")).state_dict(), weights)
+    given = (str(sample_root), str(weights), str(tmp_path / "out"), tmp_path)
+    trials.main(*given)
+    table = read_table(tmp_path / "trials.csv").set_index("on")
+    assert set(table.index) == {str(years[0]), str(years[1]), "val"}
+    assert (table["correct"] <= table["n"]).all() and (table["n"] > 0).all()
+    of = data.catalogue.table.loc[data.catalogue.trains, "year"]
+    assert table.loc[str(years[0]), "n"] <= (of == years[0]).sum()
+    trials.main(*given)  # another process
+    assert "another process makes this trial" in capsys.readouterr().out
+    assert len(read_table(tmp_path / "trials.csv")) == 3
+
+
+def test_an_unknown_trial_is_refused_by_name(sample_root, tmp_path):
+    with pytest.raises(ConfigError, match="no trial 'magic'; there are: direct"):
+        trials.main(str(sample_root), "none", str(tmp_path), tmp_path, only=["magic"])
