@@ -4,18 +4,20 @@ import copy
 import os
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from fashion_tl.errors import DataError, RunError, WriteError
 from fashion_tl.extension import BEFORE, Shots, extension_of, measured, read_shots, save_shots
 from fashion_tl.files import StrPath, as_path, make_once
 from fashion_tl.network.calibration import masked_logits
-from fashion_tl.network.extending import Head, extended_head, left_out
+from fashion_tl.network.extending import Ground, LastLayer, extended_layer, ground_of
 from fashion_tl.network.features import features_of
 from fashion_tl.network.memory import Memory, read_memory, save_memory
 from fashion_tl.network.model import SavedModel, load_model, replace_head, save_model
@@ -92,14 +94,104 @@ def extended_by(saved: SavedModel, memory: Memory, shots: Shots) -> Extended:
     number = {name: label for label, name in enumerate(classes)}
     labels = np.array([number[own] for own in shots.labels])
     features, logits = features_of(saved, shots.pixels)
-    before = Head.of(saved.model)
-    after = extended_head(before, memory, features, labels, len(classes))
-    counts = np.array([*saved.fit_counts, *[0] * (len(classes) - len(saved.classes))])
-    new_counts = counts + np.bincount(labels, minlength=len(classes))
-    model = copy.deepcopy(saved.model)
-    replace_head(model, len(classes))
-    model.fc.load_state_dict(
-        {"weight": torch.from_numpy(after.weight), "bias": torch.from_numpy(after.bias)}
-    )
+    trained = np.array(saved.fit_counts) > 0
+    ground = ground_of(memory, _last_layer(saved), trained)
+    layer = extended_layer(ground, features, labels, len(classes))
+    counts = [*saved.fit_counts, *[0] * (len(classes) - len(saved.classes))]
+    counts = [int(n) for n in counts + np.bincount(labels, minlength=len(classes))]
     called = masked_logits(logits, saved.fit_counts, saved.path or "the model").argmax(1)
-    ...
+    kept = _left_out(ground, features, labels, counts)
+    answers = masked_logits(layer.logits(ground.features), counts).argmax(1)
+    answered = masked_logits(ground.layer.logits(ground.features), saved.fit_counts).argmax(1)
+    rows = []
+    for name in shots.classes:
+        own = labels == number[name]
+        new = (answers == number[name]) & (answered != number[name])
+        names = Counter(classes[label] for label in called[own])
+        rows.append(
+            {
+                "label": name,
+                "photos": int(own.sum()),
+                "is_new": not trained[number[name]] if name in saved.classes else True,
+                "before": dict(names.most_common(NAMED)),
+                "left_out": int(kept[own].sum()) if own.sum() > 1 else None,
+                "taken": int((new & (ground.labels != number[name])).sum()),
+                "commit": commit(),
+            }
+        )
+    return Extended(
+        replace(saved, model=_with_layer(saved, layer), classes=classes, fit_counts=tuple(counts)),
+        memory.with_photos(features, shots.ids, labels, classes),
+        rows,
+    )
+
+
+def _last_layer(saved: SavedModel) -> LastLayer:
+    weight, bias = (saved.model.fc.get_parameter(name) for name in ("weight", "bias"))
+    return LastLayer(weight.detach().cpu().numpy(), bias.detach().cpu().numpy())
+
+
+def _with_layer(saved: SavedModel, layer: LastLayer) -> nn.Module:
+    """A copy of the network with another last layer."""
+    model = copy.deepcopy(saved.model)
+    replace_head(model, len(layer.bias))
+    values = {"weight": torch.from_numpy(layer.weight), "bias": torch.from_numpy(layer.bias)}
+    model.fc.load_state_dict(values)
+    return model
+
+
+def _left_out(
+    ground: Ground, features: np.ndarray, labels: np.ndarray, counts: Sequence[int]
+) -> np.ndarray:
+    """Whether each new photo gets the right name from the others alone: bool [photos].
+
+    False for the only photo of a class.
+    """
+    right = np.zeros(len(labels), bool)
+    for place, label in enumerate(labels):
+        others = np.arange(len(labels)) != place
+        if label in labels[others]:
+            layer = extended_layer(ground, features[others], labels[others], len(counts))
+            logits = masked_logits(layer.logits(features[[place]]), counts)
+            right[place] = logits.argmax() == label
+    return right
+
+
+def _write(new: Path, run: Run, extended: Extended, shots: Shots) -> None:
+    """Make the folder of an extended run."""
+    new.mkdir()
+    _keep(measured(run).folder, new / BEFORE)
+    saved = extended.saved
+    counts = list(saved.fit_counts)
+    settings = (saved.config, saved.temperature)
+    save_model(new / "model.safetensors", saved.model, saved.classes, counts, *settings)
+    save_memory(new / "memory.safetensors", extended.memory)
+    earlier = read_shots(run)
+    save_shots(new, earlier + shots if earlier else shots)
+    rows = extension_of(run) + extended.rows
+    card = new / BEFORE / "model_card.md"
+    text = card.read_text(encoding="utf-8") if card.exists() else f"# {run.folder.name}\n"
+    write_text(new / "model_card.md", extended_card(text, rows))
+    write_json(new / "run.json", run.about | {"extended": rows})
+
+
+def _keep(folder: Path, new: Path) -> None:
+    """Copy what a run measured, and what the steps before it did, without their networks."""
+    for inner in (folder, *sorted(path.parent for path in folder.glob("*/run.json"))):
+        target = new / inner.relative_to(folder)
+        target.mkdir()
+        for name in set(OWN_FILES) - set(LARGE):
+            if (inner / name).exists():
+                shutil.copyfile(inner / name, target / name)
+
+
+def findings(row: dict[str, Any]) -> str:
+    """A row about a class (see :func:`fashion_tl.extension.extension_of`) in a few sentences."""
+    photos = "1 photo" if row["photos"] == 1 else f"{row['photos']:,} photos"
+    words = [f"{row['label']}: {'new' if row['is_new'] else 'known'}, from {photos}."]
+    names = ", ".join(f"{name} ({n:,})" for name, n in row["before"].items())
+    words.append(f"Before, the network called them {names}.")
+    if row["left_out"] is not None:
+        words.append(f"Left out in turn, {row['left_out']:,} of them get the right name.")
+    words.append(f"Training photos of other classes that now get this name: {row['taken']:,}.")
+    return " ".join(words)

@@ -15,7 +15,6 @@ from fashion_tl.extension import extension_of, read_shots
 from fashion_tl.network.memory import read_memory
 from fashion_tl.network.model import load_model
 from fashion_tl.predict import answers
-from fashion_tl.runs import open_run
 from fashion_tl.shots import find_shots
 from tests.conftest import jpeg, pattern
 
@@ -42,7 +41,9 @@ def striped(seed):
     pixels = np.zeros((80, 60, 3))
     pixels[:, ::6] = pixels[:, 1::6] = (250, 30, 220)
     pixels[:, 2::6] = pixels[:, 3::6] = (20, 240, 60)
-    return jpeg(Image.fromarray((pixels + rng.uniform(0, 25, pixels.shape)).clip(0, 255).astype("u1")))
+    return jpeg(
+        Image.fromarray((pixels + rng.uniform(0, 25, pixels.shape)).clip(0, 255).astype("u1"))
+    )
 
 
 # What lies in the folder

@@ -116,8 +116,8 @@ def extended_card(card: str, rows: Sequence[dict[str, Any]]) -> str:
         "## What it learned afterwards",
         "",
         f"- After its training, `extend` gave the network photos of: {named}.",
-        "- Only its last layer changed. No test photo measured what that did. The figures below are "
-        "those of the network before, whose results are in `before/`.",
+        "- Only its last layer changed. No test photo measured what that did. The figures below "
+        "are those of the network before, whose results are in `before/`.",
         rest,
     ]
     return "\n".join(lines)

@@ -4,7 +4,6 @@ training photos are nearest to a test photo.
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 

@@ -165,7 +165,8 @@ def open_steps(
 ) -> list[tuple[Run, Data]]:
     """The run in a folder with its data, after the runs of the steps before it, if it has any.
 
-    Of an extended run, these are the steps of the run that was extended. RunError if there is no run, or if it was made on other data.
+    Of an extended run, these are the steps of the run that was extended. RunError if there is no
+    run, or if it was made on other data.
     """
     run = measured(open_run(folder))
     try:

@@ -47,8 +47,9 @@ def write_report(
 ) -> Path:
     """Write the page of a run and of the steps before it; return the file.
 
-    Of an extended run, it shows what was learned since, and the figures of the run before. The default file is ``report.html`` in the run's folder. RunError if the run isn't finished, or
-    if it was made on other data.
+    Of an extended run, it shows what was learned since, and the figures of the run before. The
+    default file is ``report.html`` in the run's folder. RunError if the run isn't finished, or if
+    it was made on other data.
     """
     steps = open_steps(folder, data_path, cache)
     target = as_path(to or as_path(folder) / "report.html")
@@ -95,8 +96,9 @@ def _extension(run: Run) -> list[dict[str, Any]]:
     rows = []
     for row in extension_of(run):
         places = [place for place, label in enumerate(shots.labels) if label == row["label"]]
-        shown = [_picture(shots.pixels[place]) | {"id": shots.ids[place]} for place in places[:SHOWN]]
-        rows.append(row | {"shown": shown})
+        shown = places[:SHOWN]
+        pictures = [_picture(shots.pixels[place]) | {"id": shots.ids[place]} for place in shown]
+        rows.append(row | {"shown": pictures})
     return rows
 
 
