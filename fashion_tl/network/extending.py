@@ -15,7 +15,7 @@ from fashion_tl.network.memory import Memory
 
 # Both were chosen on classes of even years that were hidden in training (docs/few-shot.md).
 RIDGE = 0.1  # added to the covariance, as a share of its mean variance
-SCALE = 4.0  # of new logits, where 1 is the mean logit that trained classes give their own photos
+SCALE = 4.0  # of new logits, where 1 is the mean logit of the answers to remembered photos
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,10 @@ class Ground:
         return LastLayer(weight, self.layer.bias[self.trained].mean(keepdims=True))
 
     @cached_property
-    def own_logit(self) -> float:
-        """The mean logit that a remembered photo gives its own class, above the mean of all."""
+    def best_logit(self) -> float:
+        """The mean logit of the answers to remembered photos, above the mean of all logits."""
         above = self.layer.logits(self.features) - self.common.logits(self.features)
-        return float(above[np.arange(len(self.labels)), self.labels].mean())
+        return float(above[:, self.trained].max(axis=1).mean())
 
     def rows(self, means: np.ndarray) -> LastLayer:
         """A row for each class whose photos have these mean features, float32 [classes, width].
@@ -82,7 +82,7 @@ class Ground:
         directions = cho_solve(self._factor, apart.T).T
         spread = np.sqrt(np.einsum("ij,ij->i", directions, apart) * means.shape[1])
         tiny = np.finfo(np.float32).tiny
-        factor = self.scale * self.own_logit / np.maximum(spread, tiny)
+        factor = self.scale * self.best_logit / np.maximum(spread, tiny)
         weight = directions * factor[:, None]
         return LastLayer(weight.astype(np.float32), (-weight @ self.mean).astype(np.float32))
 

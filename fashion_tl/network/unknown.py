@@ -20,10 +20,16 @@ def unknown_scores(memory: Memory, features: np.ndarray) -> np.ndarray:
 
     The score is the distance to the ``K``-th nearest training photo (Sun et al., 2022), multiplied
     by how far the features point out of the space that training photos fill (as in ViM, Wang et
-    al., 2022). ``features`` are float [n, width].
+    al., 2022). A class that was added from fewer photos can't give so many neighbours: for a photo
+    that is nearest to it, as many count as it has. ``features`` are float [n, width].
     """
-    distances, _ = memory.nearest(features, K)
-    return distances[:, -1].astype(np.float64) * memory.residuals(features)
+    distances, places = memory.nearest(features, K)
+    nearest = places[:, 0]
+    is_added = nearest >= len(memory.ids) - memory.added
+    photos = np.bincount(memory.labels)[memory.labels[nearest]]
+    k = np.where(is_added, photos, K).clip(max=distances.shape[1])
+    own = np.take_along_axis(distances, k[:, None] - 1, axis=1)[:, 0]
+    return own.astype(np.float64) * memory.residuals(features)
 
 
 def doubts(memory: Memory, features: np.ndarray) -> dict[str, np.ndarray]:
