@@ -1,7 +1,7 @@
 """How well a network learns classes that come later, from a few photos each.
 
-python -m study few-shot --data … --weights …               # FC only's network; writes few_shot.json
-python -m study few-shot --data … --weights … --run RUN     # adds a trained run's network
+python -m study few-shot --data … --weights …              # FC only; writes few_shot.json
+python -m study few-shot --data … --weights … --run RUN    # adds the network of a run
 
 The classes are those that come only in odd years. Some of their photos, with their labels, are
 drawn and given to the network, as ``fashion-tl extend`` does; the others test. So these figures use

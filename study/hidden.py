@@ -1,4 +1,4 @@
-"""New classes, simulated on even years: hidden in the training of FC only's head, then added back."""
+"""New classes of even years: hidden in the training of FC only's head, then added back."""
 
 from collections.abc import Callable
 from dataclasses import replace
