@@ -20,14 +20,14 @@ def unknown_scores(memory: Memory, features: np.ndarray) -> np.ndarray:
 
     The score is the distance to the ``K``-th nearest training photo (Sun et al., 2022), multiplied
     by how far the features point out of the space that training photos fill (as in ViM, Wang et
-    al., 2022). A class that was added from fewer photos can't give so many neighbours: for a photo
-    that is nearest to it, as many count as it has. ``features`` are float [n, width].
+    al., 2022). A class that was added from a few photos can't give so many neighbours: for a photo
+    that is nearest to it, the nearest tenth of its photos count. ``features`` are float [n, width].
     """
     distances, places = memory.nearest(features, K)
     nearest = places[:, 0]
     is_added = nearest >= len(memory.ids) - memory.added
     photos = np.bincount(memory.labels)[memory.labels[nearest]]
-    k = np.where(is_added, photos, K).clip(max=distances.shape[1])
+    k = np.where(is_added, photos // 10, K).clip(1, distances.shape[1])
     own = np.take_along_axis(distances, k[:, None] - 1, axis=1)[:, 0]
     return own.astype(np.float64) * memory.residuals(features)
 
