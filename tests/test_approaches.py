@@ -70,7 +70,7 @@ def test_the_temperature_of_a_run_suits_its_validation_photos(tiny_run, sample_r
     assert saved.temperature == metrics["temperature"] != 1
     assert 0 <= metrics["ece"] < 1 and 0 <= metrics["val_ece"] < 1 and metrics["nll"] > 0
     data = load_data(sample_root, tiny_run.config, quiet=True)
-    logits = forward(saved.model, data.batches("val", tiny_run.config), flip=True).numpy()
+    logits = forward(saved.model, data.batches("val", tiny_run.config), "fp32", flip=True).numpy()
     labels = data.task.labels[data.task.val]
     again = fit_temperature(logits, labels, saved.fit_counts)
     assert again == pytest.approx(saved.temperature, rel=1e-3)
@@ -79,7 +79,7 @@ def test_the_temperature_of_a_run_suits_its_validation_photos(tiny_run, sample_r
 def test_tables_metrics_and_model_of_a_run_have_one_temperature(tiny_run, sample_root):
     saved = load_model(tiny_run.model_path)
     data = load_data(sample_root, tiny_run.config, quiet=True)
-    logits = forward(saved.model, data.batches("test", tiny_run.config), flip=True).numpy()
+    logits = forward(saved.model, data.batches("test", tiny_run.config), "fp32", flip=True).numpy()
     hot, plain = (
         class_probabilities(logits, saved.fit_counts, temperature=each).max(1)
         for each in (saved.temperature, 1)
