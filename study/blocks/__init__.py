@@ -4,13 +4,14 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from study.blocks import approaches, runs, speed, sureness
+from study.blocks import approaches, others, runs, speed, sureness
 from study.published import THEIR_NAMES
 
 # By the name in the marker `<!-- results: NAME -->`; a training of the study has its story.
 BLOCKS: dict[str, Callable[[Path], str]] = {
     "table": approaches.table,
     "merits": approaches.merits,
+    "others": others.others,
     "baselines": approaches.baselines,
     "shift": approaches.shift,
     "runs": runs.runs,
