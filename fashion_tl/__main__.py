@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 LARGEST_SHOWN = 5  # largest classes that the summary names
 MOVED_BY_RUN = (
-    "`run` opens the photos and may test fewer of them: photos drawn to test that are pixel for "
-    "pixel the same as one that trains will train too."
+    "`run` may test fewer photos than are counted here. It opens them, and if one drawn to test is "
+    "pixel for pixel the same as one that trains, it trains too."
 )
 OPTIONS = ("epochs", "seed", "label", "split", "backbone")  # settings that `run` has options for
 

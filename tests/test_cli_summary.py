@@ -84,7 +84,7 @@ def test_the_text_names_each_row_left_out(make_root, capsys):
 
 def test_of_a_drawn_split_it_says_that_a_run_may_test_fewer_photos(make_root, capsys):
     folder = make_root(ROWS)
-    said = "`run` opens the photos and may test fewer of them"
+    said = "`run` may test fewer photos than are counted here."
     assert said in summary(capsys, folder, "--split", "random:0.4")[1]
     assert said not in summary(capsys, folder)[1]
 

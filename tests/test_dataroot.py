@@ -547,7 +547,7 @@ def test_a_table_that_is_handed_in_is_never_another_one(make_root, tmp_path):
     put(top, {"styles.csv": b"id,year,articleType\n1,2012,Shirts\n", "products.csv": b"id\n"})
     with pytest.raises(DataError, match=r"styles\.csv is there, but no folder images/ beside it"):
         open_root(top / "styles.csv")
-    assert "is a single file. Name its folder instead" in refusal(top / "products.csv")
+    assert "is a single file. Name its folder instead. images/" in refusal(top / "products.csv")
 
 
 def test_the_folder_of_photos_alone_leads_to_the_folder_around_it(make_root):

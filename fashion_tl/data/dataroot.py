@@ -89,10 +89,10 @@ def open_root(path: StrPath, cache: StrPath | None = None) -> DataRoot:
 def _archive(path: Path) -> Archive:
     """The zip; DataError says what else the file is, and what to do."""
     if path.suffix.lower() in OTHER_TABLES:
-        raise DataError(
-            f"{path} is a single file. Name its folder instead, and "
-            f"{_made_the_table(path.name, 'this file')}. {IMAGES}/ must be beside it."
-        )
+        way = "Name its folder instead"
+        if not (path.parent / TABLE).exists():  # which must not be replaced
+            way += f", and {_made_the_table(path.name, 'this file')}"
+        raise DataError(f"{path} is a single file. {way}. {IMAGES}/ must be beside it.")
     try:
         return Archive(path)
     except zipfile.BadZipFile as error:

@@ -35,10 +35,10 @@ def model_card(
     config = run.config
     split = catalogue.split
     if catalogue.in_folders:
-        title, names = "photos in class folders", "names the folder that a photo belongs to"
+        subject, names = "photos in class folders", "names the folder that a photo belongs to"
         unused = " Its `label` and `split` were not used, because folders decided."
     else:
-        title, names, unused = catalogue.label, f"names the `{catalogue.label}` of a photo", ""
+        subject, names, unused = catalogue.label, f"names the `{catalogue.label}` of a photo", ""
     network = find_backbone(config.backbone).title
     sections = {
         "What it is": [
@@ -72,7 +72,7 @@ def model_card(
             "The licence of Kaggle's *Fashion Product Images* is on its page there.",
         ],
     }
-    lines = [f"# {network} for {title}", ""]
+    lines = [f"# {network} for {subject}", ""]
     for title, points in sections.items():
         lines += [f"## {title}", "", *(f"- {point}" for point in points), ""]
     return "\n".join(lines)
