@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from fashion_tl.data.catalogue import Catalogue
 
 LARGEST_SHOWN = 5  # largest classes that the summary names
+MOVED_BY_RUN = (
+    "`run` may test fewer photos than are counted here. It opens them, and if one drawn to test is "
+    "pixel for pixel the same as one that trains, it trains too."
+)
 OPTIONS = ("epochs", "seed", "label", "split", "backbone")  # settings that `run` has options for
 
 # Each command imports what it needs, so that --help and summary never wait for torch.
@@ -42,9 +46,14 @@ def summary(args: argparse.Namespace) -> None:
 
 
 def _print_account(catalogue: "Catalogue", numbers: dict[str, int | float]) -> None:
-    say(f"{catalogue.name}: the label is {catalogue.label}; {catalogue.split.rule}")
+    label = (
+        "folders name the classes" if catalogue.in_folders else f"the label is {catalogue.label}"
+    )
+    say(f"{catalogue.name}: {label}; {catalogue.split.rule}")
     for note in catalogue.notes:
         say(note)
+    if catalogue.split.is_drawn:
+        say(MOVED_BY_RUN)
     for name, value in numbers.items():
         shown = f"{value:.2%}" if isinstance(value, float) else f"{value:,}"
         print(f"  {name:<20}{shown:>12}")

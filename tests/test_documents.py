@@ -286,6 +286,19 @@ def test_every_command_of_the_study_is_one_that_it_has():
     assert lines and all(study_parser().parse_args(shlex.split(line)[3:]) for line in lines)
 
 
+def test_the_map_of_contributing_names_functions_where_they_are():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = text.partition("## Where do I find")[2].partition("\n## ")[0].splitlines()[4:]
+    for row in filter(None, rows):
+        places = re.findall(r"((?:`\w+`(?: and )?)+) in `([\w/]+\.py)`", row)
+        assert places, row
+        for named, file in places:
+            for own in re.findall(r"\w+", named.replace(" and ", " ")):
+                source = (ROOT / file).read_text(encoding="utf-8")
+                assert re.search(rf"^(def|class) {own}\b", source, re.MULTILINE), (own, file)
+    assert len(rows) >= 15
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
 def test_code_stands_in_blocks_that_name_their_language(document):
     text = document.read_text(encoding="utf-8")

@@ -92,6 +92,7 @@ def _collected(run: Run, data: Data) -> dict[str, Any]:
     return {
         "run": run,
         "split": data.catalogue.split,
+        "settings": _settings(run, data),
         "title": TRAININGS[run.config.training].title,
         "charts": [_chart(run.history, kind) for kind in LINES],
         "calibration": _calibration(judged(predictions, per_class), run.metrics),
@@ -101,6 +102,18 @@ def _collected(run: Run, data: Data) -> dict[str, Any]:
         "largest_losses": _with_photos(largest_losses(predictions), data),
         "samples": _with_photos(choose(predictions), data),
     }
+
+
+def _settings(run: Run, data: Data) -> dict[str, Any]:
+    """The run's settings. If folders decide, it says so in the place of those for a table."""
+    settings = dict(run.about["config"])
+    if data.catalogue.in_folders:
+        settings |= {
+            "label": "the name of the folder",
+            "split": data.catalogue.split.rule,
+            "bad_rows": "none: there is no table",
+        }
+    return settings
 
 
 def _chart(history: pd.DataFrame, kind: str) -> dict[str, Any]:
