@@ -83,6 +83,7 @@ STUDY_ORDER = (
         "bench/fastai_peer",
         "bench/measures",
         "bench/fc_only",
+        "bench/limit",
         "bench/files",
         "bench/memory",
     ),
@@ -90,6 +91,7 @@ STUDY_ORDER = (
     *(
         "blocks/markdown",
         "blocks/approaches",
+        "blocks/others",
         "blocks/runs",
         "blocks/sureness",
         "blocks/speed",
@@ -101,6 +103,7 @@ STUDY_ORDER = (
         "check",
         "train",
         "tune",
+        "trials",
         "heads",
         "calibration",
         "flips",
