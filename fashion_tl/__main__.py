@@ -123,11 +123,29 @@ def report(args: argparse.Namespace) -> None:
 
 
 def predict(args: argparse.Namespace) -> None:
+    from fashion_tl.network.memory import read_memory
     from fashion_tl.network.model import load_model
     from fashion_tl.predict import predict
     from fashion_tl.runs import open_run
 
-    predict(load_model(open_run(args.run).model_path), args.photos, args.to)
+    run = open_run(args.run)
+    saved = load_model(run.model_path)
+    has_memory = run.memory_path.exists()
+    memory = read_memory(run.memory_path, saved.width) if has_memory else None
+    predict(saved, args.photos, args.to, memory)
+
+
+def similar(args: argparse.Namespace) -> None:
+    from fashion_tl.similar import similar
+
+    similar(args.run, args.photos, args.top, args.json, args.out, args.data, args.cache)
+
+
+def remember(args: argparse.Namespace) -> None:
+    from fashion_tl.similar import make_memory
+
+    for file in make_memory(args.run, args.data, args.cache):
+        print(file)
 
 
 def export(args: argparse.Namespace) -> None:
@@ -231,6 +249,19 @@ def _commands_of_a_run(command: Callable[..., argparse.ArgumentParser]) -> None:
     new.add_argument(
         "--to", help="write the answers into this .csv or .json instead of printing them"
     )
+
+    words = "Name the training photos that are nearest to any photos."
+    new = command(similar, words, data=False)
+    new.add_argument("run", help="folder of the run")
+    new.add_argument("photos", nargs="+", help="image files, and folders of them")
+    new.add_argument("--top", type=int, default=10, help="how many of them (default: %(default)s)")
+    new.add_argument("--json", action="store_true", help="print them as JSON")
+    new.add_argument("--out", help="a .png file for a picture of them, for a single photo")
+    new.add_argument("--data", help="the run's data, for the picture: folder, zip or `sample`")
+    new.add_argument("--cache", help="folder for decoded photos, for the picture")
+
+    new = command(remember, "Give a run that has no memory of its training photos one.")
+    new.add_argument("run", help="folder of the run")
 
     new = command(export, "Write a model for use without this package.", data=False)
     new.add_argument("run", help="folder of the run")

@@ -39,7 +39,16 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 RUN_HERE = (
     *(
         f"python -m fashion_tl {name} "
-        for name in ("summary", "sample", "run", "figures", "report", "predict")
+        for name in (
+            "summary",
+            "sample",
+            "run",
+            "figures",
+            "report",
+            "predict",
+            "similar",
+            "remember",
+        )
     ),
     "python -m study compare",
     "docs/your-data.md, Python block 1",

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from fashion_tl.__main__ import main
-from fashion_tl.approaches import start_run
 from fashion_tl.config import Config
 from fashion_tl.data import download
 from fashion_tl.data.dataroot import cache_folder, open_root
@@ -25,6 +24,7 @@ from fashion_tl.provenance import file_fingerprint
 from fashion_tl.reporting import figures
 from fashion_tl.reporting.gallery import open_steps
 from fashion_tl.reporting.layout import new_figure
+from fashion_tl.running import start_run
 from fashion_tl.runs import create_run, open_run
 from notebooks import execute
 from study.__main__ import main as study

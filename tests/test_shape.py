@@ -56,9 +56,12 @@ ORDER = (
         "network/model",
         "network/inference",
     ),
-    *("network/features", "network/optimizer", "network/loss", "network/training"),
+    *("network/features", "network/memory", "network/optimizer", "network/loss"),
+    "network/unknown",
+    "network/training",
     *(
         "reporting/calibration",
+        "reporting/doubt",
         "reporting/evaluation",
         "reporting/card",
         "reporting/fonts",
@@ -70,7 +73,7 @@ ORDER = (
         "reporting/gallery",
     ),
     "reporting/report",
-    *("approaches", "predict", "export", "__main__"),
+    *("running", "approaches", "predict", "similar", "export", "__main__"),
 )
 
 

@@ -27,6 +27,7 @@ from fashion_tl.reporting.calibration import (
     reliability,
     unattended,
 )
+from fashion_tl.reporting.doubt import SHOWN, doubt_metrics, doubted, nearest_to
 from fashion_tl.reporting.evaluation import confused_pairs, largest_losses
 from fashion_tl.reporting.gallery import choose, open_steps, photos_of
 from fashion_tl.runs import Run, refuse_own_file
@@ -99,7 +100,8 @@ def _collected(run: Run, data: Data) -> dict[str, Any]:
         "unseen": per_class["test"][per_class["train"] == 0].loc[lambda photos: photos > 0],
         "classes": per_class.to_dict("records"),
         "pairs": confused_pairs(predictions).to_dict("records"),
-        "largest_losses": _with_photos(largest_losses(predictions), data),
+        "largest_losses": _with_nearest(largest_losses(predictions), run, data),
+        "doubt": _doubt(run, data),
         "samples": _with_photos(choose(predictions), data),
     }
 
@@ -214,6 +216,29 @@ def _coverage_chart(curves: dict[str, np.ndarray]) -> dict[str, Any]:
     }
 
 
+def _doubt(run: Run, data: Data) -> dict[str, Any] | None:
+    """What the page says of photos that are like none it learned from; None for older runs."""
+    predictions = run.predictions
+    per_class = run.per_class
+    if not (kinds := doubted(predictions, per_class)):
+        return None
+    return {
+        "metrics": doubt_metrics(predictions, per_class),
+        "photos": {kind: len(rows) for kind, rows in kinds.items()},
+        "shown": {kind: _with_photos(rows.head(SHOWN), data) for kind, rows in kinds.items()},
+    }
+
+
+def _with_nearest(predictions: pd.DataFrame, run: Run, data: Data) -> list[dict[str, Any]]:
+    """:func:`_with_photos`, each with its ``nearest`` training photos: those have photos, too."""
+    rows = _with_photos(predictions, data)
+    for row, nearest in zip(rows, nearest_to(run, data, predictions), strict=True):
+        ids = pd.DataFrame({"id": [each["id"] for each in nearest]}, dtype=object)
+        pictures = [_picture(pixels) for pixels in photos_of(ids, data)]
+        row["nearest"] = [each | own for each, own in zip(nearest, pictures, strict=True)]
+    return rows
+
+
 def _with_photos(predictions: pd.DataFrame, data: Data) -> list[dict[str, Any]]:
     """Rows of predictions, each with a small ``photo`` as data URI and the product's ``name``."""
     table = data.catalogue.table.astype({"id": str}).set_index("id")
@@ -221,19 +246,19 @@ def _with_photos(predictions: pd.DataFrame, data: Data) -> list[dict[str, Any]]:
     rows = predictions.to_dict("records")
     shown = []
     for row, pixels in zip(rows, photos_of(predictions, data), strict=True):
-        photo = Image.fromarray(pixels)
-        photo.thumbnail(PHOTO)
-        file = io.BytesIO()
-        photo.save(file, "JPEG", quality=80)
-        content = base64.b64encode(file.getvalue()).decode()
-        own = {
-            "photo": f"data:image/jpeg;base64,{content}",
-            "size": photo.size,
-            "name": names[row["id"]],
-            "is_right": row["top1"] == row["label"],
-        }
-        shown.append(row | own)
+        own = {"name": names[row["id"]], "is_right": row["top1"] == row["label"], "nearest": []}
+        shown.append(row | _picture(pixels) | own)
     return shown
+
+
+def _picture(pixels: np.ndarray) -> dict[str, Any]:
+    """A small ``photo`` of uint8 [height, width, 3] as data URI, and its ``size``."""
+    photo = Image.fromarray(pixels)
+    photo.thumbnail(PHOTO)
+    file = io.BytesIO()
+    photo.save(file, "JPEG", quality=80)
+    content = base64.b64encode(file.getvalue()).decode()
+    return {"photo": f"data:image/jpeg;base64,{content}", "size": photo.size}
 
 
 def _percent(share: float | None, digits: int = 1) -> str:
