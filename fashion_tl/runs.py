@@ -80,13 +80,10 @@ class Run:
         usual = make_config(config.training, config.recipe)
         own = {name: getattr(config, name) for name in (*TOLD, "seed", "epochs", "backbone")}
         is_changed = config != usual.change(**own)
+        unusual = [name for name in TOLD if own[name] != getattr(usual, name)]
         words = [
             f"Data: {data['name']}, {data['photos']:,} photos",
-            *(
-                told.format(own[name])
-                for name, told in TOLD.items()
-                if own[name] != getattr(usual, name)
-            ),
+            *(TOLD[name].format(own[name]) for name in unusual),
             f"{find_backbone(config.backbone).title} from {self.about['weights']['name']}",
             f"{config.recipe} recipe{', changed' if is_changed else ''}",
         ]

@@ -58,7 +58,7 @@ SETTINGS = {
 SCRIPT = """
 import hashlib, os, signal, sys
 from torchvision.models.resnet import Bottleneck, ResNet
-from fashion_tl import approaches, backbones
+from fashion_tl import approaches, backbones, running
 from fashion_tl.network import training
 from fashion_tl.__main__ import main
 
