@@ -388,7 +388,10 @@ def test_the_sentences_on_the_first_page_have_the_numbers_of_its_table():
     rounded = {round(number, 1) for number in shown}
     without_training_photos = {round(100 - number, 1) for number in shown}  # of a ceiling
     said = {float(number) for number in re.findall(r"([\d.]+) %", after.split("## ")[0])}
-    assert len(said) > 3 and said <= shown | rounded | without_training_photos
+    full = (ROOT / "results" / "README.md").read_text("utf-8")
+    weights = re.search(r"^\*\*The weights\*\*.*?\n\n", full, re.DOTALL | re.MULTILINE)[0]
+    of_weights = {float(number) for number in re.findall(r"([\d.]+) %", weights)}
+    assert len(said) > 3 and said <= shown | rounded | without_training_photos | of_weights
 
 
 def test_every_setting_is_explained():
