@@ -108,6 +108,7 @@ STUDY_ORDER = (
         "tune",
         "trials",
         "heads",
+        "unknown",
         "calibration",
         "flips",
         "data_check",

@@ -56,9 +56,9 @@ def doubted(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, pd.Dat
     """
     if "unknown_score" not in predictions:
         return {}
-    is_unknown = _is_unknown(predictions, counts)
-    refused = predictions["unknown"].astype(bool)
     ordered = predictions.sort_values("unknown_score", ascending=False, kind="stable")
+    is_unknown = _is_unknown(ordered, counts)
+    refused = ordered["unknown"].astype(bool)
     return {
         "rightly": ordered[refused & is_unknown],
         "wrongly": ordered[refused & ~is_unknown],
