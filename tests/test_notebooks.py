@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +26,7 @@ from fashion_tl.data.catalogue import read_catalogue
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.errors import FashionTLError, WeightsError
+from fashion_tl.machine import processors
 from fashion_tl.network import weights
 from fashion_tl.network.model import available_weights
 from fashion_tl.recipes import APPROACHES, TRAININGS
@@ -269,7 +271,9 @@ def executed(drawn, tmp_path_factory):
     and split.
     """
     out = tmp_path_factory.mktemp("executed")
-    for approach, (epochs, settings) in TINY.items():
+
+    def run_notebook(approach):
+        epochs, settings = TINY[approach]
         settings = {
             **APPROACHES[approach].from_random,
             **settings,
@@ -278,6 +282,11 @@ def executed(drawn, tmp_path_factory):
         }
         given = {"data_root": str(drawn), "weights": "none", "epochs": epochs, "settings": settings}
         execute.execute(approach, out, given)
+
+    # A kernel with one thread for each processor is done sooner than kernels one after another.
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(processors()) as pool:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        list(pool.map(run_notebook, TINY))
     return out
 
 

@@ -18,6 +18,7 @@ from fashion_tl.data.dataset import load_data
 from fashion_tl.data.photos import decode_photos
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.files import as_path
+from fashion_tl.network import model
 from fashion_tl.network.model import load_model, read_weights
 from fashion_tl.predict import answers, find_photos, predict
 from fashion_tl.provenance import file_fingerprint
@@ -31,6 +32,7 @@ from study.__main__ import main as study
 from study.compare import on_the_same_photos
 from study.records import recorded
 from study.train import Plan
+from tests.made_runs import small_model
 
 NOBODY = "~nobody-of-this-name/x"
 
@@ -96,6 +98,8 @@ def test_every_command_takes_it_for_the_home_folder(
         )
     if words.startswith("export"):
         pytest.importorskip("onnxscript")
+        small = small_model(stored_size=(40, 32), image_size=(40, 32))  # 20 s quicker
+        monkeypatch.setattr(model, "load_model", lambda path: load_model(path) and small)
     assert main(words.split()) == 0, capsys.readouterr().err
     assert (home / file).exists()
     assert "~" not in capsys.readouterr().out
