@@ -122,7 +122,7 @@ def test_what_is_read_back_says_what_was_measured(named):
     _, data, run = named
     counts = read_catalogue(open_root(data)).counts
     again = metrics(run.predictions, counts)
-    assert {name: run.metrics[name] for name in again} == pytest.approx(again)
+    assert {name: run.metrics[name] for name in again} == pytest.approx(again, rel=1e-5)
     assert run.metrics["ceiling"] == 1
     assert per_class_table(run.predictions, counts).equals(run.per_class)
 
