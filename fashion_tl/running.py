@@ -111,9 +111,9 @@ def _measure_statistics(frozen: nn.Module, data: Data, config: Config) -> None:
 def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[str, Any]:
     """Predict the test photos; save weights, predictions and tables, and last the metrics.
 
-    The temperature of the probabilities is fitted to the validation photos first, and the memory
-    of the training photos is kept. Returns the metrics. After Ctrl-C it uses the best epoch so far,
-    and the run stays unfinished, so that training can go on.
+    The temperature of the probabilities is fitted to the validation photos first. The memory of the
+    training photos is kept, too. Returns the metrics. After Ctrl-C it uses the best epoch so far,
+    without a memory, and the run stays unfinished, so that training can go on.
     """
     if run.is_finished:
         return run.metrics
@@ -125,8 +125,10 @@ def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[s
     test = features_and_logits(model, data, config, "test", "testing")
     temperature, chosen = _calibrate(val[1], data, run)
     predictions = _table("test", test[1], data, run, temperature)
-    memory = remember(model, data, config, val)
-    predictions = predictions.assign(**doubts(memory, *test))
+    # Ctrl-C shouldn't take minutes, and the training goes on anyway.
+    memory = None if fitted.interrupted else remember(model, data, config, val)
+    if memory:
+        predictions = predictions.assign(**doubts(memory, *test))
     seconds = fitted.seconds + time.perf_counter() - start
     result = {
         "approach": config.training,
@@ -150,7 +152,8 @@ def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[s
         save_model(
             run.model_path, model, task.classes, task.fit_counts.tolist(), config, temperature
         )
-        save_memory(run.memory_path, memory)
+        if memory:
+            save_memory(run.memory_path, memory)
         _write_results(run, data, predictions, result)
         if not fitted.interrupted:
             with draft(run.checkpoint):  # removes first what a killed process left of one

@@ -57,7 +57,7 @@ def similar(
         elif not as_json:
             say(_as_table(row))
     if as_json:
-        say(json.dumps(rows, indent=2, ensure_ascii=False))
+        print(json.dumps(rows, indent=2))  # in ASCII, which any console can show
     if failed := sum(row["error"] is not None for row in rows):
         raise DataError(f"{failed} of {len(photos)} photos could not be read")
     if target and data:

@@ -47,6 +47,12 @@ def calibration(args: argparse.Namespace) -> None:
     calibration.main(args.data, args.weights, args.cache, args.results)
 
 
+def unknown(args: argparse.Namespace) -> None:
+    from study import unknown
+
+    unknown.main(args.data, args.weights, args.cache, args.results, args.run)
+
+
 def flips(args: argparse.Namespace) -> None:
     from study import flips
 
@@ -177,6 +183,10 @@ def add_trainings(commands: argparse._SubParsersAction) -> None:
     words = "FC only's temperature, fitted in two ways: calibration.json."
     new = add(commands, calibration, words)
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+
+    new = add(commands, unknown, "Tell photos that are like nothing it learned: unknown.json.")
+    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument("--run", help="score this finished run instead, as chosen before")
 
     new = add(commands, flips, "Score finished runs without mirror images in testing: flips.json.")
     new.add_argument("runs", nargs="+", help="folders with the names of their records")

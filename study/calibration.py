@@ -153,7 +153,7 @@ def main(data_path: str, weights: str, cache: str | None, results: Path) -> None
     temperatures = {"validation": val.temperature(), "years": every_year.temperature()}
     right = int(odd.judged(PLAIN)["right"].sum())
     about = {"seed": config.seed, "epochs": config.epochs, "correct": right, "commit": commit()}
-    look("fc_only_head", about | {"image_size": config.image_size}, "calibration", results)
+    look("fc_only_head", about, config, "calibration", results)
     found = {
         "data": data.root.name,
         "weights": weights_name(weights),

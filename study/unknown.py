@@ -10,23 +10,21 @@ the odd years scored, once. Photos whose class has no training photo are *near* 
 category has training photos, and otherwise *far*.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from scipy.special import logsumexp
-from sklearn.metrics import roc_auc_score
 
 from fashion_tl.config import Config
 from fashion_tl.data.batches import Batches
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.errors import RunError
+from fashion_tl.files import as_path
 from fashion_tl.network.features import features_and_logits, part_features
 from fashion_tl.network.inference import pick_device
-from fashion_tl.network.memory import Memory, build_memory, unit
+from fashion_tl.network.memory import build_memory
 from fashion_tl.network.model import available_weights, load_model
 from fashion_tl.network.training import fit
 from fashion_tl.network.unknown import ACCEPTED
@@ -37,91 +35,10 @@ from fashion_tl.runs import commit, machine, write_json
 from study.heads import new_head
 from study.record import look
 from study.records import read_measured
+from study.scores import SCORES, Network, Photos, accepted, auroc
 
 FOLDS = 5  # of classes, hidden in turn
-MOST = 4000  # hidden photos that are scored; more say nothing new
-PRINCIPAL = 512  # dimensions of ViM's principal space
-DRAWS = 1000  # of the intervals
-NEIGHBOURS = (1, 2, 5, 10, 20, 50)
-
-
-@dataclass(frozen=True)
-class Network:
-    """What a score may use: a head, what it learned from, and the memory of it.
-
-    ``weight`` is float32 [classes, width], ``bias`` float32 [classes], ``features`` float32
-    [training photos, width]. ``known``, bool [classes], are the classes with training photos.
-    """
-
-    weight: np.ndarray
-    bias: np.ndarray
-    known: np.ndarray
-    features: np.ndarray
-    memory: Memory
-
-
-@dataclass(frozen=True)
-class Photos:
-    """Photos as a network sees them: features, float32 [n, width], and the logits of the classes
-    that it knows, float32 [n, known].
-    """
-
-    features: np.ndarray
-    logits: np.ndarray
-
-
-Score = Callable[[Network, Photos], np.ndarray]
-
-
-def probability(network: Network, photos: Photos) -> np.ndarray:
-    return -np.exp(photos.logits.max(1) - logsumexp(photos.logits, axis=1))
-
-
-def energy(network: Network, photos: Photos) -> np.ndarray:
-    """Liu et al., 2020."""
-    return -logsumexp(photos.logits, axis=1)
-
-
-def largest_logit(network: Network, photos: Photos) -> np.ndarray:
-    """Hendrycks et al., 2022."""
-    return -photos.logits.max(1)
-
-
-def neighbour(k: int) -> Score:
-    """The cosine distance to the k-th nearest training photo (Sun et al., 2022)."""
-
-    def score(network: Network, photos: Photos) -> np.ndarray:
-        return network.memory.nearest(photos.features, k)[0][:, -1]
-
-    return score
-
-
-def virtual_logit(network: Network, photos: Photos) -> np.ndarray:
-    """ViM (Wang et al., 2022): the part of the features outside the principal space of training
-    photos, as one more logit.
-    """
-    weight, bias = network.weight[network.known], network.bias[network.known]
-    origin = -np.linalg.pinv(weight) @ bias
-    centred = network.features - origin
-    vectors = np.linalg.eigh(centred.T @ centred)[1]
-    rest = vectors[:, : -min(PRINCIPAL, len(vectors) // 2)]
-    own = np.linalg.norm(centred @ rest, axis=1)
-    largest = (network.features @ weight.T + bias).max(1)
-    scale = largest.mean() / own.mean()
-    return scale * np.linalg.norm((photos.features - origin) @ rest, axis=1) + energy(
-        network, photos
-    )
-
-
-def auroc(known: np.ndarray, unknown: np.ndarray) -> float:
-    """How often an unknown photo scores higher than a known one."""
-    is_unknown = np.repeat([0, 1], [len(known), len(unknown)])
-    return float(roc_auc_score(is_unknown, np.concatenate([known, unknown])))
-
-
-def accepted(known: np.ndarray, unknown: np.ndarray) -> float:
-    """The share of unknown photos that are accepted where ``ACCEPTED`` of the known ones are."""
-    return float((unknown <= np.quantile(known, ACCEPTED)).mean())
+DRAWS = 500  # of the intervals
 
 
 def hidden_classes(data: Data) -> dict[str, np.ndarray]:
@@ -144,11 +61,203 @@ def without(hidden: np.ndarray, data: Data) -> Data:
     """The data without these classes. Their photos of even years test."""
     task = data.task
     even = np.sort(np.concatenate([task.train, task.val]))
-    test = even[np.isin(task.labels[even], hidden)]
-    if len(test) > MOST:
-        test = np.sort(np.random.default_rng(0).choice(test, MOST, replace=False))
     left = {
         part: rows[~np.isin(task.labels[rows], hidden)]
         for part, rows in (("train", task.train), ("val", task.val))
     }
+    test = even[np.isin(task.labels[even], hidden)]
     return replace(data, task=replace(task, **left, test=test))
+
+
+def learned(
+    weights: str, data: Data, config: Config, together: bool
+) -> tuple[Network, Photos, Photos]:
+    """A new head, trained as the recipe says, and the validation and test photos as it sees them.
+
+    ``together`` keeps the features of all parts in one file.
+    """
+    frozen, head = new_head(weights, data, config)
+    parts = ("train", "val", "test") if together else ("train", "val")
+    train, val, *rest = part_features(data, frozen, config, *parts)
+    fit(head, train, val, config, data.class_weights(config))
+    (test,) = rest or part_features(data, frozen, config, "test")
+    last = head[-1]
+    weight, bias = (each.detach().cpu().numpy() for each in (last.weight, last.bias))
+    features = [means(batches) for batches in (train, val, test)]
+    network = network_of(weight, bias, features[0], data)
+    return network, *(seen(network, each) for each in features[1:])
+
+
+def means(batches: Batches) -> np.ndarray:
+    """The mean over the views of each photo, float32 [n, width]."""
+    return batches.inputs[batches.rows].mean(1).numpy()
+
+
+def network_of(weight: np.ndarray, bias: np.ndarray, features: np.ndarray, data: Data) -> Network:
+    task = data.task
+    ids = data.table("train")["id"].to_list()
+    memory = build_memory(features, ids, task.labels[task.train], task.classes)
+    return Network(weight, bias, task.fit_counts > 0, features, memory)
+
+
+def seen(network: Network, features: np.ndarray) -> Photos:
+    logits = features @ network.weight.T + network.bias
+    return Photos(features, logits[:, network.known])
+
+
+def compared(weights: str, data: Data, config: Config) -> list[dict[str, Any]]:
+    """Every score on every set of hidden classes, on photos of even years alone."""
+    rows = []
+    for name, hidden in hidden_classes(data).items():
+        part = without(hidden, data)
+        network, val, test = learned(weights, part, config, together=True)
+        scores = {}
+        for words, score in SCORES.items():
+            known, unknown = score(network, val), score(network, test)
+            scores[words] = {"auroc": auroc(known, unknown), "accepted": accepted(known, unknown)}
+        rows.append(
+            {
+                "hidden": name,
+                "classes": len(hidden),
+                "photos": len(part.task.test),
+                "scores": scores,
+            }
+        )
+    return rows
+
+
+def best(rows: list[dict[str, Any]]) -> str:
+    """The score with the highest mean AUROC over the sets of hidden classes."""
+    return max(SCORES, key=lambda words: np.mean([row["scores"][words]["auroc"] for row in rows]))
+
+
+def measured(
+    data: Data, network: Network, val: Photos, test: Photos, chosen: str
+) -> dict[str, Any]:
+    """What the chosen score says of the odd years, and the AUROC of all scores.
+
+    The threshold accepts ``ACCEPTED`` of the validation photos.
+    """
+    table = data.table("test")
+    is_known = network.known[data.task.labels[data.task.test]]
+    categories = table["masterCategory"].to_numpy(str)
+    is_near = np.isin(categories, data.table("train")["masterCategory"].unique())
+    scores = SCORES[chosen](network, test)
+    threshold = float(np.quantile(SCORES[chosen](network, val), ACCEPTED))
+    known = scores[is_known]
+    parts = {"all": ~is_known, "near": ~is_known & is_near, "far": ~is_known & ~is_near}
+    others = {words: score(network, test) for words, score in SCORES.items()}
+    return {
+        "score": chosen,
+        "threshold": threshold,
+        "known": shares(known, threshold),
+        "unknown": {name: against(known, scores[rows], threshold) for name, rows in parts.items()},
+        "scores": {
+            words: {
+                "auroc": auroc(each[is_known], each[~is_known]),
+                "accepted": accepted(each[is_known], each[~is_known]),
+            }
+            for words, each in others.items()
+        },
+    }
+
+
+def interval(figure: Callable[..., float], *groups: np.ndarray) -> list[float]:
+    """The 95 % bootstrap interval of a figure over photos, which are drawn again in each group."""
+    rng = np.random.default_rng(0)
+    drawn = [figure(*(rng.choice(group, len(group)) for group in groups)) for _ in range(DRAWS)]
+    return [round(float(each), 5) for each in np.quantile(drawn, (0.025, 0.975))]
+
+
+def shares(scores: np.ndarray, threshold: float) -> dict[str, Any]:
+    """How many photos there are, and which share of them is accepted, with its interval."""
+
+    def share(drawn: np.ndarray) -> float:
+        return float((drawn <= threshold).mean())
+
+    return {
+        "photos": len(scores),
+        "accepted": share(scores),
+        "accepted_interval": interval(share, scores),
+    }
+
+
+def against(known: np.ndarray, unknown: np.ndarray, threshold: float) -> dict[str, Any] | None:
+    """What is said of unknown photos. ``accepted_at_95`` is the share that is accepted where
+    ``ACCEPTED`` of the known test photos are. None without photos.
+    """
+    if not len(unknown):
+        return None
+    return shares(unknown, threshold) | {
+        "auroc": auroc(known, unknown),
+        "auroc_interval": interval(auroc, known, unknown),
+        "accepted_at_95": accepted(known, unknown),
+        "accepted_at_95_interval": interval(accepted, known, unknown),
+    }
+
+
+def correct(network: Network, photos: Photos, data: Data) -> int:
+    """How many of the test photos get their right class."""
+    guesses = np.flatnonzero(network.known)[photos.logits.argmax(1)]
+    return int((guesses == data.task.labels[data.task.test]).sum())
+
+
+def of_run(
+    folder: str, data_path: str, cache: str | None, chosen: str, results: Path
+) -> dict[str, Any]:
+    """What the chosen score says by the network of a finished run."""
+    run, data = open_steps(folder, data_path, cache)[-1]
+    model = load_model(run.model_path).model.to(pick_device())
+    features = {
+        part: features_and_logits(model, data, run.config, part, part)[0]
+        for part in ("train", "val", "test")
+    }
+    last = model.fc
+    weight, bias = (each.detach().cpu().numpy() for each in (last.weight, last.bias))
+    network = network_of(weight, bias, features["train"], data)
+    val, test = (seen(network, features[part]) for part in ("val", "test"))
+    about = run.metrics | {"correct": correct(network, test, data)}
+    look(run.folder.name, about, run.config, "unknown photos", results)
+    return measured(data, network, val, test, chosen) | {
+        "weights": run.about["weights"]["name"],
+        "config": run.config.to_dict(),
+    }
+
+
+def main(
+    data_path: str, weights: str, cache: str | None, results: Path, run: str | None = None
+) -> None:
+    """Choose a score, score the odd years, and write ``unknown.json``.
+
+    With a ``run``, its network is scored instead, by the score that was chosen before. RunError if
+    none was.
+    """
+    before = read_measured(results, "unknown")
+    if run:
+        if not before:
+            raise RunError(f"{results / 'unknown.json'}: choose a score first, without --run")
+        own = of_run(run, data_path, cache, before["chosen"], results)
+        before["runs"][as_path(run).name] = own
+        write_json(results / "unknown.json", before)
+        return
+    config = make_config("fc_only")
+    available_weights(weights, is_sample=False, backbone=config.backbone)
+    data = load_data(data_path, config, cache)
+    rows = compared(weights, data, config)
+    chosen = best(rows)
+    network, val, test = learned(weights, data, config, together=False)
+    about = {"seed": config.seed, "epochs": config.epochs, "commit": commit()}
+    about["correct"] = correct(network, test, data)
+    look("fc_only_head", about, config, "unknown photos", results)
+    found = {
+        "data": data.root.name,
+        "weights": weights_name(weights),
+        "config": config.to_dict(),
+        "machine": machine(),
+        "commit": commit(),
+        "hidden": rows,
+        "chosen": chosen,
+        "odd_years": measured(data, network, val, test, chosen),
+        "runs": before["runs"] if before else {},
+    }
+    write_json(results / "unknown.json", found)

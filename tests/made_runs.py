@@ -22,6 +22,7 @@ FILES = {
     "run.json",
     "history.csv",
     "model.safetensors",
+    "memory.safetensors",
     "predictions.csv.gz",
     "per_class.csv",
     "metrics.json",

@@ -126,6 +126,7 @@ NOT_HERE = {
     "python -m study heads": "needs the real data",
     "python -m study calibration": "needs the real data",
     "python -m study trials": "needs the real data",
+    "python -m study unknown": "needs the real data",
     "python -m study flips": "needs the real data, and trained networks",
     "python -m study data-check": "needs the real data",
 }

@@ -47,6 +47,8 @@ def test_each_of_its_modules_can_be_loaded_and_says_what_it_is_for(name):
         ("tune --data d --weights w --out o --trial mixdown", "there is no trial 'mixdown'"),
         ("heads --data d --weights nothing.pth", "nothing.pth"),
         ("calibration --data d --weights nothing.pth", "nothing.pth"),
+        ("unknown --data d --weights nothing.pth", "nothing.pth"),
+        ("unknown --data d --weights w --run r", "choose a score first, without --run"),
         ("data-check --data nothing", "nothing"),
         ("bench precision nothing --data d", "no such run folder: nothing"),
     ],

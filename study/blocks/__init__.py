@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from study.blocks import approaches, others, runs, speed, sureness
+from study.blocks import approaches, others, runs, speed, sureness, unknown
 from study.published import THEIR_NAMES
 
 # By the name in the marker `<!-- results: NAME -->`; a training of the study has its story.
@@ -20,6 +20,7 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "pairs": runs.pairs,
     "head": sureness.head,
     "calibration": sureness.calibration,
+    "unknown": unknown.unknown,
     "honest": sureness.honest,
     "looks": runs.looks,
     "trials": runs.trials,

@@ -1,0 +1,65 @@
+"""How well photos that are like nothing a network learned from are told from others."""
+
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from study.blocks.markdown import markdown, percent
+from study.records import read_measured
+
+PARTS = {
+    "all": "all unknown photos",
+    "near": "near: their master category has training photos",
+    "far": "far: it has none",
+}
+
+
+def unknown(results: Path) -> str:
+    """Every score on hidden classes of even years, and the chosen one on the odd years."""
+    if (measured := read_measured(results, "unknown")) is None:
+        return "Not measured yet; `python -m study unknown --data … --weights …` does."
+    networks = {"FC only": measured["odd_years"], **measured["runs"]}
+    tables = [_hidden(measured), *(_odd(name, each) for name, each in networks.items())]
+    return "\n\n".join(tables)
+
+
+def _hidden(measured: dict[str, Any]) -> str:
+    rows = []
+    for score, odd in measured["odd_years"]["scores"].items():
+        own = [each["scores"][score] for each in measured["hidden"]]
+        name = f"**{score}**" if score == measured["chosen"] else score
+        found = [mean(each[figure] for each in own) for figure in ("auroc", "accepted")]
+        rows.append([name, *map(percent, found), percent(odd["auroc"]), percent(odd["accepted"])])
+    head = ["score", "AUROC, hidden classes", "accepted", "AUROC, odd years", "accepted"]
+    sets = len(measured["hidden"])
+    words = (
+        f"FC only's network. Means over {sets} sets of hidden classes of even years, and the odd "
+        "years. *Accepted* is the share of unknown photos that are accepted where 95 % of the "
+        "known ones are. The score in bold was chosen on the hidden classes."
+    )
+    return f"{words}\n\n{markdown(head, rows)}"
+
+
+def _odd(name: str, each: dict[str, Any]) -> str:
+    rows = []
+    for part, words in PARTS.items():
+        if not (own := each["unknown"][part]):
+            continue
+        figures = [
+            f"{percent(own[figure])} ({_between(own[f'{figure}_interval'])})"
+            for figure in ("auroc", "accepted_at_95", "accepted")
+        ]
+        rows.append([words, f"{own['photos']:,}", *figures])
+    known = each["known"]
+    head = ["odd years", "photos", "AUROC", "accepted where 95 % of the known are", "accepted"]
+    said = (
+        f"{name}, by the {each['score']}, with 95 % intervals. The last column is by the threshold "
+        f"that accepts 95 % of the validation photos. It accepts {percent(known['accepted'])} of "
+        f"the {known['photos']:,} known photos of odd years."
+    )
+    return f"{said}\n\n{markdown(head, rows)}"
+
+
+def _between(interval: list[float]) -> str:
+    low, high = interval
+    return f"{100 * low:.1f}–{100 * high:.1f}"

@@ -1,0 +1,106 @@
+"""Scores by which a photo that is like nothing a network learned from can be told from others.
+
+Each takes a network and photos as it sees them, and gives a number for each photo: more for photos
+that are less like what was learned.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import logsumexp
+from sklearn.metrics import roc_auc_score
+
+from fashion_tl.network.memory import Memory
+from fashion_tl.network.unknown import ACCEPTED
+
+PRINCIPAL = 512  # dimensions of ViM's principal space
+NEIGHBOURS = (1, 2, 5, 10, 20, 50)
+
+
+@dataclass(frozen=True)
+class Network:
+    """What a score may use: a head, what it learned from, and the memory of it.
+
+    ``weight`` is float32 [classes, width], ``bias`` float32 [classes], ``features`` float32
+    [training photos, width]. ``known``, bool [classes], are the classes with training photos.
+    """
+
+    weight: np.ndarray
+    bias: np.ndarray
+    known: np.ndarray
+    features: np.ndarray
+    memory: Memory
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Photos as a network sees them: features, float32 [n, width], and the logits of the classes
+    that it knows, float32 [n, known].
+    """
+
+    features: np.ndarray
+    logits: np.ndarray
+
+
+Score = Callable[[Network, Photos], np.ndarray]
+
+
+def probability(network: Network, photos: Photos) -> np.ndarray:
+    return -np.exp(photos.logits.max(1) - logsumexp(photos.logits, axis=1))
+
+
+def energy(network: Network, photos: Photos) -> np.ndarray:
+    """Liu et al., 2020."""
+    return -logsumexp(photos.logits, axis=1)
+
+
+def largest_logit(network: Network, photos: Photos) -> np.ndarray:
+    """Hendrycks et al., 2022."""
+    return -photos.logits.max(1)
+
+
+def neighbour(k: int) -> Score:
+    """The cosine distance to the k-th nearest training photo (Sun et al., 2022)."""
+
+    def score(network: Network, photos: Photos) -> np.ndarray:
+        return network.memory.nearest(photos.features, k)[0][:, -1]
+
+    return score
+
+
+def virtual_logit(network: Network, photos: Photos) -> np.ndarray:
+    """ViM (Wang et al., 2022): the part of the features outside the principal space of training
+    photos, as one more logit.
+    """
+    weight, bias = network.weight[network.known], network.bias[network.known]
+    origin = -np.linalg.pinv(weight) @ bias
+    centred = network.features - origin
+    vectors = np.linalg.eigh(centred.T @ centred)[1]
+    rest = vectors[:, : -min(PRINCIPAL, len(vectors) // 2)]
+    own = np.linalg.norm(centred @ rest, axis=1)
+    largest = (network.features @ weight.T + bias).max(1)
+    scale = largest.mean() / own.mean()
+    return scale * np.linalg.norm((photos.features - origin) @ rest, axis=1) + energy(
+        network, photos
+    )
+
+
+SCORES: dict[str, Score] = {
+    "largest probability": probability,
+    "energy": energy,
+    "largest logit": largest_logit,
+    "ViM": virtual_logit,
+    **{f"distance to neighbour {k}": neighbour(k) for k in NEIGHBOURS},
+}
+
+
+def auroc(known: np.ndarray, unknown: np.ndarray) -> float:
+    """How often an unknown photo scores higher than a known one."""
+    is_unknown = np.repeat([0, 1], [len(known), len(unknown)])
+    return float(roc_auc_score(is_unknown, np.concatenate([known, unknown])))
+
+
+def accepted(known: np.ndarray, unknown: np.ndarray) -> float:
+    """The share of unknown photos that are accepted where ``ACCEPTED`` of the known ones are."""
+    return float((unknown <= np.quantile(known, ACCEPTED)).mean())

@@ -1,0 +1,120 @@
+"""The study of unknown photos: which classes are hidden, what the scores say, and what is told."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fashion_tl.data.dataset import load_data
+from fashion_tl.network.memory import build_memory
+from fashion_tl.recipes import make_config
+from study.blocks.unknown import unknown
+from study.scores import SCORES, Network, Photos, accepted, auroc
+from study.unknown import best, hidden_classes, measured, without
+
+
+@pytest.fixture
+def data(sample_root):
+    return load_data(sample_root, make_config("fc_only"), quiet=True)
+
+
+def test_each_class_of_even_years_is_hidden_once_and_with_its_master_category(data):
+    hidden = hidden_classes(data)
+    task = data.task
+    even = np.unique(task.labels[np.concatenate([task.train, task.val])])
+    fifths = np.concatenate([own for name, own in hidden.items() if name.startswith("fifth")])
+    assert sorted(fifths) == even.tolist()
+    table = data.catalogue.table
+    for name, own in hidden.items():
+        if name.startswith("all of "):
+            category = name.removeprefix("all of ")
+            labels = {task.classes[label] for label in own}
+            rows = table["label"].isin(labels) & (table["masterCategory"] == category)
+            assert set(table.loc[rows, "label"]) == labels and len(own) < len(even)
+
+
+def test_hidden_classes_neither_train_nor_validate_and_no_photo_of_an_odd_year_is_seen(data):
+    for hidden in hidden_classes(data).values():
+        task = without(hidden, data).task
+        learned = np.concatenate([task.train, task.val])
+        assert not np.isin(task.labels[learned], hidden).any()
+        assert np.isin(task.labels[task.test], hidden).all() and len(task.test)
+        even = np.concatenate([data.task.train, data.task.val])
+        assert sorted([*learned, *task.test]) == sorted(even)
+
+
+@pytest.fixture
+def network():
+    """A network that knows two of three classes, and known and unknown photos."""
+    rng = np.random.default_rng(0)
+    centres = np.zeros((3, 24), np.float32)
+    centres[[0, 1, 2], [0, 1, 2]] = 4
+
+    def photos(label, n):
+        return centres[label] + rng.uniform(0, 0.5, (n, 24)).astype(np.float32)
+
+    features = np.concatenate([photos(0, 60), photos(1, 60)])
+    labels = np.repeat([0, 1], 60)
+    memory = build_memory(features, [str(i) for i in range(120)], labels, "abc")
+    known = np.array([True, True, False])
+    own = Network(centres.copy(), np.zeros(3, np.float32), known, features, memory)
+
+    def seen(rows):
+        return Photos(rows, (rows @ own.weight.T)[:, known])
+
+    return own, seen(np.concatenate([photos(0, 20), photos(1, 20)])), seen(photos(2, 20))
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_every_score_is_higher_for_photos_unlike_those_learned(network, name):
+    own, known, unknown_photos = network
+    score = SCORES[name]
+    assert auroc(score(own, known), score(own, unknown_photos)) > 0.99
+    assert accepted(score(own, known), score(own, unknown_photos)) < 0.05
+
+
+def test_auroc_and_accepted_by_hand():
+    known, unknown_scores = np.arange(100.0), np.array([94.0, 200.0])
+    assert auroc(known, unknown_scores) == pytest.approx((94.5 + 100) / 200)
+    assert accepted(known, unknown_scores) == 0.5
+
+
+def test_the_score_is_chosen_by_its_mean_over_the_hidden_classes():
+    first, second, *others = SCORES
+    low = {name: {"auroc": 0.5} for name in others}
+    rows = [
+        {"scores": low | {first: {"auroc": 0.9}, second: {"auroc": 0.8}}},
+        {"scores": low | {first: {"auroc": 0.6}, second: {"auroc": 0.8}}},
+    ]
+    assert best(rows) == second
+
+
+def test_near_and_far_unknown_photos_are_told_apart_and_all_of_it_is_shown(network, tmp_path):
+    own, known, unknown_photos = network
+    rows = np.concatenate([known.features, unknown_photos.features])
+    test = Photos(rows, np.concatenate([known.logits, unknown_photos.logits]))
+    labels = np.repeat([0, 1, 2], 20)
+    tables = {
+        "train": pd.DataFrame({"masterCategory": ["Apparel"]}),
+        "test": pd.DataFrame({"masterCategory": ["Apparel"] * 45 + ["Home"] * 15}),
+    }
+    task = SimpleNamespace(labels=labels, test=np.arange(60))
+    data = SimpleNamespace(table=tables.get, task=task)
+    chosen = "distance to neighbour 10"
+    found = measured(data, own, known, test, chosen)
+    assert [found["unknown"][part]["photos"] for part in ("all", "near", "far")] == [20, 5, 15]
+    assert found["known"]["photos"] == 40
+    assert found["known"]["accepted"] == 0.95
+    hidden = [{"scores": found["scores"]}]
+    content = {"hidden": hidden, "chosen": chosen, "odd_years": found, "runs": {"mine": found}}
+    (tmp_path / "unknown.json").write_text(json.dumps(content))
+    said = unknown(tmp_path)
+    assert "| **distance to neighbour 10** | 100.0 % | 0.0 % | 100.0 % | 0.0 % |" in said
+    assert said.count("| all unknown photos | 20 | 100.0 % (100.0–100.0)") == 2
+    assert "It accepts 95.0 % of the 40 known photos" in said
+
+
+def test_before_it_is_measured_the_document_says_how(tmp_path):
+    assert "Not measured yet" in unknown(tmp_path)
