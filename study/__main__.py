@@ -153,6 +153,28 @@ def add_trainings(commands: argparse._SubParsersAction) -> None:
         help="both recipes with three sizes and three seeds each, instead",
     )
 
+    add_trials(commands)
+
+    new = add(
+        commands, heads, "FC only over five seeds, five folds and each even year: fc_head.json."
+    )
+    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+
+    words = "FC only's temperature, fitted in two ways: calibration.json."
+    new = add(commands, calibration, words)
+    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+
+    new = add(commands, unknown, "Tell photos that are like nothing it learned: unknown.json.")
+    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument("--run", help="score this finished run instead, as chosen before")
+
+    new = add(commands, flips, "Score finished runs without mirror images in testing: flips.json.")
+    new.add_argument("runs", nargs="+", help="folders with the names of their records")
+
+    add(commands, data_check, "Count what even and odd years share: data_check.json.")
+
+
+def add_trials(commands: argparse._SubParsersAction) -> None:
     new = add(commands, tune, "Make the tuning's trials, which see no photo of an odd year.")
     new.set_defaults(goes_on=commandline.GOES_ON)
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
@@ -174,24 +196,6 @@ def add_trainings(commands: argparse._SubParsersAction) -> None:
     new.add_argument(
         "--only", action="append", default=[], metavar="NAME", help="this trial alone; repeatable"
     )
-
-    new = add(
-        commands, heads, "FC only over five seeds, five folds and each even year: fc_head.json."
-    )
-    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
-
-    words = "FC only's temperature, fitted in two ways: calibration.json."
-    new = add(commands, calibration, words)
-    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
-
-    new = add(commands, unknown, "Tell photos that are like nothing it learned: unknown.json.")
-    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
-    new.add_argument("--run", help="score this finished run instead, as chosen before")
-
-    new = add(commands, flips, "Score finished runs without mirror images in testing: flips.json.")
-    new.add_argument("runs", nargs="+", help="folders with the names of their records")
-
-    add(commands, data_check, "Count what even and odd years share: data_check.json.")
 
 
 def add_records(commands: argparse._SubParsersAction) -> None:

@@ -113,8 +113,7 @@ def make_run(
 def small_model(**sizes: Any) -> SavedModel:
     """A saved model of one convolution, for sizes to be tried."""
     torch.manual_seed(0)
-    model = nn.Sequential(
-        nn.Conv2d(3, 4, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(3), nn.Flatten(1), nn.Linear(36, 3)
-    )
+    model = nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(3), nn.Flatten(1))
+    model.add_module("fc", nn.Linear(36, 3))  # named as a ResNet's last layer
     config = Config("direct", flip_test=True, **sizes)
     return SavedModel(model, ("Shirts", "Belts", "Ties"), (5, 0, 5), config)

@@ -17,6 +17,7 @@ from torchvision.models import ResNet50_Weights
 
 from fashion_tl.__main__ import main
 from fashion_tl.data.dataset import load_data
+from fashion_tl.machine import say_once
 from fashion_tl.network.calibration import fit_temperature
 from fashion_tl.network.inference import forward
 from fashion_tl.network.model import load_model
@@ -112,6 +113,7 @@ def test_from_random_weights_batchnorm_learns_whatever_the_recipe_says(two_step)
 
 
 def test_two_steps_say_each_note_once(wide_root, tmp_path, capsys):
+    say_once.cache_clear()  # as in a fresh process
     for lr, expected in ((0.01, ["BatchNorm"]), (0.02, ["lr=0.02", "BatchNorm"])):
         configs = [make_config(step, lr=lr) for step in ("two_step", "top20")]
         data = load_data(wide_root, configs[0], quiet=True)
