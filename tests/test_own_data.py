@@ -43,7 +43,7 @@ def ids_with_zeros(folder: Path) -> Path:
     ],
 )
 def test_a_run_keeps_the_ids_as_they_are_says_what_it_left_out_and_has_a_report(
-    tmp_path, capsys, make, first, said
+    tmp_path, one_figure, capsys, make, first, said
 ):
     root, run = str(make(tmp_path / "root")), str(tmp_path / "run")
     assert (

@@ -35,11 +35,15 @@ from fashion_tl.runs import open_run
 from fashion_tl.split import parse_split
 from study.record import record
 from study.records import read_records
-from tests.conftest import jpeg
+from tests.conftest import figures_alone, jpeg
 from tests.test_figures import row_names
 
 FEW = {"rare": {"largest": 2}}  # the drawn data have too few classes for the usual 20
 QUICK = {"epochs": 1, "image_size": (32, 32), "batch_size": 32, "precision": "fp32", "lr": 1e-3}
+QUICKEST = QUICK | {"backbone": "resnet18"}  # where any network will do
+SETS = [
+    f"--set={name}={value}".replace("(", "").replace(")", "") for name, value in QUICKEST.items()
+]
 HEADER = "id,year,articleType,baseColour,part"
 ROWS = [
     "1,2012,Shirts,Blue,train",
@@ -168,7 +172,7 @@ def test_folders_say_the_label_and_the_split_themselves(tmp_path):
 
 @pytest.mark.parametrize("approach", APPROACHES)
 def test_every_approach_runs_by_another_label_and_split_and_says_the_true_words(
-    approach, sample_root, tmp_path, capsys
+    approach, sample_root, one_figure, tmp_path, capsys
 ):
     out = tmp_path / "run"
     words = [
@@ -181,10 +185,7 @@ def test_every_approach_runs_by_another_label_and_split_and_says_the_true_words(
         "--out",
         out,
     ]
-    sets = [
-        f"--set={name}={value}".replace("(", "").replace(")", "")
-        for name, value in (QUICK | FEW.get(approach, {})).items()
-    ]
+    sets = [*SETS, *(f"--set={name}={value}" for name, value in FEW.get(approach, {}).items())]
     assert main([*map(str, ["run", approach, "--data", sample_root, *words, *sets])]) == 0
     run = open_run(out)
     assert set(run.per_class["label"]) <= {
@@ -278,7 +279,8 @@ def test_weights_of_another_backbone_are_refused_by_its_name(tmp_path):
 def test_every_approach_runs_on_another_backbone_and_its_model_is_used(
     approach, sample_root, tmp_path
 ):
-    settings = QUICK | {"backbone": "resnet18"} | FEW.get(approach, {})
+    few = FEW.get(approach, {})
+    settings = QUICKEST | few | {"flip_test": False}  # a flip would double what is exported
     run = run_approach(approach, sample_root, "none", tmp_path / "run", **settings)[-1]
     assert "ResNet-18 from random weights" in run.source
     assert load_model(run.model_path).model.fc.in_features == 512
@@ -363,11 +365,9 @@ def test_an_approach_is_a_function_and_rows_and_is_run_drawn_reported_and_record
     monkeypatch.setitem(TRAININGS, "head", Training("First the head", "head", {}))
     monkeypatch.setitem(TRAININGS, "then_all", Training("Then all of it", "all", {}))
     out = tmp_path / "run"
-    sets = [
-        f"--set={name}={value}".replace("(", "").replace(")", "") for name, value in QUICK.items()
-    ]
-    words = ["run", "mine", "--data", sample_root, "--weights", "none", "--out", out, *sets]
-    assert main([*map(str, words)]) == 0
+    words = ["run", "mine", "--data", sample_root, "--weights", "none", "--out", out, *SETS]
+    with figures_alone("loss"):  # all of them are drawn below
+        assert main([*map(str, words)]) == 0
     names = {path.name for path in draw_all(out, sample_root)}
     assert {"loss_head.png", "loss_all.png", "per_class_all.png"} <= names
     page = write_report(out, sample_root).read_text(encoding="utf-8")
@@ -381,15 +381,15 @@ def test_an_approach_is_a_function_and_rows_and_is_run_drawn_reported_and_record
 
 def test_the_largest_classes_are_a_setting(sample_root, tmp_path):
     first, second = run_approach(
-        "two_step", sample_root, "none", tmp_path / "run", largest=3, **QUICK
+        "two_step", sample_root, "none", tmp_path / "run", largest=3, **QUICKEST
     )
     assert (len(first.per_class), len(second.per_class)) == (3, 8)
     data = load_data(sample_root, second.config)
     assert len(row_names(distribution20(second, data))) == 3
-    (run,) = run_approach("direct", sample_root, "none", tmp_path / "direct", largest=2, **QUICK)
+    (run,) = run_approach("direct", sample_root, "none", tmp_path / "direct", largest=2, **QUICKEST)
     assert len(run.per_class) == 2
     with pytest.raises(DataError, match="a single one has photos to train on"):
-        run_approach("direct", sample_root, "none", tmp_path / "one", largest=1, **QUICK)
+        run_approach("direct", sample_root, "none", tmp_path / "one", largest=1, **QUICKEST)
 
 
 def test_settings_of_older_versions_are_read_under_their_names_of_today():
@@ -413,7 +413,7 @@ def test_settings_of_older_versions_are_read_under_their_names_of_today():
 
 def test_a_split_that_was_drawn_is_not_put_on_record(sample_root, tmp_path):
     (run,) = run_approach(
-        "fc_only", sample_root, "none", tmp_path / "run", split="random:0.2", **QUICK
+        "fc_only", sample_root, "none", tmp_path / "run", split="random:0.2", **QUICKEST
     )
     about = json.loads((run.folder / "run.json").read_text())
     about["data"]["is_sample"] = False
