@@ -149,6 +149,7 @@ def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[s
         "commit": run.about["commit"],
     }
     if rank() == 0:
+        run.memory_path.unlink(missing_ok=True)  # an earlier one is of other weights
         save_model(
             run.model_path, model, task.classes, task.fit_counts.tolist(), config, temperature
         )

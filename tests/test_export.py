@@ -134,6 +134,19 @@ def test_photos_are_resized_as_in_training_which_an_export_leaves_as_it_was(
     assert (of_pytorch(saved, photos) == expected).all()
 
 
+def test_trimmed_photos_give_its_answers_in_batches_of_any_size(tmp_path):
+    saved = small_model(stored_size=(40, 32), image_size=(24, 20), trim=True)
+    photos = np.full((7, 40, 32, 3), 255, np.uint8)
+    for number, photo in enumerate(photos_of((40, 32))[:7]):
+        photos[number, 10 : 14 + number, 5:20] = photo[10 : 14 + number, 5:20]
+    session = onnxruntime.InferenceSession(export_onnx(saved, tmp_path / "model.onnx"))
+    for n in (1, 2, 7):
+        (shares,) = session.run(None, {"photos": photos[:n]})
+        assert np.abs(shares - of_pytorch(saved, photos[:n])).max() < 1e-5
+    plain = replace(saved, config=saved.config.change(trim=False))
+    assert np.abs(of_pytorch(plain, photos) - of_pytorch(saved, photos)).max() > 1e-3
+
+
 def test_its_probabilities_are_those_at_the_temperature_of_the_model_as_those_of_predict_are(
     tmp_path,
 ):

@@ -28,7 +28,14 @@ from fashion_tl.network.model import (
     save_model,
 )
 from fashion_tl.network.weights import ways_to_give
-from fashion_tl.recipes import APPROACHES, TRAININGS, Approach, Training, make_config
+from fashion_tl.recipes import (
+    APPROACHES,
+    TRAININGS,
+    Approach,
+    Training,
+    approach_configs,
+    make_config,
+)
 from fashion_tl.reporting.gallery import distribution20, draw_all
 from fashion_tl.reporting.report import write_report
 from fashion_tl.runs import open_run
@@ -312,12 +319,27 @@ def test_the_other_classes_alone_are_learned_from_the_network_of_the_largest(
     assert torch.equal(a.layer1[0].conv1.weight, b.layer1[0].conv1.weight)
     assert not torch.equal(a.layer4[0].conv1.weight, b.layer4[0].conv1.weight)
     assert "without the 10 largest classes" in second.source
+    names = {file.name for file in draw_all(second.folder, wide_root)}
+    assert {"loss_122.png", "per_class_122.png", "weight.png", "calibration_122.png"} <= names
 
 
 def test_leaving_all_classes_out_is_an_error_that_says_so(sample_root):
     data = load_data(sample_root, Config("rare"), quiet=True)
-    with pytest.raises(DataError, match="without the 20 largest classes, there is no photo"):
+    with pytest.raises(DataError, match="all but the 20 largest classes have no photo to train on"):
         data.of_classes(Config("rare", without_largest=20))
+    one_left = data.task.num_classes - 1
+    with pytest.raises(DataError, match=r"(no photo|a single one).*leave out fewer"):
+        data.of_classes(Config("rare", without_largest=one_left))
+
+
+def test_how_many_classes_the_second_step_leaves_out_is_said_once_by_largest():
+    first, second = approach_configs("rare", largest=7)
+    assert (first.largest, first.without_largest) == (7, 0)
+    assert (second.largest, second.without_largest) == (0, 7)
+    first, second = approach_configs("two_step", without_largest=5)
+    assert (first.without_largest, second.without_largest) == (0, 5)
+    with pytest.raises(ConfigError, match="set `largest`"):
+        approach_configs("rare", without_largest=5)
 
 
 # -- augmentation
