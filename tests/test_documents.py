@@ -115,6 +115,7 @@ NOT_HERE = {
     "python -m study bench precision": "needs trained networks",
     "python -m study train": HOURS,
     "python -m study heads": "needs the real data",
+    "python -m study calibration": "needs the real data",
     "python -m study flips": "needs the real data, and trained networks",
     "python -m study data-check": "needs the real data",
 }
