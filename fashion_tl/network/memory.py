@@ -2,6 +2,7 @@
 
 import json
 import math
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,7 +16,8 @@ from safetensors.numpy import save
 from fashion_tl.errors import RunError
 from fashion_tl.files import StrPath, as_path, replacing
 
-DIMENSIONS = 512  # directions that are kept of the features; with int8, 512 bytes for each photo
+STEP = 0.4  # of the rounded features, in standard deviations; a photo then takes about 700 bytes
+PRINCIPAL = 512  # dimensions of the space that training photos fill
 CHUNK = 1024  # photos that are compared with the memory at a time
 ABOUT = "fashion_tl_memory"  # the name of the file's metadata
 
@@ -28,10 +30,10 @@ class Memory:
     by the angle between them, so each row is kept as its length and its direction.
 
     ``ids`` is text [photos]; ``labels``, int64 [photos], are numbers in ``classes``. A direction is
-    ``mean`` + (``codes`` × ``scale``) @ ``basis``: float32 [width], int8 [photos, kept], float32
-    [kept] and float32 [kept, width]. ``lengths`` is float32 [photos]. ``threshold`` is the largest
-    score of a photo that still counts as known (see :mod:`fashion_tl.network.unknown`); infinity
-    refuses none.
+    ``mean`` + ``codes`` × ``scale``: float32 [width], int8 [photos, width] and float32 [width].
+    ``lengths`` is float32 [photos]. ``basis``, float32 [kept, width], are the principal components
+    of the directions. ``threshold`` is the largest score of a photo that still counts as known (see
+    :mod:`fashion_tl.network.unknown`); infinity refuses none.
     """
 
     ids: np.ndarray
@@ -39,15 +41,15 @@ class Memory:
     classes: tuple[str, ...]
     codes: np.ndarray
     scale: np.ndarray
-    basis: np.ndarray
     mean: np.ndarray
     lengths: np.ndarray
+    basis: np.ndarray
     threshold: float = math.inf
 
     @cached_property
     def directions(self) -> np.ndarray:
         """The photos' features divided by their lengths, nearly: float32 [photos, width]."""
-        return unit(self.mean + (self.codes * self.scale) @ self.basis)
+        return unit(self.mean + self.codes * self.scale)
 
     @property
     def features(self) -> np.ndarray:
@@ -75,6 +77,15 @@ class Memory:
             distances[own] = np.take_along_axis(near, order, axis=1)
         return distances.clip(0), places
 
+    def residuals(self, features: np.ndarray) -> np.ndarray:
+        """How far each of these features, float [n, width], points out of the space that training
+        photos fill: float32 [n], from 0 to about 1.
+        """
+        centred = unit(features) - self.mean
+        inside = centred @ self.basis.T
+        outside = (centred**2).sum(axis=1) - (inside**2).sum(axis=1)
+        return np.sqrt(outside.clip(0))
+
     def with_photos(
         self,
         features: np.ndarray,
@@ -86,7 +97,7 @@ class Memory:
 
         ``classes`` are the names of all labels, old and new.
         """
-        codes = (unit(features) - self.mean) @ self.basis.T / self.scale
+        codes = (unit(features) - self.mean) / self.scale
         lengths = np.linalg.norm(features, axis=1)
         return replace(
             self,
@@ -125,27 +136,28 @@ def build_memory(
     ids: Sequence[str],
     labels: np.ndarray,
     classes: Sequence[str],
-    dimensions: int = DIMENSIONS,
+    step: float = STEP,
 ) -> Memory:
     """A memory of photos with these features, float [n, width], ids and labels, each [n].
 
-    Of their directions, the ``dimensions`` principal components are kept, as int8.
+    Their directions are rounded to multiples of ``step`` standard deviations, the same for all
+    features.
     """
     directions = unit(features)
     mean = directions.mean(axis=0)
-    basis = _principal(directions - mean, dimensions)
-    codes = (directions - mean) @ basis.T
-    largest = np.abs(codes).max(axis=0)
-    scale = (np.maximum(largest, np.finfo(np.float32).eps) / 127).astype(np.float32)
+    centred = directions - mean
+    deviation = float(np.sqrt((centred**2).mean()))
+    least = max(step * deviation, np.finfo(np.float32).eps)
+    scale = np.maximum(np.abs(centred).max(axis=0) / 127, least).astype(np.float32)
     return Memory(
         ids=np.asarray(ids, dtype=object),
         labels=np.asarray(labels, np.int64),
         classes=tuple(classes),
-        codes=_int8(codes / scale),
+        codes=_int8(centred / scale),
         scale=scale,
-        basis=basis,
         mean=mean,
         lengths=np.linalg.norm(features, axis=1).astype(np.float32),
+        basis=_principal(centred, PRINCIPAL),
     )
 
 
@@ -176,9 +188,11 @@ def save_memory(path: Path, memory: Memory) -> None:
         "classes": list(memory.classes),
         "threshold": memory.threshold if math.isfinite(memory.threshold) else None,
     }
+    # Feature by feature, the codes take half of the space.
+    codes = zlib.compress(np.ascontiguousarray(memory.codes.T).tobytes())
     tensors = {
         "labels": memory.labels.astype(np.int32),
-        "codes": memory.codes,
+        "codes": np.frombuffer(codes, np.uint8),
         "scale": memory.scale,
         "basis": memory.basis.astype(np.float16),
         "mean": memory.mean,
@@ -211,15 +225,15 @@ def read_memory(path: StrPath, width: int | None = None) -> Memory:
             ids=np.array(about["ids"], dtype=object),
             labels=tensors["labels"].astype(np.int64),
             classes=tuple(about["classes"]),
-            codes=tensors["codes"],
+            codes=_unpacked(tensors["codes"], len(tensors["lengths"]), len(tensors["mean"])),
             scale=tensors["scale"],
-            basis=tensors["basis"].astype(np.float32),
             mean=tensors["mean"],
             lengths=tensors["lengths"],
+            basis=tensors["basis"].astype(np.float32),
             threshold=math.inf if about["threshold"] is None else float(about["threshold"]),
         )
         _check(memory)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (OSError, SafetensorError, zlib.error, KeyError, TypeError, ValueError) as error:
         raise RunError(
             f"{path} is damaged, or no memory of a run ({error}); delete it and make it again: "
             f"fashion-tl remember {path.parent} --data DATA"
@@ -232,14 +246,21 @@ def read_memory(path: StrPath, width: int | None = None) -> Memory:
     return memory
 
 
+def _unpacked(packed: np.ndarray, photos: int, width: int) -> np.ndarray:
+    """The codes, int8 [photos, width]; ValueError if there are more or fewer."""
+    content = zlib.decompressobj().decompress(packed.tobytes(), photos * width + 1)
+    if len(content) != photos * width:
+        raise ValueError("its parts don't fit together")
+    return np.ascontiguousarray(np.frombuffer(content, np.int8).reshape(width, photos).T)
+
+
 def _check(memory: Memory) -> None:
     """ValueError unless the parts fit together and hold numbers."""
-    photos, kept = memory.codes.shape
+    photos, width = memory.codes.shape
     fits = (
         photos > 0
         and memory.ids.shape == memory.labels.shape == memory.lengths.shape == (photos,)
-        and memory.scale.shape == (kept,)
-        and memory.basis.shape == (kept, *memory.mean.shape)
+        and memory.scale.shape == memory.mean.shape == memory.basis.shape[1:] == (width,)
         and 0 <= memory.labels.min() <= memory.labels.max() < len(memory.classes)
     )
     if not fits:
