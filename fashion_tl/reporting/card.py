@@ -82,7 +82,8 @@ def _limits(run: Run, metrics: dict[str, Any], per_class: pd.DataFrame, split: S
     """What the figures and the network leave out, one sentence each."""
     unseen = per_class[(per_class["train"] == 0) & (per_class["test"] > 0)]
     limits = [
-        "It always answers with one of its classes, even if a photo shows something else.",
+        "It always answers with one of its classes, even if a photo shows something else. `predict` "
+        "marks photos that are like nothing it learned from, though not all of them.",
         _on_probabilities(metrics),
         "Its accuracies hold for photos like those of the test. With another camera, background "
         "or kind of product, it may be right less often.",
@@ -93,6 +94,8 @@ def _limits(run: Run, metrics: dict[str, Any], per_class: pd.DataFrame, split: S
             f"It never names {len(unseen):,} of the classes, because they have no training photo. "
             f"{unseen['test'].sum():,} photos of {split.test} belong to them.",
         )
+    if left_out := run.config.without_largest:
+        limits.insert(0, f"It doesn't know the {left_out} largest classes.")
     if run.is_random:
         limits.insert(0, "It started from random weights, so nothing was transferred.")
     if run.is_sample:
