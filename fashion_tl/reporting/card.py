@@ -82,8 +82,8 @@ def _limits(run: Run, metrics: dict[str, Any], per_class: pd.DataFrame, split: S
     """What the figures and the network leave out, one sentence each."""
     unseen = per_class[(per_class["train"] == 0) & (per_class["test"] > 0)]
     limits = [
-        "It always answers with one of its classes, even if a photo shows something else. `predict` "
-        "marks photos that are like nothing it learned from, though not all of them.",
+        "It always answers with one of its classes, even if a photo shows something else.",
+        "`predict` marks photos that are like nothing it learned from, but misses some of them.",
         _on_probabilities(metrics),
         "Its accuracies hold for photos like those of the test. With another camera, background "
         "or kind of product, it may be right less often.",
