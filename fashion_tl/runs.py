@@ -23,6 +23,7 @@ from fashion_tl.recipes import make_config
 TEXT = (
     *("id", "label", "articleType", "true", "predicted", "photo", "error"),
     *("top1", "top2", "top3", "top4", "top5"),
+    *("given", "suggested", "other", "drawn_from", "verdict"),
     *("run", "commit", "input", "why", "approach", "trial", "image_size"),
 )
 # The files that a run itself keeps.

@@ -59,6 +59,12 @@ def data_check(args: argparse.Namespace) -> None:
     data_check.main(args.data, args.cache, args.results)
 
 
+def audit(args: argparse.Namespace) -> None:
+    from study import audit
+
+    audit.main(args.data, args.weights, args.cache, args.results)
+
+
 def record(args: argparse.Namespace) -> None:
     from study.record import record
 
@@ -182,6 +188,9 @@ def add_trainings(commands: argparse._SubParsersAction) -> None:
     new.add_argument("runs", nargs="+", help="folders with the names of their records")
 
     add(commands, data_check, "Count what even and odd years share: data_check.json.")
+
+    new = add(commands, audit, "Find labels that are likely wrong: labels.csv and audit.json.")
+    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
 
 
 def add_records(commands: argparse._SubParsersAction) -> None:

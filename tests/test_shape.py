@@ -57,6 +57,7 @@ ORDER = (
         "network/inference",
     ),
     *("network/features", "network/optimizer", "network/loss", "network/training"),
+    "network/folds",
     *(
         "reporting/calibration",
         "reporting/evaluation",
@@ -68,9 +69,10 @@ ORDER = (
         "reporting/photo_figures",
         "reporting/calibration_figures",
         "reporting/gallery",
+        "reporting/pages",
     ),
     "reporting/report",
-    *("approaches", "predict", "export", "__main__"),
+    *("approaches", "predict", "export", "audit", "__main__"),
 )
 
 
@@ -92,6 +94,7 @@ STUDY_ORDER = (
         "blocks/approaches",
         "blocks/runs",
         "blocks/sureness",
+        "blocks/labels",
         "blocks/speed",
         "blocks/__init__",
     ),
@@ -105,6 +108,7 @@ STUDY_ORDER = (
         "calibration",
         "flips",
         "data_check",
+        "audit",
         "__main__",
     ),
 )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from study.blocks import approaches, runs, speed, sureness
+from study.blocks import approaches, labels, runs, speed, sureness
 from study.published import THEIR_NAMES
 
 # By the name in the marker `<!-- results: NAME -->`; a training of the study has its story.
@@ -20,6 +20,8 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "head": sureness.head,
     "calibration": sureness.calibration,
     "honest": sureness.honest,
+    "labels": labels.labels,
+    "verdicts": labels.verdicts,
     "looks": runs.looks,
     "trials": runs.trials,
     "left_out": runs.left_out,
