@@ -142,7 +142,12 @@ def add(
 def add_trainings(commands: argparse._SubParsersAction) -> None:
     new = add(commands, train, "Make every run on record again, or what a GPU has time for.")
     new.set_defaults(goes_on=commandline.GOES_ON)
-    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument(
+        "--weights",
+        nargs="+",
+        required=True,
+        help="torchvision's, or a file of such a network; one after the other if there are several",
+    )
     new.add_argument("--out", required=True, help="folder for the runs")
     new.add_argument(
         "--only", action="append", default=[], metavar="NAME", help="this run alone; repeatable"

@@ -48,6 +48,7 @@ def test_each_of_its_modules_can_be_loaded_and_says_what_it_is_for(name):
         ("heads --data d --weights nothing.pth", "nothing.pth"),
         ("calibration --data d --weights nothing.pth", "nothing.pth"),
         ("data-check --data nothing", "nothing"),
+        ("audit --data d --weights nothing.pth", "nothing.pth"),
         ("bench precision nothing --data d", "no such run folder: nothing"),
     ],
 )

@@ -10,6 +10,7 @@ from study.published import THEIR_NAMES
 # By the name in the marker `<!-- results: NAME -->`; a training of the study has its story.
 BLOCKS: dict[str, Callable[[Path], str]] = {
     "table": approaches.table,
+    "weights": approaches.weights,
     "merits": approaches.merits,
     "baselines": approaches.baselines,
     "shift": approaches.shift,
