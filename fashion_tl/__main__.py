@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from fashion_tl.data.catalogue import Catalogue
 
 LARGEST_SHOWN = 5  # largest classes that the summary names
+MOVED_BY_RUN = (
+    "`run` may test fewer photos than are counted here. It opens them, and if one drawn to test is "
+    "pixel for pixel the same as one that trains, it trains too."
+)
 OPTIONS = ("epochs", "seed", "label", "split", "backbone")  # settings that `run` has options for
 
 # Each command imports what it needs, so that --help and summary never wait for torch.
@@ -42,9 +46,14 @@ def summary(args: argparse.Namespace) -> None:
 
 
 def _print_account(catalogue: "Catalogue", numbers: dict[str, int | float]) -> None:
-    say(f"{catalogue.name}: the label is {catalogue.label}; {catalogue.split.rule}")
+    label = (
+        "folders name the classes" if catalogue.in_folders else f"the label is {catalogue.label}"
+    )
+    say(f"{catalogue.name}: {label}; {catalogue.split.rule}")
     for note in catalogue.notes:
         say(note)
+    if catalogue.split.is_drawn:
+        say(MOVED_BY_RUN)
     for name, value in numbers.items():
         shown = f"{value:.2%}" if isinstance(value, float) else f"{value:,}"
         print(f"  {name:<20}{shown:>12}")
@@ -121,11 +130,29 @@ def report(args: argparse.Namespace) -> None:
 
 
 def predict(args: argparse.Namespace) -> None:
+    from fashion_tl.network.memory import read_memory
     from fashion_tl.network.model import load_model
     from fashion_tl.predict import predict
     from fashion_tl.runs import open_run
 
-    predict(load_model(open_run(args.run).model_path), args.photos, args.to)
+    run = open_run(args.run)
+    saved = load_model(run.model_path)
+    has_memory = run.memory_path.exists()
+    memory = read_memory(run.memory_path, saved.width) if has_memory else None
+    predict(saved, args.photos, args.to, memory)
+
+
+def similar(args: argparse.Namespace) -> None:
+    from fashion_tl.similar import similar
+
+    similar(args.run, args.photos, args.top, args.json, args.out, args.data, args.cache)
+
+
+def remember(args: argparse.Namespace) -> None:
+    from fashion_tl.similar import make_memory
+
+    for file in make_memory(args.run, args.data, args.cache):
+        print(file)
 
 
 def export(args: argparse.Namespace) -> None:
@@ -160,10 +187,9 @@ def _commands_of_data(command: Callable[..., argparse.ArgumentParser]) -> None:
     new.add_argument("--json", action="store_true")
 
     new = command(audit, "Find labels that are likely wrong: a table, and a page with the photos.")
-    _weights(new)
     new.add_argument("--to", required=True, help="folder for labels.csv and labels.html")
     _label(new)
-    _any_setting(new)
+    _weights_and_settings(new)
 
     new = command(sample, "Draw the built-in sample.", data=False)
     new.add_argument("--to", required=True, help="folder to draw it into")
@@ -188,21 +214,13 @@ def _label(new: argparse.ArgumentParser) -> None:
     )
 
 
-def _weights(new: argparse.ArgumentParser) -> None:
+def _weights_and_settings(new: argparse.ArgumentParser) -> None:
     new.add_argument(
         "--weights",
         help=f"torchvision's (default: {DEFAULT_WEIGHTS}), a file of such a network, or `none`",
     )
-
-
-def _any_setting(new: argparse.ArgumentParser) -> None:
-    new.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="any other setting; may be repeated",
-    )
+    words = "any other setting; may be repeated"
+    new.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=words)
 
 
 def _label_and_split(new: argparse.ArgumentParser) -> None:
@@ -219,7 +237,6 @@ def _command_of_training(command: Callable[..., argparse.ArgumentParser]) -> Non
     new = command(run, "Train and evaluate one approach, as its notebook does.")
     new.set_defaults(goes_on=commandline.GOES_ON)
     new.add_argument("approach", choices=APPROACHES)
-    _weights(new)
     new.add_argument("--out", required=True, help="folder of the run")
     _label_and_split(new)
     new.add_argument("--backbone", choices=BACKBONES, help=f"default: {DEFAULT_BACKBONE}")
@@ -229,7 +246,7 @@ def _command_of_training(command: Callable[..., argparse.ArgumentParser]) -> Non
     new.add_argument(
         "--workers", type=int, help="processes that decode photos (default: one for each processor)"
     )
-    _any_setting(new)
+    _weights_and_settings(new)
 
 
 def _commands_of_a_run(command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -247,6 +264,19 @@ def _commands_of_a_run(command: Callable[..., argparse.ArgumentParser]) -> None:
     new.add_argument(
         "--to", help="write the answers into this .csv or .json instead of printing them"
     )
+
+    words = "Name the training photos that are nearest to any photos."
+    new = command(similar, words, data=False)
+    new.add_argument("run", help="folder of the run")
+    new.add_argument("photos", nargs="+", help="image files, and folders of them")
+    new.add_argument("--top", type=int, default=10, help="how many of them (default: %(default)s)")
+    new.add_argument("--json", action="store_true", help="print them as JSON")
+    new.add_argument("--out", help="a .png file for a picture of them, for a single photo")
+    new.add_argument("--data", help="the run's data, for the picture: folder, zip or `sample`")
+    new.add_argument("--cache", help="folder for decoded photos, for the picture")
+
+    new = command(remember, "Give a run that has no memory of its training photos one.")
+    new.add_argument("run", help="folder of the run")
 
     new = command(export, "Write a model for use without this package.", data=False)
     new.add_argument("run", help="folder of the run")

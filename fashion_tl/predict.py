@@ -6,6 +6,7 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,13 @@ from fashion_tl.files import StrPath, as_path
 from fashion_tl.machine import processors, progress, say
 from fashion_tl.network.inference import photo_logits, pick_device
 from fashion_tl.network.layers import folded
-from fashion_tl.network.model import SavedModel
+from fashion_tl.network.memory import Memory
+from fashion_tl.network.model import SavedModel, with_features
+from fashion_tl.network.unknown import doubts
 from fashion_tl.reporting.evaluation import TOP_K, answer_table
 from fashion_tl.runs import refuse_own_file, write_json, write_table
 
+UNKNOWN = "  (unknown: like nothing it learned from)"  # stands after the name of a photo
 BATCH = 64  # photos at a time, or the training's batch size if that is smaller; more aren't faster
 
 
@@ -109,7 +113,7 @@ def _is_image(file: Path) -> bool:
         return False
 
 
-def _decoded(photo: Path, size: tuple[int, int]) -> np.ndarray:
+def read_photo(photo: Path, size: tuple[int, int]) -> np.ndarray:
     """A photo as uint8 RGB [height, width, 3]; OSError, ValueError or DataError says why not."""
     ending = photo.suffix.lower()
     if os.path.isdir(photo):
@@ -129,22 +133,35 @@ def _decoded(photo: Path, size: tuple[int, int]) -> np.ndarray:
         raise
 
 
-def answers(saved: SavedModel, photos: Sequence[StrPath]) -> Iterator[dict[str, Any]]:
-    """A row for each photo in turn: ``photo, top1 … top5, p1 … p5, error``.
+@dataclass(frozen=True)
+class Seen:
+    """Some photos as a network sees them.
 
-    Either ``error`` is None, or all others but ``photo`` are. Everything is computed in float32. At
-    most two batches of decoded photos are in memory. RunError if the network's answers aren't
-    finite numbers.
+    ``names`` are fit to print. ``features`` are float32 [photos, width], ``logits`` float32
+    [photos, num_classes]. A photo that couldn't be read has its reason in ``errors``, and its
+    numbers mean nothing; the others have None.
+    """
+
+    names: list[str]
+    errors: list[str | None]
+    features: np.ndarray
+    logits: np.ndarray
+
+
+def seen(saved: SavedModel, photos: Sequence[StrPath]) -> Iterator[Seen]:
+    """What the network makes of the photos, some at a time, in their order.
+
+    Everything is computed in float32. At most two batches of decoded photos are in memory.
     """
     config = saved.config
     device = pick_device()
-    model = folded(saved.model.to(device))
+    model = with_features(folded(saved.model.to(device)))
     n = min(BATCH, config.batch_size)
     files = [as_path(photo) for photo in photos]
 
     def read(photo: Path) -> tuple[np.ndarray, str | None]:
         try:
-            return _decoded(photo, config.stored_size), None
+            return read_photo(photo, config.stored_size), None
         except (OSError, ValueError, DataError) as error:
             return np.zeros((*config.stored_size, 3), np.uint8), str(error)
 
@@ -154,31 +171,55 @@ def answers(saved: SavedModel, photos: Sequence[StrPath]) -> Iterator[dict[str, 
             decoded, errors = zip(*ahead, strict=True)
             ahead = pool.map(read, files[start + n : start + 2 * n])
             batch = torch.from_numpy(np.stack(decoded)).to(device)
-            logits = photo_logits(model, batch, config).cpu().numpy()
-            table = answer_table(
-                logits,
-                saved.classes,
-                saved.fit_counts,
-                saved.path or "the model",
-                saved.temperature,
-            )
-            rows = table.to_dict("records")
-            for photo, row, error in zip(files[start : start + n], rows, errors, strict=True):
-                # A file's name may be any bytes, and must be fit to print.
-                name = os.fsencode(photo).decode(errors="backslashreplace")
-                yield {"photo": name, **(dict.fromkeys(row) if error else row), "error": error}
+            both = photo_logits(model, batch, config).cpu().numpy()
+            # A file's name may be any bytes, and must be fit to print.
+            names = [
+                os.fsencode(photo).decode(errors="backslashreplace")
+                for photo in files[start : start + n]
+            ]
+            yield Seen(names, list(errors), both[:, : saved.width], both[:, saved.width :])
 
 
-def predict(saved: SavedModel, paths: Sequence[StrPath], to: StrPath | None = None) -> None:
+def answers(
+    saved: SavedModel, photos: Sequence[StrPath], memory: Memory | None = None
+) -> Iterator[dict[str, Any]]:
+    """A row for each photo in turn: ``photo, top1 … top5, p1 … p5, error``.
+
+    With the run's ``memory`` it also has ``unknown``, whether the photo is like nothing that the
+    network learned from, and ``unknown_score``. Either ``error`` is None, or all others but
+    ``photo`` are. RunError if the network's answers aren't finite numbers.
+    """
+    for batch in seen(saved, photos):
+        table = answer_table(
+            batch.logits,
+            saved.classes,
+            saved.fit_counts,
+            saved.path or "the model",
+            saved.temperature,
+        )
+        if memory:
+            table = table.assign(**doubts(memory, batch.features, batch.logits))
+        rows = table.to_dict("records")
+        for name, row, error in zip(batch.names, rows, batch.errors, strict=True):
+            yield {"photo": name, **(dict.fromkeys(row) if error else row), "error": error}
+
+
+def predict(
+    saved: SavedModel,
+    paths: Sequence[StrPath],
+    to: StrPath | None = None,
+    memory: Memory | None = None,
+) -> None:
     """Print the answers for photos and folders of photos, or write them ``to`` a .csv or .json.
 
+    With the run's ``memory``, photos that are like nothing it learned from are marked as unknown.
     The file is written whole or not at all. A photo that can't be read is named on stderr, and in
     the file, with the reason. In the end DataError says how many there were. DataError before any
     work if ``to`` can't be written.
     """
     target = _target(to) if to else None
     photos = find_photos(paths)
-    found: Iterable[dict[str, Any]] = answers(saved, photos)
+    found: Iterable[dict[str, Any]] = answers(saved, photos, memory)
     if target:
         found = progress(found, "predicting", len(photos), unit="photo")
     rows = []
@@ -189,7 +230,7 @@ def predict(saved: SavedModel, paths: Sequence[StrPath], to: StrPath | None = No
         elif not target:
             best = [(row[f"p{k}"], row[f"top{k}"]) for k in range(1, TOP_K + 1)]
             lines = [f"  {share:>6.1%}  {name}" for share, name in best if name]
-            say("\n".join([row["photo"], *lines]))
+            say("\n".join([row["photo"] + (UNKNOWN if row.get("unknown") else ""), *lines]))
     if target:
         if target.suffix.lower() == ".json":
             write_json(target, rows)

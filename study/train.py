@@ -19,19 +19,14 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from fashion_tl.approaches import (
-    run_approach,
-    start_run,
-    train,
-    train_and_finish,
-    unless_interrupted,
-)
+from fashion_tl.approaches import run_approach
 from fashion_tl.backbones import DEFAULT_BACKBONE, find_backbone
 from fashion_tl.data.dataset import load_data
 from fashion_tl.errors import ConfigError
 from fashion_tl.files import as_path
 from fashion_tl.network.model import available_weights, build_network, freeze_all_but_head
 from fashion_tl.recipes import TRAININGS, make_config
+from fashion_tl.running import start_run, train, train_and_finish, unless_interrupted
 from fashion_tl.runs import Run
 from study.record import record
 from study.records import recorded

@@ -23,11 +23,10 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
-from fashion_tl.approaches import logits_of
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.errors import ConfigError
 from fashion_tl.files import as_path
-from fashion_tl.network.features import part_features
+from fashion_tl.network.features import features_and_logits, part_features
 from fashion_tl.network.inference import pick_device, through
 from fashion_tl.network.model import available_weights, split_frozen
 from fashion_tl.network.training import fit
@@ -113,7 +112,7 @@ def judged(trial: Trial, data: Data, weights: str, folder: Path) -> Iterator[dic
         approach = resolve_name(APPROACHES[trial.approach].function)
         run = approach(part, weights, folder / str(fold), *configs, learn)[-1]
         for scored in ("test", "val"):
-            logits = logits_of(scored, networks[-1], part, run)
+            _, logits = features_and_logits(networks[-1], part, run.config, scored, "scoring")
             yield from scores(scored, logits, part)
 
 

@@ -16,12 +16,13 @@ from safetensors.torch import save_file
 from torchvision.models import ResNet50_Weights
 
 from fashion_tl.__main__ import main
-from fashion_tl.approaches import load_data, start_run
+from fashion_tl.data.dataset import load_data
 from fashion_tl.network.calibration import fit_temperature
 from fashion_tl.network.inference import forward
 from fashion_tl.network.model import load_model
 from fashion_tl.recipes import make_config
 from fashion_tl.reporting.evaluation import class_probabilities
+from fashion_tl.running import start_run
 from fashion_tl.runs import Run, create_run, open_run
 from tests.made_runs import FILES
 
@@ -70,7 +71,7 @@ def test_the_temperature_of_a_run_suits_its_validation_photos(tiny_run, sample_r
     assert saved.temperature == metrics["temperature"] != 1
     assert 0 <= metrics["ece"] < 1 and 0 <= metrics["val_ece"] < 1 and metrics["nll"] > 0
     data = load_data(sample_root, tiny_run.config, quiet=True)
-    logits = forward(saved.model, data.batches("val", tiny_run.config), flip=True).numpy()
+    logits = forward(saved.model, data.batches("val", tiny_run.config), "fp32", flip=True).numpy()
     labels = data.task.labels[data.task.val]
     again = fit_temperature(logits, labels, saved.fit_counts)
     assert again == pytest.approx(saved.temperature, rel=1e-3)
@@ -79,7 +80,7 @@ def test_the_temperature_of_a_run_suits_its_validation_photos(tiny_run, sample_r
 def test_tables_metrics_and_model_of_a_run_have_one_temperature(tiny_run, sample_root):
     saved = load_model(tiny_run.model_path)
     data = load_data(sample_root, tiny_run.config, quiet=True)
-    logits = forward(saved.model, data.batches("test", tiny_run.config), flip=True).numpy()
+    logits = forward(saved.model, data.batches("test", tiny_run.config), "fp32", flip=True).numpy()
     hot, plain = (
         class_probabilities(logits, saved.fit_counts, temperature=each).max(1)
         for each in (saved.temperature, 1)
@@ -192,7 +193,7 @@ def test_a_run_is_not_taken_up_with_other_labels_but_is_where_the_data_moved(
 
 
 def test_figures_are_drawn_again_without_training(two_step, wide_root, monkeypatch):
-    monkeypatch.setattr("fashion_tl.approaches.fit", None)
+    monkeypatch.setattr("fashion_tl.running.fit", None)
     assert command("figures", two_step, "--data", wide_root) == 0
     names = {path.stem for path in two_step.rglob("figures/*.png")}
     of_the_data = "distribution distribution20 weight sampledata sampledata2".split()

@@ -58,7 +58,7 @@ SETTINGS = {
 SCRIPT = """
 import hashlib, os, signal, sys
 from torchvision.models.resnet import Bottleneck, ResNet
-from fashion_tl import approaches, backbones
+from fashion_tl import approaches, backbones, running
 from fashion_tl.network import training
 from fashion_tl.__main__ import main
 
@@ -77,14 +77,14 @@ def audit(event, args):
         say("wrote", args[0])
 
 sys.addaudithook(audit)
-whole, run_approach = approaches.finish_run, approaches.run_approach
+whole, run_approach = running.finish_run, approaches.run_approach
 
 def finish_run(run, model, *rest):
     state = b"".join(tensor.numpy().tobytes() for tensor in model.state_dict().values())
     say("state", run.folder.name, hashlib.sha256(state).hexdigest())
     return whole(run, model, *rest)
 
-approaches.finish_run = finish_run
+running.finish_run = finish_run
 """
 TOGETHER = """
 def several(name, data, weights, folder, recipe, cache, **settings):

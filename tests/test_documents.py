@@ -39,7 +39,17 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 RUN_HERE = (
     *(
         f"python -m fashion_tl {name} "
-        for name in ("summary", "audit", "sample", "run", "figures", "report", "predict")
+        for name in (
+            "summary",
+            "audit",
+            "sample",
+            "run",
+            "figures",
+            "report",
+            "predict",
+            "similar",
+            "remember",
+        )
     ),
     "python -m study compare",
     "docs/your-data.md, Python block 1",
@@ -116,6 +126,8 @@ NOT_HERE = {
     "python -m study train": HOURS,
     "python -m study heads": "needs the real data",
     "python -m study audit": "needs the real data",
+    "python -m study calibration": "needs the real data",
+    "python -m study trials": "needs the real data",
     "python -m study flips": "needs the real data, and trained networks",
     "python -m study data-check": "needs the real data",
 }
@@ -290,6 +302,19 @@ def test_every_command_of_the_study_is_one_that_it_has():
     assert lines and all(study_parser().parse_args(shlex.split(line)[3:]) for line in lines)
 
 
+def test_the_map_of_contributing_names_functions_where_they_are():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = text.partition("## Where do I find")[2].partition("\n## ")[0].splitlines()[4:]
+    for row in filter(None, rows):
+        places = re.findall(r"((?:`\w+`(?: and )?)+) in `([\w/]+\.py)`", row)
+        assert places, row
+        for named, file in places:
+            for own in re.findall(r"\w+", named.replace(" and ", " ")):
+                source = (ROOT / file).read_text(encoding="utf-8")
+                assert re.search(rf"^(def|class) {own}\b", source, re.MULTILINE), (own, file)
+    assert len(rows) >= 15
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
 def test_code_stands_in_blocks_that_name_their_language(document):
     text = document.read_text(encoding="utf-8")
@@ -368,7 +393,10 @@ def test_the_sentences_on_the_first_page_have_the_numbers_of_its_table():
     rounded = {round(number, 1) for number in shown}
     without_training_photos = {round(100 - number, 1) for number in shown}  # of a ceiling
     said = {float(number) for number in re.findall(r"([\d.]+) %", after.split("## ")[0])}
-    assert len(said) > 3 and said <= shown | rounded | without_training_photos
+    full = (ROOT / "results" / "README.md").read_text("utf-8")
+    weights = re.search(r"^\*\*The weights\*\*.*?\n\n", full, re.DOTALL | re.MULTILINE)[0]
+    of_weights = {float(number) for number in re.findall(r"([\d.]+) %", weights)}
+    assert len(said) > 3 and said <= shown | rounded | without_training_photos | of_weights
 
 
 def test_every_setting_is_explained():

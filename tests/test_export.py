@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import nn
 
 from fashion_tl import export
 from fashion_tl.__main__ import main
@@ -27,9 +26,10 @@ from fashion_tl.data.photos import FORMATS
 from fashion_tl.errors import ExportError, WriteError, how_to_install
 from fashion_tl.export import EXAMPLE, NEEDS, OLDEST_RUNTIME, export_onnx
 from fashion_tl.network.inference import photo_logits
-from fashion_tl.network.model import SavedModel, load_model
+from fashion_tl.network.model import load_model
 from fashion_tl.predict import answers
 from tests import REPOSITORY
+from tests.made_runs import small_model
 from tests.test_photos import tiff
 from tests.test_photos_as_seen import TRANSPARENT, png
 
@@ -62,16 +62,6 @@ def unseen_photos(tiny_run, sample_root):
 def shares(exported, unseen_photos):
     """Its probabilities for them, float32 [photos, classes]."""
     return exported.run(None, {"photos": unseen_photos})[0]
-
-
-def small_model(**sizes):
-    """A saved model of one convolution, for sizes to be tried."""
-    torch.manual_seed(0)
-    model = nn.Sequential(
-        nn.Conv2d(3, 4, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(3), nn.Flatten(1), nn.Linear(36, 3)
-    )
-    config = Config("direct", flip_test=True, **sizes)
-    return SavedModel(model, ("Shirts", "Belts", "Ties"), (5, 0, 5), config)
 
 
 def photos_of(size, n=3):

@@ -58,6 +58,8 @@ def test_a_folder_is_answered_in_one_file_as_in_the_runs_own_predictions(
         "photo",
         *(f"top{k}" for k in range(1, 6)),
         *(f"p{k}" for k in range(1, 6)),
+        "unknown",
+        "unknown_score",
         "error",
     ]
     assert (

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torchvision.models import get_model_weights
 
-from fashion_tl import approaches
+from fashion_tl import approaches, running
 from fashion_tl.__main__ import main
 from fashion_tl.approaches import run_approach
 from fashion_tl.backbones import BACKBONES
@@ -20,7 +20,13 @@ from fashion_tl.data.dataset import load_data
 from fashion_tl.errors import ConfigError, DataError, RunError, WeightsError
 from fashion_tl.network.checkpoints import likeness
 from fashion_tl.network.layers import Conv
-from fashion_tl.network.model import build_network, load_model, read_weights, save_model
+from fashion_tl.network.model import (
+    build_network,
+    freeze_all_but_head,
+    load_model,
+    read_weights,
+    save_model,
+)
 from fashion_tl.network.weights import ways_to_give
 from fashion_tl.recipes import APPROACHES, TRAININGS, Approach, Training, make_config
 from fashion_tl.reporting.gallery import distribution20, draw_all
@@ -337,13 +343,13 @@ def test_an_augmentation_is_a_function_and_a_setting_and_fc_only_refuses_it_by_n
 
 def head_twice(data, weights, folder, first, config):
     """FC only, and then the whole network from there."""
-    run = approaches.start_run(folder, config, data, weights)
-    earlier = approaches.start_run(folder / first.training, first, data, weights)
+    run = running.start_run(folder, config, data, weights)
+    earlier = running.start_run(folder / first.training, first, data, weights)
     model = build_network(data.task.num_classes, weights, first)
-    approaches.freeze_all_but_head(model)
-    approaches.train_and_finish(model, data, earlier)
+    freeze_all_but_head(model)
+    running.train_and_finish(model, data, earlier)
     model.requires_grad_(True)
-    return [earlier, approaches.train_and_finish(model, data, run)]
+    return [earlier, running.train_and_finish(model, data, run)]
 
 
 def test_an_approach_is_a_function_and_rows_and_is_run_drawn_reported_and_recorded(

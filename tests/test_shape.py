@@ -56,10 +56,13 @@ ORDER = (
         "network/model",
         "network/inference",
     ),
-    *("network/features", "network/optimizer", "network/loss", "network/training"),
+    *("network/features", "network/memory", "network/optimizer", "network/loss"),
+    "network/unknown",
+    "network/training",
     "network/folds",
     *(
         "reporting/calibration",
+        "reporting/doubt",
         "reporting/evaluation",
         "reporting/card",
         "reporting/fonts",
@@ -72,7 +75,7 @@ ORDER = (
         "reporting/pages",
     ),
     "reporting/report",
-    *("approaches", "predict", "export", "audit", "__main__"),
+    *("running", "approaches", "predict", "similar", "export", "audit", "__main__"),
 )
 
 
@@ -85,6 +88,7 @@ STUDY_ORDER = (
         "bench/fastai_peer",
         "bench/measures",
         "bench/fc_only",
+        "bench/limit",
         "bench/files",
         "bench/memory",
     ),
@@ -92,6 +96,7 @@ STUDY_ORDER = (
     *(
         "blocks/markdown",
         "blocks/approaches",
+        "blocks/others",
         "blocks/runs",
         "blocks/sureness",
         "blocks/labels",
@@ -104,7 +109,9 @@ STUDY_ORDER = (
         "check",
         "train",
         "tune",
+        "trials",
         "heads",
+        "unknown",
         "calibration",
         "flips",
         "data_check",

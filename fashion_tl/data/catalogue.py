@@ -30,7 +30,8 @@ class Catalogue:
     the name of the photo's file without its ending. Photos in class folders have ``line`` 0.
     ``notes`` are sentences on what was decided while reading. ``examples`` describe the first row
     left out, for the reasons that need an example. ``label`` is the column that names the classes,
-    and ``split`` the rule that made the column ``part``.
+    and ``split`` the rule that made the column ``part``. ``in_folders`` is true if there is no
+    table, and folders name the classes.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Catalogue:
     examples: dict[str, str] = field(default_factory=dict)
     label: str = DEFAULT_LABEL
     split: Split = FOLDERS
+    in_folders: bool = False
 
     @cached_property
     def trains(self) -> np.ndarray:
@@ -198,6 +200,7 @@ def read_catalogue(
         examples=rows.examples,
         label="class" if in_folders else label,
         split=rule,
+        in_folders=in_folders,
     )
 
 

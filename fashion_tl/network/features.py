@@ -1,4 +1,4 @@
-"""Features of a frozen backbone: computed once per photo and view, and kept in a file."""
+"""Features of photos: of a frozen backbone, kept in a file, and of any network, with its logits."""
 
 import hashlib
 import os
@@ -18,7 +18,9 @@ from fashion_tl.data.dataset import Data
 from fashion_tl.distributed import main_first
 from fashion_tl.errors import ConfigError
 from fashion_tl.files import reserve
-from fashion_tl.network.inference import outputs, pick_device, resolve_precision
+from fashion_tl.network.inference import forward, outputs, pick_device, resolve_precision
+from fashion_tl.network.layers import WithFeatures
+from fashion_tl.network.model import split_frozen, with_features
 
 BATCH = 128  # fixed, so that features never depend on the training's batch size
 SERVED = ("flip",)  # augmentations with few views, all of which can be kept
@@ -54,6 +56,39 @@ def part_features(data: Data, frozen: nn.Module, config: Config, *parts: str) ->
         feature_batches(features, np.searchsorted(rows, own), data.task.labels[own], config)
         for own in chosen
     ]
+
+
+def features_and_logits(
+    model: nn.Module, data: Data, config: Config, part: str, desc: str | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the last layer takes and gives for the photos of one part of the data.
+
+    Returns float32 [n, width] and float32 [n, num_classes]. With ``config.flip_test`` both are
+    means over each photo and its mirror image. If only the last layer learns, kept features are
+    used. ``desc`` names the progress bar.
+    """
+    frozen, learning = split_frozen(model)
+    head = learning[-1]
+    assert isinstance(head, nn.Linear), "the last layer is linear"
+    if len(learning) == 1:
+        network = WithFeatures(nn.Identity(), head)
+        batches = _kept_features(data, frozen, config, part)
+    else:
+        network = with_features(model)
+        batches = data.batches(part, config)
+    if not len(batches.rows):  # without photos there is no batch
+        return np.empty((0, head.in_features), np.float32), np.empty((0, head.out_features))
+    both = forward(network, batches, config.precision, desc, compiled=True, flip=config.flip_test)
+    return both[:, : head.in_features].numpy(), both[:, head.in_features :].numpy()
+
+
+def _kept_features(data: Data, frozen: nn.Module, config: Config, part: str) -> Batches:
+    """:func:`part_features` of one part, from the file that training made, if it has one."""
+    if part == "test":
+        return part_features(data, frozen, config.change(flip=config.flip_test), part)[0]
+    views = config.change(flip=config.flip or config.flip_test)
+    train, val = part_features(data, frozen, views, "train", "val")
+    return train if part == "train" else val
 
 
 def frozen_features(

@@ -65,6 +65,22 @@ class Head(nn.Linear):
             return super().forward(inputs.float())
 
 
+class WithFeatures(nn.Module):
+    """A network whose outputs are its features, followed by its logits: [batch, width + classes].
+
+    The features are what the last layer takes.
+    """
+
+    def __init__(self, body: nn.Module, head: nn.Linear) -> None:
+        super().__init__()
+        self.body = body
+        self.head = head
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        features = self.body(inputs).float()
+        return torch.cat([features, self.head(features)], 1)
+
+
 def folded(model: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module:
     """A faster copy for inference: each BatchNorm is folded into the convolution before it.
 

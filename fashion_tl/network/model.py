@@ -19,7 +19,7 @@ from fashion_tl.files import StrPath, as_path, replacing
 from fashion_tl.machine import say
 from fashion_tl.network.calibration import PLAIN
 from fashion_tl.network.checkpoints import likeness, quantised
-from fashion_tl.network.layers import Head, with_quick_convolutions
+from fashion_tl.network.layers import Head, WithFeatures, with_quick_convolutions
 from fashion_tl.network.weights import find_tensors, is_random, ways_to_give
 
 # What reading a file that isn't a saved model may raise.
@@ -199,6 +199,12 @@ def split_frozen(model: nn.Module) -> tuple[nn.Sequential, nn.Sequential]:
     return nn.Sequential(*children[:first]), nn.Sequential(*children[first:])
 
 
+def with_features(model: nn.Module) -> WithFeatures:
+    """The network, also giving its features; it shares the parameters."""
+    body = nn.Sequential(*list(model.children())[:-1], nn.Flatten(1))
+    return WithFeatures(body, _head(model))
+
+
 def count_parameters(model: nn.Module) -> tuple[int, int]:
     """The number of parameters that learn, and that of all parameters."""
     sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
@@ -221,6 +227,11 @@ class SavedModel:
     config: Config
     path: Path | None = None
     temperature: float = PLAIN
+
+    @property
+    def width(self) -> int:
+        """The number of features that the last layer takes."""
+        return _head(self.model).in_features
 
 
 def save_model(

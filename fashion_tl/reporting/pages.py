@@ -5,6 +5,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
@@ -44,16 +45,21 @@ def photo_cards(table: pd.DataFrame, data: Data) -> list[dict[str, Any]]:
     """
     known = data.catalogue.table.astype({"id": str}).set_index("id")
     names = known["productDisplayName"].fillna("")
-    cards = []
-    for row, pixels in zip(table.to_dict("records"), photos_of(table, data), strict=True):
-        photo = Image.fromarray(pixels)
-        photo.thumbnail(PHOTO)
-        file = io.BytesIO()
-        photo.save(file, "JPEG", quality=80)
-        content = base64.b64encode(file.getvalue()).decode()
-        own = {"photo": f"data:image/jpeg;base64,{content}", "size": photo.size}
-        cards.append(row | own | {"name": names[row["id"]]})
-    return cards
+    rows = table.to_dict("records")
+    return [
+        row | picture(pixels) | {"name": names[row["id"]]}
+        for row, pixels in zip(rows, photos_of(table, data), strict=True)
+    ]
+
+
+def picture(pixels: np.ndarray) -> dict[str, Any]:
+    """A small ``photo`` of uint8 [height, width, 3] as data URI, and its ``size``."""
+    photo = Image.fromarray(pixels)
+    photo.thumbnail(PHOTO)
+    file = io.BytesIO()
+    photo.save(file, "JPEG", quality=80)
+    content = base64.b64encode(file.getvalue()).decode()
+    return {"photo": f"data:image/jpeg;base64,{content}", "size": photo.size}
 
 
 def _percent(share: float | None, digits: int = 1) -> str:

@@ -44,6 +44,21 @@ def photo_grid(photos: np.ndarray, labels: Sequence[str], title: str, source: st
 
 
 @styled
+def neighbours(
+    photos: np.ndarray, captions: Sequence[tuple[str, str]], title: str, source: str
+) -> Chart:
+    """A photo and those nearest to it. The first one is framed.
+
+    ``captions`` are a name and a distance for each photo. ValueError also if the lengths differ.
+    """
+    short = shorten([name for name, _ in captions], len, LONGEST)
+    lines = [[(short[name], INK), (distance, GREY)] for name, distance in captions]
+    note = "Under each training photo: its class, and its cosine distance from the first photo"
+    frames = [INK] + [LIGHT] * (len(captions) - 1)
+    return _grid(photos, lines, frames, title, source, note)
+
+
+@styled
 def sample_predictions(
     photos: np.ndarray, predictions: pd.DataFrame, title: str, source: str
 ) -> Chart:

@@ -22,9 +22,10 @@ from fashion_tl.reporting.calibration import (
     reliability,
     unattended,
 )
+from fashion_tl.reporting.doubt import SHOWN, doubt_metrics, doubted, nearest_to
 from fashion_tl.reporting.evaluation import confused_pairs, largest_losses
-from fashion_tl.reporting.gallery import choose, open_steps
-from fashion_tl.reporting.pages import photo_cards, write_page
+from fashion_tl.reporting.gallery import choose, open_steps, photos_of
+from fashion_tl.reporting.pages import photo_cards, picture, write_page
 from fashion_tl.runs import Run, refuse_own_file
 
 WIDE, HIGH = 280, 150  # of the area of a chart's lines
@@ -77,15 +78,29 @@ def _collected(run: Run, data: Data) -> dict[str, Any]:
     return {
         "run": run,
         "split": data.catalogue.split,
+        "settings": _settings(run, data),
         "title": TRAININGS[run.config.training].title,
         "charts": [_chart(run.history, kind) for kind in LINES],
         "calibration": _calibration(judged(predictions, per_class), run.metrics),
         "unseen": per_class["test"][per_class["train"] == 0].loc[lambda photos: photos > 0],
         "classes": per_class.to_dict("records"),
         "pairs": confused_pairs(predictions).to_dict("records"),
-        "largest_losses": _with_photos(largest_losses(predictions), data),
+        "largest_losses": _with_nearest(largest_losses(predictions), run, data),
+        "doubt": _doubt(run, data),
         "samples": _with_photos(choose(predictions), data),
     }
+
+
+def _settings(run: Run, data: Data) -> dict[str, Any]:
+    """The run's settings. If folders decide, it says so in the place of those for a table."""
+    settings = dict(run.about["config"])
+    if data.catalogue.in_folders:
+        settings |= {
+            "label": "the name of the folder",
+            "split": data.catalogue.split.rule,
+            "bad_rows": "none: there is no table",
+        }
+    return settings
 
 
 def _chart(history: pd.DataFrame, kind: str) -> dict[str, Any]:
@@ -186,7 +201,31 @@ def _coverage_chart(curves: dict[str, np.ndarray]) -> dict[str, Any]:
     }
 
 
+def _doubt(run: Run, data: Data) -> dict[str, Any] | None:
+    """What the page says of photos that are like none it learned from; None for older runs."""
+    predictions = run.predictions
+    per_class = run.per_class
+    if not (kinds := doubted(predictions, per_class)):
+        return None
+    return {
+        "metrics": doubt_metrics(predictions, per_class),
+        "photos": {kind: len(rows) for kind, rows in kinds.items()},
+        "shown": {kind: _with_photos(rows.head(SHOWN), data) for kind, rows in kinds.items()},
+    }
+
+
+def _with_nearest(predictions: pd.DataFrame, run: Run, data: Data) -> list[dict[str, Any]]:
+    """:func:`_with_photos`, each with its ``nearest`` training photos: those have photos, too."""
+    rows = _with_photos(predictions, data)
+    for row, nearest in zip(rows, nearest_to(run, data, predictions), strict=True):
+        ids = pd.DataFrame({"id": [each["id"] for each in nearest]}, dtype=object)
+        pictures = [picture(pixels) for pixels in photos_of(ids, data)]
+        row["nearest"] = [each | own for each, own in zip(nearest, pictures, strict=True)]
+    return rows
+
+
 def _with_photos(predictions: pd.DataFrame, data: Data) -> list[dict[str, Any]]:
-    """Rows of predictions with their photos, each with ``is_right``."""
+    """Rows of predictions with their photos, each with ``is_right`` and no ``nearest`` photos."""
     is_right = predictions["top1"] == predictions["label"]
-    return photo_cards(predictions.assign(is_right=is_right), data)
+    cards = photo_cards(predictions.assign(is_right=is_right), data)
+    return [card | {"nearest": []} for card in cards]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from study.blocks import approaches, labels, runs, speed, sureness
+from study.blocks import approaches, labels, others, runs, speed, sureness
 from study.published import THEIR_NAMES
 
 # By the name in the marker `<!-- results: NAME -->`; a training of the study has its story.
@@ -12,6 +12,7 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "table": approaches.table,
     "weights": approaches.weights,
     "merits": approaches.merits,
+    "others": others.others,
     "baselines": approaches.baselines,
     "shift": approaches.shift,
     "runs": runs.runs,

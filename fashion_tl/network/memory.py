@@ -1,0 +1,249 @@
+"""What a run remembers of its training photos: their features, compressed, in one small file."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from fashion_tl.errors import RunError
+from fashion_tl.files import StrPath, as_path, replacing
+
+DIMENSIONS = 512  # directions that are kept of the features; with int8, 512 bytes for each photo
+CHUNK = 1024  # photos that are compared with the memory at a time
+ABOUT = "fashion_tl_memory"  # the name of the file's metadata
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The features of a run's training photos, and what tells whether another photo is like them.
+
+    Features are what the network's last layer takes: float32 [photos, width]. Photos are compared
+    by the angle between them, so each row is kept as its length and its direction.
+
+    ``ids`` is text [photos]; ``labels``, int64 [photos], are numbers in ``classes``. A direction is
+    ``mean`` + (``codes`` × ``scale``) @ ``basis``: float32 [width], int8 [photos, kept], float32
+    [kept] and float32 [kept, width]. ``lengths`` is float32 [photos]. ``threshold`` is the largest
+    score of a photo that still counts as known (see :mod:`fashion_tl.network.unknown`); infinity
+    refuses none.
+    """
+
+    ids: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    codes: np.ndarray
+    scale: np.ndarray
+    basis: np.ndarray
+    mean: np.ndarray
+    lengths: np.ndarray
+    threshold: float = math.inf
+
+    @cached_property
+    def directions(self) -> np.ndarray:
+        """The photos' features divided by their lengths, nearly: float32 [photos, width]."""
+        return unit(self.mean + (self.codes * self.scale) @ self.basis)
+
+    @property
+    def features(self) -> np.ndarray:
+        """The photos' features, nearly as they were: float32 [photos, width]."""
+        return self.directions * self.lengths[:, None]
+
+    def nearest(self, features: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """The ``k`` photos that are most like each of these features, float [n, width].
+
+        Returns their cosine distances, float32 [n, k], from 0 (the same direction) to 2, and their
+        places in the memory, int64 [n, k], nearest first. If the memory holds fewer photos, all of
+        them are returned.
+        """
+        k = min(k, len(self.ids))
+        distances = np.empty((len(features), k), np.float32)
+        places = np.empty((len(features), k), np.int64)
+        for start in range(0, len(features), CHUNK):
+            own = slice(start, start + CHUNK)
+            all_distances = 1 - unit(features[own]) @ self.directions.T
+            found = np.argpartition(all_distances, k - 1, axis=1)[:, :k]
+            found.sort(axis=1)  # of equal distances, the first photo comes first
+            near = np.take_along_axis(all_distances, found, axis=1)
+            order = np.argsort(near, axis=1, kind="stable")
+            places[own] = np.take_along_axis(found, order, axis=1)
+            distances[own] = np.take_along_axis(near, order, axis=1)
+        return distances.clip(0), places
+
+    def with_photos(
+        self,
+        features: np.ndarray,
+        ids: Sequence[str],
+        labels: np.ndarray,
+        classes: tuple[str, ...],
+    ) -> "Memory":
+        """The same memory with more photos: features, float [n, width], ids and labels of each.
+
+        ``classes`` are the names of all labels, old and new.
+        """
+        codes = (unit(features) - self.mean) @ self.basis.T / self.scale
+        lengths = np.linalg.norm(features, axis=1)
+        return replace(
+            self,
+            ids=np.concatenate([self.ids, np.asarray(ids, dtype=object)]),
+            labels=np.concatenate([self.labels, np.asarray(labels, np.int64)]),
+            classes=classes,
+            codes=np.concatenate([self.codes, _int8(codes)]),
+            lengths=np.concatenate([self.lengths, lengths.astype(np.float32)]),
+        )
+
+
+def nearest_photos(memory: Memory, features: np.ndarray, top: int) -> list[list[dict[str, Any]]]:
+    """The nearest training photos for each of these features, float [n, width], as dicts."""
+    return [
+        [
+            {
+                "id": str(memory.ids[place]),
+                "label": memory.classes[memory.labels[place]],
+                "distance": round(float(distance), 4),
+            }
+            for distance, place in zip(*pair, strict=True)
+        ]
+        for pair in zip(*memory.nearest(features, top), strict=True)
+    ]
+
+
+def unit(features: np.ndarray) -> np.ndarray:
+    """Each row divided by its length: float32 [n, width]. A row of zeros stays."""
+    features = np.asarray(features, np.float32)
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    return features / np.maximum(lengths, np.finfo(np.float32).tiny)
+
+
+def build_memory(
+    features: np.ndarray,
+    ids: Sequence[str],
+    labels: np.ndarray,
+    classes: Sequence[str],
+    dimensions: int = DIMENSIONS,
+) -> Memory:
+    """A memory of photos with these features, float [n, width], ids and labels, each [n].
+
+    Of their directions, the ``dimensions`` principal components are kept, as int8.
+    """
+    directions = unit(features)
+    mean = directions.mean(axis=0)
+    basis = _principal(directions - mean, dimensions)
+    codes = (directions - mean) @ basis.T
+    largest = np.abs(codes).max(axis=0)
+    scale = (np.maximum(largest, np.finfo(np.float32).eps) / 127).astype(np.float32)
+    return Memory(
+        ids=np.asarray(ids, dtype=object),
+        labels=np.asarray(labels, np.int64),
+        classes=tuple(classes),
+        codes=_int8(codes / scale),
+        scale=scale,
+        basis=basis,
+        mean=mean,
+        lengths=np.linalg.norm(features, axis=1).astype(np.float32),
+    )
+
+
+def _principal(centred: np.ndarray, most: int) -> np.ndarray:
+    """The ``most`` principal components of centred rows, float32 [n, width]: float32 [kept, width].
+
+    Components without variance are left out. The values are those that a file keeps as float16.
+    """
+    is_wide = len(centred) < centred.shape[1]
+    rows = centred if is_wide else centred.T
+    values, vectors = np.linalg.eigh((rows @ rows.T).astype(np.float64))  # of the smaller matrix
+    best = np.argsort(-values, kind="stable")[:most]
+    best = best[values[best] > max(values.max() * 1e-6, np.finfo(np.float32).tiny)]
+    basis = vectors[:, best].T
+    if is_wide:
+        basis = basis @ centred / np.sqrt(values[best])[:, None]
+    return basis.astype(np.float16).astype(np.float32)
+
+
+def _int8(codes: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(codes), -127, 127).astype(np.int8)
+
+
+def save_memory(path: Path, memory: Memory) -> None:
+    """Write a memory as one ``.safetensors`` file, whole or not at all."""
+    about = {
+        "ids": memory.ids.tolist(),
+        "classes": list(memory.classes),
+        "threshold": memory.threshold if math.isfinite(memory.threshold) else None,
+    }
+    tensors = {
+        "labels": memory.labels.astype(np.int32),
+        "codes": memory.codes,
+        "scale": memory.scale,
+        "basis": memory.basis.astype(np.float16),
+        "mean": memory.mean,
+        "lengths": memory.lengths,
+    }
+    # Arrays in another order would be written as they lie in memory.
+    whole = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
+    content = save(whole, {ABOUT: json.dumps(about)})
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def read_memory(path: StrPath, width: int | None = None) -> Memory:
+    """Read what :func:`save_memory` wrote.
+
+    RunError if the file is missing or damaged, or if its features don't have the ``width`` of the
+    network.
+    """
+    path = as_path(path)
+    if not path.exists():
+        raise RunError(
+            f"{path.parent} has no memory of its training photos, because an older version made "
+            f"it. Make one, without training: fashion-tl remember {path.parent} --data DATA"
+        )
+    try:
+        with safe_open(path, framework="np") as file:
+            about = json.loads((file.metadata() or {})[ABOUT])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        memory = Memory(
+            ids=np.array(about["ids"], dtype=object),
+            labels=tensors["labels"].astype(np.int64),
+            classes=tuple(about["classes"]),
+            codes=tensors["codes"],
+            scale=tensors["scale"],
+            basis=tensors["basis"].astype(np.float32),
+            mean=tensors["mean"],
+            lengths=tensors["lengths"],
+            threshold=math.inf if about["threshold"] is None else float(about["threshold"]),
+        )
+        _check(memory)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            f"{path} is damaged, or no memory of a run ({error}); delete it and make it again: "
+            f"fashion-tl remember {path.parent} --data DATA"
+        ) from error
+    if width is not None and len(memory.mean) != width:
+        raise RunError(
+            f"{path} is of another network ({len(memory.mean)} features, not {width}); make it "
+            f"again: fashion-tl remember {path.parent} --data DATA"
+        )
+    return memory
+
+
+def _check(memory: Memory) -> None:
+    """ValueError unless the parts fit together and hold numbers."""
+    photos, kept = memory.codes.shape
+    fits = (
+        photos > 0
+        and memory.ids.shape == memory.labels.shape == memory.lengths.shape == (photos,)
+        and memory.scale.shape == (kept,)
+        and memory.basis.shape == (kept, *memory.mean.shape)
+        and 0 <= memory.labels.min() <= memory.labels.max() < len(memory.classes)
+    )
+    if not fits:
+        raise ValueError("its parts don't fit together")
+    for values in (memory.scale, memory.basis, memory.mean, memory.lengths):
+        if not np.isfinite(values).all():
+            raise ValueError("it holds values that aren't finite numbers")

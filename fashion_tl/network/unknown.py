@@ -1,0 +1,50 @@
+"""Whether a photo is like nothing that a network learned from, by the run's memory."""
+
+from dataclasses import replace
+
+import numpy as np
+from torch import nn
+
+from fashion_tl.config import Config
+from fashion_tl.data.dataset import Data
+from fashion_tl.machine import say
+from fashion_tl.network.features import features_and_logits
+from fashion_tl.network.memory import Memory, build_memory
+
+K = 10  # the nearest training photo whose distance counts; chosen by `python -m study unknown`
+ACCEPTED = 0.95  # share of known photos that are accepted
+
+
+def unknown_scores(memory: Memory, features: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """How unlike all training photos each photo is: float64 [n], more for less alike.
+
+    Takes what the network's last layer takes and gives: float [n, width] and [n, num_classes].
+    """
+    distances, _ = memory.nearest(features, K)
+    return distances[:, -1].astype(np.float64)
+
+
+def doubts(memory: Memory, features: np.ndarray, logits: np.ndarray) -> dict[str, np.ndarray]:
+    """``unknown``, bool [n], and ``unknown_score``, float64 [n]; see :func:`unknown_scores`."""
+    scores = unknown_scores(memory, features, logits)
+    return {"unknown": scores > memory.threshold, "unknown_score": scores}
+
+
+def remember(
+    model: nn.Module, data: Data, config: Config, val: tuple[np.ndarray, np.ndarray]
+) -> Memory:
+    """A memory of the training photos, with a threshold.
+
+    ``val`` are features and logits of the validation photos. The threshold accepts ``ACCEPTED`` of
+    those whose class has training photos. Without any, it refuses no photo, and a line says so.
+    """
+    task = data.task
+    features, _ = features_and_logits(model, data, config, "train", "remembering")
+    ids = data.table("train")["id"].to_list()
+    memory = build_memory(features, ids, task.labels[task.train], task.classes)
+    known = task.fit_counts[task.labels[task.val]] > 0
+    if not known.any():
+        say("NOTE: no photo validates, so no photo is ever called unknown")
+        return memory
+    scores = unknown_scores(memory, val[0][known], val[1][known])
+    return replace(memory, threshold=float(np.quantile(scores, ACCEPTED)))

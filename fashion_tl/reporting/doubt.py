@@ -1,0 +1,84 @@
+"""Which test photos a run took for something that it never learned, rightly or wrongly; and which
+training photos are nearest to a test photo.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.metrics import roc_auc_score
+
+from fashion_tl.data.dataset import Data
+from fashion_tl.network.inference import photo_logits, pick_device
+from fashion_tl.network.layers import folded
+from fashion_tl.network.memory import nearest_photos, read_memory
+from fashion_tl.network.model import load_model, with_features
+from fashion_tl.runs import Run
+
+SHOWN = 12  # photos of each kind
+NEAREST = 3  # training photos beside a mistake
+
+
+def doubt_metrics(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, float | None]:
+    """``unknown_auroc, unknown_accepted, known_accepted`` of the test photos.
+
+    A photo is unknown if its class has no training photo: ``counts`` gives ``label, train``. The
+    last two are the shares of unknown and of known photos that the run did not refuse. None without
+    such photos, and for predictions of an older version, which have no ``unknown_score``.
+    """
+    none = dict.fromkeys(("unknown_auroc", "unknown_accepted", "known_accepted"))
+    if "unknown_score" not in predictions or predictions.empty:
+        return none
+    is_unknown = _is_unknown(predictions, counts)
+    accepted = ~predictions["unknown"].astype(bool)
+    shares = {"unknown_accepted": accepted[is_unknown], "known_accepted": accepted[~is_unknown]}
+    found = {name: float(each.mean()) if len(each) else None for name, each in shares.items()}
+    if None in found.values():
+        return none | found
+    return none | found | {"unknown_auroc": _auroc(is_unknown, predictions["unknown_score"])}
+
+
+def _auroc(is_unknown: pd.Series, scores: pd.Series) -> float:
+    return float(roc_auc_score(is_unknown, scores))
+
+
+def _is_unknown(predictions: pd.DataFrame, counts: pd.DataFrame) -> pd.Series:
+    """Whether the class of each photo has no training photo."""
+    return ~predictions["label"].isin(counts["label"][counts["train"] > 0])
+
+
+def doubted(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The rows of test photos by what was rightly or wrongly done with them.
+
+    ``rightly`` and ``wrongly`` were refused, unknown or known; ``missed`` are unknown, but were
+    accepted. The clearest cases come first. Empty for predictions of an older version.
+    """
+    if "unknown_score" not in predictions:
+        return {}
+    ordered = predictions.sort_values("unknown_score", ascending=False, kind="stable")
+    is_unknown = _is_unknown(ordered, counts)
+    refused = ordered["unknown"].astype(bool)
+    return {
+        "rightly": ordered[refused & is_unknown],
+        "wrongly": ordered[refused & ~is_unknown],
+        "missed": ordered[~refused & is_unknown].iloc[::-1],
+    }
+
+
+def nearest_to(run: Run, data: Data, table: pd.DataFrame) -> list[list[dict[str, Any]]]:
+    """The ``NEAREST`` training photos for each of the table's photos: ``id, label, distance``.
+
+    Empty lists if the run has no memory. RunError if its memory is damaged.
+    """
+    if table.empty or not run.memory_path.exists():
+        return [[] for _ in range(len(table))]
+    saved = load_model(run.model_path)
+    memory = read_memory(run.memory_path, saved.width)
+    device = pick_device()
+    places = pd.Index(data.photos.ids).get_indexer(table["id"])
+    photos = torch.from_numpy(np.array(data.photos.array[places])).to(device)
+    model = with_features(folded(saved.model.to(device)))
+    with torch.inference_mode():
+        both = photo_logits(model, photos, saved.config).cpu().numpy()
+    return nearest_photos(memory, both[:, : saved.width], NEAREST)

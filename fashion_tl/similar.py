@@ -1,0 +1,130 @@
+"""The training photos that are nearest to a photo, from a run's memory, which can be made anew."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fashion_tl.data.dataset import Data
+from fashion_tl.errors import ConfigError, DataError, in_a_line
+from fashion_tl.files import StrPath, as_path
+from fashion_tl.machine import say
+from fashion_tl.network.features import features_and_logits
+from fashion_tl.network.inference import pick_device
+from fashion_tl.network.memory import Memory, nearest_photos, read_memory, save_memory
+from fashion_tl.network.model import SavedModel, load_model
+from fashion_tl.network.unknown import remember
+from fashion_tl.predict import find_photos, read_photo, seen
+from fashion_tl.reporting import figures, photo_figures
+from fashion_tl.reporting.gallery import open_steps
+from fashion_tl.runs import Run, open_run, refuse_own_file
+
+MOST_SHOWN = photo_figures.MAX_PHOTOS - 1  # neighbours in a picture, beside the photo itself
+
+
+def similar(
+    folder: StrPath,
+    paths: Sequence[StrPath],
+    top: int = 10,
+    as_json: bool = False,
+    out: StrPath | None = None,
+    data_path: StrPath | None = None,
+    cache: StrPath | None = None,
+) -> None:
+    """Print the ``top`` training photos of a run that are nearest to each photo.
+
+    They are printed as a table, or ``as_json``. ``out`` is a .png file for a picture of them; it
+    takes a single photo, and the data that the run was made on. ConfigError or DataError before any
+    work if that can't be done. A photo that can't be read is named on stderr. In the end DataError
+    says how many there were.
+    """
+    if isinstance(top, bool) or not isinstance(top, int) or top < 1:
+        raise ConfigError(f"top must be a whole number from 1, not {in_a_line(top)}")
+    run = open_run(folder)
+    saved = load_model(run.model_path)
+    memory = read_memory(run.memory_path, saved.width)
+    photos = find_photos(paths)
+    target = _target(out, photos, data_path) if out else None
+    data = open_steps(folder, data_path, cache)[-1][1] if target and data_path else None
+    rows = []
+    for row in neighbours(saved, memory, photos, top):
+        rows.append(row)
+        if row["error"]:
+            say(f"{row['photo']}: {row['error']}", file=sys.stderr)
+        elif not as_json:
+            say(_as_table(row))
+    if as_json:
+        say(json.dumps(rows, indent=2, ensure_ascii=False))
+    if failed := sum(row["error"] is not None for row in rows):
+        raise DataError(f"{failed} of {len(photos)} photos could not be read")
+    if target and data:
+        _draw(target, run, photos[0], rows[0]["nearest"], data)
+        say(target, file=sys.stderr if as_json else None)
+
+
+def neighbours(
+    saved: SavedModel, memory: Memory, photos: Sequence[StrPath], top: int = 10
+) -> Iterator[dict[str, Any]]:
+    """A row for each photo in turn: ``photo``, ``nearest`` and ``error``.
+
+    ``nearest`` has a dict for each of the ``top`` nearest training photos: ``id``, ``label`` and
+    ``distance``, the cosine distance, nearest first. Either ``error`` or ``nearest`` is None.
+    """
+    for batch in seen(saved, photos):
+        found = nearest_photos(memory, batch.features, top)
+        for name, error, nearest in zip(batch.names, batch.errors, found, strict=True):
+            yield {"photo": name, "nearest": None if error else nearest, "error": error}
+
+
+def _as_table(row: dict[str, Any]) -> str:
+    width = max(len("id"), *(len(each["id"]) for each in row["nearest"]))
+    lines = [row["photo"], f"  distance  {'id':<{width}}  class"]
+    for each in row["nearest"]:
+        lines.append(f"  {each['distance']:>8.4f}  {each['id']:<{width}}  {each['label']}")
+    return "\n".join(lines)
+
+
+def _target(out: StrPath, photos: Sequence[Path], data_path: StrPath | None) -> Path:
+    """The picture's file; an error if no picture can be drawn there."""
+    target = as_path(out)
+    if target.suffix.lower() != ".png" or target.is_dir():
+        raise ConfigError(f"{target}: the picture is written into a .png file")
+    if len(photos) != 1:
+        raise ConfigError(f"{target}: a picture shows one photo, not {len(photos)}; name one")
+    if not data_path:
+        raise ConfigError(f"{target}: a picture needs the training photos; name them with --data")
+    refuse_own_file(target)
+    return target
+
+
+def _draw(
+    target: Path, run: Run, photo: Path, nearest: Sequence[dict[str, Any]], data: Data
+) -> None:
+    """Write a picture of a photo and its nearest training photos."""
+    shown = nearest[:MOST_SHOWN]
+    places = {own: place for place, own in enumerate(data.photos.ids)}
+    pixels = [data.photos.array[places[each["id"]]] for each in shown]
+    own = read_photo(photo, run.config.stored_size)
+    captions = [(photo.name, ""), *((each["label"], f"{each['distance']:.3f}") for each in shown)]
+    title = "The photo, and the training photos nearest to it"
+    figures.save(
+        photo_figures.neighbours(np.stack([own, *pixels]), captions, title, run.source), target
+    )
+
+
+def make_memory(folder: StrPath, data_path: StrPath, cache: StrPath | None = None) -> list[Path]:
+    """Give a finished run, and the steps before it, a memory of its training photos, as new runs
+    have. Nothing is trained. Returns the files.
+
+    RunError if the run was made on other data, WeightsError if it isn't finished.
+    """
+    files = []
+    for run, data in open_steps(folder, data_path, cache):
+        model = load_model(run.model_path).model.to(pick_device())
+        val = features_and_logits(model, data, run.config, "val")
+        save_memory(run.memory_path, remember(model, data, run.config, val))
+        files.append(run.memory_path)
+    return files

@@ -1,0 +1,109 @@
+"""A run's memory of its training photos: it is small, it is whole, and it finds the photos that are
+alike.
+"""
+
+import math
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from fashion_tl.errors import RunError
+from fashion_tl.network.memory import build_memory, read_memory, save_memory, unit
+
+
+def features_of(n: int, width: int = 64, classes: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """Features in clusters, one for each class: float32 [n, width], and labels, int64 [n]."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(n) % classes
+    centres = rng.uniform(0, 2, (classes, width))
+    return (centres[labels] + rng.uniform(0, 0.5, (n, width))).astype(np.float32), labels
+
+
+def memory_of(n: int = 200, **settings: int):
+    features, labels = features_of(n)
+    ids = [f"{i:04}" for i in range(n)]
+    return features, build_memory(features, ids, labels, "abcde", **settings)
+
+
+def test_each_photo_is_nearest_to_itself_and_then_to_its_own_class():
+    features, memory = memory_of()
+    distances, places = memory.nearest(features, 10)
+    assert distances.shape == places.shape == (200, 10)
+    assert (places[:, 0] == np.arange(200)).all() and distances[:, 0].max() < 0.001
+    assert (np.diff(distances) >= 0).all()
+    assert (memory.labels[places] == memory.labels[:, None]).all()
+
+
+def test_the_distance_is_one_minus_the_cosine_and_a_photos_brightness_does_not_matter():
+    features, memory = memory_of()
+    distances, _ = memory.nearest(features * 3, 200)
+    exact = np.sort(1 - unit(features) @ unit(features).T, axis=1)
+    assert np.abs(distances - exact).max() < 0.005
+
+
+def test_features_come_back_nearly_as_they_were():
+    features, memory = memory_of()
+    error = np.linalg.norm(memory.features - features, axis=1) / np.linalg.norm(features, axis=1)
+    assert error.max() < 0.02
+
+
+def test_a_memory_smaller_than_what_is_asked_for_gives_all_its_photos():
+    features, memory = memory_of(3)
+    distances, places = memory.nearest(features, 10)
+    assert distances.shape == (3, 3) and sorted(places[0]) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("features", [np.zeros((4, 8)), np.ones((4, 8)), np.eye(8)[:1]])
+def test_photos_that_are_all_alike_and_features_of_zeros_can_be_kept(features):
+    memory = build_memory(features, list("abcd")[: len(features)], np.zeros(len(features)), ["x"])
+    assert np.isfinite(memory.nearest(features, 2)[0]).all()
+    assert np.allclose(memory.features, features, atol=0.01)
+
+
+def test_it_is_read_as_it_was_written(tmp_path):
+    _, memory = memory_of()
+    save_memory(tmp_path / "memory.safetensors", memory)
+    again = read_memory(tmp_path / "memory.safetensors")
+    assert again.ids.tolist() == memory.ids.tolist() and again.classes == memory.classes
+    assert again.threshold == math.inf
+    for name in ("labels", "codes", "scale", "basis", "mean", "lengths"):
+        assert (getattr(again, name) == getattr(memory, name)).all(), name
+    assert [path.name for path in tmp_path.iterdir()] == ["memory.safetensors"]
+
+
+def test_a_photo_takes_a_byte_for_each_dimension_and_little_more(tmp_path):
+    _, memory = memory_of(dimensions=16)
+    save_memory(tmp_path / "memory.safetensors", memory)
+    assert memory.codes.nbytes == 200 * 16
+    rest = 16 * 64 * 2 + 64 * 4 + 16 * 4
+    assert (tmp_path / "memory.safetensors").stat().st_size < 200 * (16 + 4 + 4 + 10) + rest + 1000
+
+
+def test_photos_of_a_new_class_can_be_added():
+    features, memory = memory_of()
+    rng = np.random.default_rng(1)
+    new = rng.uniform(0, 2, (3, 64)).astype(np.float32)
+    longer = memory.with_photos(new, ["x", "y", "z"], [5, 5, 5], (*memory.classes, "new"))
+    assert longer.ids.tolist()[-3:] == ["x", "y", "z"] and longer.labels[-1] == 5
+    assert (longer.nearest(new, 1)[1][:, 0] == [200, 201, 202]).all()
+    assert (longer.nearest(features, 1)[1][:, 0] == np.arange(200)).all()
+
+
+def test_a_run_without_a_memory_is_told_how_to_make_one(tmp_path):
+    with pytest.raises(RunError, match=r"fashion-tl remember .* --data DATA"):
+        read_memory(tmp_path / "memory.safetensors")
+
+
+def test_a_damaged_memory_is_named(tmp_path):
+    file = tmp_path / "memory.safetensors"
+    _, memory = memory_of()
+    save_memory(file, memory)
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(RunError, match=r"memory.safetensors is damaged"):
+        read_memory(file)
+    file.write_bytes(whole)
+    save_file(load_file(file), file)  # without what it says of itself
+    with pytest.raises(RunError, match=r"memory.safetensors is damaged"):
+        read_memory(file)
