@@ -1,4 +1,4 @@
-"""Transfer learning on Fashion Product Images: train, draw, report, predict, export."""
+"""Transfer learning on Fashion Product Images: train, draw, report, predict, export, audit."""
 
 import argparse
 import json
@@ -65,6 +65,13 @@ def _print_account(catalogue: "Catalogue", numbers: dict[str, int | float]) -> N
         say("left out, by line of styles.csv:" if catalogue.left_out["line"].any() else "left out:")
     for line in catalogue.named():
         say(f"  {line}")
+
+
+def audit(args: argparse.Namespace) -> None:
+    from fashion_tl.audit import write_audit
+
+    settings = {"label": args.label} | dict(map(parse_setting, args.set))
+    write_audit(args.data, args.weights or DEFAULT_WEIGHTS, args.to, args.cache, **settings)
 
 
 def sample(args: argparse.Namespace) -> None:
@@ -179,6 +186,11 @@ def _commands_of_data(command: Callable[..., argparse.ArgumentParser]) -> None:
     new.add_argument("--bad-rows", choices=CHOICES["bad_rows"], default="skip")
     new.add_argument("--json", action="store_true")
 
+    new = command(audit, "Find labels that are likely wrong: a table, and a page with the photos.")
+    new.add_argument("--to", required=True, help="folder for labels.csv and labels.html")
+    _label(new)
+    _weights_and_settings(new)
+
     new = command(sample, "Draw the built-in sample.", data=False)
     new.add_argument("--to", required=True, help="folder to draw it into")
     new.add_argument("--photos", type=int, default=1200)
@@ -194,12 +206,25 @@ def _commands_of_data(command: Callable[..., argparse.ArgumentParser]) -> None:
     new.add_argument("--to", required=True, help="folder to put the zip into")
 
 
-def _label_and_split(new: argparse.ArgumentParser) -> None:
+def _label(new: argparse.ArgumentParser) -> None:
     new.add_argument(
         "--label",
         default=DEFAULT_LABEL,
         help="the column that names the classes (default: %(default)s)",
     )
+
+
+def _weights_and_settings(new: argparse.ArgumentParser) -> None:
+    new.add_argument(
+        "--weights",
+        help=f"torchvision's (default: {DEFAULT_WEIGHTS}), a file of such a network, or `none`",
+    )
+    words = "any other setting; may be repeated"
+    new.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=words)
+
+
+def _label_and_split(new: argparse.ArgumentParser) -> None:
+    _label(new)
     ways = "even-odd, 'year<=2014' in quotes, random:0.2 or column:NAME"
     new.add_argument(
         "--split",
@@ -212,10 +237,6 @@ def _command_of_training(command: Callable[..., argparse.ArgumentParser]) -> Non
     new = command(run, "Train and evaluate one approach, as its notebook does.")
     new.set_defaults(goes_on=commandline.GOES_ON)
     new.add_argument("approach", choices=APPROACHES)
-    new.add_argument(
-        "--weights",
-        help=f"torchvision's (default: {DEFAULT_WEIGHTS}), a file of such a network, or `none`",
-    )
     new.add_argument("--out", required=True, help="folder of the run")
     _label_and_split(new)
     new.add_argument("--backbone", choices=BACKBONES, help=f"default: {DEFAULT_BACKBONE}")
@@ -225,13 +246,7 @@ def _command_of_training(command: Callable[..., argparse.ArgumentParser]) -> Non
     new.add_argument(
         "--workers", type=int, help="processes that decode photos (default: one for each processor)"
     )
-    new.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="any other setting; may be repeated",
-    )
+    _weights_and_settings(new)
 
 
 def _commands_of_a_run(command: Callable[..., argparse.ArgumentParser]) -> None:

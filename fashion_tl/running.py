@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from torch import nn
-from torch.optim.swa_utils import update_bn
 
 from fashion_tl.config import Config
 from fashion_tl.data.dataset import Data
@@ -15,7 +14,11 @@ from fashion_tl.distributed import main_first, rank, world_size
 from fashion_tl.files import StrPath, as_path, draft
 from fashion_tl.machine import say, say_once
 from fashion_tl.network.calibration import PLAIN, fit_temperature
-from fashion_tl.network.features import features_and_logits, part_features
+from fashion_tl.network.features import (
+    features_and_logits,
+    measure_statistics,
+    part_features,
+)
 from fashion_tl.network.inference import pick_device, resolve_precision, through
 from fashion_tl.network.memory import save_memory
 from fashion_tl.network.model import (
@@ -92,20 +95,13 @@ def train(model: nn.Module, data: Data, run: Run) -> Fitted:
         validate_on = through(frozen, data.batches("val", config), config.precision)
     else:
         if run.is_random:
-            _measure_statistics(frozen, data, config)
+            measure_statistics(frozen, data, config)
         fit_on, validate_on = part_features(data, frozen, config, "train", "val")
     weights = data.class_weights(config)
     fitted = fit(learning, fit_on, validate_on, config, weights, run.checkpoint)
     if rank() == 0:
         write_table(run.folder / "history.csv", fitted.history)
     return replace(fitted, seconds=time.perf_counter() - start + fitted.seconds)
-
-
-def _measure_statistics(frozen: nn.Module, data: Data, config: Config) -> None:
-    """Give a random network that will be frozen the BatchNorm statistics of the training photos."""
-    # BatchNorm can learn nothing from a single photo.
-    pairs = config.change(batch_size=max(2, config.batch_size))
-    update_bn(data.batches("train", pairs).in_order(pick_device()), frozen)
 
 
 def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[str, Any]:

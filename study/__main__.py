@@ -67,6 +67,12 @@ def data_check(args: argparse.Namespace) -> None:
     data_check.main(args.data, args.cache, args.results)
 
 
+def audit(args: argparse.Namespace) -> None:
+    from study import audit
+
+    audit.main(args.data, args.weights, args.cache, args.results)
+
+
 def record(args: argparse.Namespace) -> None:
     from study.record import record
 
@@ -144,7 +150,12 @@ def add(
 def add_trainings(commands: argparse._SubParsersAction) -> None:
     new = add(commands, train, "Make every run on record again, or what a GPU has time for.")
     new.set_defaults(goes_on=commandline.GOES_ON)
-    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument(
+        "--weights",
+        nargs="+",
+        required=True,
+        help="torchvision's, or a file of such a network; one after the other if there are several",
+    )
     new.add_argument("--out", required=True, help="folder for the runs")
     new.add_argument(
         "--only", action="append", default=[], metavar="NAME", help="this run alone; repeatable"
@@ -181,6 +192,9 @@ def add_trainings(commands: argparse._SubParsersAction) -> None:
     new.add_argument("runs", nargs="+", help="folders with the names of their records")
 
     add(commands, data_check, "Count what even and odd years share: data_check.json.")
+
+    new = add(commands, audit, "Find labels that are likely wrong: labels.csv and audit.json.")
+    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
 
 
 def add_trials(commands: argparse._SubParsersAction) -> None:

@@ -7,15 +7,20 @@ How long those on record took on two cores stands in results/README.md. A run th
 on after its last epoch. ``--gpu`` makes instead what two cores have no time for: every approach by
 both recipes, with three seeds each, at 80×60, 224×168 and the size that won. Their names begin with
 ``gpu_``: those on record stay.
+
+Of torchvision's weights, several can be named, such as ``--weights IMAGENET1K_V1 IMAGENET1K_V2``.
+The names of their records then end with that of the weights.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from fashion_tl.approaches import run_approach
+from fashion_tl.backbones import DEFAULT_BACKBONE, find_backbone
 from fashion_tl.data.dataset import load_data
 from fashion_tl.errors import ConfigError
 from fashion_tl.files import as_path
@@ -24,6 +29,7 @@ from fashion_tl.recipes import TRAININGS, make_config
 from fashion_tl.running import start_run, train, train_and_finish, unless_interrupted
 from fashion_tl.runs import Run
 from study.record import record
+from study.records import recorded
 
 # The settings of photos and network: a head is only of use to a training that shares them.
 SHARED = (
@@ -69,6 +75,18 @@ class Entry:
     name: str
     base: tuple[str, ...] = ()
     group: str | None = None
+
+    def with_ending(self, ending: str, known: Sequence[str]) -> "Entry":
+        """The same for other weights, with names of its own.
+
+        It is also compared with the run that has its name now, if that is ``known``.
+        """
+        if not ending:
+            return self
+        base = [f"{name}{ending}" for name in self.base]
+        base += [self.name] if self.name in known else []
+        group = f"{self.group}{ending}" if self.group else None
+        return Entry(f"{self.name}{ending}", tuple(base), group)
 
 
 @dataclass(frozen=True)
@@ -208,19 +226,36 @@ GPU_PLANS = tuple(
 
 def main(
     data: str,
-    weights: str,
+    weights: Sequence[str],
     out: str,
     results: Path,
     cache: str | None = None,
     only: Sequence[str] = (),
     gpu: bool = False,
 ) -> None:
-    """Train what is planned, or what of it has one of these names, and put it on record."""
-    for plan in chosen(only, gpu):
-        print(f"=== {plan.name}", flush=True)
-        runs = plan.train(data, weights, as_path(out) / plan.name, cache=cache, **plan.settings)
+    """Train what is planned, or what of it has one of these names, and put it on record.
+
+    This is done with each of the ``weights``. WeightsError before any training if some of
+    torchvision's can't be downloaded.
+    """
+    plans = chosen(only, gpu)
+    for each in filter(ending_of, weights):
+        available_weights(each, is_sample=False)
+    known = recorded(results)
+    for each, plan in product(weights, plans):
+        ending = ending_of(each)
+        folder = as_path(out) / f"{plan.name}{ending}"
+        print(f"=== {folder.name}", flush=True)
+        runs = plan.train(data, each, folder, cache=cache, **plan.settings)
         for run, entry in zip(runs, plan.entries, strict=True):
-            print(record(run.folder, results, entry.name, plan.why, entry.base, entry.group))
+            own = entry.with_ending(ending, known)
+            print(record(run.folder, results, own.name, plan.why, own.base, own.group))
+
+
+def ending_of(weights: str) -> str:
+    """The ending of the names of records with torchvision's weights; empty for a file's."""
+    is_torchvisions = weights in find_backbone(DEFAULT_BACKBONE).weights_names
+    return f"_{weights.lower()}" if is_torchvisions else ""
 
 
 def chosen(only: Sequence[str], gpu: bool) -> list[Plan]:

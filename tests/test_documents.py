@@ -41,6 +41,7 @@ RUN_HERE = (
         f"python -m fashion_tl {name} "
         for name in (
             "summary",
+            "audit",
             "sample",
             "run",
             "figures",
@@ -124,6 +125,7 @@ NOT_HERE = {
     "python -m study bench precision": "needs trained networks",
     "python -m study train": HOURS,
     "python -m study heads": "needs the real data",
+    "python -m study audit": "needs the real data",
     "python -m study calibration": "needs the real data",
     "python -m study trials": "needs the real data",
     "python -m study unknown": "needs the real data",
@@ -262,6 +264,9 @@ def test_a_command_of_the_documents_runs_as_it_is_written(here, capsys, line):
     if words[0] == "run":
         shutil.rmtree(here / "runs")
         words += QUICK.split()
+    if words[0] == "audit":
+        pytest.importorskip("cleanlab")
+        words += QUICK.replace("--epochs 1", "--set epochs=1").split()
     if words[0] == "sample":
         words += "--photos 60 --types 6".split()
     started = {"fashion_tl": main, "study": study_main}[program](words)

@@ -70,10 +70,15 @@ RUN = (
     "run fc_only --data=~/data --weights=~/run/model.safetensors --cache=~/cache --out=~/runs/new "
     "--epochs 1 --set image_size=32x32 --set precision=fp32 --set lr=0.001"
 )
+AUDIT = (
+    "audit --data=~/data --weights=~/run/model.safetensors --cache=~/cache --to=~/audit "
+    "--set epochs=1 --set image_size=32x32 --set precision=fp32 --set lr=0.001"
+)
 COMMANDS = {
     "sample --to=~/drawn --photos 48 --types 6": "drawn/styles.csv",
     "download --small --to=~/down": "down/fashion-product-images-small.zip",
     "summary --data=~/data --cache=~/cache": "data",
+    AUDIT: "audit/labels.html",
     "summary --data=sample --cache=~/cache": "cache/sample/styles.csv",
     RUN: "runs/new/figures/loss_fconly.png",
     "figures ~/run --data=~/data --cache=~/cache": "run/figures/loss_fconly.png",
@@ -96,6 +101,8 @@ def test_every_command_takes_it_for_the_home_folder(
             "fashion_tl.data.sample.draw_sample.__kwdefaults__",
             {"photos": 48, "types": 6, "seed": 2010},
         )
+    if words.startswith("audit"):
+        pytest.importorskip("cleanlab")
     if words.startswith("export"):
         pytest.importorskip("onnxscript")
         small = small_model(stored_size=(40, 32), image_size=(40, 32))  # 20 s quicker

@@ -59,6 +59,7 @@ ORDER = (
     *("network/features", "network/memory", "network/optimizer", "network/loss"),
     "network/unknown",
     "network/training",
+    "network/folds",
     *(
         "reporting/calibration",
         "reporting/doubt",
@@ -71,9 +72,10 @@ ORDER = (
         "reporting/photo_figures",
         "reporting/calibration_figures",
         "reporting/gallery",
+        "reporting/pages",
     ),
     "reporting/report",
-    *("running", "approaches", "predict", "similar", "export", "__main__"),
+    *("running", "approaches", "predict", "similar", "export", "audit", "__main__"),
 )
 
 
@@ -98,6 +100,7 @@ STUDY_ORDER = (
         "blocks/runs",
         "blocks/sureness",
         "blocks/unknown",
+        "blocks/labels",
         "blocks/speed",
         "blocks/__init__",
     ),
@@ -114,6 +117,7 @@ STUDY_ORDER = (
         "calibration",
         "flips",
         "data_check",
+        "audit",
         "__main__",
     ),
 )

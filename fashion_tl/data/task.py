@@ -77,6 +77,13 @@ class Task:
         return parts
 
 
+def all_train(catalogue: Catalogue, classes: tuple[str, ...]) -> Task:
+    """Every photo of these classes trains. Other photos have the label -1."""
+    labels = pd.Index(classes).get_indexer(catalogue.table["label"]).astype(np.int64)
+    none = np.zeros(0, dtype=np.int64)
+    return Task(classes, labels, np.flatnonzero(labels >= 0), none, none)
+
+
 def make_task(
     catalogue: Catalogue,
     twins: np.ndarray,

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.lib.format import open_memmap
 from torch import nn
+from torch.optim.swa_utils import update_bn
 
 from fashion_tl.config import Config
 from fashion_tl.data.batches import AUGMENTATIONS, Batches, feature_batches, mirrored, photo_batches
@@ -17,13 +18,20 @@ from fashion_tl.data.dataset import Data
 from fashion_tl.distributed import main_first
 from fashion_tl.errors import ConfigError
 from fashion_tl.files import reserve
-from fashion_tl.network.inference import forward, outputs, resolve_precision
+from fashion_tl.network.inference import forward, outputs, pick_device, resolve_precision
 from fashion_tl.network.layers import WithFeatures
 from fashion_tl.network.model import split_frozen, with_features
 
 BATCH = 128  # fixed, so that features never depend on the training's batch size
 SERVED = ("flip",)  # augmentations with few views, all of which can be kept
 VERSION = 2  # part of the key: raise it when the same photos would give other features
+
+
+def measure_statistics(frozen: nn.Module, data: Data, config: Config) -> None:
+    """Give a random network that will be frozen the BatchNorm statistics of the training photos."""
+    # BatchNorm can learn nothing from a single photo.
+    pairs = config.change(batch_size=max(2, config.batch_size))
+    update_bn(data.batches("train", pairs).in_order(pick_device()), frozen)
 
 
 @main_first()

@@ -210,8 +210,9 @@ def read_memory(path: StrPath, width: int | None = None) -> Memory:
     path = as_path(path)
     if not path.exists():
         raise RunError(
-            f"{path.parent} has no memory of its training photos: an older version made it, or it "
-            f"was stopped. Make one, without training: fashion-tl remember {path.parent} --data DATA"
+            f"{path.parent} has no memory of its training photos: an older version made it, or "
+            f"it was stopped. Make one without training: fashion-tl remember {path.parent} "
+            "--data DATA"
         )
     try:
         with safe_open(path, framework="np") as file:

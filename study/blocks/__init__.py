@@ -4,12 +4,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from study.blocks import approaches, others, runs, speed, sureness, unknown
+from study.blocks import approaches, labels, others, runs, speed, sureness, unknown
 from study.published import THEIR_NAMES
 
 # By the name in the marker `<!-- results: NAME -->`; a training of the study has its story.
 BLOCKS: dict[str, Callable[[Path], str]] = {
     "table": approaches.table,
+    "weights": approaches.weights,
     "merits": approaches.merits,
     "others": others.others,
     "baselines": approaches.baselines,
@@ -22,6 +23,8 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "calibration": sureness.calibration,
     "unknown": unknown.unknown,
     "honest": sureness.honest,
+    "labels": labels.labels,
+    "verdicts": labels.verdicts,
     "looks": runs.looks,
     "trials": runs.trials,
     "left_out": runs.left_out,

@@ -19,6 +19,7 @@ from study.records import (
     recorded,
 )
 
+OF_THE_TABLE = ("fc_only", "direct", "top20", "two_step")
 # The published recipe from our weights and on our photos; each is compared with ours at the same
 # size.
 BASELINES = ("fc_only_published", "direct_80x60_published", "two_step_80x60_published")
@@ -48,6 +49,21 @@ def table(results: Path) -> str:
         cells += [f"{record.size}, {ours['epochs']}", minutes]
         rows.append(cells)
     return markdown(head, rows)
+
+
+def weights(results: Path) -> str:
+    """The approaches with torchvision's weights beside ours, and what each weights cost."""
+    records, own = read_records(results), titled(results)
+    took = [own[name].about["minutes"] for name in OF_THE_TABLE if name in own]
+    parts = " + ".join(f"{minutes:.0f}" for minutes in took)
+    rows = []
+    for name in own:
+        for each in (name, *(each for each in records if each.startswith(f"{name}_imagenet1k_"))):
+            about = records[each].about
+            figures = (percent(about[key]) for key in METRICS)
+            rows.append([TITLES[name], about["weights"], *figures, f"{about['minutes']:.0f}"])
+    table = markdown(["approach", "weights", *METRICS.values(), "minutes"], rows)
+    return f"{table}\n\nFor each file of weights, that is {parts} = {sum(took):.0f} minutes."
 
 
 def compared(key: str, ours: dict, theirs: list[dict]) -> tuple[str, str]:
