@@ -116,7 +116,6 @@ def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[s
     start = time.perf_counter()
     config = run.config
     task = data.task
-    history = fitted.history
     val = features_and_logits(model, data, config, "val", "validating")
     test = features_and_logits(model, data, config, "test", "testing")
     temperature, chosen = _calibrate(val[1], data, run)
@@ -125,25 +124,12 @@ def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[s
     memory = None if fitted.interrupted else remember(model, data, config, val[0])
     if memory:
         predictions = predictions.assign(**doubts(memory, test[0]))
-    seconds = fitted.seconds + time.perf_counter() - start
-    result = {
-        "approach": config.training,
-        "recipe": config.recipe,
-        "data": run.about["data"]["name"],
-        "weights": run.about["weights"]["name"],
-        "image_size": list(config.image_size),
-        "epochs": len(history),
-        "interrupted": fitted.interrupted,
-        "best_epoch": int(history.loc[history["best"], "epoch"].iloc[0]),
-        "seed": config.seed,
+    measured = {
         **metrics(predictions, data.counts),
         **chosen,
         **doubt_metrics(predictions, data.counts),
-        "precision": resolve_precision(config.precision, pick_device()),
-        "minutes": round(seconds / 60, 2),
-        "machine": run.about["machine"],
-        "commit": run.about["commit"],
     }
+    result = _described(run, fitted, measured, fitted.seconds + time.perf_counter() - start)
     if rank() == 0:
         run.memory_path.unlink(missing_ok=True)  # an earlier one is of other weights
         save_model(
@@ -157,6 +143,29 @@ def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[s
                 pass
             run.checkpoint.unlink(missing_ok=True)
     return result
+
+
+def _described(
+    run: Run, fitted: Fitted, measured: dict[str, Any], seconds: float
+) -> dict[str, Any]:
+    """What was measured, and the settings, data and machine that gave it."""
+    config, history = run.config, fitted.history
+    return {
+        "approach": config.training,
+        "recipe": config.recipe,
+        "data": run.about["data"]["name"],
+        "weights": run.about["weights"]["name"],
+        "image_size": list(config.image_size),
+        "epochs": len(history),
+        "interrupted": fitted.interrupted,
+        "best_epoch": int(history.loc[history["best"], "epoch"].iloc[0]),
+        "seed": config.seed,
+        **measured,
+        "precision": resolve_precision(config.precision, pick_device()),
+        "minutes": round(seconds / 60, 2),
+        "machine": run.about["machine"],
+        "commit": run.about["commit"],
+    }
 
 
 def _write_results(run: Run, data: Data, predictions: pd.DataFrame, result: dict[str, Any]) -> None:

@@ -128,6 +128,8 @@ def parser() -> argparse.ArgumentParser:
     main = argparse.ArgumentParser(prog="python -m study", description=__doc__)
     commands = main.add_subparsers(required=True, metavar="command")
     add_trainings(commands)
+    add_trials(commands)
+    add_measurements(commands)
     add_records(commands)
     bench = commands.add_parser(
         "bench", help="How fast it is, beside what.", description="How fast it is, beside what."
@@ -166,8 +168,8 @@ def add_trainings(commands: argparse._SubParsersAction) -> None:
         help="both recipes with three sizes and three seeds each, instead",
     )
 
-    add_trials(commands)
 
+def add_measurements(commands: argparse._SubParsersAction) -> None:
     new = add(
         commands, heads, "FC only over five seeds, five folds and each even year: fc_head.json."
     )

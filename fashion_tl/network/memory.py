@@ -148,7 +148,7 @@ def build_memory(
     mean = directions.mean(axis=0)
     centred = directions - mean
     deviation = float(np.sqrt((centred**2).mean()))
-    least = max(step * deviation, np.finfo(np.float32).eps)
+    least = max(step * deviation, float(np.finfo(np.float32).eps))
     scale = np.maximum(np.abs(centred).max(axis=0) / 127, least).astype(np.float32)
     return Memory(
         ids=np.asarray(ids, dtype=object),
