@@ -715,6 +715,7 @@ def prepare(home: Path, photos: int = 176, types: int = 22) -> Path:
 
 def quick(home: Path) -> list[tuple]:
     """The rows of ``make test``, on a smaller sample: some seconds each."""
+    SETTINGS["backbone"] = "resnet18"  # any network will do
     root = prepare(home, photos=64, types=8)
     refs = {"fc_only": reference(root, home / "whole", "fc_only")}
     rows = stops(root, home, refs, 2, signal.SIGKILL) + stops(root, home, refs, 1, signal.SIGTERM)
