@@ -116,8 +116,8 @@ def test_from_random_weights_batchnorm_learns_whatever_the_recipe_says(two_step)
 
 
 def test_two_steps_say_each_note_once(wide_root, tmp_path, capsys):
-    say_once.cache_clear()  # as in a fresh process
     for lr, expected in ((0.01, ["BatchNorm"]), (0.02, ["lr=0.02", "BatchNorm"])):
+        say_once.cache_clear()  # as in a fresh process
         configs = [make_config(step, lr=lr) for step in ("two_step", "top20")]
         data = load_data(wide_root, configs[0], quiet=True)
         for config in configs:

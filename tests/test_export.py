@@ -135,7 +135,7 @@ def test_photos_are_resized_as_in_training_which_an_export_leaves_as_it_was(
 
 
 def test_trimmed_photos_give_its_answers_in_batches_of_any_size(tmp_path):
-    saved = small_model(stored_size=(40, 32), image_size=(24, 20), trim=True)
+    saved = small_model(stored_size=(40, 32), image_size=(36, 32), trim=True)
     photos = np.full((7, 40, 32, 3), 255, np.uint8)
     for number, photo in enumerate(photos_of((40, 32), 7)):
         photos[number, 10 : 14 + number, 5:20] = photo[10 : 14 + number, 5:20]
