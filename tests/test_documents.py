@@ -227,6 +227,7 @@ def example(tmp_path_factory):
         "image_size": (32, 32),
         "precision": "fp32",
         "lr": 1e-4,
+        "backbone": "resnet18",
         "cache": home / "cache",
     }
     run_approach("fc_only", small, "none", home / "runs" / "mine", **quick)
@@ -245,7 +246,7 @@ def here(example, tmp_path, one_figure, monkeypatch):
 
 QUICK = (
     "--weights none --epochs 1 --set image_size=32x32 --set stored_size=40x30 "
-    "--set precision=fp32 --set lr=0.0001"
+    "--set precision=fp32 --set lr=0.0001 --set backbone=resnet18"
 )
 RUN_LINES = sorted(
     {line for page in DOCUMENTS for line in typed(page) if line.startswith(RUN_HERE)}
@@ -281,7 +282,10 @@ def test_a_python_block_of_the_documents_runs_and_prints_what_a_run_reached(here
         "IMAGENET1K_V1", "none"
     )
     names = {}
-    exec(block.replace("epochs=5", "epochs=1, image_size=(32, 32), lr=1e-4"), names)
+    exec(
+        block.replace("epochs=5", "epochs=1, image_size=(32, 32), lr=1e-4, backbone='resnet18'"),
+        names,
+    )
     assert str(names["run"].metrics["top1"]) in capsys.readouterr().out
 
 
