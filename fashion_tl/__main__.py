@@ -1,4 +1,4 @@
-"""Transfer learning on Fashion Product Images: train, draw, report, predict, export."""
+"""Transfer learning on Fashion Product Images: train, draw, report, predict, export, audit."""
 
 import argparse
 import json
@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from fashion_tl import __version__, commandline
 from fashion_tl.backbones import BACKBONES, DEFAULT_BACKBONE
@@ -17,17 +16,13 @@ from fashion_tl.machine import say
 from fashion_tl.recipes import APPROACHES
 from fashion_tl.split import EVEN_ODD
 
-if TYPE_CHECKING:
-    from fashion_tl.data.catalogue import Catalogue
-
-LARGEST_SHOWN = 5  # largest classes that the summary names
 OPTIONS = ("epochs", "seed", "label", "split", "backbone")  # settings that `run` has options for
 
 # Each command imports what it needs, so that --help and summary never wait for torch.
 
 
 def summary(args: argparse.Namespace) -> None:
-    from fashion_tl.data.catalogue import facts, read_catalogue
+    from fashion_tl.data.catalogue import facts, print_account, read_catalogue
     from fashion_tl.data.dataroot import open_root
 
     root = open_root(args.data, args.cache)
@@ -36,26 +31,9 @@ def summary(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(numbers, indent=2))
     else:
-        _print_account(catalogue, numbers)
+        print_account(catalogue, numbers)
     if catalogue.fault:
         raise DataError(catalogue.fault)
-
-
-def _print_account(catalogue: "Catalogue", numbers: dict[str, int | float]) -> None:
-    say(f"{catalogue.name}: the label is {catalogue.label}; {catalogue.split.rule}")
-    for note in catalogue.notes:
-        say(note)
-    for name, value in numbers.items():
-        shown = f"{value:.2%}" if isinstance(value, float) else f"{value:,}"
-        print(f"  {name:<20}{shown:>12}")
-    if len(catalogue.counts):
-        largest = catalogue.counts[:LARGEST_SHOWN].itertuples(index=False, name=None)
-        words = ", ".join(f"{name} {train:,} + {test:,}" for name, train, test in largest)
-        say(f"largest classes (train + test): {words}")
-    if len(catalogue.left_out):
-        say("left out, by line of styles.csv:" if catalogue.left_out["line"].any() else "left out:")
-    for line in catalogue.named():
-        say(f"  {line}")
 
 
 def sample(args: argparse.Namespace) -> None:
@@ -180,6 +158,11 @@ def _commands_of_data(command: Callable[..., argparse.ArgumentParser]) -> None:
     new.add_argument("--bad-rows", choices=CHOICES["bad_rows"], default="skip")
     new.add_argument("--json", action="store_true")
 
+    new = command(audit, "Find labels that are likely wrong: a table, and a page with the photos.")
+    new.add_argument("--to", required=True, help="folder for labels.csv and labels.html")
+    _label(new)
+    _weights_and_settings(new)
+
     new = command(sample, "Draw the built-in sample.", data=False)
     new.add_argument("--to", required=True, help="folder to draw it into")
     new.add_argument("--photos", type=int, default=1200)
@@ -195,12 +178,25 @@ def _commands_of_data(command: Callable[..., argparse.ArgumentParser]) -> None:
     new.add_argument("--to", required=True, help="folder to put the zip into")
 
 
-def _label_and_split(new: argparse.ArgumentParser) -> None:
+def _label(new: argparse.ArgumentParser) -> None:
     new.add_argument(
         "--label",
         default=DEFAULT_LABEL,
         help="the column that names the classes (default: %(default)s)",
     )
+
+
+def _weights_and_settings(new: argparse.ArgumentParser) -> None:
+    new.add_argument(
+        "--weights",
+        help=f"torchvision's (default: {DEFAULT_WEIGHTS}), a file of such a network, or `none`",
+    )
+    words = "any other setting; may be repeated"
+    new.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=words)
+
+
+def _label_and_split(new: argparse.ArgumentParser) -> None:
+    _label(new)
     ways = "even-odd, 'year<=2014' in quotes, random:0.2 or column:NAME"
     new.add_argument(
         "--split",
@@ -213,10 +209,6 @@ def _command_of_training(command: Callable[..., argparse.ArgumentParser]) -> Non
     new = command(run, "Train and evaluate one approach, as its notebook does.")
     new.set_defaults(goes_on=commandline.GOES_ON)
     new.add_argument("approach", choices=APPROACHES)
-    new.add_argument(
-        "--weights",
-        help=f"torchvision's (default: {DEFAULT_WEIGHTS}), a file of such a network, or `none`",
-    )
     new.add_argument("--out", required=True, help="folder of the run")
     _label_and_split(new)
     new.add_argument("--backbone", choices=BACKBONES, help=f"default: {DEFAULT_BACKBONE}")
@@ -226,13 +218,7 @@ def _command_of_training(command: Callable[..., argparse.ArgumentParser]) -> Non
     new.add_argument(
         "--workers", type=int, help="processes that decode photos (default: one for each processor)"
     )
-    new.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="any other setting; may be repeated",
-    )
+    _weights_and_settings(new)
 
 
 def _commands_of_a_run(command: Callable[..., argparse.ArgumentParser]) -> None:

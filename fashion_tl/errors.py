@@ -34,6 +34,10 @@ class ExportError(FashionTLError):
     """A model can't be written in another format."""
 
 
+class AuditError(FashionTLError):
+    """Labels can't be judged."""
+
+
 class DownloadError(FashionTLError):
     """Kaggle's data can't be downloaded."""
 

@@ -139,8 +139,9 @@ def make_config(training: str, recipe: str = "tuned", **settings: Any) -> Config
 def approach_configs(name: str, recipe: str = "tuned", **settings: Any) -> list[Config]:
     """The settings of each training of an approach; ConfigError as in :func:`make_config`.
 
-    If some of the trainings learn the largest classes alone, only they get the setting ``largest``.
-    A training that leaves these classes out leaves as many of them out.
+    If some of the trainings learn the largest classes alone, only they get the setting ``largest``,
+    and none of them ``without_largest``. A training that leaves these classes out leaves as many of
+    them out; ConfigError if ``without_largest`` says otherwise.
     """
     if name not in APPROACHES:
         raise ConfigError(f"no approach is called {name!r}; there are {', '.join(APPROACHES)}")
@@ -148,10 +149,15 @@ def approach_configs(name: str, recipe: str = "tuned", **settings: Any) -> list[
     some_learn_largest = any(TRAININGS[training].largest for training in trainings)
     configs = []
     for training in trainings:
+        row = TRAININGS[training]
         own = dict(settings)
-        if some_learn_largest and not TRAININGS[training].largest:
+        if row.largest:
+            own["without_largest"] = None
+        elif some_learn_largest:
             own["largest"] = None
-            if TRAININGS[training].without:
-                own["without_largest"] = settings.get("largest")
+        if row.without:
+            if settings.get("without_largest") is not None:
+                raise ConfigError(f"{name} leaves out the classes of its first step: set `largest`")
+            own["without_largest"] = settings.get("largest")
         configs.append(make_config(training, recipe, **own))
     return configs

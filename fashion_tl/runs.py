@@ -22,8 +22,8 @@ from fashion_tl.recipes import make_config
 # Columns of our tables that are always text: a class may be called 001, NA or True.
 TEXT = (
     *("id", "label", "articleType", "true", "predicted", "photo", "error"),
-    *("top1", "top2", "top3", "top4", "top5"),
-    *("run", "commit", "input", "why", "approach", "trial", "image_size"),
+    *("top1", "top2", "top3", "top4", "top5", "given", "suggested", "other", "verdict"),
+    *("run", "commit", "input", "why", "approach", "trial", "image_size", "on", "machine"),
 )
 # The files that a run itself keeps.
 OWN_FILES = (
@@ -37,6 +37,13 @@ OWN_FILES = (
     "model_card.md",
     "metrics.json",
 )
+# What a figure's source line says of these settings, if they aren't the usual ones.
+TOLD = {
+    "label": "label {}",
+    "split": "split {}",
+    "largest": "{} largest classes",
+    "without_largest": "without the {} largest classes",
+}
 # Locks of the runs that this process works on, by the device and inode of run.json.
 _held: dict[tuple[int, int], int | None] = {}
 
@@ -70,33 +77,15 @@ class Run:
         """
         data = self.about["data"]
         config = self.config
-        named = (
-            "seed",
-            "epochs",
-            "label",
-            "split",
-            "largest",
-            "without_largest",
-            "backbone",
-        )
-        own = {name: getattr(config, name) for name in named}
         usual = make_config(config.training, config.recipe)
-        recipe = usual.change(**own)
+        own = {name: getattr(config, name) for name in (*TOLD, "seed", "epochs", "backbone")}
+        is_changed = config != usual.change(**own)
+        unusual = [name for name in TOLD if own[name] != getattr(usual, name)]
         words = [
             f"Data: {data['name']}, {data['photos']:,} photos",
-            *(
-                f"{name} {own[name]}"
-                for name in ("label", "split")
-                if own[name] != getattr(usual, name)
-            ),
-            *([f"{config.largest} largest classes"] if config.largest != usual.largest else []),
-            *(
-                [f"without the {config.without_largest} largest classes"]
-                if config.without_largest != usual.without_largest
-                else []
-            ),
+            *(TOLD[name].format(own[name]) for name in unusual),
             f"{find_backbone(config.backbone).title} from {self.about['weights']['name']}",
-            f"{config.recipe} recipe{'' if config == recipe else ', changed'}",
+            f"{config.recipe} recipe{', changed' if is_changed else ''}",
         ]
         return " · ".join(words)
 

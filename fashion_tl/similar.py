@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fashion_tl.data.dataset import Data
-from fashion_tl.errors import ConfigError, DataError, in_a_line
+from fashion_tl.errors import ConfigError, DataError, RunError, in_a_line
 from fashion_tl.extension import read_shots, refuse_extended
 from fashion_tl.files import StrPath, as_path
 from fashion_tl.machine import say
@@ -119,16 +119,18 @@ def _draw(
 
 
 def make_memory(folder: StrPath, data_path: StrPath, cache: StrPath | None = None) -> list[Path]:
-    """Give a finished run, and the steps before it, a memory of its training photos, as new runs
-    have. Nothing is trained. Returns the files.
+    """Give a finished run, and the steps before it, a memory of its training photos.
 
-    RunError if the run was made on other data, WeightsError if it isn't finished.
+    New runs have one from the start. Nothing is trained. Returns the files. RunError if the run was
+    made on other data, or if it isn't finished.
     """
     refuse_extended(folder, "its memory holds the new photos too, so extend the first run again")
     files = []
     for run, data in open_steps(folder, data_path, cache):
+        if not run.is_finished:
+            raise RunError(f"{run.folder} isn't finished: its same command goes on, and remembers")
         model = load_model(run.model_path).model.to(pick_device())
-        val, _ = features_and_logits(model, data, run.config, "val")
+        val = features_and_logits(model, data, run.config, "val")
         save_memory(run.memory_path, remember(model, data, run.config, val))
         files.append(run.memory_path)
     return files

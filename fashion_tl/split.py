@@ -2,12 +2,14 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from fashion_tl.errors import ConfigError, in_a_line
+
+if TYPE_CHECKING:  # each process that decodes photos imports this, and pandas takes 35 MB
+    import pandas as pd
 
 PARTS = {
     **dict.fromkeys(("train", "training", "trainval"), "train"),
@@ -44,7 +46,7 @@ class Split:
     def rule(self) -> str:
         return f"{self.train} train, {self.test} test"
 
-    def parts(self, table: pd.DataFrame, seed: int) -> np.ndarray:
+    def parts(self, table: "pd.DataFrame", seed: int) -> np.ndarray:
         """``"train"``, ``"val"`` or ``"test"`` for each row: str [rows].
 
         A row whose ``column`` says none of these gets "".
@@ -87,7 +89,7 @@ def parse_split(text: Any) -> Split:
     raise ConfigError(f"split must be {RULES}, not {in_a_line(text)}")
 
 
-def drawn(labels: pd.Series, order: np.ndarray, share: float) -> np.ndarray:
+def drawn(labels: "pd.Series", order: np.ndarray, share: float) -> np.ndarray:
     """Which rows are drawn: a share of each class, its first rows in this order. Bool [rows].
 
     A class with several rows gives at least one and keeps at least one. A class with one row gives

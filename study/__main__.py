@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Sequence
 
 from fashion_tl import commandline
-from fashion_tl.config import parse_setting
 from fashion_tl.data.dataroot import SAMPLE
 from fashion_tl.errors import ConfigError
 from fashion_tl.files import as_path
@@ -57,8 +56,7 @@ def few_shot(args: argparse.Namespace) -> None:
 def unknown(args: argparse.Namespace) -> None:
     from study import unknown
 
-    settings = dict(map(parse_setting, args.set))
-    unknown.main(args.data, args.weights, args.cache, args.results, args.run, **settings)
+    unknown.main(args.data, args.weights, args.cache, args.results, args.run)
 
 
 def flips(args: argparse.Namespace) -> None:
@@ -71,6 +69,12 @@ def data_check(args: argparse.Namespace) -> None:
     from study import data_check
 
     data_check.main(args.data, args.cache, args.results)
+
+
+def audit(args: argparse.Namespace) -> None:
+    from study import audit
+
+    audit.main(args.data, args.weights, args.cache, args.results)
 
 
 def record(args: argparse.Namespace) -> None:
@@ -128,6 +132,8 @@ def parser() -> argparse.ArgumentParser:
     main = argparse.ArgumentParser(prog="python -m study", description=__doc__)
     commands = main.add_subparsers(required=True, metavar="command")
     add_trainings(commands)
+    add_trials(commands)
+    add_measurements(commands)
     add_records(commands)
     bench = commands.add_parser(
         "bench", help="How fast it is, beside what.", description="How fast it is, beside what."
@@ -150,7 +156,12 @@ def add(
 def add_trainings(commands: argparse._SubParsersAction) -> None:
     new = add(commands, train, "Make every run on record again, or what a GPU has time for.")
     new.set_defaults(goes_on=commandline.GOES_ON)
-    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument(
+        "--weights",
+        nargs="+",
+        required=True,
+        help="torchvision's, or a file of such a network; one after the other if there are several",
+    )
     new.add_argument("--out", required=True, help="folder for the runs")
     new.add_argument(
         "--only", action="append", default=[], metavar="NAME", help="this run alone; repeatable"
@@ -161,6 +172,35 @@ def add_trainings(commands: argparse._SubParsersAction) -> None:
         help="both recipes with three sizes and three seeds each, instead",
     )
 
+
+def add_measurements(commands: argparse._SubParsersAction) -> None:
+    new = add(
+        commands, heads, "FC only over five seeds, five folds and each even year: fc_head.json."
+    )
+    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+
+    words = "FC only's temperature, fitted in two ways: calibration.json."
+    new = add(commands, calibration, words)
+    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+
+    new = add(commands, few_shot, "Learn classes from a few photos: few_shot.json.")
+    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument("--run", help="measure this finished run's network instead")
+
+    new = add(commands, unknown, "Tell photos that are like nothing it learned: unknown.json.")
+    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument("--run", help="score this finished run instead, as chosen before")
+
+    new = add(commands, flips, "Score finished runs without mirror images in testing: flips.json.")
+    new.add_argument("runs", nargs="+", help="folders with the names of their records")
+
+    add(commands, data_check, "Count what even and odd years share: data_check.json.")
+
+    new = add(commands, audit, "Find labels that are likely wrong: labels.csv and audit.json.")
+    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+
+
+def add_trials(commands: argparse._SubParsersAction) -> None:
     new = add(commands, tune, "Make the tuning's trials, which see no photo of an odd year.")
     new.set_defaults(goes_on=commandline.GOES_ON)
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
@@ -182,35 +222,6 @@ def add_trainings(commands: argparse._SubParsersAction) -> None:
     new.add_argument(
         "--only", action="append", default=[], metavar="NAME", help="this trial alone; repeatable"
     )
-
-    new = add(
-        commands, heads, "FC only over five seeds, five folds and each even year: fc_head.json."
-    )
-    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
-
-    words = "FC only's temperature, fitted in two ways: calibration.json."
-    new = add(commands, calibration, words)
-    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
-
-    new = add(commands, few_shot, "Learn classes from a few photos: few_shot.json.")
-    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
-    new.add_argument("--run", help="measure this finished run's network instead")
-
-    new = add(commands, unknown, "Tell photos that are like nothing it learned: unknown.json.")
-    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
-    new.add_argument("--run", help="score this finished run instead, as chosen before")
-    new.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a setting that differs from the recipe's; repeatable",
-    )
-
-    new = add(commands, flips, "Score finished runs without mirror images in testing: flips.json.")
-    new.add_argument("runs", nargs="+", help="folders with the names of their records")
-
-    add(commands, data_check, "Count what even and odd years share: data_check.json.")
 
 
 def add_records(commands: argparse._SubParsersAction) -> None:

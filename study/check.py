@@ -1,11 +1,13 @@
 """Every metric on record, computed again from the predictions and ``styles.csv`` alone."""
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
 from fashion_tl.data.catalogue import Catalogue, read_catalogue
-from fashion_tl.data.dataroot import DataRoot, open_root
+from fashion_tl.data.dataroot import open_root
 from fashion_tl.errors import RunError
 from fashion_tl.reporting.evaluation import confused_pairs, metrics, per_class_table
 from fashion_tl.runs import write_json
@@ -52,19 +54,22 @@ def check(
     the file and the metric that differs, or the file that can't be read or holds other photos.
     """
     root = open_root(data, cache)
+    read = functools.cache(functools.partial(read_catalogue, root))  # most runs read it alike
     return {
-        name: check_record(each, catalogue_of(each, root), data) for name, each in records.items()
+        name: check_record(each, catalogue_of(each, read), data) for name, each in records.items()
     }
 
 
-def catalogue_of(record: Record, root: DataRoot) -> Catalogue:
-    """The catalogue as the run read it. RunError where run.json is no record of ours."""
+def catalogue_of(record: Record, read: Callable[..., Catalogue]) -> Catalogue:
+    """The catalogue as the run read it, by ``read(bad_rows, label, split, split_seed)``. RunError
+    where run.json is no record of ours.
+    """
     missing = [key for key in ("approach", "config", *METRICS) if key not in record.about]
     if missing or "bad_rows" not in record.about["config"]:
         what = ", ".join(missing) or "bad_rows in config"
         raise RunError(f"{record.folder / 'run.json'} lacks {what}; record the run again")
     config = record.config
-    return read_catalogue(root, config.bad_rows, config.label, config.split, config.split_seed)
+    return read(config.bad_rows, config.label, config.split, config.split_seed)
 
 
 def check_record(record: Record, catalogue: Catalogue, data: str) -> pd.DataFrame:

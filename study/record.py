@@ -60,14 +60,15 @@ def record(
         group = before.group if before else name
     predictions, per_class = run.predictions.round({"p1": 3}), run.per_class
     about = {
-        # Of the rounded probabilities, which are all that a check will have.
-        "ece": metrics(predictions, per_class)["ece"],
         "interval95": intervals(predictions, per_class),
         "config": run.config.to_dict(),
         "data_fingerprint": run.about["data"]["fingerprint"],
         "weights_sha256_16": run.about["weights"]["fingerprint"],
         "versions": run.about["versions"],
     }
+    if "temperature" in run.metrics:
+        # Of the rounded probabilities, which are all that a check will have.
+        about["ece"] = metrics(predictions, per_class)["ece"]
     own = results / "runs" / name
     own.mkdir(parents=True, exist_ok=True)
     write_table(own / "history.csv", run.history, "%.6g")

@@ -7,33 +7,35 @@ How long those on record took on two cores stands in results/README.md. A run th
 on after its last epoch. ``--gpu`` makes instead what two cores have no time for: every approach by
 both recipes, with three seeds each, at 80×60, 224×168 and the size that won. Their names begin with
 ``gpu_``: those on record stay.
+
+Of torchvision's weights, several can be named, such as ``--weights IMAGENET1K_V1 IMAGENET1K_V2``.
+The names of their records then end with that of the weights.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from fashion_tl.approaches import (
-    run_approach,
-    start_run,
-    train,
-    train_and_finish,
-    unless_interrupted,
-)
+from fashion_tl.approaches import run_approach
+from fashion_tl.backbones import DEFAULT_BACKBONE, find_backbone
 from fashion_tl.data.dataset import load_data
 from fashion_tl.errors import ConfigError
 from fashion_tl.files import as_path
 from fashion_tl.network.model import available_weights, build_network, freeze_all_but_head
 from fashion_tl.recipes import TRAININGS, make_config
+from fashion_tl.running import start_run, train, train_and_finish, unless_interrupted
 from fashion_tl.runs import Run
 from study.record import record
+from study.records import recorded
 
 # The settings of photos and network: a head is only of use to a training that shares them.
 SHARED = (
     *("seed", "label", "split", "largest", "bad_rows", "val_fraction", "train_fraction"),
-    *("split_seed", "stored_size", "backbone", "image_size", "mean", "std"),
+    *("split_seed", "stored_size", "backbone", "image_size", "mean", "std", "trim"),
+    "without_largest",
 )
 
 
@@ -59,6 +61,11 @@ def lp_ft(
     return [train_and_finish(model, data, run)]
 
 
+def rare_alone(*args: Any, **settings: Any) -> list[Run]:
+    """The run of the other classes alone: the first step before it is that of two steps."""
+    return run_approach("rare", *args, **settings)[-1:]
+
+
 @dataclass(frozen=True)
 class Entry:
     """How a run goes on record: its name, the names of those it is compared with, and what its
@@ -68,6 +75,18 @@ class Entry:
     name: str
     base: tuple[str, ...] = ()
     group: str | None = None
+
+    def with_ending(self, ending: str, known: Sequence[str]) -> "Entry":
+        """The same for other weights, with names of its own.
+
+        It is also compared with the run that has its name now, if that is ``known``.
+        """
+        if not ending:
+            return self
+        base = [f"{name}{ending}" for name in self.base]
+        base += [self.name] if self.name in known else []
+        group = f"{self.group}{ending}" if self.group else None
+        return Entry(f"{self.name}{ending}", tuple(base), group)
 
 
 @dataclass(frozen=True)
@@ -86,12 +105,13 @@ class Plan:
         return self.entries[-1].name
 
 
-FC_ONLY, DIRECT, TWO_STEP, RARE = (
-    partial(run_approach, name) for name in ("fc_only", "direct", "two_step", "rare")
+FC_ONLY, DIRECT, TWO_STEP = (
+    partial(run_approach, name) for name in ("fc_only", "direct", "two_step")
 )
 PUBLISHED_RECIPE = {"recipe": "published"}
 INPUT_80X60 = {"image_size": (80, 60)}
 WHOLE = "tuned, whole"
+TRIMMED = "trimmed, the choice of the trials"
 OTHER_SIZE = "baseline: our recipe at 80×60"
 BASELINE = "baseline: the published recipe"
 
@@ -169,7 +189,7 @@ TRIMMED_PLANS = tuple(
     Plan(
         train,
         {"trim": True, "seed": seed, **more},
-        "trimmed, the choice of the trials",
+        why,
         tuple(
             Entry(
                 f"gpu_{training}_trimmed_seed{seed}",
@@ -180,13 +200,13 @@ TRIMMED_PLANS = tuple(
         ),
     )
     for seed in range(2)
-    for train, more, trainings in (
-        (DIRECT, {"epochs": as_long_as_two_steps()}, [("direct", "direct_long")]),
-        (TWO_STEP, {}, [("top20", "top20"), ("two_step", "two_step")]),
-        (RARE, {}, [("top20", "top20"), ("rare", "")]),
+    for train, more, why, trainings in (
+        (DIRECT, {"epochs": as_long_as_two_steps()}, TRIMMED, [("direct", "direct_long")]),
+        (TWO_STEP, {}, TRIMMED, [("top20", "top20"), ("two_step", "two_step")]),
+        (rare_alone, {}, "the other classes alone", [("rare", "")]),
     )
 )
-GPU_PLANS = TRIMMED_PLANS + tuple(
+GPU_PLANS = tuple(
     Plan(
         train,
         {"recipe": recipe, "image_size": size, "seed": seed},
@@ -206,19 +226,36 @@ GPU_PLANS = TRIMMED_PLANS + tuple(
 
 def main(
     data: str,
-    weights: str,
+    weights: Sequence[str],
     out: str,
     results: Path,
     cache: str | None = None,
     only: Sequence[str] = (),
     gpu: bool = False,
 ) -> None:
-    """Train what is planned, or what of it has one of these names, and put it on record."""
-    for plan in chosen(only, gpu):
-        print(f"=== {plan.name}", flush=True)
-        runs = plan.train(data, weights, as_path(out) / plan.name, cache=cache, **plan.settings)
+    """Train what is planned, or what of it has one of these names, and put it on record.
+
+    This is done with each of the ``weights``. WeightsError before any training if some of
+    torchvision's can't be downloaded.
+    """
+    plans = chosen(only, gpu)
+    for each in filter(ending_of, weights):
+        available_weights(each, is_sample=False)
+    known = recorded(results)
+    for each, plan in product(weights, plans):
+        ending = ending_of(each)
+        folder = as_path(out) / f"{plan.name}{ending}"
+        print(f"=== {folder.name}", flush=True)
+        runs = plan.train(data, each, folder, cache=cache, **plan.settings)
         for run, entry in zip(runs, plan.entries, strict=True):
-            print(record(run.folder, results, entry.name, plan.why, entry.base, entry.group))
+            own = entry.with_ending(ending, known)
+            print(record(run.folder, results, own.name, plan.why, own.base, own.group))
+
+
+def ending_of(weights: str) -> str:
+    """The ending of the names of records with torchvision's weights; empty for a file's."""
+    is_torchvisions = weights in find_backbone(DEFAULT_BACKBONE).weights_names
+    return f"_{weights.lower()}" if is_torchvisions else ""
 
 
 def chosen(only: Sequence[str], gpu: bool) -> list[Plan]:
@@ -227,7 +264,7 @@ def chosen(only: Sequence[str], gpu: bool) -> list[Plan]:
     """
     if not only:
         return list(GPU_PLANS if gpu else PLANS)
-    named = {plan.name: plan for plan in (*PLANS, *GPU_PLANS)}
+    named = {plan.name: plan for plan in (*PLANS, *TRIMMED_PLANS, *GPU_PLANS)}
     for name in only:
         if name not in named:
             raise ConfigError(f"no training has the name {name!r}; there are: {', '.join(named)}")

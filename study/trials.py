@@ -12,6 +12,8 @@ The trials in trials.csv that can't be made from here have left the code; the co
 it.
 """
 
+import os
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,7 +27,7 @@ from torch import nn
 
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.errors import ConfigError
-from fashion_tl.files import as_path
+from fashion_tl.files import as_path, lock
 from fashion_tl.network.features import features_and_logits, part_features
 from fashion_tl.network.inference import pick_device, through
 from fashion_tl.network.model import available_weights, split_frozen
@@ -112,7 +114,7 @@ def judged(trial: Trial, data: Data, weights: str, folder: Path) -> Iterator[dic
         approach = resolve_name(APPROACHES[trial.approach].function)
         run = approach(part, weights, folder / str(fold), *configs, learn)[-1]
         for scored in ("test", "val"):
-            _, logits = features_and_logits(networks[-1], part, run.config, scored)
+            _, logits = features_and_logits(networks[-1], part, run.config, scored, "scoring")
             yield from scores(scored, logits, part)
 
 
@@ -148,7 +150,11 @@ def main(
         if not claimed(folder):
             continue
         start = time.perf_counter()
-        rows = pd.DataFrame(judged(TRIALS[name], data, weights, folder))
+        try:
+            rows = pd.DataFrame(judged(TRIALS[name], data, weights, folder))
+        except BaseException:
+            shutil.rmtree(folder)  # so that the next call makes this trial
+            raise
         rows = rows.groupby("on", sort=False, as_index=False).sum()
         minutes = round((time.perf_counter() - start) / 60, 1)
         rows = rows.assign(trial=name, minutes=minutes, machine=machine(), commit=commit())
@@ -169,8 +175,11 @@ def claimed(folder: Path) -> bool:
 def keep(rows: pd.DataFrame, results: Path) -> None:
     """Put a trial's rows in the place of its older ones in ``trials.csv``."""
     file = results / "trials.csv"
+    print(rows.to_string(index=False), flush=True)
+    handle = lock(results, wait=True)  # other processes keep theirs
     if file.exists():
         old = read_table(file)
         rows = pd.concat([old[~old["trial"].isin(rows["trial"])], rows])
     write_table(file, rows)
-    print(rows.tail(5).to_string(index=False), flush=True)
+    if handle is not None:
+        os.close(handle)

@@ -21,13 +21,13 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
-from fashion_tl.approaches import train, unless_interrupted
 from fashion_tl.config import Config
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.errors import ConfigError
 from fashion_tl.files import as_path
 from fashion_tl.network.model import available_weights
 from fashion_tl.recipes import APPROACHES, TRAININGS
+from fashion_tl.running import train, unless_interrupted
 from fashion_tl.runs import Run, open_run, read_table, write_table
 
 QUARTER = {"train_fraction": 0.25}

@@ -6,7 +6,8 @@ import io
 import os
 import shutil
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -91,14 +92,23 @@ def real_zip() -> Path:
     )
 
 
-@pytest.fixture
-def one_figure(monkeypatch) -> None:
-    """Runs draw their loss alone: the others take seconds."""
-    from fashion_tl.reporting import gallery
+@contextmanager
+def figures_alone(*names: str) -> Iterator[None]:
+    """Runs in this block draw only these of their figures: all of them take seconds."""
+    from fashion_tl.reporting import gallery  # not before: most tests need no torch
 
-    for table in (gallery.OF_DATA, gallery.OF_RUN):
-        for name in set(table) - {"loss"}:
-            monkeypatch.delitem(table, name)
+    with pytest.MonkeyPatch.context() as patch:
+        for table in (gallery.OF_DATA, gallery.OF_RUN):
+            for name in set(table) - set(names):
+                patch.delitem(table, name)
+        yield
+
+
+@pytest.fixture
+def one_figure() -> Iterator[None]:
+    """Runs draw their loss alone, in tests that are not about figures."""
+    with figures_alone("loss"):
+        yield
 
 
 @pytest.fixture

@@ -1,12 +1,16 @@
-"""Run folders made by hand, of whatever data and without a network, for the tests of the report."""
+"""Run folders and models made by hand, of whatever data, for tests that train nothing."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
+from torch import nn
 
+from fashion_tl.config import Config
 from fashion_tl.data.dataset import load_data
+from fashion_tl.network.model import SavedModel
 from fashion_tl.recipes import make_config
 from fashion_tl.reporting.evaluation import metrics, per_class_table
 from fashion_tl.runs import create_run, write_json, write_table
@@ -104,3 +108,12 @@ def make_run(
     }
     write_json(folder / "metrics.json", result)
     return run.folder
+
+
+def small_model(**sizes: Any) -> SavedModel:
+    """A saved model of one convolution, for sizes to be tried."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(3), nn.Flatten(1))
+    model.add_module("fc", nn.Linear(36, 3))  # named as a ResNet's last layer
+    config = Config("direct", flip_test=True, **sizes)
+    return SavedModel(model, ("Shirts", "Belts", "Ties"), (5, 0, 5), config)

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from urllib.error import URLError
 
 import numpy as np
@@ -16,13 +17,16 @@ from safetensors.torch import save_file
 from torchvision.models import ResNet50_Weights
 
 from fashion_tl.__main__ import main
-from fashion_tl.approaches import load_data, start_run
+from fashion_tl.data.dataset import load_data
+from fashion_tl.machine import say_once
 from fashion_tl.network.calibration import fit_temperature
 from fashion_tl.network.inference import forward
 from fashion_tl.network.model import load_model
 from fashion_tl.recipes import make_config
 from fashion_tl.reporting.evaluation import class_probabilities
+from fashion_tl.running import start_run
 from fashion_tl.runs import Run, create_run, open_run
+from tests.conftest import figures_alone
 from tests.made_runs import FILES
 
 QUICK = ["--set", "image_size=32x32", "--set", "batch_size=32", "--set", "precision=fp32"]
@@ -48,7 +52,8 @@ def fc_only(sample_root, tmp_path_factory):
 @pytest.fixture(scope="module")
 def two_step(wide_root, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "two_step"
-    assert command(*run_words("two_step", wide_root, folder)) == 0
+    with figures_alone("loss"):  # a test below draws them all
+        assert command(*run_words("two_step", wide_root, folder)) == 0
     return folder
 
 
@@ -70,7 +75,7 @@ def test_the_temperature_of_a_run_suits_its_validation_photos(tiny_run, sample_r
     assert saved.temperature == metrics["temperature"] != 1
     assert 0 <= metrics["ece"] < 1 and 0 <= metrics["val_ece"] < 1 and metrics["nll"] > 0
     data = load_data(sample_root, tiny_run.config, quiet=True)
-    logits = forward(saved.model, data.batches("val", tiny_run.config), flip=True).numpy()
+    logits = forward(saved.model, data.batches("val", tiny_run.config), "fp32", flip=True).numpy()
     labels = data.task.labels[data.task.val]
     again = fit_temperature(logits, labels, saved.fit_counts)
     assert again == pytest.approx(saved.temperature, rel=1e-3)
@@ -79,7 +84,7 @@ def test_the_temperature_of_a_run_suits_its_validation_photos(tiny_run, sample_r
 def test_tables_metrics_and_model_of_a_run_have_one_temperature(tiny_run, sample_root):
     saved = load_model(tiny_run.model_path)
     data = load_data(sample_root, tiny_run.config, quiet=True)
-    logits = forward(saved.model, data.batches("test", tiny_run.config), flip=True).numpy()
+    logits = forward(saved.model, data.batches("test", tiny_run.config), "fp32", flip=True).numpy()
     hot, plain = (
         class_probabilities(logits, saved.fit_counts, temperature=each).max(1)
         for each in (saved.temperature, 1)
@@ -112,6 +117,7 @@ def test_from_random_weights_batchnorm_learns_whatever_the_recipe_says(two_step)
 
 def test_two_steps_say_each_note_once(wide_root, tmp_path, capsys):
     for lr, expected in ((0.01, ["BatchNorm"]), (0.02, ["lr=0.02", "BatchNorm"])):
+        say_once.cache_clear()  # as in a fresh process
         configs = [make_config(step, lr=lr) for step in ("two_step", "top20")]
         data = load_data(wide_root, configs[0], quiet=True)
         for config in configs:
@@ -121,7 +127,9 @@ def test_two_steps_say_each_note_once(wide_root, tmp_path, capsys):
         assert all(word in note for word, note in zip(expected, notes, strict=True))
 
 
-def test_the_same_command_again_trains_nothing_and_changes_nothing(fc_only, sample_root, capsys):
+def test_the_same_command_again_trains_nothing_and_changes_nothing(
+    fc_only, sample_root, one_figure, capsys
+):
     before = {path.name: path.read_bytes() for path in fc_only.iterdir() if path.is_file()}
     assert command(*run_words("fc_only", sample_root, fc_only, epochs=3)) == 0
     assert "finished" in capsys.readouterr().out
@@ -177,7 +185,7 @@ def test_weights_that_do_not_fit_are_refused_before_a_run_folder_is_made(
 
 
 def test_a_run_is_not_taken_up_with_other_labels_but_is_where_the_data_moved(
-    fc_only, sample_root, tmp_path, capsys
+    fc_only, sample_root, one_figure, tmp_path, capsys
 ):
     moved = tmp_path / "moved"
     shutil.copytree(sample_root, moved)
@@ -192,7 +200,7 @@ def test_a_run_is_not_taken_up_with_other_labels_but_is_where_the_data_moved(
 
 
 def test_figures_are_drawn_again_without_training(two_step, wide_root, monkeypatch):
-    monkeypatch.setattr("fashion_tl.approaches.fit", None)
+    monkeypatch.setattr("fashion_tl.running.fit", None)
     assert command("figures", two_step, "--data", wide_root) == 0
     names = {path.stem for path in two_step.rglob("figures/*.png")}
     of_the_data = "distribution distribution20 weight sampledata sampledata2".split()
@@ -274,7 +282,7 @@ def test_a_run_on_real_data_without_weights_stops_and_names_the_three_ways(
 
 
 def test_ctrl_c_keeps_the_best_and_the_same_command_goes_on(
-    sample_root, tmp_path, interrupt, monkeypatch, capsys
+    sample_root, tmp_path, one_figure, interrupt, monkeypatch, capsys
 ):
     words = run_words("direct", sample_root, tmp_path / "run")
     interrupt(1)
@@ -295,69 +303,96 @@ def test_measured_after_ctrl_c_a_run_is_not_finished_also_when_its_damaged_check
         assert Run(tmp_path, {}).is_finished is not interrupted
 
 
-def test_killed_while_features_are_written_it_starts_them_again(sample_root, tmp_path):
-    words = run_words("fc_only", sample_root, tmp_path / "run", epochs=1)
-    words += ["--cache", str(tmp_path / "cache"), "--set", "val_fraction=0"]
-    script = f"""
-import os, signal
-from fashion_tl.network import features
+KILLED_WHERE = """
+import json, os, signal, sys
+from fashion_tl import approaches
 from fashion_tl.__main__ import main
-def killed(*args, **options):
-    yield next(outputs(*args, **options))
+from fashion_tl.network import features, training
+
+outputs, validate, calls = features.outputs, training.validate, []
+
+def kill_myself():
     os.kill(os.getpid(), signal.SIGKILL)
-outputs, features.outputs, features.BATCH = features.outputs, killed, 16
-main({words})
-"""
-    assert subprocess.run([sys.executable, "-c", script], capture_output=True).returncode == -9
-    assert not list((tmp_path / "cache").glob("features-*"))
-    assert command(*words) == 0
-    assert len(list((tmp_path / "cache").glob("features-*"))) == 2  # even years and odd years
 
+def killed_while_features_are_written(*args, **options):
+    yield next(outputs(*args, **options))
+    kill_myself()
 
-@pytest.mark.parametrize(
-    ("approach", "kills"), [("fc_only", (2,)), ("direct", (2,)), ("two_step", (2, 3))]
-)
-def test_a_killed_run_goes_on_and_ends_as_one_that_never_stopped(
-    wide_root, tmp_path, request, approach, kills
-):
-    """A real SIGKILL while validating the second epoch, of two steps in either one; bit for bit, on
-    the CPU.
-    """
-    words = run_words(approach, wide_root, tmp_path / "killed")
-    words += ["--cache", str(tmp_path / "killed cache")]
-    script = f"""
-import os, signal, sys
-from fashion_tl.network import training
-from fashion_tl.__main__ import main
-validate, calls = training.validate, []
-def killed(*args):
+def killed_in_a_validation(*args):
     calls.append(1)
-    if len(calls) == int(sys.argv[1]):
-        os.kill(os.getpid(), signal.SIGKILL)
+    if len(calls) == which:
+        kill_myself()
     return validate(*args)
-training.validate = killed
-main({words})
+
+for words, which in json.loads(sys.argv[1]):
+    if child := os.fork():
+        print("exit code", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    elif which == "features":
+        features.outputs, features.BATCH = killed_while_features_are_written, 16
+        os._exit(main(words))
+    else:
+        training.validate = killed_in_a_validation
+        os._exit(main(words))
 """
-    for kill in kills:
-        ended = subprocess.run([sys.executable, "-c", script, str(kill)], capture_output=True)
-        assert ended.returncode == -9, ended.stderr.decode()
-        assert not (tmp_path / "killed" / "metrics.json").exists()
+# Of each approach: the validations in which a process is killed, one after another: in the second
+# epoch, of two steps in that of either one.
+KILLS = {"fc_only": (2,), "direct": (2,), "two_step": (2, 3)}
+
+
+@pytest.fixture(scope="module")
+def killed(sample_root, wide_root, tmp_path_factory):
+    """The words of commands that real SIGKILLs ended, by approach, and those of one that was killed
+    while features were written.
+
+    The processes are forked from a single one, which imports torch once.
+    """
+    home = tmp_path_factory.mktemp("killed")
+    features = run_words("fc_only", sample_root, home / "features" / "run", epochs=1)
+    features += ["--cache", str(home / "features" / "cache"), "--set", "val_fraction=0"]
+    words = {
+        name: [*run_words(name, wide_root, home / name), "--cache", str(home / f"{name} cache")]
+        for name in KILLS
+    }
+    jobs = [(words[name], number) for name, numbers in KILLS.items() for number in numbers]
+    jobs.append((features, "features"))
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED_WHERE, json.dumps(jobs)], capture_output=True, text=True
+    )
+    codes = [line for line in done.stdout.splitlines() if line.startswith("exit code")]
+    assert codes == ["exit code -9"] * len(jobs), done.stderr
+    finished = [path.parent.name for path in home.rglob("metrics.json")]
+    assert finished == ["top20"]  # of two steps, the second kill was in the second one
+    return words | {"features": features}
+
+
+def test_killed_while_features_are_written_it_starts_them_again(killed, one_figure):
+    words = killed["features"]
+    cache = Path(words[words.index("--cache") + 1])
+    assert not list(cache.glob("features-*"))
+    assert command(*words) == 0
+    assert len(list(cache.glob("features-*"))) == 2  # even years and odd years
+
+
+@pytest.mark.parametrize("approach", KILLS)
+def test_a_killed_run_goes_on_and_ends_as_one_that_never_stopped(
+    killed, wide_root, one_figure, tmp_path, request, approach
+):
+    """Bit for bit, on the CPU."""
+    words = killed[approach]
+    folder = Path(words[words.index("--out") + 1])
     assert command(*words) == 0
     if approach == "two_step":
         never_stopped = request.getfixturevalue("two_step")  # of the same settings
     else:
         never_stopped = tmp_path / "whole"
-        words = run_words(approach, wide_root, never_stopped)
-        assert command(*words, "--cache", tmp_path / "whole cache") == 0
+        whole = run_words(approach, wide_root, never_stopped)
+        assert command(*whole, "--cache", tmp_path / "whole cache") == 0
     for step in [".", "top20"] if approach == "two_step" else ["."]:
-        killed, whole = tmp_path / "killed" / step, never_stopped / step
+        ours, whole = folder / step, never_stopped / step
         for name in FILES - {"history.csv", "metrics.json", "model_card.md"}:
-            assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
+            assert (ours / name).read_bytes() == (whole / name).read_bytes(), name
         one, other = (
-            pd.read_csv(folder / "history.csv").drop(columns="seconds")
-            for folder in (killed, whole)
+            pd.read_csv(each / "history.csv").drop(columns="seconds") for each in (ours, whole)
         )
         pd.testing.assert_frame_equal(one, other, check_exact=True)
-    assert not list((tmp_path / "killed").rglob("*.pt")) and not list(
-        (tmp_path / "killed").rglob(".*")
-    )
+    assert not list(folder.rglob("*.pt")) and not list(folder.rglob(".*"))

@@ -105,6 +105,15 @@ def test_without_a_photo_to_fit_it_to_nothing_changes():
     assert fit_temperature(logits, np.array([3, 5]), HALF_UNSEEN) == PLAIN
 
 
+def test_a_table_of_no_photos_is_empty_and_chooses_nothing():
+    photos = pd.DataFrame({"id": [], "year": [], "label": []})
+    table = prediction_table(photos, np.zeros((0, 6), np.float32), CLASSES, SEEN)
+    counts = pd.DataFrame({"label": CLASSES, "train": SEEN})
+    chosen = chosen_on_validation(table, counts, PLAIN)
+    assert (len(table), chosen.pop("temperature")) == (0, 1)
+    assert set(chosen.values()) == {None}
+
+
 def test_logits_that_are_no_numbers_are_an_error_that_names_the_run():
     with pytest.raises(RunError, match="runs/mine: the network's answers are not finite numbers"):
         fit_temperature(np.full((2, 6), np.nan), np.array([0, 1]), SEEN, "runs/mine")

@@ -1,5 +1,9 @@
 """The model card in a run's folder."""
 
+from fashion_tl.data.catalogue import read_catalogue
+from fashion_tl.data.dataroot import open_root
+from fashion_tl.reporting.card import model_card
+
 
 def test_it_says_what_the_network_is_how_good_it_is_and_what_it_cannot_do(tiny_run):
     card = (tiny_run.folder / "model_card.md").read_text(encoding="utf-8")
@@ -12,11 +16,25 @@ def test_it_says_what_the_network_is_how_good_it_is_and_what_it_cannot_do(tiny_r
         "Licence",
     ]
     metrics = tiny_run.metrics
-    assert f"top-1: {metrics['top1']:.2%}" in card and f"pass it: {metrics['ceiling']:.2%}" in card
+    assert f"all test photos: {metrics['top1']:.2%}" in card
+    assert f"can pass: {metrics['ceiling']:.2%}" in card
     assert "ResNet-50 for articleType" in card and "even years train, odd years test" in card
-    assert "It learned from drawings" in card and "began from random weights" in card
+    assert "It learned from drawings" in card and "started from random weights" in card
     assert f"(temperature {metrics['temperature']:.3f}, calibration error" in card
     assert f"could learn, the error is {metrics['ece']:.3f}" in card
+    assert "`label` and `split` were not used" not in card
     unseen = tiny_run.per_class.query("train == 0 and test > 0")
     assert f"It never names {len(unseen)} of the classes" in card
     assert f"{unseen['test'].sum()} photos of odd years" in card
+
+
+def test_if_folders_name_the_classes_it_names_no_column(tiny_run, tmp_path):
+    for file in ("train/Shirts/1.jpg", "train/Heels/2.jpg", "test/Heels/3.jpg"):
+        (tmp_path / file).parent.mkdir(parents=True)
+        (tmp_path / file).touch()
+    catalogue = read_catalogue(open_root(tmp_path))
+    card = model_card(tiny_run, tiny_run.metrics, tiny_run.per_class, catalogue)
+    assert card.startswith("# ResNet-50 for photos in class folders\n")
+    assert "names the folder that a photo belongs to" in card and "articleType" not in card
+    assert "Its `label` and `split` were not used, because folders decided." in card
+    assert "The split: the training folders train, the test folders test." in card

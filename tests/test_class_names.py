@@ -122,7 +122,7 @@ def test_what_is_read_back_says_what_was_measured(named):
     _, data, run = named
     counts = read_catalogue(open_root(data)).counts
     again = metrics(run.predictions, counts)
-    assert {name: run.metrics[name] for name in again} == pytest.approx(again)
+    assert {name: run.metrics[name] for name in again} == pytest.approx(again, rel=1e-5)
     assert run.metrics["ceiling"] == 1
     assert per_class_table(run.predictions, counts).equals(run.per_class)
 
@@ -178,7 +178,9 @@ def test_the_results_of_the_run_can_be_recorded_checked_and_compared(named, tmp_
     assert set(compare.gained_and_lost(*results)["label"]) == set(names)
 
 
-def test_a_figure_that_fails_loses_nothing_and_can_be_drawn_later(tmp_path, monkeypatch, capsys):
+def test_a_figure_that_fails_loses_nothing_and_can_be_drawn_later(
+    tmp_path, one_figure, monkeypatch, capsys
+):
     data = catalogue_of(["1", "2"], tmp_path / "data")
 
     def fail(*_):

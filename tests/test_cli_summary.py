@@ -82,6 +82,22 @@ def test_the_text_names_each_row_left_out(make_root, capsys):
     assert "largest classes (train + test): Heels 1 + 1, Shirts 2 + 0\n" in out
 
 
+def test_of_a_drawn_split_it_says_that_a_run_may_test_fewer_photos(make_root, capsys):
+    folder = make_root(ROWS)
+    said = "`run` may test fewer photos than are counted here."
+    assert said in summary(capsys, folder, "--split", "random:0.4")[1]
+    assert said not in summary(capsys, folder)[1]
+
+
+def test_of_class_folders_it_says_that_folders_name_the_classes(tmp_path, capsys):
+    for file in ("train/Shirts/1.jpg", "train/Heels/2.jpg", "test/Heels/3.jpg"):
+        (tmp_path / "root" / file).parent.mkdir(parents=True)
+        (tmp_path / "root" / file).touch()
+    _, out, _ = summary(capsys, tmp_path / "root")
+    rule = "the training folders train, the test folders test"
+    assert out.startswith(f"root: folders name the classes; {rule}\n")
+
+
 def test_data_that_no_run_can_use_end_in_an_error_behind_the_account(make_root, capsys):
     folder = make_root([(1, 2012, "Shirts"), (2, 2014, "Heels")])
     for arguments in ([folder], [folder, "--json"]):

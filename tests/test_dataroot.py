@@ -268,12 +268,26 @@ def test_a_name_that_is_no_utf_8_is_read_as_tables_are(make_root, tmp_path):
     assert decode_photos(open_root(folder), ["Café"], cache=tmp_path / "cache").failed == {}
 
 
-def test_another_table_that_lies_there_is_named_with_the_way_out(tmp_path):
-    folder = put(tmp_path / "root", {"styles.xlsx": b"PK", "images/1.jpg": b"x"})
-    assert (
-        "If styles.xlsx is the table, save it as CSV, as styles.csv, with images/ beside it"
-        in refusal(folder)
-    )
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        ("styles.xlsx", "save {} as CSV, as styles.csv"),
+        ("products.csv", "rename {} to styles.csv"),
+        ("Katalog.TSV", "rename {} to styles.csv"),
+    ],
+)
+def test_a_table_under_another_name_is_named_with_the_way_out(tmp_path, name, way):
+    folder = put(tmp_path / "root", {name: b"PK", "images/1.jpg": b"x", "about.txt": b""})
+    hint = f"If {name} is the table, {way.format('it')}, with images/ beside it."
+    assert hint in refusal(folder)
+    assert f"Name its folder instead, and {way.format('this file')}." in refusal(folder / name)
+
+
+def test_where_class_folders_are_read_a_table_under_another_name_is_named_too(tmp_path):
+    files = {f"{kind}/{number}.jpg": b"x" for kind in ("images", "thumbs") for number in range(4)}
+    root = open_root(put(tmp_path / "root", {"products.csv": b"id\n1\n", **files}))
+    assert root.table is None
+    assert "If products.csv is the table, rename it to styles.csv" in root.notes[-1]
 
 
 def test_the_word_sample_draws_the_sample_into_the_cache(tmp_path, monkeypatch):
@@ -533,7 +547,7 @@ def test_a_table_that_is_handed_in_is_never_another_one(make_root, tmp_path):
     put(top, {"styles.csv": b"id,year,articleType\n1,2012,Shirts\n", "products.csv": b"id\n"})
     with pytest.raises(DataError, match=r"styles\.csv is there, but no folder images/ beside it"):
         open_root(top / "styles.csv")
-    assert "is a single file. Name its folder instead" in refusal(top / "products.csv")
+    assert "is a single file. Name its folder instead. images/" in refusal(top / "products.csv")
 
 
 def test_the_folder_of_photos_alone_leads_to_the_folder_around_it(make_root):

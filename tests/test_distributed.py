@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -58,7 +59,7 @@ SETTINGS = {
 SCRIPT = """
 import hashlib, os, signal, sys
 from torchvision.models.resnet import Bottleneck, ResNet
-from fashion_tl import approaches, backbones
+from fashion_tl import approaches, backbones, running
 from fashion_tl.network import training
 from fashion_tl.__main__ import main
 
@@ -77,14 +78,14 @@ def audit(event, args):
         say("wrote", args[0])
 
 sys.addaudithook(audit)
-whole, run_approach = approaches.finish_run, approaches.run_approach
+whole, run_approach = running.finish_run, approaches.run_approach
 
 def finish_run(run, model, *rest):
     state = b"".join(tensor.numpy().tobytes() for tensor in model.state_dict().values())
     say("state", run.folder.name, hashlib.sha256(state).hexdigest())
     return whole(run, model, *rest)
 
-approaches.finish_run = finish_run
+running.finish_run = finish_run
 """
 TOGETHER = """
 def several(name, data, weights, folder, recipe, cache, **settings):
@@ -186,8 +187,19 @@ def torchrun(given, name, script):
 
 
 @pytest.fixture(scope="module")
-def together(given):
-    return torchrun(given, "together", TOGETHER)
+def torchruns(given):
+    """One in which all goes well, and one with a process that dies; at the same time, since both
+    mostly wait.
+    """
+    with ThreadPoolExecutor(2) as pool:
+        together = pool.submit(torchrun, given, "together", TOGETHER)
+        dead = pool.submit(torchrun, given, "dead", KILLED)
+    return SimpleNamespace(together=together.result(), dead=dead.result())
+
+
+@pytest.fixture(scope="module")
+def together(torchruns):
+    return torchruns.together
 
 
 @pytest.fixture(scope="module")
@@ -263,12 +275,12 @@ def test_a_refused_run_ends_all_processes_with_one_message(together):
 
 
 def test_a_process_that_dies_ends_the_run_with_a_message_and_another_number_of_them_goes_on(
-    given, alone, capsys
+    given, torchruns, alone, capsys
 ):
     """Where there are no more than 20 classes, two steps' first one is the same training as the
     direct one.
     """
-    dead = torchrun(given, "dead", KILLED)
+    dead = torchruns.dead
     assert dead.returncode == 1 and "SIGKILL" in dead.stderr  # torchrun's message, and ours:
     said = r"error: stopped, or another process ended( \([^;]+\))?: the same command goes on"
     assert len(re.findall(said, dead.stderr)) == 1

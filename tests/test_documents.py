@@ -41,6 +41,7 @@ RUN_HERE = (
         f"python -m fashion_tl {name} "
         for name in (
             "summary",
+            "audit",
             "sample",
             "run",
             "figures",
@@ -125,6 +126,9 @@ NOT_HERE = {
     "python -m study bench precision": "needs trained networks",
     "python -m study train": HOURS,
     "python -m study heads": "needs the real data",
+    "python -m study audit": "needs the real data",
+    "python -m study calibration": "needs the real data",
+    "python -m study trials": "needs the real data",
     "python -m study unknown": "needs the real data",
     "python -m study few-shot": "needs the real data",
     "python -m study flips": "needs the real data, and trained networks",
@@ -226,6 +230,7 @@ def example(tmp_path_factory):
         "image_size": (32, 32),
         "precision": "fp32",
         "lr": 1e-4,
+        "backbone": "resnet18",
         "cache": home / "cache",
     }
     run_approach("fc_only", small, "none", home / "runs" / "mine", **quick)
@@ -244,7 +249,7 @@ def here(example, tmp_path, one_figure, monkeypatch):
 
 QUICK = (
     "--weights none --epochs 1 --set image_size=32x32 --set stored_size=40x30 "
-    "--set precision=fp32 --set lr=0.0001"
+    "--set precision=fp32 --set lr=0.0001 --set backbone=resnet18"
 )
 RUN_LINES = sorted(
     {line for page in DOCUMENTS for line in typed(page) if line.startswith(RUN_HERE)}
@@ -263,6 +268,9 @@ def test_a_command_of_the_documents_runs_as_it_is_written(here, capsys, line):
     if words[0] == "run":
         shutil.rmtree(here / "runs")
         words += QUICK.split()
+    if words[0] == "audit":
+        pytest.importorskip("cleanlab")
+        words += QUICK.replace("--epochs 1", "--set epochs=1").split()
     if words[0] == "sample":
         words += "--photos 60 --types 6".split()
     started = {"fashion_tl": main, "study": study_main}[program](words)
@@ -277,7 +285,10 @@ def test_a_python_block_of_the_documents_runs_and_prints_what_a_run_reached(here
         "IMAGENET1K_V1", "none"
     )
     names = {}
-    exec(block.replace("epochs=5", "epochs=1, image_size=(32, 32), lr=1e-4"), names)
+    exec(
+        block.replace("epochs=5", "epochs=1, image_size=(32, 32), lr=1e-4, backbone='resnet18'"),
+        names,
+    )
     assert str(names["run"].metrics["top1"]) in capsys.readouterr().out
 
 
@@ -297,6 +308,19 @@ def test_every_command_of_the_study_is_one_that_it_has():
         line for page in DOCUMENTS for line in typed(page) if line.startswith("python -m study ")
     }
     assert lines and all(study_parser().parse_args(shlex.split(line)[3:]) for line in lines)
+
+
+def test_the_map_of_contributing_names_functions_where_they_are():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = text.partition("## Where do I find")[2].partition("\n## ")[0].splitlines()[4:]
+    for row in filter(None, rows):
+        places = re.findall(r"((?:`\w+`(?: and )?)+) in `([\w/]+\.py)`", row)
+        assert places, row
+        for named, file in places:
+            for own in re.findall(r"\w+", named.replace(" and ", " ")):
+                source = (ROOT / file).read_text(encoding="utf-8")
+                assert re.search(rf"^(def|class) {own}\b", source, re.MULTILINE), (own, file)
+    assert len(rows) >= 15
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
@@ -377,7 +401,10 @@ def test_the_sentences_on_the_first_page_have_the_numbers_of_its_table():
     rounded = {round(number, 1) for number in shown}
     without_training_photos = {round(100 - number, 1) for number in shown}  # of a ceiling
     said = {float(number) for number in re.findall(r"([\d.]+) %", after.split("## ")[0])}
-    assert len(said) > 3 and said <= shown | rounded | without_training_photos
+    full = (ROOT / "results" / "README.md").read_text("utf-8")
+    weights = re.search(r"^\*\*The weights\*\*.*?\n\n", full, re.DOTALL | re.MULTILINE)[0]
+    of_weights = {float(number) for number in re.findall(r"([\d.]+) %", weights)}
+    assert len(said) > 3 and said <= shown | rounded | without_training_photos | of_weights
 
 
 def test_every_setting_is_explained():

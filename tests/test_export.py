@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import nn
 
 from fashion_tl import export
 from fashion_tl.__main__ import main
@@ -27,9 +26,10 @@ from fashion_tl.data.photos import FORMATS
 from fashion_tl.errors import ExportError, WriteError, how_to_install
 from fashion_tl.export import EXAMPLE, NEEDS, OLDEST_RUNTIME, export_onnx
 from fashion_tl.network.inference import photo_logits
-from fashion_tl.network.model import SavedModel, load_model
+from fashion_tl.network.model import load_model
 from fashion_tl.predict import answers
 from tests import REPOSITORY
+from tests.made_runs import small_model
 from tests.test_photos import tiff
 from tests.test_photos_as_seen import TRANSPARENT, png
 
@@ -62,16 +62,6 @@ def unseen_photos(tiny_run, sample_root):
 def shares(exported, unseen_photos):
     """Its probabilities for them, float32 [photos, classes]."""
     return exported.run(None, {"photos": unseen_photos})[0]
-
-
-def small_model(**sizes):
-    """A saved model of one convolution, for sizes to be tried."""
-    torch.manual_seed(0)
-    model = nn.Sequential(
-        nn.Conv2d(3, 4, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(3), nn.Flatten(1), nn.Linear(36, 3)
-    )
-    config = Config("direct", flip_test=True, **sizes)
-    return SavedModel(model, ("Shirts", "Belts", "Ties"), (5, 0, 5), config)
 
 
 def photos_of(size, n=3):
@@ -142,6 +132,19 @@ def test_photos_are_resized_as_in_training_which_an_export_leaves_as_it_was(
     (shares,) = session.run(None, {"photos": photos})
     assert np.abs(shares - expected).max() < 1e-5
     assert (of_pytorch(saved, photos) == expected).all()
+
+
+def test_trimmed_photos_give_its_answers_in_batches_of_any_size(tmp_path):
+    saved = small_model(stored_size=(40, 32), image_size=(36, 32), trim=True)
+    photos = np.full((7, 40, 32, 3), 255, np.uint8)
+    for number, photo in enumerate(photos_of((40, 32), 7)):
+        photos[number, 10 : 14 + number, 5:20] = photo[10 : 14 + number, 5:20]
+    session = onnxruntime.InferenceSession(export_onnx(saved, tmp_path / "model.onnx"))
+    for n in (1, 2, 7):
+        (shares,) = session.run(None, {"photos": photos[:n]})
+        assert np.abs(shares - of_pytorch(saved, photos[:n])).max() < 1e-5
+    plain = replace(saved, config=saved.config.change(trim=False))
+    assert np.abs(of_pytorch(plain, photos) - of_pytorch(saved, photos)).max() > 1e-3
 
 
 def test_its_probabilities_are_those_at_the_temperature_of_the_model_as_those_of_predict_are(

@@ -293,7 +293,7 @@ def test_commands_end_well_in_a_log_file_that_is_not_utf8(make_root, tmp_path):
     out = tmp_path / "Läufe – 衬衫"
     done = python(COMMANDS, root, out, SMALL, PYTHONIOENCODING="ascii")
     assert (done.stderr, done.stdout.splitlines()[-1]) == ("", "codes: [0, 0, 0]")
-    assert len(list((out / "figures").glob("*.png"))) == 10
+    assert len(list((out / "figures").glob("*.png"))) == 11
     assert "Tr\\xe4gerkleid" in done.stdout and "\r" not in done.stdout
 
 

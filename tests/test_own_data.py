@@ -43,7 +43,7 @@ def ids_with_zeros(folder: Path) -> Path:
     ],
 )
 def test_a_run_keeps_the_ids_as_they_are_says_what_it_left_out_and_has_a_report(
-    tmp_path, capsys, make, first, said
+    tmp_path, one_figure, capsys, make, first, said
 ):
     root, run = str(make(tmp_path / "root")), str(tmp_path / "run")
     assert (
@@ -69,7 +69,8 @@ def test_a_run_keeps_the_ids_as_they_are_says_what_it_left_out_and_has_a_report(
     assert predictions["id"].tolist()[0] == first and len(predictions) == 12
     assert main(["report", run, "--data", root]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'run' / 'report.html'}\n"
-    assert (tmp_path / "run" / "report.html").read_text().count("data:image/jpeg") == 24
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert page.count("data:image/jpeg") >= 24  # mistakes, samples, and what is near to mistakes
 
 
 def test_loading_names_no_more_than_twenty_photos_that_cannot_be_decoded(tmp_path, capsys):

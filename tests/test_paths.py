@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from fashion_tl.__main__ import main
-from fashion_tl.approaches import start_run
 from fashion_tl.config import Config
 from fashion_tl.data import download
 from fashion_tl.data.dataroot import cache_folder, open_root
@@ -19,18 +18,21 @@ from fashion_tl.data.dataset import load_data
 from fashion_tl.data.photos import decode_photos
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.files import as_path
+from fashion_tl.network import model
 from fashion_tl.network.model import load_model, read_weights
 from fashion_tl.predict import answers, find_photos, predict
 from fashion_tl.provenance import file_fingerprint
 from fashion_tl.reporting import figures
 from fashion_tl.reporting.gallery import open_steps
 from fashion_tl.reporting.layout import new_figure
+from fashion_tl.running import start_run
 from fashion_tl.runs import create_run, open_run
 from notebooks import execute
 from study.__main__ import main as study
 from study.compare import on_the_same_photos
 from study.records import recorded
 from study.train import Plan
+from tests.made_runs import small_model
 
 NOBODY = "~nobody-of-this-name/x"
 
@@ -70,10 +72,15 @@ RUN = (
     "run fc_only --data=~/data --weights=~/run/model.safetensors --cache=~/cache --out=~/runs/new "
     "--epochs 1 --set image_size=32x32 --set precision=fp32 --set lr=0.001"
 )
+AUDIT = (
+    "audit --data=~/data --weights=~/run/model.safetensors --cache=~/cache --to=~/audit "
+    "--set epochs=1 --set image_size=32x32 --set precision=fp32 --set lr=0.001"
+)
 COMMANDS = {
     "sample --to=~/drawn --photos 48 --types 6": "drawn/styles.csv",
     "download --small --to=~/down": "down/fashion-product-images-small.zip",
     "summary --data=~/data --cache=~/cache": "data",
+    AUDIT: "audit/labels.html",
     "summary --data=sample --cache=~/cache": "cache/sample/styles.csv",
     RUN: "runs/new/figures/loss_fconly.png",
     "figures ~/run --data=~/data --cache=~/cache": "run/figures/loss_fconly.png",
@@ -97,8 +104,12 @@ def test_every_command_takes_it_for_the_home_folder(
             "fashion_tl.data.sample.draw_sample.__kwdefaults__",
             {"photos": 48, "types": 6, "seed": 2010},
         )
+    if words.startswith("audit"):
+        pytest.importorskip("cleanlab")
     if words.startswith("export"):
         pytest.importorskip("onnxscript")
+        small = small_model(stored_size=(40, 32), image_size=(40, 32))  # 20 s quicker
+        monkeypatch.setattr(model, "load_model", lambda path: load_model(path) and small)
     assert main(words.split()) == 0, capsys.readouterr().err
     assert (home / file).exists()
     assert "~" not in capsys.readouterr().out

@@ -4,6 +4,8 @@ written."""
 import io
 import os
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from fashion_tl.data import decoding, photos
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.data.photos import decode, decode_photos, photo_digests, twin_groups
 from fashion_tl.errors import DataError
+from tests import REPOSITORY
 from tests.conftest import jpeg, pattern
 
 ROWS = [(n, 2012 + n % 2, "Shirts") for n in range(1, 7)]
@@ -296,6 +299,17 @@ def test_two_workers_give_what_one_gives_byte_for_byte(folder, tmp_path, monkeyp
         {path.name: path.read_bytes() for path in (tmp_path / n).rglob("*.*")} for n in "12"
     )
     assert set(one) == {"photos.npy", "failed.json"} and one == two
+
+
+def test_a_process_that_only_decodes_imports_neither_pandas_nor_torch():
+    """Each worker holds what it imports: pandas alone would nearly double its memory."""
+    program = (
+        "import sys, fashion_tl.data.photos\n"
+        "print({'pandas', 'torch', 'matplotlib'} & set(sys.modules))"
+    )
+    words = [sys.executable, "-c", program]
+    done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_a_cache_that_cannot_be_written_is_named(folder, tmp_path):

@@ -14,7 +14,7 @@ from PIL import Image
 
 from fashion_tl.__main__ import main
 from fashion_tl.runs import open_run
-from tests.conftest import row_line
+from tests.conftest import jpeg, pattern, row_line
 from tests.made_runs import make_run, predictions_on_record
 
 VOID = {"meta", "link", "img", "input", "br"}
@@ -324,6 +324,23 @@ def test_it_says_in_which_precision_its_answers_were_computed(root, tmp_path):
         (folder / "metrics.json").write_text(json.dumps(numbers | {"precision": precision}))
         words = " ".join(report(folder, root).texts("section"))
         assert "predict always computes in float32" in words and ("in bfloat16" in words) is is_said
+
+
+@pytest.mark.parametrize(
+    ("folder", "split"),
+    [("test/", "the training folders train, the test folders test"), ("train/", "a drawn 80%")],
+)
+def test_if_folders_name_the_classes_no_setting_of_a_table_is_shown(folder, split, tmp_path):
+    for number, kind in enumerate(["Shirts", "Tops"] * 5):
+        part = folder if number > 5 else "train/"
+        file = tmp_path / "photos" / part / kind / f"{number}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(jpeg(pattern(number)))
+    root = tmp_path / "photos"
+    page = report(make_run(tmp_path / "run", root, *predictions(("Tops", "Tops"))), root)
+    settings = dict(zip(page.texts("dt"), page.texts("dd"), strict=True))
+    assert settings["label"] == "the name of the folder" and settings["split"].startswith(split)
+    assert settings["bad_rows"] == "none: there is no table"
 
 
 def test_another_name_is_taken_and_its_folder_made(root, tmp_path, capsys):

@@ -10,7 +10,7 @@ import pytest
 from fashion_tl.approaches import run_approach
 from fashion_tl.config import Config
 from fashion_tl.data.sample import draw_sample
-from fashion_tl.errors import RunError
+from fashion_tl.errors import RunError, WeightsError
 from fashion_tl.reporting.evaluation import TOP_K
 from fashion_tl.runs import open_run, read_table
 from study import charts, compare, train
@@ -278,10 +278,51 @@ def test_a_planned_training_goes_on_record_as_its_entries_say(recorded_runs, tmp
         lambda *words, **settings: [open_run(results.parent / "run")], {}, "because", (entry,)
     )
     monkeypatch.setattr(train, "PLANS", (plan,))
-    train.main("data", "weights", tmp_path / "out", tmp_path)
+    train.main("data", ["weights"], tmp_path / "out", tmp_path)
     kept = read_record(tmp_path, "mine_seed1")
     assert (kept.base, kept.group, kept.about["seed"]) == (["fc_only"], "mine", 0)
     assert read_table(tmp_path / "looks.csv")["why"].tolist() == ["because"]
+
+
+def test_runs_with_other_weights_have_records_of_their_own(recorded_runs, tmp_path, monkeypatch):
+    _, results = recorded_runs
+    (tmp_path / "runs").mkdir()
+    shutil.copytree(results / "runs" / "fc_only", tmp_path / "runs" / "mine")
+    before = (tmp_path / "runs" / "mine" / "run.json").read_text()
+    trained = []
+
+    def training(data, weights, folder, cache):
+        trained.append((weights, folder.name))
+        return [open_run(results.parent / "run")]
+
+    plan = Plan(training, {}, "because", (Entry("mine", ("other",), "both"),))
+    monkeypatch.setattr(train, "PLANS", (plan,))
+    monkeypatch.setattr(train, "available_weights", lambda name, is_sample: None)
+    words = f"train --data d --weights IMAGENET1K_V1 IMAGENET1K_V2 --out {tmp_path / 'out'}"
+    assert main([*words.split(), "--results", str(tmp_path)]) == 0
+    endings = {"IMAGENET1K_V1": "_imagenet1k_v1", "IMAGENET1K_V2": "_imagenet1k_v2"}
+    assert trained == [(weights, f"mine{ending}") for weights, ending in endings.items()]
+    for ending in endings.values():
+        kept = read_record(tmp_path, f"mine{ending}")
+        assert (kept.base, kept.group) == ([f"other{ending}", "mine"], f"both{ending}")
+    assert (tmp_path / "runs" / "mine" / "run.json").read_text() == before
+
+
+def test_nothing_is_trained_if_some_of_the_weights_cant_be_downloaded(
+    tmp_path, monkeypatch, capsys
+):
+    def none_of_v2(name, is_sample):
+        if name == "IMAGENET1K_V2":
+            raise WeightsError(f"the weights {name} could not be downloaded")
+
+    plan = Plan(lambda *words, **settings: pytest.fail("it trained"), {}, "", (Entry("mine"),))
+    monkeypatch.setattr(train, "PLANS", (plan,))
+    monkeypatch.setattr(train, "available_weights", none_of_v2)
+    words = f"train --data d --weights IMAGENET1K_V1 IMAGENET1K_V2 --out {tmp_path / 'out'}"
+    assert main([*words.split(), "--results", str(tmp_path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "error: the weights IMAGENET1K_V2 could not be downloaded"
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["../direct", "a/b", ".hidden", "."])

@@ -59,6 +59,7 @@ ORDER = (
     *("network/features", "network/memory", "network/optimizer", "network/loss"),
     *("network/unknown", "network/extending"),
     "network/training",
+    "network/folds",
     *(
         "reporting/calibration",
         "reporting/doubt",
@@ -71,9 +72,20 @@ ORDER = (
         "reporting/photo_figures",
         "reporting/calibration_figures",
         "reporting/gallery",
+        "reporting/pages",
     ),
     "reporting/report",
-    *("approaches", "predict", "similar", "shots", "extend", "export", "__main__"),
+    *(
+        "running",
+        "approaches",
+        "predict",
+        "similar",
+        "shots",
+        "extend",
+        "export",
+        "audit",
+        "__main__",
+    ),
 )
 
 
@@ -86,6 +98,7 @@ STUDY_ORDER = (
         "bench/fastai_peer",
         "bench/measures",
         "bench/fc_only",
+        "bench/limit",
         "bench/files",
         "bench/memory",
     ),
@@ -93,10 +106,12 @@ STUDY_ORDER = (
     *(
         "blocks/markdown",
         "blocks/approaches",
+        "blocks/others",
         "blocks/runs",
         "blocks/sureness",
         "blocks/unknown",
         "blocks/few_shots",
+        "blocks/labels",
         "blocks/speed",
         "blocks/__init__",
     ),
@@ -106,6 +121,7 @@ STUDY_ORDER = (
         "check",
         "train",
         "tune",
+        "trials",
         "heads",
         "scores",
         "unknown",
@@ -115,6 +131,7 @@ STUDY_ORDER = (
         "calibration",
         "flips",
         "data_check",
+        "audit",
         "__main__",
     ),
 )

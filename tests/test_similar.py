@@ -188,7 +188,10 @@ def test_a_damaged_memory_stops_predict_and_the_error_says_what_to_do(own_run, t
 
 def test_a_memory_of_another_network_is_refused(own_run, tmp_path):
     memory = read_memory(own_run.memory_path)
-    wrong = replace(memory, codes=memory.codes[:, :100], basis=memory.basis[:, :100])
+    narrow = {
+        name: getattr(memory, name)[..., :100] for name in ("codes", "scale", "mean", "basis")
+    }
+    wrong = replace(memory, **narrow)
     save_memory(own_run.memory_path, wrong)
     with pytest.raises(RunError, match="another network"):
         read_memory(own_run.memory_path, width=2048)

@@ -133,7 +133,7 @@ def trimmed(photos: Tensor, images: Tensor, size: tuple[int, int]) -> Tensor:
     scale = torch.maximum(bottom - top, right - left).clamp(min=SMALLEST)
     down = _places(size[0], scale, top + bottom - 1)
     across = _places(size[1], scale, left + right - 1)
-    shape = (len(photos), *size)
+    shape = (photos.shape[0], *size)  # not len(): an export would fix the number of photos
     grid = torch.stack([across[:, None].expand(shape), down[:, :, None].expand(shape)], 3)
     images = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
     return images.contiguous(memory_format=torch.channels_last)

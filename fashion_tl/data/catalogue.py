@@ -12,11 +12,17 @@ from fashion_tl.data.contents import DataRoot
 from fashion_tl.data.labels import alike_in_capitals
 from fashion_tl.data.rows import KEPT, MALFORMED, read_rows, rows_of_folders
 from fashion_tl.errors import ConfigError
+from fashion_tl.machine import say
 from fashion_tl.recipes import LARGEST
 from fashion_tl.split import EVEN_ODD, FOLDERS, Split, parse_split
 
 FEW_SHOT = 50  # a class with this many training photos or fewer is few-shot
 NAMED = 20  # rows that are named for each reason to leave rows out
+LARGEST_SHOWN = 5  # largest classes that the summary names
+MOVED_BY_RUN = (
+    "`run` may test fewer photos than are counted here. It opens them, and if one drawn to test is "
+    "pixel for pixel the same as one that trains, it trains too."
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,8 @@ class Catalogue:
     the name of the photo's file without its ending. Photos in class folders have ``line`` 0.
     ``notes`` are sentences on what was decided while reading. ``examples`` describe the first row
     left out, for the reasons that need an example. ``label`` is the column that names the classes,
-    and ``split`` the rule that made the column ``part``.
+    and ``split`` the rule that made the column ``part``. ``in_folders`` is true if there is no
+    table, and folders name the classes.
     """
 
     name: str
@@ -42,6 +49,7 @@ class Catalogue:
     examples: dict[str, str] = field(default_factory=dict)
     label: str = DEFAULT_LABEL
     split: Split = FOLDERS
+    in_folders: bool = False
 
     @cached_property
     def trains(self) -> np.ndarray:
@@ -198,6 +206,7 @@ def read_catalogue(
         examples=rows.examples,
         label="class" if in_folders else label,
         split=rule,
+        in_folders=in_folders,
     )
 
 
@@ -234,3 +243,33 @@ def ceiling(counts: pd.DataFrame) -> float:
     """
     total = counts["test"].sum()
     return float(counts["test"][counts["train"] > 0].sum() / total) if total else 0.0
+
+
+def print_account(catalogue: Catalogue, numbers: dict[str, int | float]) -> None:
+    """Print what is in the data, from the ``numbers`` of :func:`facts`, and what is left out."""
+    label = (
+        "folders name the classes" if catalogue.in_folders else f"the label is {catalogue.label}"
+    )
+    say(f"{catalogue.name}: {label}; {catalogue.split.rule}")
+    for note in catalogue.notes:
+        say(note)
+    if catalogue.split.is_drawn:
+        say(MOVED_BY_RUN)
+    for name, value in numbers.items():
+        shown = f"{value:.2%}" if isinstance(value, float) else f"{value:,}"
+        print(f"  {name:<20}{shown:>12}")
+    if len(catalogue.counts):
+        largest = catalogue.counts[:LARGEST_SHOWN].itertuples(index=False, name=None)
+        words = ", ".join(f"{name} {train:,} + {test:,}" for name, train, test in largest)
+        say(f"largest classes (train + test): {words}")
+    if len(catalogue.left_out):
+        say("left out, by line of styles.csv:" if catalogue.left_out["line"].any() else "left out:")
+    for line in catalogue.named():
+        say(f"  {line}")
+
+
+def audit(args: argparse.Namespace) -> None:
+    from fashion_tl.audit import write_audit
+
+    settings = {"label": args.label} | dict(map(parse_setting, args.set))
+    write_audit(args.data, args.weights or DEFAULT_WEIGHTS, args.to, args.cache, **settings)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import compress
 
 import numpy as np
-import pandas as pd
 
 from fashion_tl.data.labels import label_of
 from fashion_tl.data.listing import split_ending
@@ -207,6 +206,8 @@ def _draw(classes: dict[str, str], inner: str) -> set[str]:
         return hashlib.sha256(f"{SEED} {stem}".encode()).digest()
 
     names = sorted(classes, key=chance)
+    import pandas as pd  # not above: each process that decodes photos imports this module
+
     labels = pd.Series([classes[name] for name in names])
     return set(compress(names, drawn(labels, np.arange(len(names)), SHARE)))
 

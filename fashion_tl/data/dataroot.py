@@ -6,7 +6,7 @@ It is read where it lies, and never written to.
 import json
 import os
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from fashion_tl.data.cache import cache_folder
 from fashion_tl.data.classfolders import find_classes
@@ -26,6 +26,7 @@ from fashion_tl.data.search import (
     IMAGES,
     OTHER_TABLES,
     TABLE,
+    TEXT_TABLES,
     Copy,
     Found,
     find_copies,
@@ -88,10 +89,10 @@ def open_root(path: StrPath, cache: StrPath | None = None) -> DataRoot:
 def _archive(path: Path) -> Archive:
     """The zip; DataError says what else the file is, and what to do."""
     if path.suffix.lower() in OTHER_TABLES:
-        raise DataError(
-            f"{path} is a single file. Name its folder instead; "
-            f"the table there must be {TABLE}, beside {IMAGES}/."
-        )
+        way = "Name its folder instead"
+        if not (path.parent / TABLE).exists():  # which must not be replaced
+            way += f", and {_made_the_table(path.name, 'this file')}"
+        raise DataError(f"{path} is a single file. {way}. {IMAGES}/ must be beside it.")
     try:
         return Archive(path)
     except zipfile.BadZipFile as error:
@@ -159,6 +160,7 @@ def _with_classes(listing: Folder | Archive, path: Path, found: Found) -> DataRo
     by_name = by_id((names[name] for name in classes.labelled), classes.inner)
     words = {photo.name: name for name, photo in names.items()}
     labelled = tuple((own, *classes.labelled[words[by_name[own].name]]) for own in sorted(by_name))
+    likely = [name for name in found.tables if name.lower().endswith((".csv", ".tsv"))]
     left_out = [*classes.left_out.items()]
     left_out += [(in_words(photo.name), OUTSIDE) for photo in all_photos.outside]
     left_out += [(in_words(name), UNREAD) for name in all_photos.unread]
@@ -171,7 +173,7 @@ def _with_classes(listing: Folder | Archive, path: Path, found: Found) -> DataRo
         table=None,
         labelled=labelled,
         left_out=tuple(left_out),
-        notes=classes.notes,
+        notes=(*classes.notes, *_hints_at_tables(likely)),
         classes_in=classes.inner,
         is_drawn=classes.is_drawn,
     )
@@ -185,12 +187,22 @@ def _hints(listing: Folder | Archive, found: Found, unread: list[str]) -> str:
             f" {len(unread):,} images are of formats that aren't read, such as {unread[0]}: "
             "make them JPEGs."
         )
-    if found.tables:
-        hint += (
-            f" If {', '.join(found.tables[:3])} is the table, save it as CSV, as {TABLE}, "
-            f"with {IMAGES}/ beside it."
-        )
-    return hint
+    return hint + "".join(f" {words}" for words in _hints_at_tables(found.tables))
+
+
+def _hints_at_tables(tables: list[str]) -> list[str]:
+    """A sentence on each of three files that may be the table under another name; CSV first."""
+    likely = sorted(tables, key=lambda name: not name.lower().endswith(".csv"))
+    return [
+        f"If {name} is the table, {_made_the_table(name, 'it')}, with {IMAGES}/ beside it."
+        for name in likely[:3]
+    ]
+
+
+def _made_the_table(name: str, it: str) -> str:
+    """What to do with a file so that it is the table."""
+    is_text = PurePosixPath(name).suffix.lower() in TEXT_TABLES
+    return f"rename {it} to {TABLE}" if is_text else f"save {it} as CSV, as {TABLE}"
 
 
 def _hint_at_others(listing: Folder | Archive, found: Found) -> str:

@@ -1,6 +1,7 @@
 """All the data that a training needs, in one value, and the function that loads it."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,12 +12,16 @@ from fashion_tl.data.batches import Batches, photo_batches
 from fashion_tl.data.catalogue import NAMED, Catalogue, read_catalogue
 from fashion_tl.data.contents import DataRoot
 from fashion_tl.data.dataroot import open_root
+from fashion_tl.data.labels import alike_in_capitals
 from fashion_tl.data.photos import Photos, decode_photos, photo_digests, twin_groups
-from fashion_tl.data.task import Task, class_weights, make_task
+from fashion_tl.data.task import Task, all_train, class_weights, make_task
 from fashion_tl.distributed import main_first
 from fashion_tl.errors import DataError
 from fashion_tl.files import StrPath
 from fashion_tl.machine import say
+from fashion_tl.split import EVEN_ODD
+
+NEEDS_NOTHING = "random:0.2"  # a split that needs neither years nor a column
 
 
 @dataclass(frozen=True)
@@ -75,27 +80,56 @@ def load_data(
     ``quiet``, this prints what was decided, and how many rows are left out and why.
     """
     root = open_root(path, cache)
-    catalogue = read_catalogue(root, config.bad_rows, config.label, config.split, config.split_seed)
+    catalogue, photos, digests = _read(root, config, config.split, cache, workers)
+    catalogue = catalogue.with_twins_together(twin_groups(digests))
+    if not quiet:
+        _tell(root, photos, catalogue, catalogue.notes)
+    task = make_task(
+        catalogue,
+        twin_groups(digests),
+        config.val_fraction,
+        config.split_seed,
+        config.train_fraction,
+    )
+    return Data(root, catalogue, photos, task, digests, _fingerprint(digests, catalogue), cache)
+
+
+def load_unsplit(path: StrPath, config: Config, cache: StrPath | None = None) -> Data:
+    """:func:`load_data` without a split, so that no years are needed: all photos train."""
+    root = open_root(path, cache)
+    split = EVEN_ODD if root.table is None else NEEDS_NOTHING
+    catalogue, photos, digests = _read(root, config, split, cache)
+    _tell(root, photos, catalogue, alike_in_capitals(catalogue.table["label"]))
+    task = all_train(catalogue, catalogue.classes)
+    return Data(root, catalogue, photos, task, digests, _fingerprint(digests, catalogue), cache)
+
+
+def _read(
+    root: DataRoot,
+    config: Config,
+    split: str,
+    cache: StrPath | None = None,
+    workers: int | None = None,
+) -> tuple[Catalogue, Photos, list[bytes]]:
+    """The rows whose photos can be decoded, these photos, and a digest of each."""
+    catalogue = read_catalogue(root, config.bad_rows, config.label, split, config.split_seed)
     if catalogue.table.empty:
         reasons = catalogue.reasons(catalogue.examples)
         raise DataError(f"{root.path}: none of its {catalogue.rows} rows can be used ({reasons}).")
     ids = catalogue.table["id"].to_numpy()
     photos = decode_photos(root, ids, config.stored_size, cache, workers)
-    digests = photo_digests(photos.array)
-    twins = twin_groups(digests)
     catalogue = catalogue.without(dict.fromkeys(photos.failed, "undecodable image"))
-    catalogue = catalogue.with_twins_together(twins)
-    if not quiet:
-        for own, reason in list(photos.failed.items())[:NAMED]:
-            say(f"left out: {root.photos[own].name}: {reason}")
-        for note in catalogue.notes:
-            say(note)
-        if len(catalogue.left_out):
-            say(catalogue.tally)
-    task = make_task(
-        catalogue, twins, config.val_fraction, config.split_seed, config.train_fraction
-    )
-    return Data(root, catalogue, photos, task, digests, _fingerprint(digests, catalogue), cache)
+    return catalogue, photos, photo_digests(photos.array)
+
+
+def _tell(root: DataRoot, photos: Photos, catalogue: Catalogue, notes: Sequence[str]) -> None:
+    """Print what is left out and why, and these notes."""
+    for own, reason in list(photos.failed.items())[:NAMED]:
+        say(f"left out: {root.photos[own].name}: {reason}")
+    for note in notes:
+        say(note)
+    if len(catalogue.left_out):
+        say(catalogue.tally)
 
 
 def _fingerprint(digests: list[bytes], catalogue: Catalogue) -> str:

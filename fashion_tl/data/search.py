@@ -19,7 +19,8 @@ TABLE, IMAGES = "styles.csv", "images"  # in any capitals
 DEEPEST = 5  # folders between the root and the table
 MOST_FOLDERS = 10_000  # that are searched for a table
 MOST_CLASS_FOLDERS = 100_000  # that are searched for photos; no data set has more
-OTHER_TABLES = (".csv", ".tsv", ".txt", ".xls", ".xlsx", ".ods", ".parquet", ".json")
+TEXT_TABLES = (".csv", ".tsv", ".txt")  # only their names differ from the table's
+OTHER_TABLES = (*TEXT_TABLES, ".xls", ".xlsx", ".ods", ".parquet", ".json")
 
 
 @dataclass(frozen=True)

@@ -41,41 +41,47 @@ class Task:
     def largest(self, n: int) -> "Task":
         """The same split for the ``n`` largest classes alone, or for all if ``n`` is 0.
 
-        Labels keep their numbers. DataError if these classes have no training or no test photo.
+        Labels keep their numbers. DataError as from :meth:`_of`.
         """
         if not n:
             return self
-        parts = {}
-        for part in ("train", "val", "test"):
-            rows = getattr(self, part)
-            parts[part] = rows[self.labels[rows] < n]
-        for part in ("train", "test"):
-            if not len(parts[part]):
-                raise DataError(
-                    f"the {n} largest classes have no photo to {part} on; "
-                    "set `largest` higher, or 0"
-                )
-        if len(np.unique(self.labels[parts["train"]])) < 2:
-            raise DataError(
-                f"of the {n} largest classes, a single one has photos to train on; "
-                "set `largest` higher, or 0"
-            )
+        parts = self._of(self.labels < n, f"the {n} largest classes", "set `largest` higher, or 0")
         return replace(self, classes=self.classes[:n], **parts)
 
     def without_largest(self, n: int) -> "Task":
         """The same split for all but the ``n`` largest classes; labels are counted from there.
 
-        DataError if these classes have no training or no test photo.
+        DataError as from :meth:`_of`.
         """
         if not n:
             return self
+        which = f"all but the {n} largest classes"
+        parts = self._of(self.labels >= n, which, "leave out fewer of the largest classes")
+        return replace(self, classes=self.classes[n:], labels=self.labels - n, **parts)
+
+    def _of(self, chosen: np.ndarray, which: str, way_out: str) -> dict[str, np.ndarray]:
+        """The rows of each part that are ``chosen``, bool [rows of the catalogue].
+
+        DataError if these classes have no training or no test photo, or if only one of them has a
+        training photo.
+        """
         parts = {}
         for part in ("train", "val", "test"):
             rows = getattr(self, part)
-            parts[part] = rows[self.labels[rows] >= n]
-            if part != "val" and not len(parts[part]):
-                raise DataError(f"without the {n} largest classes, there is no photo to {part} on")
-        return replace(self, classes=self.classes[n:], labels=self.labels - n, **parts)
+            parts[part] = rows[chosen[rows]]
+        for part in ("train", "test"):
+            if not len(parts[part]):
+                raise DataError(f"{which} have no photo to {part} on; {way_out}")
+        if len(np.unique(self.labels[parts["train"]])) < 2:
+            raise DataError(f"of {which}, a single one has photos to train on; {way_out}")
+        return parts
+
+
+def all_train(catalogue: Catalogue, classes: tuple[str, ...]) -> Task:
+    """Every photo of these classes trains. Other photos have the label -1."""
+    labels = pd.Index(classes).get_indexer(catalogue.table["label"]).astype(np.int64)
+    none = np.zeros(0, dtype=np.int64)
+    return Task(classes, labels, np.flatnonzero(labels >= 0), none, none)
 
 
 def make_task(

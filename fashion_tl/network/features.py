@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.lib.format import open_memmap
 from torch import nn
+from torch.optim.swa_utils import update_bn
 
 from fashion_tl.config import Config
 from fashion_tl.data.batches import AUGMENTATIONS, Batches, feature_batches, mirrored, photo_batches
@@ -30,6 +31,13 @@ from fashion_tl.network.model import SavedModel, split_frozen, with_features
 BATCH = 128  # fixed, so that features never depend on the training's batch size
 SERVED = ("flip",)  # augmentations with few views, all of which can be kept
 VERSION = 2  # part of the key: raise it when the same photos would give other features
+
+
+def measure_statistics(frozen: nn.Module, data: Data, config: Config) -> None:
+    """Give a random network that will be frozen the BatchNorm statistics of the training photos."""
+    # BatchNorm can learn nothing from a single photo.
+    pairs = config.change(batch_size=max(2, config.batch_size))
+    update_bn(data.batches("train", pairs).in_order(pick_device()), frozen)
 
 
 @main_first()

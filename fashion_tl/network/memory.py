@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
-from sklearn.utils.extmath import randomized_svd
 
 from fashion_tl.errors import RunError
 from fashion_tl.files import StrPath, as_path, replacing
@@ -154,7 +153,7 @@ def build_memory(
     mean = directions.mean(axis=0)
     centred = directions - mean
     deviation = float(np.sqrt((centred**2).mean()))
-    least = max(step * deviation, np.finfo(np.float32).eps)
+    least = max(step * deviation, float(np.finfo(np.float32).eps))
     scale = np.maximum(np.abs(centred).max(axis=0) / 127, least).astype(np.float32)
     return Memory(
         ids=np.asarray(ids, dtype=object),
@@ -164,25 +163,30 @@ def build_memory(
         scale=scale,
         mean=mean,
         lengths=np.linalg.norm(features, axis=1).astype(np.float32),
-        basis=principal(centred, PRINCIPAL),
+        basis=_principal(centred, PRINCIPAL),
     )
 
 
-def principal(centred: np.ndarray, most: int) -> np.ndarray:
+def _principal(centred: np.ndarray, most: int) -> np.ndarray:
     """The ``most`` principal components of centred rows, float32 [n, width]: float32 [kept, width].
 
     Components without variance are left out. The values are those that a file keeps as float16.
     """
-    kept = min(most, *centred.shape)
-    _, sizes, basis = randomized_svd(centred, kept, n_iter=2, random_state=0)
-    some = sizes > max(sizes.max() * 1e-3, np.finfo(np.float32).tiny)
-    return basis[some].astype(np.float16).astype(np.float32)
+    is_wide = len(centred) < centred.shape[1]
+    rows = centred if is_wide else centred.T
+    values, vectors = np.linalg.eigh((rows @ rows.T).astype(np.float64))  # of the smaller matrix
+    best = np.argsort(-values, kind="stable")[:most]
+    best = best[values[best] > max(values.max() * 1e-6, np.finfo(np.float32).tiny)]
+    basis = vectors[:, best].T
+    if is_wide:
+        basis = basis @ centred / np.sqrt(values[best])[:, None]
+    return basis.astype(np.float16).astype(np.float32)
 
 
 def _joined(basis: np.ndarray, centred: np.ndarray) -> np.ndarray:
     """The basis, float32 [kept, width], with what centred rows, [n, width], add to its space."""
     outside = centred - centred @ basis.T @ basis
-    more = principal(outside, len(outside))
+    more = _principal(outside, len(outside))
     return np.concatenate([basis, more])[: basis.shape[1]]
 
 
@@ -224,8 +228,9 @@ def read_memory(path: StrPath, width: int | None = None) -> Memory:
     path = as_path(path)
     if not path.exists():
         raise RunError(
-            f"{path.parent} has no memory of its training photos, because an older version made "
-            f"it. Make one, without training: fashion-tl remember {path.parent} --data DATA"
+            f"{path.parent} has no memory of its training photos: an older version made it, or "
+            f"it was stopped. Make one without training: fashion-tl remember {path.parent} "
+            "--data DATA"
         )
     try:
         with safe_open(path, framework="np") as file:

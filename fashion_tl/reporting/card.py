@@ -14,14 +14,14 @@ from fashion_tl.recipes import TRAININGS
 from fashion_tl.runs import Run
 from fashion_tl.split import Split
 
-KAGGLE = "the photos are Kaggle's *Fashion Product Images*, under the licence stated there"
 MEANINGS = {
-    "top1": "top-1",
-    "ceiling": "the ceiling of top-1: no classifier trained on these photos can pass it",
-    "top1_learnable": "top-1 of the photos whose class has training photos",
-    "top5": "top-5",
-    "macro": "macro: the mean accuracy of the classes that can be learned and tested",
-    "few_shot": f"few-shot: the same over those with {FEW_SHOT} training photos or fewer",
+    "top1": "Top-1 accuracy, over all test photos",
+    "ceiling": "Ceiling of top-1, which no network that learned from these photos can pass",
+    "top1_learnable": "Top-1 accuracy, over the test photos whose class has training photos",
+    "top5": "Top-5 accuracy, where the right class is among the five most likely",
+    "macro": "Macro accuracy, the mean over the classes that have training and test photos",
+    "few_shot": f"Few-shot accuracy, the same mean over classes with {FEW_SHOT} training photos "
+    "or fewer",
 }
 
 
@@ -34,37 +34,46 @@ def model_card(
     ``catalogue`` that of the run's data.
     """
     config = run.config
-    label = catalogue.label
     split = catalogue.split
+    if catalogue.in_folders:
+        subject, names = "photos in class folders", "names the folder that a photo belongs to"
+        unused = " Its `label` and `split` were not used, because folders decided."
+    else:
+        subject, names, unused = catalogue.label, f"names the `{catalogue.label}` of a photo", ""
     network = find_backbone(config.backbone).title
     sections = {
         "What it is": [
-            f"{network} that names the `{label}` of product photos, "
-            f"one of {len(per_class):,} classes.",
+            f"A {network} that {names}, one of {len(per_class):,} classes.",
             f"Training: {TRAININGS[config.training].title}, {config.recipe} recipe, "
-            f"{_epochs(metrics['epochs'])}, seed {config.seed}. All settings are in `run.json`.",
-            f"Input: photos of {_size(config.stored_size)} pixels (height × width), "
-            f"which the network sees at {_size(config.image_size)}.",
+            f"{_epochs(metrics['epochs'])}, seed {config.seed}. All settings are in `run.json`."
+            f"{unused}",
+            f"Input: photos are stored at {_size(config.stored_size)} pixels (height × width). "
+            f"The network sees them at {_size(config.image_size)}.",
         ],
         "What it learned from": [
             f"Data: {run.about['data']['name']}. The split: {split.rule}.",
-            f"Of {run.about['data']['photos']:,} photos, {metrics['n_test']:,} test; the network "
-            "learned from the others.",
-            f"It began from {run.about['weights']['name']}.",
+            f"Of {run.about['data']['photos']:,} photos, {metrics['n_test']:,} were kept for the "
+            "test. The network learned from the others, except for those that validated.",
+            f"The training started from {run.about['weights']['name']}.",
         ],
         "How good it is": [
-            *(f"{meaning}: {_percent(metrics[name])}" for name, meaning in MEANINGS.items()),
-            "The accuracy of each class is in `per_class.csv`, "
-            "each answer in `predictions.csv.gz`.",
+            *(
+                f"{words}: {metrics[name]:.2%}"
+                for name, words in MEANINGS.items()
+                if metrics[name] is not None
+            ),
+            "The accuracy of each class is in `per_class.csv`, and every answer is in "
+            "`predictions.csv.gz`.",
         ],
         "What it can't do": _limits(run, metrics, per_class, split),
         "Licence": [
             "The code is under the MIT licence.",
-            "The network's weights and the data have licences of their own. If these are Kaggle's, "
-            f"{KAGGLE}.",
+            "The photos, and the weights that the training started from, have licences of their "
+            "own. Read them before you pass this network on.",
+            "The licence of Kaggle's *Fashion Product Images* is on its page there.",
         ],
     }
-    lines = [f"# {network} for {label}", ""]
+    lines = [f"# {network} for {subject}", ""]
     for title, points in sections.items():
         lines += [f"## {title}", "", *(f"- {point}" for point in points), ""]
     return "\n".join(lines)
@@ -74,20 +83,24 @@ def _limits(run: Run, metrics: dict[str, Any], per_class: pd.DataFrame, split: S
     """What the figures and the network leave out, one sentence each."""
     unseen = per_class[(per_class["train"] == 0) & (per_class["test"] > 0)]
     limits = [
-        "It always answers with one of its classes, also for photos of something else.",
+        "It always answers with one of its classes, even if a photo shows something else.",
+        "`predict` marks photos that are like nothing it learned from, but misses some of them.",
         _on_probabilities(metrics),
-        "Its figures hold for photos like these: one product each, on a plain background.",
+        "Its accuracies hold for photos like those of the test. With another camera, background "
+        "or kind of product, it may be right less often.",
     ]
     if len(unseen):
         limits.insert(
             0,
-            f"It never names {len(unseen):,} of the classes, which have no training photo. "
+            f"It never names {len(unseen):,} of the classes, because they have no training photo. "
             f"{unseen['test'].sum():,} photos of {split.test} belong to them.",
         )
+    if left_out := run.config.without_largest:
+        limits.insert(0, f"It doesn't know the {left_out} largest classes.")
     if run.is_random:
-        limits.insert(0, "It began from random weights: nothing was transferred.")
+        limits.insert(0, "It started from random weights, so nothing was transferred.")
     if run.is_sample:
-        limits.insert(0, "It learned from drawings: its figures measure nothing.")
+        limits.insert(0, "It learned from drawings, so its accuracies say nothing about photos.")
     return limits
 
 
@@ -133,7 +146,3 @@ def _epochs(number: int) -> str:
 
 def _size(size: tuple[int, int]) -> str:
     return f"{size[0]}×{size[1]}"
-
-
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{share:.2%}"

@@ -84,7 +84,7 @@ def prediction_table(
     """
     probabilities = class_probabilities(logits, fit_counts, run, temperature)
     number = {name: label for label, name in enumerate(classes)}
-    labels = photos["label"].map(number).to_numpy()
+    labels = photos["label"].map(number).to_numpy(dtype=np.int64)
     with np.errstate(divide="ignore"):
         loss = -np.log(probabilities[np.arange(len(labels)), labels])
     table = photos[["id", "year", "label"]].reset_index(drop=True)

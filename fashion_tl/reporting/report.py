@@ -3,24 +3,19 @@
 This module collects the numbers and photos; the files in ``web/`` say how they look.
 """
 
-import base64
-import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.ticker import MaxNLocator
-from PIL import Image
 
 from fashion_tl.data.catalogue import FEW_SHOT
 from fashion_tl.data.dataset import Data
 from fashion_tl.errors import RunError
 from fashion_tl.extension import extension_of, read_shots
-from fashion_tl.files import StrPath, as_path, replacing
+from fashion_tl.files import StrPath, as_path
 from fashion_tl.recipes import APPROACHES, TRAININGS
-from fashion_tl.reporting import layout
 from fashion_tl.reporting.calibration import (
     calibration_error,
     coverage_curve,
@@ -31,9 +26,9 @@ from fashion_tl.reporting.calibration import (
 from fashion_tl.reporting.doubt import SHOWN, doubt_metrics, doubted, nearest_to
 from fashion_tl.reporting.evaluation import confused_pairs, largest_losses
 from fashion_tl.reporting.gallery import choose, open_steps, photos_of
+from fashion_tl.reporting.pages import photo_cards, picture, write_page
 from fashion_tl.runs import Run, open_run, refuse_own_file
 
-PHOTO = (180, 240)  # the largest width and height of a photo in pixels; smaller ones stay
 WIDE, HIGH = 280, 150  # of the area of a chart's lines
 SHARES = np.linspace(0, 1, 6)  # ticks of an axis from 0 to 100 %
 LINES = {
@@ -60,26 +55,16 @@ def write_report(
                 f"{run.folder} isn't finished; run the command that began it again, "
                 "and then write the report"
             )
-    templates = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "web"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters |= {"percent": _percent, "thousands": "{:,}".format}
-    html = templates.get_template("report.html.j2").render(
+    write_page(
+        target,
+        "report.html.j2",
         steps=[_collected(run, data) for run, data in steps],
         extension=_extension(open_run(folder)),
         heading=_heading(steps[-1][0].config.training),
-        colours=layout,
         wide=WIDE,
         high=HIGH,
         few_shot=FEW_SHOT,
     )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(target) as temporary:
-        temporary.write_text(html, encoding="utf-8")
     return target
 
 
@@ -97,7 +82,7 @@ def _extension(run: Run) -> list[dict[str, Any]]:
     for row in extension_of(run):
         places = [place for place, label in enumerate(shots.labels) if label == row["label"]]
         shown = places[:SHOWN]
-        pictures = [_picture(shots.pixels[place]) | {"id": shots.ids[place]} for place in shown]
+        pictures = [picture(shots.pixels[place]) | {"id": shots.ids[place]} for place in shown]
         rows.append(row | {"shown": pictures})
     return rows
 
@@ -109,6 +94,7 @@ def _collected(run: Run, data: Data) -> dict[str, Any]:
     return {
         "run": run,
         "split": data.catalogue.split,
+        "settings": _settings(run, data),
         "title": TRAININGS[run.config.training].title,
         "charts": [_chart(run.history, kind) for kind in LINES],
         "calibration": _calibration(judged(predictions, per_class), run.metrics),
@@ -119,6 +105,18 @@ def _collected(run: Run, data: Data) -> dict[str, Any]:
         "doubt": _doubt(run, data),
         "samples": _with_photos(choose(predictions), data),
     }
+
+
+def _settings(run: Run, data: Data) -> dict[str, Any]:
+    """The run's settings. If folders decide, it says so in the place of those for a table."""
+    settings = dict(run.about["config"])
+    if data.catalogue.in_folders:
+        settings |= {
+            "label": "the name of the folder",
+            "split": data.catalogue.split.rule,
+            "bad_rows": "none: there is no table",
+        }
+    return settings
 
 
 def _chart(history: pd.DataFrame, kind: str) -> dict[str, Any]:
@@ -237,32 +235,13 @@ def _with_nearest(predictions: pd.DataFrame, run: Run, data: Data) -> list[dict[
     rows = _with_photos(predictions, data)
     for row, nearest in zip(rows, nearest_to(run, data, predictions), strict=True):
         ids = pd.DataFrame({"id": [each["id"] for each in nearest]}, dtype=object)
-        pictures = [_picture(pixels) for pixels in photos_of(ids, data)]
+        pictures = [picture(pixels) for pixels in photos_of(ids, data)]
         row["nearest"] = [each | own for each, own in zip(nearest, pictures, strict=True)]
     return rows
 
 
 def _with_photos(predictions: pd.DataFrame, data: Data) -> list[dict[str, Any]]:
-    """Rows of predictions, each with a small ``photo`` as data URI and the product's ``name``."""
-    table = data.catalogue.table.astype({"id": str}).set_index("id")
-    names = table["productDisplayName"].fillna("")
-    rows = predictions.to_dict("records")
-    shown = []
-    for row, pixels in zip(rows, photos_of(predictions, data), strict=True):
-        own = {"name": names[row["id"]], "is_right": row["top1"] == row["label"], "nearest": []}
-        shown.append(row | _picture(pixels) | own)
-    return shown
-
-
-def _picture(pixels: np.ndarray) -> dict[str, Any]:
-    """A small ``photo`` of uint8 [height, width, 3] as data URI, and its ``size``."""
-    photo = Image.fromarray(pixels)
-    photo.thumbnail(PHOTO)
-    file = io.BytesIO()
-    photo.save(file, "JPEG", quality=80)
-    content = base64.b64encode(file.getvalue()).decode()
-    return {"photo": f"data:image/jpeg;base64,{content}", "size": photo.size}
-
-
-def _percent(share: float | None, digits: int = 1) -> str:
-    return "–" if share is None else f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
+    """Rows of predictions with their photos, each with ``is_right`` and no ``nearest`` photos."""
+    is_right = predictions["top1"] == predictions["label"]
+    cards = photo_cards(predictions.assign(is_right=is_right), data)
+    return [card | {"nearest": []} for card in cards]

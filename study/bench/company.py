@@ -133,8 +133,8 @@ def in_company() -> list[dict]:
                     rates.setdefault(f"{name} two", []).append(together(*pair))
         alone = rates["ours alone"]
         note = (
-            f"batches of {BATCH}; other: the same without what the package does about it; "
-            "bare: ours alone"
+            f"batches of {BATCH}; other: the same with as many threads as cores at all times, each "
+            "of which keeps its core busy while it waits; bare: ours alone"
         )
         for name, what, limit, goal in (
             ("alone", f"{words}, alone", None, "≥ 0.98×"),

@@ -17,7 +17,7 @@ import torch
 from fashion_tl.data.dataset import load_data
 from fashion_tl.errors import ConfigError
 from fashion_tl.recipes import make_config
-from study.bench import measures, timing
+from study.bench import limit, measures, timing
 from study.bench.fc_only import fc_only
 
 
@@ -42,5 +42,6 @@ def main(data_path: str, tiny: bool, results: Path) -> None:
             rows += measures.evaluation(data, size, batch, 2 * batches)
             rows.append(fc_only(data, files, decoding, size, batches, workers))
             print(f"{(time.perf_counter() - started) / 60:5.1f} min  {size}", flush=True)
+        rows += limit.of_the_machine(data, sizes, batch, batches, 64 if tiny else 8192)
     to = Path(tempfile.gettempdir()) if tiny else results / "bench"
     timing.save(rows, to, data.root.name, len(data.photos.ids), started, "gpu-")

@@ -135,7 +135,7 @@ def _fine_tuning_rows(
             *(per_second[name] for name in ("step2", "loop", "bare_step2")),
             goal=f"≥ {1 / (1 - saved):.2f}×",
             note="other: our full fine-tune; "
-            f"the frozen part's backward is {saved:.1%} of a bare step",
+            f"the backward pass of the frozen part takes {saved:.1%} of a bare step",
         ),
         row(
             f"preparing batches of {words(size)}, part of a training step",
@@ -200,8 +200,8 @@ def per_photo(data: Data) -> list[dict]:
     for name, work, photos in (("forward pass", forward, 512), ("fine-tuning", training, 256)):
         taken = alternate(**{str(n): work(data, evenly(rows[:n], photos), config) for n in sizes})
         ms = {n: [1000 * each for each in taken[str(n)]] for n in sizes}
-        note = f"{photos} photos drawn evenly from the first "
-        note += ", ".join(f"{n:,}: {statistics.median(ms[n]):.3f} ms" for n in sizes)
+        shown = ", ".join(f"first {n:,}: {statistics.median(ms[n]):.3f} ms" for n in sizes)
+        note = f"time for each photo, over {photos} photos taken evenly from so many; {shown}"
         title = f"{name}: photos drawn from {sizes[-1]:,} beside from {sizes[0]:,}"
         table.append(row(title, "ms/photo", ms[sizes[-1]], ms[sizes[0]], None, "0.9–1.1×", note))
     return table
@@ -212,7 +212,7 @@ def memory(path: Path) -> list[dict]:
     peaks = [
         in_its_own_process("memory", str(path), share)["anonymous_gb"] for share in ("1", "0.25")
     ]
-    note = "anonymous memory; other: on a quarter of the photos"
+    note = "memory of the process, without files that it maps; other: on a quarter of the photos"
     return [
         row("memory of a full fine-tune", "GB", peaks[:1], peaks[1:], None, "< 2.5 GB, level", note)
     ]

@@ -31,7 +31,7 @@ def measure(path: Path, folder: Path, to: Path, started: float) -> None:
     from fashion_tl.data.dataset import load_data
 
     # Not before: torch reads where its compiler's cache is.
-    from study.bench import measures
+    from study.bench import limit, measures
     from study.bench.fc_only import fc_only
 
     data = load_data(path, make_config("direct"))
@@ -43,6 +43,7 @@ def measure(path: Path, folder: Path, to: Path, started: float) -> None:
         lambda: [fc_only(data, files, decoding, (80, 60), batches=8)],
         lambda: measures.fine_tuning(data, files[:64], (80, 60), batch=64, batches=8),
         lambda: measures.evaluation(data, (80, 60), batch=64, batches=16),
+        lambda: limit.of_the_machine(data, [(80, 60), (160, 120)]),
         lambda: measures.fastai(files, labels, data),
         lambda: measures.compiling(batches=4),
         lambda: measures.per_photo(data),

@@ -130,8 +130,11 @@ def show(rows: list[dict]) -> str:
 
 
 def notes(rows: list[dict]) -> str:
-    """What the rows note, as a list."""
-    return "\n".join(f"- {each['name']}: {each['note']}." for each in rows if each["note"])
+    """What the rows note, as a list; rows with the same note share an item."""
+    names: dict[str, list[str]] = {}
+    for each in rows:
+        names.setdefault(each["note"], []).append(each["name"])
+    return "\n".join(f"- {'; '.join(names[note])}: {note}." for note in names if note)
 
 
 def number(value: float | None, unit: str) -> str:

@@ -4,13 +4,15 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from study.blocks import approaches, few_shots, runs, speed, sureness, unknown
+from study.blocks import approaches, few_shots, labels, others, runs, speed, sureness, unknown
 from study.published import THEIR_NAMES
 
 # By the name in the marker `<!-- results: NAME -->`; a training of the study has its story.
 BLOCKS: dict[str, Callable[[Path], str]] = {
     "table": approaches.table,
+    "weights": approaches.weights,
     "merits": approaches.merits,
+    "others": others.others,
     "baselines": approaches.baselines,
     "shift": approaches.shift,
     "runs": runs.runs,
@@ -22,6 +24,8 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "unknown": unknown.unknown,
     "few_shot": few_shots.few_shot,
     "honest": sureness.honest,
+    "labels": labels.labels,
+    "verdicts": labels.verdicts,
     "looks": runs.looks,
     "trials": runs.trials,
     "left_out": runs.left_out,

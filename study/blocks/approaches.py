@@ -19,6 +19,7 @@ from study.records import (
     recorded,
 )
 
+OF_THE_TABLE = ("fc_only", "direct", "top20", "two_step")
 # The published recipe from our weights and on our photos; each is compared with ours at the same
 # size.
 BASELINES = ("fc_only_published", "direct_80x60_published", "two_step_80x60_published")
@@ -31,19 +32,12 @@ def titled(results: Path) -> dict[str, Record]:
 
 
 def table(results: Path) -> str:
-    """All approaches beside the published figures."""
+    """All approaches beside the published figures; of two published runs, the better."""
     published, records = read_published(results), titled(results)
-    head = [
-        "approach",
-        "top-1 published",
-        "ours",
-        "ceiling",
-        "top-5 published",
-        "ours",
-        "macro published",
-        "ours",
-    ]
-    head += ["few-shot published", "ours", "input, epochs", "minutes"]
+    head = ["approach", "top-1 published", "top-1 ours", "ceiling"]
+    for figure in ("top-5", "macro", "few-shot"):
+        head += [f"{figure} published", f"{figure} ours"]
+    head += ["input, epochs", "minutes"]
     rows = []
     for name, record in records.items():
         ours, theirs = record.about, published.get(name, [])
@@ -57,13 +51,27 @@ def table(results: Path) -> str:
     return markdown(head, rows)
 
 
+def weights(results: Path) -> str:
+    """The approaches with torchvision's weights beside ours, and what each weights cost."""
+    records, own = read_records(results), titled(results)
+    took = [own[name].about["minutes"] for name in OF_THE_TABLE if name in own]
+    parts = " + ".join(f"{minutes:.0f}" for minutes in took)
+    rows = []
+    for name in own:
+        for each in (name, *(each for each in records if each.startswith(f"{name}_imagenet1k_"))):
+            about = records[each].about
+            figures = (percent(about[key]) for key in METRICS)
+            rows.append([TITLES[name], about["weights"], *figures, f"{about['minutes']:.0f}"])
+    table = markdown(["approach", "weights", *METRICS.values(), "minutes"], rows)
+    return f"{table}\n\nFor each file of weights, that is {parts} = {sum(took):.0f} minutes."
+
+
 def compared(key: str, ours: dict, theirs: list[dict]) -> tuple[str, str]:
-    """Published and ours, the better one bold; with flips after without, where the study has
-    both."""
-    known = [each[key] for each in theirs if key in each]
-    left, right = " / ".join(map(percent, known)) or "–", percent(ours[key])
-    if known and ours[key] is not None:
-        left, right = (left, f"**{right}**") if ours[key] > max(known) else (f"**{left}**", right)
+    """The best published figure and ours, the better one bold."""
+    known = max((each[key] for each in theirs if key in each), default=None)
+    left, right = percent(known), percent(ours[key])
+    if known is not None and ours[key] is not None:
+        left, right = (left, f"**{right}**") if ours[key] > known else (f"**{left}**", right)
     return left, right
 
 
@@ -131,7 +139,7 @@ def shift(results: Path) -> str:
         "approach",
         "validation (even years)",
         "odd years",
-        "odd years, each class as frequent as in even ones",
+        "odd years, if each class were as frequent as in even years",
     ]
     rows = []
     for name, record in titled(results).items():
@@ -145,16 +153,13 @@ def shift(results: Path) -> str:
 
 def baselines(results: Path) -> str:
     """The published recipe from our weights and on our photos, beside ours at the same size."""
-    said, names = [], recorded(results)
+    rows, names = [], recorded(results)
     for theirs in (read_record(results, name) for name in BASELINES if name in names):
         for ours in (read_record(results, name) for name in theirs.base if name in names):
             where = f"{TITLES[ours.about['approach']]} at {ours.size}"
-            said.append(
-                f"{where} {percent(theirs.about['top1'])}, ours {percent(ours.about['top1'])}"
-            )
-    return (
-        f"- **The published recipe** from our weights and on our photos (top-1): {'; '.join(said)}."
-    )
+            rows.append([where, percent(theirs.about["top1"]), percent(ours.about["top1"])])
+    table = markdown(["top-1", "published recipe", "our recipe"], rows)
+    return f"Both recipes start from our weights here, and learn from our photos.\n\n{table}"
 
 
 def story(name: str, results: Path) -> str:

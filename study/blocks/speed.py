@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from study.bench.timing import notes, show
-from study.blocks.markdown import percent
+from study.blocks.markdown import markdown, percent
 from study.records import TITLES, read_measured
 
 
@@ -36,13 +36,19 @@ def precision(results: Path) -> str:
     """What bf16 changes, as ``python -m study bench precision`` measured it."""
     if (measured := read_measured(results, "precision")) is None:
         return "Not measured yet; `python -m study bench precision RUN … --data …` does."
-    changes = [
-        f"{TITLES[each['approach']]} at {'×'.join(map(str, each['image_size']))}: "
-        f"{each['correct_bf16']:,} right instead of {each['correct_fp32']:,}, "
-        f"{percent(each['same_answer'])} of the answers the same"
+    rows = [
+        [
+            f"{TITLES[each['approach']]} at {'×'.join(map(str, each['image_size']))}",
+            f"{each['correct_fp32']:,}",
+            f"{each['correct_bf16']:,}",
+            percent(each["same_answer"]),
+        ]
         for each in measured
     ]
+    table = markdown(["network", "right in float32", "right in bf16", "same answers"], rows)
     return (
-        "Predicted in bf16 instead of float32, the same trained networks, those on record before "
-        f"the tuning and run whole from photos, differ by little ({'; '.join(changes)})."
+        "Each network predicted the test photos twice, once in float32 and once in bf16. The "
+        "answers are almost the same. The networks are those that were on record before the "
+        "tuning. Each ran whole, from the photos: FC only did not use kept features here.\n\n"
+        f"{table}"
     )

@@ -41,7 +41,7 @@ import pandas as pd
 import torch
 
 from fashion_tl import __main__ as commands
-from fashion_tl import approaches
+from fashion_tl import running
 from fashion_tl.data import photos
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.network import features, training
@@ -61,12 +61,13 @@ STAGES = [
     (features, "frozen_features", "caching features"),
     (training, "train_epoch", "training"),
     (training, "validate", "evaluating"),
-    (approaches, "forward", "evaluating"),
-    (approaches, "prediction_table", "evaluating"),
+    (features, "forward", "evaluating"),
+    (running, "prediction_table", "evaluating"),
     (training, "_save_checkpoint", "saving"),
-    (approaches, "save_model", "saving"),
-    (approaches, "write_table", "saving"),
-    (approaches, "write_json", "saving"),
+    (running, "save_model", "saving"),
+    (running, "save_memory", "saving"),
+    (running, "write_table", "saving"),
+    (running, "write_json", "saving"),
     (gallery, "draw_all", "drawing"),
     (commands, "run", "in between"),
 ]
@@ -714,6 +715,7 @@ def prepare(home: Path, photos: int = 176, types: int = 22) -> Path:
 
 def quick(home: Path) -> list[tuple]:
     """The rows of ``make test``, on a smaller sample: some seconds each."""
+    SETTINGS["backbone"] = "resnet18"  # any network will do
     root = prepare(home, photos=64, types=8)
     refs = {"fc_only": reference(root, home / "whole", "fc_only")}
     rows = stops(root, home, refs, 2, signal.SIGKILL) + stops(root, home, refs, 1, signal.SIGTERM)

@@ -28,7 +28,7 @@ FULL = (1440, 1080)  # of Kaggle's photos
 STORED = (224, 168)  # what the documents advise to store of them
 # The bounds.
 FASTER = 1.5  # times
-PEAK = 100  # MB
+PEAK = 75  # MB
 MEAN, MOST = 1.0, 6  # levels of 255: on average, and of 99.9 % of the values
 
 
