@@ -36,6 +36,13 @@ def summary(args: argparse.Namespace) -> None:
         raise DataError(catalogue.fault)
 
 
+def audit(args: argparse.Namespace) -> None:
+    from fashion_tl.audit import write_audit
+
+    settings = {"label": args.label} | dict(map(parse_setting, args.set))
+    write_audit(args.data, args.weights or DEFAULT_WEIGHTS, args.to, args.cache, **settings)
+
+
 def sample(args: argparse.Namespace) -> None:
     from fashion_tl.data.sample import draw_sample
 

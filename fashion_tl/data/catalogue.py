@@ -266,10 +266,3 @@ def print_account(catalogue: Catalogue, numbers: dict[str, int | float]) -> None
         say("left out, by line of styles.csv:" if catalogue.left_out["line"].any() else "left out:")
     for line in catalogue.named():
         say(f"  {line}")
-
-
-def audit(args: argparse.Namespace) -> None:
-    from fashion_tl.audit import write_audit
-
-    settings = {"label": args.label} | dict(map(parse_setting, args.set))
-    write_audit(args.data, args.weights or DEFAULT_WEIGHTS, args.to, args.cache, **settings)
