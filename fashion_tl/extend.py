@@ -17,7 +17,13 @@ from fashion_tl.errors import DataError, RunError, WriteError
 from fashion_tl.extension import BEFORE, Shots, extension_of, measured, read_shots, save_shots
 from fashion_tl.files import StrPath, as_path, make_once
 from fashion_tl.network.calibration import masked_logits
-from fashion_tl.network.extending import Ground, LastLayer, extended_layer, ground_of
+from fashion_tl.network.extending import (
+    Ground,
+    LastLayer,
+    extended_layer,
+    ground_of,
+    layer_of,
+)
 from fashion_tl.network.features import features_of
 from fashion_tl.network.memory import Memory, read_memory, save_memory
 from fashion_tl.network.model import SavedModel, load_model, replace_head, save_model
@@ -95,7 +101,7 @@ def extended_by(saved: SavedModel, memory: Memory, shots: Shots) -> Extended:
     labels = np.array([number[own] for own in shots.labels])
     features, logits = features_of(saved, shots.pixels)
     trained = np.array(saved.fit_counts) > 0
-    ground = ground_of(memory, _last_layer(saved), trained)
+    ground = ground_of(memory, layer_of(saved.model), trained)
     layer = extended_layer(ground, features, labels, len(classes))
     counts = [*saved.fit_counts, *[0] * (len(classes) - len(saved.classes))]
     counts = [int(n) for n in counts + np.bincount(labels, minlength=len(classes))]
@@ -126,17 +132,12 @@ def extended_by(saved: SavedModel, memory: Memory, shots: Shots) -> Extended:
     )
 
 
-def _last_layer(saved: SavedModel) -> LastLayer:
-    weight, bias = (saved.model.fc.get_parameter(name) for name in ("weight", "bias"))
-    return LastLayer(weight.detach().cpu().numpy(), bias.detach().cpu().numpy())
-
-
 def _with_layer(saved: SavedModel, layer: LastLayer) -> nn.Module:
     """A copy of the network with another last layer."""
     model = copy.deepcopy(saved.model)
     replace_head(model, len(layer.bias))
     values = {"weight": torch.from_numpy(layer.weight), "bias": torch.from_numpy(layer.bias)}
-    model.fc.load_state_dict(values)
+    model.get_submodule("fc").load_state_dict(values)
     return model
 
 

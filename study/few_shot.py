@@ -21,7 +21,7 @@ from fashion_tl.data.photos import twin_groups
 from fashion_tl.errors import RunError
 from fashion_tl.files import as_path
 from fashion_tl.network.calibration import masked_logits
-from fashion_tl.network.extending import RIDGE, SCALE
+from fashion_tl.network.extending import RIDGE, SCALE, layer_of
 from fashion_tl.network.model import available_weights, build_network, load_model
 from fashion_tl.network.weights import weights_name
 from fashion_tl.recipes import make_config
@@ -30,7 +30,7 @@ from fashion_tl.runs import commit, machine, open_run, write_json
 from study.hidden import SHOTS, compared, drawn, head_of
 from study.record import look
 from study.records import read_measured
-from study.two_blocks import Network, layer_of, network_of
+from study.two_blocks import Network, network_of
 
 DRAWS = 100
 FIGURES = ("known", "new", "new_macro", "harmonic", "all")

@@ -74,9 +74,3 @@ def network_of(model: nn.Module, layer: LastLayer, data: Data, config: Config) -
     for rows, features in zip(parts, found, strict=True):
         whole[rows] = features
     return Network(whole, layer, data)
-
-
-def layer_of(model: nn.Module) -> LastLayer:
-    """The last layer of a network."""
-    weight, bias = (each.detach().cpu().numpy() for each in model.fc.parameters())
-    return LastLayer(weight, bias)

@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
+from torch import nn
 
 from fashion_tl.network.memory import Memory
 
@@ -28,6 +29,12 @@ class LastLayer:
     def logits(self, features: np.ndarray) -> np.ndarray:
         """Float32 [n, classes] of features, float32 [n, width]."""
         return features @ self.weight.T + self.bias
+
+
+def layer_of(model: nn.Module) -> LastLayer:
+    """The last layer of a network."""
+    weight, bias = (each.detach().cpu().numpy() for each in model.get_submodule("fc").parameters())
+    return LastLayer(weight, bias)
 
 
 @dataclass(frozen=True)
