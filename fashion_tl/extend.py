@@ -106,7 +106,7 @@ def extended_by(saved: SavedModel, memory: Memory, shots: Shots) -> Extended:
     counts = [*saved.fit_counts, *[0] * (len(classes) - len(saved.classes))]
     counts = [int(n) for n in counts + np.bincount(labels, minlength=len(classes))]
     called = masked_logits(logits, saved.fit_counts, saved.path or "the model").argmax(1)
-    kept = _left_out(ground, features, labels, counts)
+    kept = _left_out(ground, layer, features, labels, counts)
     answers = masked_logits(layer.logits(ground.features), counts).argmax(1)
     answered = masked_logits(ground.layer.logits(ground.features), saved.fit_counts).argmax(1)
     rows = []
@@ -142,20 +142,26 @@ def _with_layer(saved: SavedModel, layer: LastLayer) -> nn.Module:
 
 
 def _left_out(
-    ground: Ground, features: np.ndarray, labels: np.ndarray, counts: Sequence[int]
+    ground: Ground,
+    layer: LastLayer,
+    features: np.ndarray,
+    labels: np.ndarray,
+    counts: Sequence[int],
 ) -> np.ndarray:
-    """Whether each new photo gets the right name from the others alone: bool [photos].
+    """Whether each new photo gets the right name if its class is learned without it: bool [photos].
 
-    False for the only photo of a class.
+    ``layer`` has learned all photos. False for the only photo of a class.
     """
-    right = np.zeros(len(labels), bool)
+    logits = masked_logits(layer.logits(features), counts)
     for place, label in enumerate(labels):
-        others = np.arange(len(labels)) != place
-        if label in labels[others]:
-            layer = extended_layer(ground, features[others], labels[others], len(counts))
-            logits = masked_logits(layer.logits(features[[place]]), counts)
-            right[place] = logits.argmax() == label
-    return right
+        others = (labels == label) & (np.arange(len(labels)) != place)
+        if others.any():
+            own = extended_layer(ground, features[others], labels[others], len(counts))
+            row = own.weight[label] @ features[place] + own.bias[label]
+            logits[place, label] = row
+        else:
+            logits[place, label] = -np.inf
+    return logits.argmax(axis=1) == labels
 
 
 def _write(new: Path, run: Run, extended: Extended, shots: Shots) -> None:
@@ -191,7 +197,8 @@ def findings(row: dict[str, Any]) -> str:
     photos = "1 photo" if row["photos"] == 1 else f"{row['photos']:,} photos"
     words = [f"{row['label']}: {'new' if row['is_new'] else 'known'}, from {photos}."]
     names = ", ".join(f"{name} ({n:,})" for name, n in row["before"].items())
-    words.append(f"Before, the network called them {names}.")
+    them = "it" if row["photos"] == 1 else "them"
+    words.append(f"Before, the network called {them} {names}.")
     if row["left_out"] is not None:
         words.append(f"Left out in turn, {row['left_out']:,} of them get the right name.")
     words.append(f"Training photos of other classes that now get this name: {row['taken']:,}.")
