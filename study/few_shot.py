@@ -27,7 +27,7 @@ from fashion_tl.network.weights import weights_name
 from fashion_tl.recipes import make_config
 from fashion_tl.reporting.gallery import open_steps
 from fashion_tl.runs import commit, machine, open_run, write_json
-from study.hidden import SHOTS, compared, drawn, head_of
+from study.hidden import compared, drawn, head_of, possible
 from study.record import look
 from study.records import read_measured
 from study.two_blocks import Network, network_of
@@ -50,7 +50,7 @@ def odd_years(network: Network, blocks: int = 1, draws: int = DRAWS) -> list[dic
     place[task.test] = np.arange(len(task.test))
     is_new = task.fit_counts[task.labels[task.test]] == 0
     found = []
-    for shots in SHOTS:
+    for shots in possible(task.test[is_new], task.labels):
         rng = np.random.default_rng(shots)
         rows = []
         for _ in range(draws):

@@ -29,6 +29,12 @@ SCALES = tuple(2 ** (step / 2) for step in range(-2, 9))
 Scores = Callable[[Ground, np.ndarray, np.ndarray], np.ndarray]
 
 
+def possible(rows: np.ndarray, labels: np.ndarray) -> list[int]:
+    """Those of ``SHOTS`` that leave at least one class of these rows a photo to test."""
+    largest = np.bincount(labels[rows], minlength=1).max()
+    return [shots for shots in SHOTS if shots < largest]
+
+
 def drawn(
     rng: np.random.Generator, rows: np.ndarray, labels: np.ndarray, twins: np.ndarray, shots: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -136,7 +142,7 @@ def of_fold(network: Network, pool: np.ndarray) -> list[tuple[tuple, np.ndarray]
         old = masked_logits(ground.layer.logits(features), task.fit_counts.tolist())
         best = (old.max(axis=1) - common) / ground.best_logit
         right = old[:known].argmax(axis=1) == task.labels[task.val]
-        for shots in SHOTS:
+        for shots in possible(pool, task.labels):
             rng = np.random.default_rng(shots)
             draws = []
             for _ in range(DRAWS):
