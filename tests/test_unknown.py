@@ -11,7 +11,7 @@ from fashion_tl.data.dataset import load_data
 from fashion_tl.network.memory import build_memory
 from fashion_tl.recipes import make_config
 from study.blocks.unknown import unknown
-from study.scores import SCORES, Network, Photos, accepted, auroc
+from study.scores import NEIGHBOURS, SCORES, Network, Photos, accepted, auroc
 from study.unknown import best, hidden_classes, measured, without
 
 
@@ -62,7 +62,8 @@ def network():
     own = Network(centres.copy(), np.zeros(3, np.float32), known, features, memory)
 
     def seen(rows):
-        return Photos(rows, (rows @ own.weight.T)[:, known])
+        distances, _ = memory.nearest(rows, max(NEIGHBOURS))
+        return Photos(rows, (rows @ own.weight.T)[:, known], distances)
 
     return own, seen(np.concatenate([photos(0, 20), photos(1, 20)])), seen(photos(2, 20))
 
@@ -94,7 +95,11 @@ def test_the_score_is_chosen_by_its_mean_over_the_hidden_classes():
 def test_near_and_far_unknown_photos_are_told_apart_and_all_of_it_is_shown(network, tmp_path):
     own, known, unknown_photos = network
     rows = np.concatenate([known.features, unknown_photos.features])
-    test = Photos(rows, np.concatenate([known.logits, unknown_photos.logits]))
+    test = Photos(
+        rows,
+        np.concatenate([known.logits, unknown_photos.logits]),
+        np.concatenate([known.distances, unknown_photos.distances]),
+    )
     labels = np.repeat([0, 1, 2], 20)
     tables = {
         "train": pd.DataFrame({"masterCategory": ["Apparel"]}),

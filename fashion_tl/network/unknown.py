@@ -15,28 +15,29 @@ K = 10  # the nearest training photo whose distance counts; chosen by `python -m
 ACCEPTED = 0.95  # share of known photos that are accepted
 
 
-def unknown_scores(memory: Memory, features: np.ndarray, logits: np.ndarray) -> np.ndarray:
+def unknown_scores(memory: Memory, features: np.ndarray) -> np.ndarray:
     """How unlike all training photos each photo is: float64 [n], more for less alike.
 
-    Takes what the network's last layer takes and gives: float [n, width] and [n, num_classes].
+    The score is the distance to the ``K``-th nearest training photo (Sun et al., 2022), multiplied
+    by how far the features point out of the space that training photos fill (as in ViM, Wang et
+    al., 2022). ``features`` are float [n, width].
     """
     distances, _ = memory.nearest(features, K)
-    return distances[:, -1].astype(np.float64)
+    return distances[:, -1].astype(np.float64) * memory.residuals(features)
 
 
-def doubts(memory: Memory, features: np.ndarray, logits: np.ndarray) -> dict[str, np.ndarray]:
+def doubts(memory: Memory, features: np.ndarray) -> dict[str, np.ndarray]:
     """``unknown``, bool [n], and ``unknown_score``, float64 [n]; see :func:`unknown_scores`."""
-    scores = unknown_scores(memory, features, logits)
+    scores = unknown_scores(memory, features)
     return {"unknown": scores > memory.threshold, "unknown_score": scores}
 
 
-def remember(
-    model: nn.Module, data: Data, config: Config, val: tuple[np.ndarray, np.ndarray]
-) -> Memory:
+def remember(model: nn.Module, data: Data, config: Config, val: np.ndarray) -> Memory:
     """A memory of the training photos, with a threshold.
 
-    ``val`` are features and logits of the validation photos. The threshold accepts ``ACCEPTED`` of
-    those whose class has training photos. Without any, it refuses no photo, and a line says so.
+    ``val`` are the features of the validation photos, float32 [photos, width]. The threshold
+    accepts ``ACCEPTED`` of those whose class has training photos. Without any, it refuses no photo,
+    and a line says so.
     """
     task = data.task
     features, _ = features_and_logits(model, data, config, "train", "remembering")
@@ -46,5 +47,5 @@ def remember(
     if not known.any():
         say("NOTE: no photo validates, so no photo is ever called unknown")
         return memory
-    scores = unknown_scores(memory, val[0][known], val[1][known])
+    scores = unknown_scores(memory, val[known])
     return replace(memory, threshold=float(np.quantile(scores, ACCEPTED)))
