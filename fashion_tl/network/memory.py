@@ -18,7 +18,7 @@ from fashion_tl.errors import RunError
 from fashion_tl.files import StrPath, as_path, replacing
 
 STEP = 0.4  # of the rounded features, in standard deviations; a photo then takes about 700 bytes
-PRINCIPAL = 512  # dimensions of the space that training photos fill
+PRINCIPAL = 0.25  # of all dimensions: the space that training photos fill. It can't be the whole.
 CHUNK = 1024  # photos that are compared with the memory at a time
 ABOUT = "fashion_tl_memory"  # the name of the file's metadata
 
@@ -162,12 +162,13 @@ def build_memory(
     )
 
 
-def principal(centred: np.ndarray, most: int) -> np.ndarray:
-    """The ``most`` principal components of centred rows, float32 [n, width]: float32 [kept, width].
+def principal(centred: np.ndarray, share: float) -> np.ndarray:
+    """The first ``share`` of the principal components of centred rows, float32 [n, width].
 
-    Components without variance are left out. The values are those that a file keeps as float16.
+    Returns float32 [kept, width], at most n of them. Components without variance are left out. The
+    values are those that a file keeps as float16.
     """
-    kept = min(most, *centred.shape)
+    kept = max(1, min(len(centred), int(share * centred.shape[1])))
     _, sizes, basis = randomized_svd(centred, kept, n_iter=2, random_state=0)
     some = sizes > max(sizes.max() * 1e-3, np.finfo(np.float32).tiny)
     return basis[some].astype(np.float16).astype(np.float32)
