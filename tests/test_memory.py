@@ -97,7 +97,7 @@ def test_however_wide_the_network_not_every_photo_points_into_the_space_of_those
     inside = rng.normal(size=(600, 8)) @ rng.normal(size=(8, width))
     noisy = inside + 0.1 * rng.normal(size=inside.shape)
     memory = build_memory(noisy, [str(i) for i in range(600)], np.zeros(600), ["a"])
-    assert len(memory.basis) == width // 4
+    assert len(memory.basis) <= width // 4
     assert memory.residuals(rng.normal(size=(20, width))).min() > 0.5
 
 

@@ -17,7 +17,7 @@ from sklearn.utils.extmath import randomized_svd
 from fashion_tl.errors import RunError
 from fashion_tl.files import StrPath, as_path, replacing
 
-STEP = 0.4  # of the rounded features, in standard deviations; a photo then takes about 700 bytes
+STEP = 0.4  # of the rounded features, in standard deviations; a photo then takes about 800 bytes
 PRINCIPAL = 0.25  # of all dimensions: the space that training photos fill. It can't be the whole.
 CHUNK = 1024  # photos that are compared with the memory at a time
 ABOUT = "fashion_tl_memory"  # the name of the file's metadata
