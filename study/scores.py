@@ -89,7 +89,7 @@ def virtual_logit(network: Network, photos: Photos) -> np.ndarray:
     """
     weight, bias = network.weight[network.known], network.bias[network.known]
     origin = -np.linalg.pinv(weight) @ bias
-    basis = principal(network.features - origin, PRINCIPAL)
+    basis = principal(network.features - origin, int(PRINCIPAL * len(origin)))
 
     def outside(features: np.ndarray) -> np.ndarray:
         centred = features - origin

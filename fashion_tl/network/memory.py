@@ -158,17 +158,16 @@ def build_memory(
         scale=scale,
         mean=mean,
         lengths=np.linalg.norm(features, axis=1).astype(np.float32),
-        basis=principal(centred, PRINCIPAL),
+        basis=principal(centred, int(PRINCIPAL * centred.shape[1])),
     )
 
 
-def principal(centred: np.ndarray, share: float) -> np.ndarray:
-    """The first ``share`` of the principal components of centred rows, float32 [n, width].
+def principal(centred: np.ndarray, most: int) -> np.ndarray:
+    """The ``most`` principal components of centred rows, float32 [n, width]: float32 [kept, width].
 
-    Returns float32 [kept, width], at most n of them. Components without variance are left out. The
-    values are those that a file keeps as float16.
+    Components without variance are left out. The values are those that a file keeps as float16.
     """
-    kept = max(1, min(len(centred), int(share * centred.shape[1])))
+    kept = max(1, min(most, *centred.shape))
     _, sizes, basis = randomized_svd(centred, kept, n_iter=2, random_state=0)
     some = sizes > max(sizes.max() * 1e-3, np.finfo(np.float32).tiny)
     return basis[some].astype(np.float16).astype(np.float32)
