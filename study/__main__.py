@@ -182,13 +182,7 @@ def add_measurements(commands: argparse._SubParsersAction) -> None:
     new = add(commands, unknown, "Tell photos that are like nothing it learned: unknown.json.")
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
     new.add_argument("--run", help="score this finished run instead, as chosen before")
-    new.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a setting that differs from the recipe's; repeatable",
-    )
+    new.add_argument("--set", action="append", default=[], help="NAME=VALUE, as for `run`")
 
     new = add(commands, flips, "Score finished runs without mirror images in testing: flips.json.")
     new.add_argument("runs", nargs="+", help="folders with the names of their records")
