@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from fashion_tl import __version__, commandline
 from fashion_tl.backbones import BACKBONES, DEFAULT_BACKBONE
@@ -17,21 +16,13 @@ from fashion_tl.machine import say
 from fashion_tl.recipes import APPROACHES
 from fashion_tl.split import EVEN_ODD
 
-if TYPE_CHECKING:
-    from fashion_tl.data.catalogue import Catalogue
-
-LARGEST_SHOWN = 5  # largest classes that the summary names
-MOVED_BY_RUN = (
-    "`run` may test fewer photos than are counted here. It opens them, and if one drawn to test is "
-    "pixel for pixel the same as one that trains, it trains too."
-)
 OPTIONS = ("epochs", "seed", "label", "split", "backbone")  # settings that `run` has options for
 
 # Each command imports what it needs, so that --help and summary never wait for torch.
 
 
 def summary(args: argparse.Namespace) -> None:
-    from fashion_tl.data.catalogue import facts, read_catalogue
+    from fashion_tl.data.catalogue import facts, print_account, read_catalogue
     from fashion_tl.data.dataroot import open_root
 
     root = open_root(args.data, args.cache)
@@ -40,31 +31,9 @@ def summary(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(numbers, indent=2))
     else:
-        _print_account(catalogue, numbers)
+        print_account(catalogue, numbers)
     if catalogue.fault:
         raise DataError(catalogue.fault)
-
-
-def _print_account(catalogue: "Catalogue", numbers: dict[str, int | float]) -> None:
-    label = (
-        "folders name the classes" if catalogue.in_folders else f"the label is {catalogue.label}"
-    )
-    say(f"{catalogue.name}: {label}; {catalogue.split.rule}")
-    for note in catalogue.notes:
-        say(note)
-    if catalogue.split.is_drawn:
-        say(MOVED_BY_RUN)
-    for name, value in numbers.items():
-        shown = f"{value:.2%}" if isinstance(value, float) else f"{value:,}"
-        print(f"  {name:<20}{shown:>12}")
-    if len(catalogue.counts):
-        largest = catalogue.counts[:LARGEST_SHOWN].itertuples(index=False, name=None)
-        words = ", ".join(f"{name} {train:,} + {test:,}" for name, train, test in largest)
-        say(f"largest classes (train + test): {words}")
-    if len(catalogue.left_out):
-        say("left out, by line of styles.csv:" if catalogue.left_out["line"].any() else "left out:")
-    for line in catalogue.named():
-        say(f"  {line}")
 
 
 def audit(args: argparse.Namespace) -> None:
@@ -153,6 +122,16 @@ def remember(args: argparse.Namespace) -> None:
 
     for file in make_memory(args.run, args.data, args.cache):
         print(file)
+
+
+def extend(args: argparse.Namespace) -> None:
+    from fashion_tl.extend import extend, findings
+    from fashion_tl.extension import extension_of
+
+    run = extend(args.run, args.photos, args.out, args.known)
+    for row in extension_of(run):
+        say(findings(row))
+    say(run.folder)
 
 
 def export(args: argparse.Namespace) -> None:
@@ -277,6 +256,15 @@ def _commands_of_a_run(command: Callable[..., argparse.ArgumentParser]) -> None:
 
     new = command(remember, "Give a run that has no memory of its training photos one.")
     new.add_argument("run", help="folder of the run")
+
+    words = "Teach a run more classes from a few photos, without training."
+    new = command(extend, words, data=False)
+    new.add_argument("run", help="folder of the run; it stays as it is")
+    new.add_argument("--photos", required=True, help="a folder with a folder for each class")
+    new.add_argument("--out", required=True, help="folder for the extended run")
+    new.add_argument(
+        "--known", action="store_true", help="allow more photos of classes that the run knows"
+    )
 
     new = command(export, "Write a model for use without this package.", data=False)
     new.add_argument("run", help="folder of the run")

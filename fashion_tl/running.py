@@ -11,6 +11,7 @@ from torch import nn
 from fashion_tl.config import Config
 from fashion_tl.data.dataset import Data
 from fashion_tl.distributed import main_first, rank, world_size
+from fashion_tl.extension import refuse_extended
 from fashion_tl.files import StrPath, as_path, draft
 from fashion_tl.machine import say, say_once
 from fashion_tl.network.calibration import PLAIN, fit_temperature
@@ -48,6 +49,7 @@ def start_run(folder: StrPath, config: Config, data: Data, weights: StrPath | No
 
     A run from random weights never freezes BatchNorm, because it has no statistics to keep.
     """
+    refuse_extended(folder, "name another folder for this run")
     starts_random = is_random(weights)
     fingerprint = None
     if starts_random:

@@ -10,6 +10,7 @@ import numpy as np
 
 from fashion_tl.data.dataset import Data
 from fashion_tl.errors import ConfigError, DataError, RunError, in_a_line
+from fashion_tl.extension import read_shots, refuse_extended
 from fashion_tl.files import StrPath, as_path
 from fashion_tl.machine import say
 from fashion_tl.network.features import features_and_logits
@@ -105,8 +106,10 @@ def _draw(
 ) -> None:
     """Write a picture of a photo and its nearest training photos."""
     shown = nearest[:MOST_SHOWN]
-    places = {own: place for place, own in enumerate(data.photos.ids)}
-    pixels = [data.photos.array[places[each["id"]]] for each in shown]
+    pixels_of = {own: data.photos.array[place] for place, own in enumerate(data.photos.ids)}
+    if shots := read_shots(run):
+        pixels_of |= dict(zip(shots.ids, shots.pixels, strict=True))
+    pixels = [pixels_of[each["id"]] for each in shown]
     own = read_photo(photo, run.config.stored_size)
     captions = [(photo.name, ""), *((each["label"], f"{each['distance']:.3f}") for each in shown)]
     title = "The photo, and the training photos nearest to it"
@@ -121,6 +124,7 @@ def make_memory(folder: StrPath, data_path: StrPath, cache: StrPath | None = Non
     New runs have one from the start. Nothing is trained. Returns the files. RunError if the run was
     made on other data, or if it isn't finished.
     """
+    refuse_extended(folder, "its memory holds the new photos too, so extend the first run again")
     files = []
     for run, data in open_steps(folder, data_path, cache):
         if not run.is_finished:

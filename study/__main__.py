@@ -48,6 +48,12 @@ def calibration(args: argparse.Namespace) -> None:
     calibration.main(args.data, args.weights, args.cache, args.results)
 
 
+def few_shot(args: argparse.Namespace) -> None:
+    from study import few_shot
+
+    few_shot.main(args.data, args.weights, args.cache, args.results, args.run)
+
+
 def unknown(args: argparse.Namespace) -> None:
     from study import unknown
 
@@ -178,6 +184,10 @@ def add_measurements(commands: argparse._SubParsersAction) -> None:
     words = "FC only's temperature, fitted in two ways: calibration.json."
     new = add(commands, calibration, words)
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+
+    new = add(commands, few_shot, "Learn classes from a few photos: few_shot.json.")
+    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument("--run", help="measure this finished run's network instead")
 
     new = add(commands, unknown, "Tell photos that are like nothing it learned: unknown.json.")
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")

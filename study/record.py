@@ -10,6 +10,7 @@ import pandas as pd
 
 from fashion_tl.config import Config
 from fashion_tl.errors import RunError
+from fashion_tl.extension import extension_of
 from fashion_tl.reporting.evaluation import TOP_K, confused_pairs, metrics
 from fashion_tl.runs import Run, open_run, write_json, write_table
 from fashion_tl.split import parse_split
@@ -90,6 +91,8 @@ def finished(folder: str | os.PathLike) -> Run:
         raise RunError(
             f"{folder} has a split that was drawn; results/ holds runs whose split the data state"
         )
+    if extension_of(run):
+        raise RunError(f"{folder} was extended after its training, and has no figures of its own")
     if not run.is_finished:
         raise RunError(
             f"{folder} was interrupted: its same command goes on; only a finished run is a result"

@@ -49,6 +49,7 @@ RUN_HERE = (
             "predict",
             "similar",
             "remember",
+            "extend",
         )
     ),
     "python -m study compare",
@@ -129,6 +130,7 @@ NOT_HERE = {
     "python -m study calibration": "needs the real data",
     "python -m study trials": "needs the real data",
     "python -m study unknown": "needs the real data",
+    "python -m study few-shot": "needs the real data",
     "python -m study flips": "needs the real data, and trained networks",
     "python -m study data-check": "needs the real data",
 }
@@ -220,7 +222,8 @@ def example(tmp_path_factory):
     )
     shutil.copy(small, small.with_name("fashion-product-images-dataset.zip"))
     (home / "folder").mkdir()
-    for place in ("photo.jpg", "folder/a.jpg", "folder/b.png"):
+    (home / "new-classes" / "Hats").mkdir(parents=True)
+    for place in ("photo.jpg", "folder/a.jpg", "folder/b.png", "new-classes/Hats/a.png"):
         (home / place).write_bytes(jpeg(pattern(7)))
     quick = {
         "epochs": 1,

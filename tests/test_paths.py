@@ -57,6 +57,8 @@ def home(here, sample_root, tiny_run):
     home = here.parent / "home"
     (home / "data").symlink_to(sample_root, target_is_directory=True)
     (home / "photo.jpg").symlink_to(sorted((sample_root / "images").iterdir())[0])
+    (home / "new" / "Stripes").mkdir(parents=True)
+    (home / "new" / "Stripes" / "1.jpg").symlink_to(home / "photo.jpg")
     shutil.copytree(tiny_run.folder, home / "run", copy_function=os.symlink)
     return home
 
@@ -85,6 +87,7 @@ COMMANDS = {
     "report ~/run --data=~/data --cache=~/cache": "run/report.html",
     "report ~/run --data=~/data --to=~/pages/page.html": "pages/page.html",
     "predict ~/run ~/photo.jpg --to=~/answers.csv": "answers.csv",
+    "extend ~/run --photos=~/new --out=~/runs/extended": "runs/extended/model.safetensors",
     "export ~/run --onnx --to=~/mine.onnx": "mine.onnx",
 }
 

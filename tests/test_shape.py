@@ -25,7 +25,7 @@ ORDER = (
         "config",
         "recipes",
     ),
-    *("distributed", "provenance", "runs"),
+    *("distributed", "provenance", "runs", "extension"),
     *(
         "data/sample",
         "data/download",
@@ -57,7 +57,7 @@ ORDER = (
         "network/inference",
     ),
     *("network/features", "network/memory", "network/optimizer", "network/loss"),
-    "network/unknown",
+    *("network/unknown", "network/extending"),
     "network/training",
     "network/folds",
     *(
@@ -75,7 +75,17 @@ ORDER = (
         "reporting/pages",
     ),
     "reporting/report",
-    *("running", "approaches", "predict", "similar", "export", "audit", "__main__"),
+    *(
+        "running",
+        "approaches",
+        "predict",
+        "similar",
+        "shots",
+        "extend",
+        "export",
+        "audit",
+        "__main__",
+    ),
 )
 
 
@@ -100,6 +110,7 @@ STUDY_ORDER = (
         "blocks/runs",
         "blocks/sureness",
         "blocks/unknown",
+        "blocks/few_shots",
         "blocks/labels",
         "blocks/speed",
         "blocks/__init__",
@@ -114,6 +125,9 @@ STUDY_ORDER = (
         "heads",
         "scores",
         "unknown",
+        "two_blocks",
+        "hidden",
+        "few_shot",
         "calibration",
         "flips",
         "data_check",

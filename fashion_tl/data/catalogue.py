@@ -12,11 +12,17 @@ from fashion_tl.data.contents import DataRoot
 from fashion_tl.data.labels import alike_in_capitals
 from fashion_tl.data.rows import KEPT, MALFORMED, read_rows, rows_of_folders
 from fashion_tl.errors import ConfigError
+from fashion_tl.machine import say
 from fashion_tl.recipes import LARGEST
 from fashion_tl.split import EVEN_ODD, FOLDERS, Split, parse_split
 
 FEW_SHOT = 50  # a class with this many training photos or fewer is few-shot
 NAMED = 20  # rows that are named for each reason to leave rows out
+LARGEST_SHOWN = 5  # largest classes that the summary names
+MOVED_BY_RUN = (
+    "`run` may test fewer photos than are counted here. It opens them, and if one drawn to test is "
+    "pixel for pixel the same as one that trains, it trains too."
+)
 
 
 @dataclass(frozen=True)
@@ -237,3 +243,26 @@ def ceiling(counts: pd.DataFrame) -> float:
     """
     total = counts["test"].sum()
     return float(counts["test"][counts["train"] > 0].sum() / total) if total else 0.0
+
+
+def print_account(catalogue: Catalogue, numbers: dict[str, int | float]) -> None:
+    """Print what is in the data, from the ``numbers`` of :func:`facts`, and what is left out."""
+    label = (
+        "folders name the classes" if catalogue.in_folders else f"the label is {catalogue.label}"
+    )
+    say(f"{catalogue.name}: {label}; {catalogue.split.rule}")
+    for note in catalogue.notes:
+        say(note)
+    if catalogue.split.is_drawn:
+        say(MOVED_BY_RUN)
+    for name, value in numbers.items():
+        shown = f"{value:.2%}" if isinstance(value, float) else f"{value:,}"
+        print(f"  {name:<20}{shown:>12}")
+    if len(catalogue.counts):
+        largest = catalogue.counts[:LARGEST_SHOWN].itertuples(index=False, name=None)
+        words = ", ".join(f"{name} {train:,} + {test:,}" for name, train, test in largest)
+        say(f"largest classes (train + test): {words}")
+    if len(catalogue.left_out):
+        say("left out, by line of styles.csv:" if catalogue.left_out["line"].any() else "left out:")
+    for line in catalogue.named():
+        say(f"  {line}")

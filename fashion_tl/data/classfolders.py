@@ -181,6 +181,11 @@ def _part_of(folder: str, shared: set[str] | frozenset[str] = frozenset()) -> st
     return PARTS.get(words.pop()) if len(words) == 1 else None
 
 
+def is_no_class(folder: str) -> bool:
+    """Whether a folder's name is that of a part, such as ``train``, or of photos in general."""
+    return _part_of(folder) is not None or _names_only_fillers(folder)
+
+
 def _names_only_fillers(folder: str) -> bool:
     words = _words(folder)
     return bool(words) and words <= FILLERS

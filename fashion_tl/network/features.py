@@ -18,9 +18,15 @@ from fashion_tl.data.dataset import Data
 from fashion_tl.distributed import main_first
 from fashion_tl.errors import ConfigError
 from fashion_tl.files import reserve
-from fashion_tl.network.inference import forward, outputs, pick_device, resolve_precision
-from fashion_tl.network.layers import WithFeatures
-from fashion_tl.network.model import split_frozen, with_features
+from fashion_tl.network.inference import (
+    forward,
+    outputs,
+    photo_logits,
+    pick_device,
+    resolve_precision,
+)
+from fashion_tl.network.layers import WithFeatures, folded
+from fashion_tl.network.model import SavedModel, split_frozen, with_features
 
 BATCH = 128  # fixed, so that features never depend on the training's batch size
 SERVED = ("flip",)  # augmentations with few views, all of which can be kept
@@ -80,6 +86,22 @@ def features_and_logits(
         return np.empty((0, head.in_features), np.float32), np.empty((0, head.out_features))
     both = forward(network, batches, config.precision, desc, compiled=True, flip=config.flip_test)
     return both[:, : head.in_features].numpy(), both[:, head.in_features :].numpy()
+
+
+def features_of(saved: SavedModel, photos: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the last layer takes and gives for photos, uint8 [n, height, width, 3], in float32.
+
+    Returns float32 [n, width] and float32 [n, num_classes], as ``predict`` computes them.
+    """
+    device = pick_device()
+    model = with_features(folded(saved.model.to(device)))
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(photos), BATCH):
+            batch = torch.from_numpy(np.array(photos[start : start + BATCH])).to(device)
+            parts.append(photo_logits(model, batch, saved.config).cpu().numpy())
+    both = np.concatenate(parts)
+    return both[:, : saved.width], both[:, saved.width :]
 
 
 def _kept_features(data: Data, frozen: nn.Module, config: Config, part: str) -> Batches:

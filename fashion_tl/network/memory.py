@@ -34,7 +34,8 @@ class Memory:
     ``mean`` + ``codes`` × ``scale``: float32 [width], int8 [photos, width] and float32 [width].
     ``lengths`` is float32 [photos]. ``basis``, float32 [kept, width], are the principal components
     of the directions. ``threshold`` is the largest score of a photo that still counts as known (see
-    :mod:`fashion_tl.network.unknown`); infinity refuses none.
+    :mod:`fashion_tl.network.unknown`); infinity refuses none. The last ``added`` photos came after
+    the training.
     """
 
     ids: np.ndarray
@@ -46,6 +47,7 @@ class Memory:
     lengths: np.ndarray
     basis: np.ndarray
     threshold: float = math.inf
+    added: int = 0
 
     @cached_property
     def directions(self) -> np.ndarray:
@@ -96,9 +98,11 @@ class Memory:
     ) -> "Memory":
         """The same memory with more photos: features, float [n, width], ids and labels of each.
 
-        ``classes`` are the names of all labels, old and new.
+        ``classes`` are the names of all labels, old and new. The directions of the new photos join
+        the space of :meth:`residuals`.
         """
-        codes = (unit(features) - self.mean) / self.scale
+        centred = unit(features) - self.mean
+        codes = centred / self.scale
         lengths = np.linalg.norm(features, axis=1)
         return replace(
             self,
@@ -107,6 +111,8 @@ class Memory:
             classes=classes,
             codes=np.concatenate([self.codes, _int8(codes)]),
             lengths=np.concatenate([self.lengths, lengths.astype(np.float32)]),
+            basis=_joined(self.basis, centred),
+            added=self.added + len(lengths),
         )
 
 
@@ -173,6 +179,13 @@ def principal(centred: np.ndarray, most: int) -> np.ndarray:
     return basis[some].astype(np.float16).astype(np.float32)
 
 
+def _joined(basis: np.ndarray, centred: np.ndarray) -> np.ndarray:
+    """The basis, float32 [kept, width], with what centred rows, [n, width], add to its space."""
+    outside = centred - centred @ basis.T @ basis
+    more = principal(outside, len(outside))
+    return np.concatenate([basis, more])[: basis.shape[1]]
+
+
 def _int8(codes: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(codes), -127, 127).astype(np.int8)
 
@@ -182,6 +195,7 @@ def save_memory(path: Path, memory: Memory) -> None:
     about = {
         "ids": memory.ids.tolist(),
         "classes": list(memory.classes),
+        "added": memory.added,
         "threshold": memory.threshold if math.isfinite(memory.threshold) else None,
     }
     # Feature by feature, the codes take half of the space.
@@ -228,6 +242,7 @@ def read_memory(path: StrPath, width: int | None = None) -> Memory:
             lengths=tensors["lengths"],
             basis=tensors["basis"].astype(np.float32),
             threshold=math.inf if about["threshold"] is None else float(about["threshold"]),
+            added=int(about.get("added", 0)),
         )
         _check(memory)
     except (OSError, SafetensorError, zlib.error, KeyError, TypeError, ValueError) as error:

@@ -20,10 +20,17 @@ def unknown_scores(memory: Memory, features: np.ndarray) -> np.ndarray:
 
     The score is the distance to the ``K``-th nearest training photo (Sun et al., 2022), multiplied
     by how far the features point out of the space that training photos fill (as in ViM, Wang et
-    al., 2022). ``features`` are float [n, width].
+    al., 2022). ``features`` are float [n, width]. A class that was added from a few photos may not
+    have so many neighbours: for a photo that is nearest to it, the nearest tenth of its photos
+    count.
     """
-    distances, _ = memory.nearest(features, K)
-    return distances[:, -1].astype(np.float64) * memory.residuals(features)
+    distances, places = memory.nearest(features, K)
+    nearest = places[:, 0]
+    is_added = nearest >= len(memory.ids) - memory.added
+    photos = np.bincount(memory.labels)[memory.labels[nearest]]
+    k = np.where(is_added, photos // 10, K).clip(1, distances.shape[1])
+    distance = np.take_along_axis(distances, k[:, None] - 1, axis=1)[:, 0]
+    return distance.astype(np.float64) * memory.residuals(features)
 
 
 def doubts(memory: Memory, features: np.ndarray) -> dict[str, np.ndarray]:

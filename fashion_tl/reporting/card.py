@@ -3,6 +3,7 @@
 After Mitchell et al., *Model Cards for Model Reporting*, 2019.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -113,6 +114,30 @@ def _on_probabilities(metrics: dict[str, Any]) -> str:
         f"photos that it could learn, the error is {metrics['ece']:.3f}. On photos of another kind "
         "they are no measure of how often it is right."
     )
+
+
+def extended_card(card: str, rows: Sequence[dict[str, Any]]) -> str:
+    """The card of an extended run, from that of the run before and what was learned since.
+
+    ``rows`` are those of :func:`fashion_tl.extension.extension_of`.
+    """
+    title, _, rest = card.partition("\n")
+    named = ", ".join(f"{row['label']} ({_photos(row['photos'])})" for row in rows)
+    lines = [
+        title,
+        "",
+        "## What it learned afterwards",
+        "",
+        f"- After its training, `extend` gave the network photos of: {named}.",
+        "- Only its last layer changed. No test photo measured what that did. The figures below "
+        "are those of the network before, whose results are in `before/`.",
+        rest,
+    ]
+    return "\n".join(lines)
+
+
+def _photos(number: int) -> str:
+    return "1 photo" if number == 1 else f"{number:,} photos"
 
 
 def _epochs(number: int) -> str:

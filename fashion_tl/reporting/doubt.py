@@ -4,16 +4,13 @@ training photos are nearest to a test photo.
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import torch
 from sklearn.metrics import roc_auc_score
 
 from fashion_tl.data.dataset import Data
-from fashion_tl.network.inference import photo_logits, pick_device
-from fashion_tl.network.layers import folded
+from fashion_tl.network.features import features_of
 from fashion_tl.network.memory import nearest_photos, read_memory
-from fashion_tl.network.model import load_model, with_features
+from fashion_tl.network.model import load_model
 from fashion_tl.runs import Run
 
 SHOWN = 12  # photos of each kind
@@ -75,10 +72,6 @@ def nearest_to(run: Run, data: Data, table: pd.DataFrame) -> list[list[dict[str,
         return [[] for _ in range(len(table))]
     saved = load_model(run.model_path)
     memory = read_memory(run.memory_path, saved.width)
-    device = pick_device()
     places = pd.Index(data.photos.ids).get_indexer(table["id"])
-    photos = torch.from_numpy(np.array(data.photos.array[places])).to(device)
-    model = with_features(folded(saved.model.to(device)))
-    with torch.inference_mode():
-        both = photo_logits(model, photos, saved.config).cpu().numpy()
-    return nearest_photos(memory, both[:, : saved.width], NEAREST)
+    features, _ = features_of(saved, data.photos.array[places])
+    return nearest_photos(memory, features, NEAREST)

@@ -11,7 +11,8 @@ from fashion_tl.config import IN_LOSS
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.data.task import class_weights
 from fashion_tl.errors import ConfigError, RunError
-from fashion_tl.files import StrPath, as_path
+from fashion_tl.extension import measured
+from fashion_tl.files import StrPath
 from fashion_tl.recipes import APPROACHES, LARGEST, TRAININGS
 from fashion_tl.reporting import calibration_figures, evaluation, figures, photo_figures
 from fashion_tl.reporting.calibration import judged
@@ -164,9 +165,10 @@ def open_steps(
 ) -> list[tuple[Run, Data]]:
     """The run in a folder with its data, after the runs of the steps before it, if it has any.
 
-    RunError if there is no run, or if it was made on other data.
+    Of an extended run, these are the steps of the run that was extended. RunError if there is no
+    run, or if it was made on other data.
     """
-    run = open_run(folder)
+    run = measured(open_run(folder))
     try:
         data = load_data(data_path, run.config, cache, quiet=True)
     except ConfigError as error:  # its label and split are the run's, not the user's
@@ -192,14 +194,15 @@ def draw_all(folder: StrPath, data_path: StrPath, cache: StrPath | None = None) 
 
     RunError if the run isn't finished, or if it was made on other data.
     """
-    folder = as_path(folder)
-    for run, data in open_steps(folder, data_path, cache):
-        if run.folder == folder:
+    steps = open_steps(folder, data_path, cache)
+    last = steps[-1][0]
+    for run, data in steps:
+        if run is last:
             for drawing in OF_DATA.values():
                 drawing(run, data)
         for drawing in OF_RUN.values():
             drawing(run, data)
-    return sorted(folder.rglob("figures/*.png"))
+    return sorted(last.folder.rglob("figures/*.png"))
 
 
 def choose(table: pd.DataFrame) -> pd.DataFrame:

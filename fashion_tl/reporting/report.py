@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from fashion_tl.data.catalogue import FEW_SHOT
 from fashion_tl.data.dataset import Data
 from fashion_tl.errors import RunError
+from fashion_tl.extension import extension_of, read_shots
 from fashion_tl.files import StrPath, as_path
 from fashion_tl.recipes import APPROACHES, TRAININGS
 from fashion_tl.reporting.calibration import (
@@ -26,7 +27,7 @@ from fashion_tl.reporting.doubt import SHOWN, doubt_metrics, doubted, nearest_to
 from fashion_tl.reporting.evaluation import confused_pairs, largest_losses
 from fashion_tl.reporting.gallery import choose, open_steps, photos_of
 from fashion_tl.reporting.pages import photo_cards, picture, write_page
-from fashion_tl.runs import Run, refuse_own_file
+from fashion_tl.runs import Run, open_run, refuse_own_file
 
 WIDE, HIGH = 280, 150  # of the area of a chart's lines
 SHARES = np.linspace(0, 1, 6)  # ticks of an axis from 0 to 100 %
@@ -41,8 +42,9 @@ def write_report(
 ) -> Path:
     """Write the page of a run and of the steps before it; return the file.
 
-    The default file is ``report.html`` in the run's folder. RunError if the run isn't finished, or
-    if it was made on other data.
+    Of an extended run, it shows what was learned since, and the figures of the run before. The
+    default file is ``report.html`` in the run's folder. RunError if the run isn't finished, or if
+    it was made on other data.
     """
     steps = open_steps(folder, data_path, cache)
     target = as_path(to or as_path(folder) / "report.html")
@@ -57,6 +59,7 @@ def write_report(
         target,
         "report.html.j2",
         steps=[_collected(run, data) for run, data in steps],
+        extension=_extension(open_run(folder)),
         heading=_heading(steps[-1][0].config.training),
         wide=WIDE,
         high=HIGH,
@@ -69,6 +72,19 @@ def _heading(training: str) -> str:
     """The title of the approach that ends with this training, or the training's own title."""
     titles = (each.title for each in APPROACHES.values() if each.trainings[-1] == training)
     return next(titles, TRAININGS[training].title)
+
+
+def _extension(run: Run) -> list[dict[str, Any]]:
+    """What an extended run learned since its training, with a few photos of each class."""
+    if (shots := read_shots(run)) is None:
+        return []
+    rows = []
+    for row in extension_of(run):
+        places = [place for place, label in enumerate(shots.labels) if label == row["label"]]
+        shown = places[:SHOWN]
+        pictures = [picture(shots.pixels[place]) | {"id": shots.ids[place]} for place in shown]
+        rows.append(row | {"shown": pictures})
+    return rows
 
 
 def _collected(run: Run, data: Data) -> dict[str, Any]:

@@ -1,0 +1,197 @@
+"""A finished run that learns more classes from a few photos, without its training data."""
+
+import copy
+import os
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from fashion_tl.errors import DataError, RunError, WriteError
+from fashion_tl.extension import BEFORE, Shots, extension_of, measured, read_shots, save_shots
+from fashion_tl.files import StrPath, as_path, make_once
+from fashion_tl.network.calibration import masked_logits
+from fashion_tl.network.extending import Ground, LastLayer, extended_layer, ground_of
+from fashion_tl.network.features import features_of
+from fashion_tl.network.memory import Memory, read_memory, save_memory
+from fashion_tl.network.model import SavedModel, load_model, replace_head, save_model
+from fashion_tl.provenance import commit
+from fashion_tl.reporting.card import extended_card
+from fashion_tl.runs import OWN_FILES, Run, open_run, write_json, write_text
+from fashion_tl.shots import find_shots
+
+LARGE = ("checkpoint.pt", "model.safetensors", "memory.safetensors")  # not kept of the run before
+NAMED = 3  # classes that photos of a class were taken for
+
+
+@dataclass(frozen=True)
+class Extended:
+    """A network that has learned more classes, its memory, and a row about each of the classes.
+
+    See :func:`fashion_tl.extension.extension_of`.
+    """
+
+    saved: SavedModel
+    memory: Memory
+    rows: list[dict[str, Any]]
+
+
+def extend(folder: StrPath, photos: StrPath, out: StrPath, known: bool = False) -> Run:
+    """Make a new run whose network also knows the classes in a folder of class folders.
+
+    Only the network's last layer changes. With ``known``, there may also be more photos of classes
+    that the run knows. The new run lies in ``out``, whole or not at all. RunError if ``out`` is
+    there already, or if the run has no network or no memory. DataError as from
+    :func:`fashion_tl.shots.find_shots`, and for a known class without ``known``.
+    """
+    run = open_run(folder)
+    target = as_path(out)
+    if os.path.lexists(target):
+        raise RunError(f"{target} is there already; name a new folder for the extended run")
+    saved = load_model(run.model_path)
+    memory = read_memory(run.memory_path, saved.width)
+    if memory.classes != saved.classes:
+        raise RunError(
+            f"{run.memory_path} has other classes than the network; make it again: "
+            f"fashion-tl remember {run.folder} --data DATA"
+        )
+    shots = find_shots(photos, saved.config.stored_size)
+    _check_names(as_path(photos), shots, saved, known)
+    extended = extended_by(saved, memory, shots)
+    try:
+        make_once(target, lambda new: _write(new, run, extended, shots))
+    except OSError as error:
+        raise WriteError(f"{target} can't be written: {error}") from error
+    return open_run(target)
+
+
+def _check_names(folder: Path, shots: Shots, saved: SavedModel, known: bool) -> None:
+    """DataError for a class that may not be added."""
+    photos = dict(zip(saved.classes, saved.fit_counts, strict=True))
+    alike = {name.casefold(): name for name in saved.classes}
+    for label in shots.classes:
+        if label not in photos and (other := alike.get(label.casefold())):
+            raise DataError(
+                f"{folder / label}: the run has this class as {other}; "
+                "give the folder exactly that name"
+            )
+        if photos.get(label) and not known:
+            raise DataError(
+                f"{folder / label}: the run knows this class from {photos[label]:,} photos; "
+                "allow more photos of it with --known, or delete the folder"
+            )
+
+
+def extended_by(saved: SavedModel, memory: Memory, shots: Shots) -> Extended:
+    """The network after learning these photos; nothing is written."""
+    classes = (*saved.classes, *(own for own in shots.classes if own not in saved.classes))
+    number = {name: label for label, name in enumerate(classes)}
+    labels = np.array([number[own] for own in shots.labels])
+    features, logits = features_of(saved, shots.pixels)
+    trained = np.array(saved.fit_counts) > 0
+    ground = ground_of(memory, _last_layer(saved), trained)
+    layer = extended_layer(ground, features, labels, len(classes))
+    counts = [*saved.fit_counts, *[0] * (len(classes) - len(saved.classes))]
+    counts = [int(n) for n in counts + np.bincount(labels, minlength=len(classes))]
+    called = masked_logits(logits, saved.fit_counts, saved.path or "the model").argmax(1)
+    kept = _left_out(ground, features, labels, counts)
+    answers = masked_logits(layer.logits(ground.features), counts).argmax(1)
+    answered = masked_logits(ground.layer.logits(ground.features), saved.fit_counts).argmax(1)
+    rows = []
+    for name in shots.classes:
+        own = labels == number[name]
+        new = (answers == number[name]) & (answered != number[name])
+        names = Counter(classes[label] for label in called[own])
+        rows.append(
+            {
+                "label": name,
+                "photos": int(own.sum()),
+                "is_new": not trained[number[name]] if name in saved.classes else True,
+                "before": dict(names.most_common(NAMED)),
+                "left_out": int(kept[own].sum()) if own.sum() > 1 else None,
+                "taken": int((new & (ground.labels != number[name])).sum()),
+                "commit": commit(),
+            }
+        )
+    return Extended(
+        replace(saved, model=_with_layer(saved, layer), classes=classes, fit_counts=tuple(counts)),
+        memory.with_photos(features, shots.ids, labels, classes),
+        rows,
+    )
+
+
+def _last_layer(saved: SavedModel) -> LastLayer:
+    weight, bias = (saved.model.fc.get_parameter(name) for name in ("weight", "bias"))
+    return LastLayer(weight.detach().cpu().numpy(), bias.detach().cpu().numpy())
+
+
+def _with_layer(saved: SavedModel, layer: LastLayer) -> nn.Module:
+    """A copy of the network with another last layer."""
+    model = copy.deepcopy(saved.model)
+    replace_head(model, len(layer.bias))
+    values = {"weight": torch.from_numpy(layer.weight), "bias": torch.from_numpy(layer.bias)}
+    model.fc.load_state_dict(values)
+    return model
+
+
+def _left_out(
+    ground: Ground, features: np.ndarray, labels: np.ndarray, counts: Sequence[int]
+) -> np.ndarray:
+    """Whether each new photo gets the right name from the others alone: bool [photos].
+
+    False for the only photo of a class.
+    """
+    right = np.zeros(len(labels), bool)
+    for place, label in enumerate(labels):
+        others = np.arange(len(labels)) != place
+        if label in labels[others]:
+            layer = extended_layer(ground, features[others], labels[others], len(counts))
+            logits = masked_logits(layer.logits(features[[place]]), counts)
+            right[place] = logits.argmax() == label
+    return right
+
+
+def _write(new: Path, run: Run, extended: Extended, shots: Shots) -> None:
+    """Make the folder of an extended run."""
+    new.mkdir()
+    _keep(measured(run).folder, new / BEFORE)
+    saved = extended.saved
+    counts = list(saved.fit_counts)
+    settings = (saved.config, saved.temperature)
+    save_model(new / "model.safetensors", saved.model, saved.classes, counts, *settings)
+    save_memory(new / "memory.safetensors", extended.memory)
+    earlier = read_shots(run)
+    save_shots(new, earlier + shots if earlier else shots)
+    rows = extension_of(run) + extended.rows
+    card = new / BEFORE / "model_card.md"
+    text = card.read_text(encoding="utf-8") if card.exists() else f"# {run.folder.name}\n"
+    write_text(new / "model_card.md", extended_card(text, rows))
+    write_json(new / "run.json", run.about | {"extended": rows})
+
+
+def _keep(folder: Path, new: Path) -> None:
+    """Copy what a run measured, and what the steps before it did, without their networks."""
+    for inner in (folder, *sorted(path.parent for path in folder.glob("*/run.json"))):
+        target = new / inner.relative_to(folder)
+        target.mkdir()
+        for name in set(OWN_FILES) - set(LARGE):
+            if (inner / name).exists():
+                shutil.copyfile(inner / name, target / name)
+
+
+def findings(row: dict[str, Any]) -> str:
+    """A row about a class (see :func:`fashion_tl.extension.extension_of`) in a few sentences."""
+    photos = "1 photo" if row["photos"] == 1 else f"{row['photos']:,} photos"
+    words = [f"{row['label']}: {'new' if row['is_new'] else 'known'}, from {photos}."]
+    names = ", ".join(f"{name} ({n:,})" for name, n in row["before"].items())
+    words.append(f"Before, the network called them {names}.")
+    if row["left_out"] is not None:
+        words.append(f"Left out in turn, {row['left_out']:,} of them get the right name.")
+    words.append(f"Training photos of other classes that now get this name: {row['taken']:,}.")
+    return " ".join(words)

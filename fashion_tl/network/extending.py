@@ -1,0 +1,120 @@
+"""Rows of the last layer for classes that come later, from a few photos and a run's memory.
+
+The row of a class is a ridge regression on the memory's photos and the new ones: the mean of the
+class's features, seen from the mean of all, through the inverse of their covariance. It is scaled
+so that its logits can be compared with those of the classes that were trained.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from fashion_tl.network.memory import Memory
+
+# Both were chosen on classes of even years that were hidden in training (docs/few-shot.md).
+RIDGE = 0.1  # added to the covariance, as a share of its mean variance
+SCALE = 4.0  # of new logits, where 1 is the mean logit of the answers to remembered photos
+
+
+@dataclass(frozen=True)
+class LastLayer:
+    """A linear layer: ``weight`` float32 [classes, width] and ``bias`` float32 [classes]."""
+
+    weight: np.ndarray
+    bias: np.ndarray
+
+    def logits(self, features: np.ndarray) -> np.ndarray:
+        """Float32 [n, classes] of features, float32 [n, width]."""
+        return features @ self.weight.T + self.bias
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a memory says about features in general, against which a new class stands out.
+
+    ``features`` are those of the memory's photos, float32 [photos, width], and ``labels`` their
+    classes, int64 [photos]. ``layer`` is the last layer as it was trained, and ``trained`` says
+    which of its classes have training photos: bool [classes].
+    """
+
+    features: np.ndarray
+    labels: np.ndarray
+    layer: LastLayer
+    trained: np.ndarray
+    ridge: float = RIDGE
+    scale: float = SCALE
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """The mean of all features: float32 [width]."""
+        return self.features.mean(axis=0)
+
+    @cached_property
+    def _factor(self) -> tuple[np.ndarray, bool]:
+        """The covariance with the ridge, ready to be divided by."""
+        centred = self.features - self.mean
+        covariance = (centred.T @ centred).astype(np.float64) / len(centred)
+        width = len(covariance)
+        # Equal features of all photos have no variance.
+        level = max(covariance.trace() / width, np.finfo(np.float32).eps)
+        return cho_factor(covariance + self.ridge * level * np.eye(width))
+
+    @cached_property
+    def common(self) -> LastLayer:
+        """The mean of the trained rows, which counts for all classes alike: one row."""
+        weight = self.layer.weight[self.trained].mean(axis=0, keepdims=True)
+        return LastLayer(weight, self.layer.bias[self.trained].mean(keepdims=True))
+
+    @cached_property
+    def best_logit(self) -> float:
+        """The mean logit of the answers to remembered photos, above the mean of all logits."""
+        above = self.layer.logits(self.features) - self.common.logits(self.features)
+        return float(above[:, self.trained].max(axis=1).mean())
+
+    def rows(self, means: np.ndarray) -> LastLayer:
+        """A row for each class whose photos have these mean features, float32 [classes, width].
+
+        They are what stands out: :attr:`common` isn't in them.
+        """
+        apart = (means - self.mean).astype(np.float64)
+        directions = cho_solve(self._factor, apart.T).T
+        spread = np.sqrt(np.einsum("ij,ij->i", directions, apart) * means.shape[1])
+        tiny = np.finfo(np.float32).tiny
+        factor = self.scale * self.best_logit / np.maximum(spread, tiny)
+        weight = directions * factor[:, None]
+        return LastLayer(weight.astype(np.float32), (-weight @ self.mean).astype(np.float32))
+
+
+def ground_of(memory: Memory, layer: LastLayer, trained: np.ndarray) -> Ground:
+    """The ground that a run's memory and its last layer give; ``trained`` is bool [classes]."""
+    return Ground(memory.features, memory.labels, layer, trained)
+
+
+def extended_layer(
+    ground: Ground, features: np.ndarray, labels: np.ndarray, num_classes: int
+) -> LastLayer:
+    """The last layer after new photos: features, float32 [n, width], and labels, int64 [n].
+
+    Labels from the old number of classes on are new. The rows of other classes stay as they are.
+    The row of a trained class changes by as much as the new photos change what ridge regression
+    makes of the class's remembered ones.
+    """
+    old = ground.layer
+    shape = (num_classes, old.weight.shape[1])
+    weight, bias = np.zeros(shape, np.float32), np.zeros(num_classes, np.float32)
+    weight[: len(old.weight)], bias[: len(old.bias)] = old.weight, old.bias
+    trained = np.zeros(num_classes, bool)
+    trained[: len(ground.trained)] = ground.trained
+    for label in np.unique(labels):
+        own = features[labels == label]
+        before = ground.features[ground.labels == label]
+        after = ground.rows(np.concatenate([before, own]).mean(axis=0, keepdims=True))
+        from_here = ground.common
+        if trained[label] and len(before):
+            was = ground.rows(before.mean(axis=0, keepdims=True))
+            from_here = LastLayer(weight[label] - was.weight, bias[label] - was.bias)
+        weight[label] = (from_here.weight + after.weight)[0]
+        bias[label] = (from_here.bias + after.bias)[0]
+    return LastLayer(weight, bias)

@@ -1,0 +1,131 @@
+"""Photos that `extend` learns new classes from: a folder for each class."""
+
+import os
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from fashion_tl.data.classfolders import is_no_class
+from fashion_tl.data.labels import fault_of_label, label_of
+from fashion_tl.data.listing import Folder, in_words, split_ending
+from fashion_tl.data.photos import photo_digests
+from fashion_tl.errors import DataError
+from fashion_tl.extension import Shots
+from fashion_tl.files import StrPath, as_path
+from fashion_tl.machine import processors, say
+from fashion_tl.predict import find_photos, read_photo
+
+NAMED = 3  # photos that are named for one reason
+
+
+def find_shots(folder: StrPath, size: tuple[int, int]) -> Shots:
+    """The photos in a folder of class folders, decoded to ``size`` (height, width).
+
+    The first folder below ``folder`` is the class; folders further down belong to it. The same
+    photo counts once in a class. Photos that can't be read, and those in no class folder, are named
+    on stderr. DataError if there is no class folder, if two folders are one class, if a class has
+    no photo that can be read, or if two classes have the same photo.
+    """
+    root = as_path(folder)
+    found = Shots(np.zeros((0, *size, 3), np.uint8), [], [])
+    for label, name in _class_folders(root).items():
+        files = find_photos([root / name])
+        pixels, kept = _decoded(root / name, files, size)
+        ids = [in_words(file.relative_to(root).as_posix()) for file in kept]
+        found += Shots(pixels, ids, [label] * len(ids))
+    return _without_twins(root, found)
+
+
+def _class_folders(root: Path) -> dict[str, str]:
+    """The folders of the classes by the classes' names."""
+    if not root.is_dir():
+        raise DataError(
+            f"{root}: no such folder; name a folder with a folder of photos for each class"
+            + ("; unpack this file first" if root.is_file() else "")
+        )
+    folders, files, _ = Folder(root).entries("")
+    loose = [name for name in files if split_ending(name)[1]]
+    if not folders:
+        holds = "photos, but no folders" if loose else "no folders"
+        raise DataError(
+            f"{root} holds {holds}; put the photos of each class into a folder in it that has the "
+            "name of the class"
+        )
+    if all(map(is_no_class, folders)):
+        raise DataError(
+            f"{root} holds {' and '.join(f'{name}/' for name in folders[:NAMED])}, which names no "
+            "class; name the folder that holds the folders of the classes"
+        )
+    if loose:
+        say(f"{root}: left out, in no class folder: {_some(loose)}", file=sys.stderr)
+    by_label: dict[str, str] = {}
+    alike: dict[str, str] = {}
+    for name in folders:
+        label = label_of(in_words(name))
+        if fault := fault_of_label(label, "class name"):
+            raise DataError(f"{root / name}: {fault}; give the folder another name")
+        if other := alike.get(label.casefold()):
+            raise DataError(
+                f"{root / other} and {root / name} are the same class; "
+                "put their photos into one folder"
+            )
+        alike[label.casefold()] = name
+        by_label[label] = name
+    return by_label
+
+
+def _decoded(
+    folder: Path, files: Sequence[Path], size: tuple[int, int]
+) -> tuple[np.ndarray, list[Path]]:
+    """The photos of a class that can be read, uint8 [photos, height, width, 3], and their files."""
+
+    def read(file: Path) -> np.ndarray | str:
+        try:
+            return read_photo(file, size)
+        except (OSError, ValueError, DataError) as error:
+            return str(error)
+
+    with ThreadPoolExecutor(processors()) as pool:
+        results = list(pool.map(read, files))
+    photos = [own for own in results if isinstance(own, np.ndarray)]
+    pairs = list(zip(files, results, strict=True))
+    reasons = [f"{file}: {why}" for file, why in pairs if isinstance(why, str)]
+    if not photos:
+        raise DataError(
+            f"{folder}: none of its photos can be read ({reasons[0]}); put others there, or delete "
+            "the folder"
+        )
+    for reason in reasons:
+        say(f"left out: {reason}", file=sys.stderr)
+    return np.stack(photos), [file for file, own in pairs if isinstance(own, np.ndarray)]
+
+
+def _without_twins(root: Path, shots: Shots) -> Shots:
+    """Each photo once; DataError if one is of two classes."""
+    first: dict[bytes, int] = {}
+    twins = []
+    for number, digest in enumerate(photo_digests(shots.pixels)):
+        other = first.setdefault(digest, number)
+        if shots.labels[other] != shots.labels[number]:
+            raise DataError(
+                f"{root / shots.ids[other]} and {root / shots.ids[number]} are the same photo, "
+                "but of two classes; delete one of them"
+            )
+        if other != number:
+            twins.append(shots.ids[number])
+    if twins:
+        say(f"{root}: left out, the same photo again: {_some(twins)}", file=sys.stderr)
+    kept = sorted(first.values())
+    return Shots(
+        shots.pixels[kept],
+        [shots.ids[number] for number in kept],
+        [shots.labels[number] for number in kept],
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{', '.join(map(os.fspath, names[:NAMED]))}{more}"

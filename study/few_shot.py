@@ -1,0 +1,154 @@
+"""How well a network learns classes that come later, from a few photos each.
+
+python -m study few-shot --data … --weights …              # FC only; writes few_shot.json
+python -m study few-shot --data … --weights … --run RUN    # adds the network of a run
+
+The classes are those that come only in odd years. Some of their photos, with their labels, are
+drawn and given to the network, as ``fashion-tl extend`` does; the others test. So these figures use
+labelled photos of odd years, and must not be compared with any that don't.
+
+Before the odd years, the ways to do it are compared on even years alone: classes are hidden in the
+training of FC only's head, and come back with a few photos (``study/hidden.py``).
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fashion_tl.data.dataset import load_data
+from fashion_tl.data.photos import twin_groups
+from fashion_tl.errors import RunError
+from fashion_tl.files import as_path
+from fashion_tl.network.calibration import masked_logits
+from fashion_tl.network.extending import RIDGE, SCALE
+from fashion_tl.network.model import available_weights, build_network, load_model
+from fashion_tl.network.weights import weights_name
+from fashion_tl.recipes import make_config
+from fashion_tl.reporting.gallery import open_steps
+from fashion_tl.runs import commit, machine, open_run, write_json
+from study.hidden import SHOTS, compared, drawn, head_of
+from study.record import look
+from study.records import read_measured
+from study.two_blocks import Network, layer_of, network_of
+
+DRAWS = 100
+FIGURES = ("known", "new", "new_macro", "harmonic", "all")
+
+
+def odd_years(network: Network, blocks: int = 1, draws: int = DRAWS) -> list[dict[str, Any]]:
+    """For each number of shots, the mean of every figure over the draws, and its interval."""
+    data = network.data
+    task = data.task
+    twins = twin_groups(data.digests)
+    ground = network.ground(task.train, blocks)
+    features = network.features(task.test, blocks)
+    old = masked_logits(ground.layer.logits(features), task.fit_counts.tolist())
+    best, answers = old.max(axis=1), old.argmax(axis=1)
+    common = ground.common.logits(features)
+    place = np.full(len(task.labels), -1)
+    place[task.test] = np.arange(len(task.test))
+    is_new = task.fit_counts[task.labels[task.test]] == 0
+    found = []
+    for shots in SHOTS:
+        rng = np.random.default_rng(shots)
+        rows = []
+        for _ in range(draws):
+            chosen, classes, left = drawn(rng, task.test[is_new], task.labels, twins, shots)
+            means = features[place[chosen]].mean(axis=1)
+            new = common + ground.rows(means).logits(features)
+            named = np.where(new.max(axis=1) > best, classes[new.argmax(axis=1)], answers)
+            tests = np.sort(np.concatenate([task.test[~is_new], left]))
+            rows.append(
+                figures(task.labels[tests], named[place[tests]], classes, is_new[place[tests]])
+            )
+        mean = {name: float(np.mean([row[name] for row in rows])) for name in FIGURES}
+        interval = {
+            name: np.quantile([row[name] for row in rows], (0.025, 0.975)).round(5).tolist()
+            for name in FIGURES
+        }
+        right = answers == task.labels[task.test]
+        before = {"known": float(right[~is_new].mean()), "all": float(right.mean())}
+        sizes = {"shots": shots, "classes": len(classes), "draws": draws}
+        found.append(sizes | {"before": before, "after": mean, "interval95": interval})
+    return found
+
+
+def figures(
+    labels: np.ndarray, named: np.ndarray, classes: np.ndarray, is_new: np.ndarray
+) -> dict[str, float]:
+    """The shares of right answers after one draw.
+
+    ``new`` is that of the photos of the classes that were drawn; ``all`` counts all photos, also
+    those of new classes that had too few photos.
+    """
+    right = labels == named
+    of_drawn = np.isin(labels, classes)
+    known, new = right[~is_new].mean(), right[of_drawn].mean()
+    return {
+        "known": known,
+        "new": new,
+        "new_macro": np.mean([right[labels == own].mean() for own in classes if own in labels]),
+        "harmonic": 2 * known * new / max(known + new, 1e-9),
+        "all": right.mean(),
+    }
+
+
+def both_ways(network: Network) -> dict[str, Any]:
+    """The odd years by the last block, as ``extend`` does it, and by the last two blocks."""
+    return {"last": odd_years(network), "last two": odd_years(network, blocks=2)}
+
+
+def of_run(folder: str, data_path: str, cache: str | None, results: Path) -> dict[str, Any]:
+    """The odd years by a finished run's network."""
+    run, data = open_steps(folder, data_path, cache)[-1]
+    saved = load_model(run.model_path)
+    network = network_of(saved.model, layer_of(saved.model), data, run.config)
+    look(run.folder.name, run.metrics, run.config, "new classes from a few photos", results)
+    return {
+        "weights": run.about["weights"]["name"],
+        "config": run.config.to_dict(),
+        "commit": commit(),
+        "odd_years": both_ways(network),
+    }
+
+
+def of_fc_only(data_path: str, weights: str, cache: str | None, results: Path) -> dict[str, Any]:
+    """Hidden classes of even years, and then the odd years, by FC only's network."""
+    config = make_config("fc_only")
+    available_weights(weights, is_sample=False, backbone=config.backbone)
+    data = load_data(data_path, config, cache)
+    model = build_network(data.task.num_classes, weights, config)
+    network = network_of(model, layer_of(model), data, config)
+    hidden = compared(network, config)
+    network = Network(network.views, head_of(network, data.task, config), data)
+    found = both_ways(network)
+    right = round(found["last"][0]["before"]["all"] * len(data.task.test))
+    about = {"seed": config.seed, "epochs": config.epochs, "correct": right, "commit": commit()}
+    look("fc_only_head", about, config, "new classes from a few photos", results)
+    return {
+        "weights": weights_name(weights),
+        "config": config.to_dict(),
+        "commit": commit(),
+        "hidden": hidden,
+        "odd_years": found,
+    }
+
+
+def main(
+    data_path: str, weights: str, cache: str | None, results: Path, run: str | None = None
+) -> None:
+    """Measure FC only's network or, with a ``run``, that of the run, and write it down.
+
+    RunError if the run isn't finished or was made on other data.
+    """
+    if run:
+        if not open_run(run).is_finished:
+            raise RunError(f"{run} isn't finished; run the command that began it again")
+        name, own = as_path(run).name, of_run(run, data_path, cache, results)
+    else:
+        name, own = "fc_only", of_fc_only(data_path, weights, cache, results)
+    found = read_measured(results, "few_shot") or {"networks": {}}
+    found |= {"ridge": RIDGE, "scale": SCALE, "machine": machine()}
+    found["networks"][name] = own
+    write_json(results / "few_shot.json", found)

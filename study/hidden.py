@@ -1,0 +1,172 @@
+"""New classes of even years: hidden in the training of FC only's head, then added back."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from fashion_tl.config import Config
+from fashion_tl.data.batches import feature_batches
+from fashion_tl.data.photos import twin_groups
+from fashion_tl.data.task import Task, class_weights
+from fashion_tl.network.calibration import masked_logits
+from fashion_tl.network.extending import Ground, LastLayer
+from fashion_tl.network.layers import Head
+from fashion_tl.network.memory import unit
+from fashion_tl.network.training import fit
+from study.two_blocks import Network
+
+SHOTS = (1, 2, 5, 10, 20)
+DRAWS = 10
+FOLDS = 4  # of the classes
+MOST = 100  # photos of a hidden class; otherwise a few classes would have most photos
+COST = 0.005  # share of known photos that may be lost
+SCALES = tuple(2 ** (step / 2) for step in range(-2, 9))
+# How much the photos of a class look like one, [n, classes], by features [n, width] and shots
+# [classes, shots, width].
+Scores = Callable[[Ground, np.ndarray, np.ndarray], np.ndarray]
+
+
+def drawn(
+    rng: np.random.Generator, rows: np.ndarray, labels: np.ndarray, twins: np.ndarray, shots: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """``shots`` of each class with more photos: their rows [classes, shots], the classes, and the
+    rows that still test.
+
+    Twins of a drawn photo don't test. ``labels`` and ``twins`` are those of all photos.
+    """
+    named, photos = np.unique(labels[rows], return_counts=True)
+    classes = named[photos > shots]
+    chosen = np.stack(
+        [rng.choice(rows[labels[rows] == own], shots, replace=False) for own in classes]
+    )
+    return chosen, classes, rows[~np.isin(twins[rows], twins[chosen])]
+
+
+def imprinting(ground: Ground, features: np.ndarray, shots: np.ndarray) -> np.ndarray:
+    """Cosine to the mean direction of the shots (Qi et al., 2018)."""
+    rows = np.stack([unit(own).mean(axis=0) for own in shots])
+    return unit(features) @ unit(rows).T
+
+
+def class_means(ground: Ground, features: np.ndarray, shots: np.ndarray) -> np.ndarray:
+    """The same after the mean of the training photos is taken away (SimpleShot, 2019)."""
+    return imprinting(ground, features - ground.mean, shots - ground.mean)
+
+
+def ridge(ground: Ground, features: np.ndarray, shots: np.ndarray) -> np.ndarray:
+    """What ``extend`` does, at a scale of 1."""
+    return ground.rows(shots.mean(axis=1)).logits(features) / ground.best_logit
+
+
+# By method: its scores, and the blocks whose features it sees.
+METHODS: dict[str, tuple[Scores, int]] = {
+    "weight imprinting": (imprinting, 1),
+    "centred class means": (class_means, 1),
+    "ridge": (ridge, 1),
+    "ridge, last two blocks": (ridge, 2),
+}
+
+
+def head_of(network: Network, task: Task, config: Config) -> LastLayer:
+    """FC only's head, trained on the training photos of a task."""
+    width = network.layer.weight.shape[1]
+    views = np.ascontiguousarray(network.views[:, :, -width:])
+    head = nn.Sequential(Head(width, task.num_classes))
+    train, val = (
+        feature_batches(views, rows, task.labels[rows], config) for rows in (task.train, task.val)
+    )
+    fit(head, train, val, config, class_weights(task.fit_counts, 0.0))
+    weight, bias = (each.detach().numpy() for each in head.parameters())
+    return LastLayer(weight, bias)
+
+
+def compared(network: Network, config: Config) -> list[dict[str, Any]]:
+    """For each method, scale and number of shots: means over the folds and draws.
+
+    ``new`` is the mean accuracy of the hidden classes where the bias costs ``COST`` of the known
+    photos; ``bias`` is that bias. ``plain_cost`` and ``plain_new`` are without any bias.
+    """
+    task = network.data.task
+    even = np.sort(np.concatenate([task.train, task.val]))
+    order = np.random.default_rng(0).permutation(np.unique(task.labels[even]))
+    found: dict[tuple, list[np.ndarray]] = {}
+    for fold in range(FOLDS):
+        hidden = order[fold::FOLDS]
+        left = {
+            part: rows[~np.isin(task.labels[rows], hidden)]
+            for part, rows in (("train", task.train), ("val", task.val))
+        }
+        own = replace(task, **left)
+        layer = head_of(network, own, config)
+        part = Network(network.views, layer, replace(network.data, task=own))
+        pool = some_of(even[np.isin(task.labels[even], hidden)], task.labels)
+        for key, row in of_fold(part, pool):
+            found.setdefault(key, []).append(row)
+    names = ("new", "bias", "plain_new", "plain_cost")
+    return [
+        {"method": method, "scale": scale, "shots": shots}
+        | dict(zip(names, np.mean(rows, axis=0).round(5).tolist(), strict=True))
+        for (method, scale, shots), rows in found.items()
+    ]
+
+
+def some_of(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """At most ``MOST`` of these rows for each class."""
+    rng = np.random.default_rng(0)
+    each = (rng.permutation(rows[labels[rows] == own])[:MOST] for own in np.unique(labels[rows]))
+    return np.concatenate(list(each))
+
+
+def of_fold(network: Network, pool: np.ndarray) -> list[tuple[tuple, np.ndarray]]:
+    """(method, scale, shots) and its figures, in the order of :func:`compared`."""
+    task = network.data.task
+    twins = twin_groups(network.data.digests)
+    rows = np.concatenate([task.val, pool])
+    place = np.full(len(task.labels), -1)
+    place[rows] = np.arange(len(rows))
+    known = len(task.val)
+    found = []
+    for method, (scores, blocks) in METHODS.items():
+        ground = replace(network.ground(task.train, blocks), scale=1.0)
+        features = network.features(rows, blocks)
+        common = ground.common.logits(features)[:, 0]
+        old = masked_logits(ground.layer.logits(features), task.fit_counts.tolist())
+        best = (old.max(axis=1) - common) / ground.best_logit
+        right = old[:known].argmax(axis=1) == task.labels[task.val]
+        for shots in SHOTS:
+            rng = np.random.default_rng(shots)
+            draws = []
+            for _ in range(DRAWS):
+                chosen, classes, left = drawn(rng, pool, task.labels, twins, shots)
+                new = scores(ground, features, features[place[chosen]])
+                draws.append((new.max(axis=1), classes[new.argmax(axis=1)], left))
+            for scale in SCALES:
+                own = judged(draws, scale, best, right, place, task.labels)
+                found.append(((method, scale, shots), own))
+    return found
+
+
+def judged(
+    draws: list[tuple[np.ndarray, np.ndarray, np.ndarray]],
+    scale: float,
+    best: np.ndarray,
+    right: np.ndarray,
+    place: np.ndarray,
+    labels: np.ndarray,
+) -> np.ndarray:
+    """The four figures of :func:`compared` for one fold: float64 [4]."""
+    known = len(right)
+    lost = np.concatenate([(scale * new - best)[:known][right] for new, _, _ in draws])
+    bias = -np.quantile(lost, 1 - COST / right.mean())
+    accuracy = []
+    for added in (bias, 0.0):
+        each = []
+        for new, names, left in draws:
+            ahead = (scale * new + added > best)[place[left]]
+            hit = ahead & (names[place[left]] == labels[left])
+            each += [hit[labels[left] == own].mean() for own in np.unique(labels[left])]
+        accuracy.append(np.mean(each))
+    return np.array([accuracy[0], bias, accuracy[1], (lost > 0).mean() * right.mean()])

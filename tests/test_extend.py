@@ -1,0 +1,324 @@
+"""``extend`` teaches a finished run more classes from a few photos, without its training data."""
+
+import json
+import shutil
+import unicodedata
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fashion_tl.__main__ import main
+from fashion_tl.errors import DataError, FashionTLError, RunError
+from fashion_tl.extend import extend
+from fashion_tl.extension import extension_of, read_shots
+from fashion_tl.network.memory import read_memory
+from fashion_tl.network.model import load_model
+from fashion_tl.predict import answers
+from fashion_tl.shots import find_shots
+from tests.conftest import jpeg, pattern
+
+SIZE = (80, 60)
+
+
+def command(*words):
+    return main([str(word) for word in words])
+
+
+def put(folder, **classes):
+    """A folder of class folders: a photo for each number, or these bytes."""
+    for name, photos in classes.items():
+        (folder / name).mkdir(parents=True)
+        for number, photo in enumerate(photos):
+            content = photo if isinstance(photo, bytes) else jpeg(pattern(photo))
+            (folder / name / f"{number}.jpg").write_bytes(content)
+    return folder
+
+
+def striped(seed):
+    """A photo of a class that the sample doesn't have: stripes of two colours, a little noisy."""
+    rng = np.random.default_rng(seed)
+    pixels = np.zeros((80, 60, 3))
+    pixels[:, ::6] = pixels[:, 1::6] = (250, 30, 220)
+    pixels[:, 2::6] = pixels[:, 3::6] = (20, 240, 60)
+    return jpeg(
+        Image.fromarray((pixels + rng.uniform(0, 25, pixels.shape)).clip(0, 255).astype("u1"))
+    )
+
+
+# What lies in the folder
+
+
+def test_each_folder_is_a_class_and_folders_below_it_belong_to_it(tmp_path):
+    put(tmp_path, Lipstick=[1, 2], Hats=[3])
+    put(tmp_path / "Hats", winter=[4])
+    shots = find_shots(tmp_path, SIZE)
+    assert shots.classes == ["Hats", "Lipstick"]
+    assert list(zip(shots.ids, shots.labels, strict=True)) == [
+        ("Hats/0.jpg", "Hats"),
+        ("Hats/winter/0.jpg", "Hats"),
+        ("Lipstick/0.jpg", "Lipstick"),
+        ("Lipstick/1.jpg", "Lipstick"),
+    ]
+    assert shots.pixels.shape == (4, *SIZE, 3)
+
+
+def test_hidden_files_and_photos_in_no_class_are_left_out(tmp_path, capsys):
+    put(tmp_path, Hats=[1], **{".cache": [2], "__MACOSX": [3]})
+    (tmp_path / "logo.jpg").write_bytes(jpeg(pattern(4)))
+    (tmp_path / "Hats" / "._0.jpg").write_bytes(b"x")
+    (tmp_path / "Hats" / "notes.txt").write_text("hats")
+    assert find_shots(tmp_path, SIZE).ids == ["Hats/0.jpg"]
+    said = capsys.readouterr().err
+    assert "left out, in no class folder: logo.jpg" in said and "notes.txt" in said
+
+
+def test_a_photo_that_cannot_be_read_is_named_and_the_others_count(tmp_path, capsys):
+    put(tmp_path, Hats=[1, b"\xff\xd8\xff broken", 2])
+    assert find_shots(tmp_path, SIZE).ids == ["Hats/0.jpg", "Hats/2.jpg"]
+    assert str(tmp_path / "Hats" / "1.jpg") in capsys.readouterr().err
+
+
+def test_the_same_photo_counts_once_in_a_class(tmp_path, capsys):
+    put(tmp_path, Hats=[1, 2, 1])
+    assert find_shots(tmp_path, SIZE).ids == ["Hats/0.jpg", "Hats/1.jpg"]
+    assert "the same photo again: Hats/2.jpg" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [("hats", "capitals"), ("Hats ", "a blank"), ("Hats\u200b", "an invisible mark")],
+)
+def test_two_folders_of_one_class_are_refused(tmp_path, other, why):
+    put(tmp_path, Hats=[1])
+    put(tmp_path, **{other: [2]})
+    if len(list(tmp_path.iterdir())) < 2:
+        pytest.skip(f"this system takes names that differ in {why} for the same")
+    with pytest.raises(DataError, match="are the same class") as error:
+        find_shots(tmp_path, SIZE)
+    assert str(tmp_path / "Hats") in str(error.value)
+
+
+def test_names_in_two_forms_of_unicode_are_one_class(tmp_path):
+    forms = {unicodedata.normalize(form, "Écharpes") for form in ("NFC", "NFD")}
+    for number, name in enumerate(forms):
+        put(tmp_path, **{name: [number]})
+    if len(list(tmp_path.iterdir())) < 2:
+        pytest.skip("this system takes both forms for the same name")
+    with pytest.raises(DataError, match="are the same class"):
+        find_shots(tmp_path, SIZE)
+
+
+def test_one_photo_of_two_classes_is_refused(tmp_path):
+    put(tmp_path, Hats=[1, 2], Caps=[3, 2])
+    with pytest.raises(DataError, match="the same photo, but of two classes") as error:
+        find_shots(tmp_path, SIZE)
+    assert str(tmp_path / "Hats" / "1.jpg") in str(error.value)
+    assert str(tmp_path / "Caps" / "1.jpg") in str(error.value)
+
+
+def test_a_class_without_a_readable_photo_is_refused(tmp_path):
+    put(tmp_path, Hats=[1], Caps=[b"no photo"])
+    with pytest.raises(DataError, match=r"Caps: none of its photos can be read"):
+        find_shots(tmp_path, SIZE)
+
+
+def test_an_empty_class_folder_is_refused(tmp_path):
+    put(tmp_path, Hats=[1], Caps=[])
+    with pytest.raises(DataError, match=r"Caps: no image files in this folder"):
+        find_shots(tmp_path, SIZE)
+
+
+def test_a_folder_without_classes_is_refused(tmp_path):
+    with pytest.raises(DataError, match="holds no folders; put the photos of each class"):
+        find_shots(tmp_path, SIZE)
+    (tmp_path / "1.jpg").write_bytes(jpeg(pattern(1)))
+    with pytest.raises(DataError, match="holds photos, but no folders"):
+        find_shots(tmp_path, SIZE)
+
+
+def test_a_folder_of_parts_and_a_file_are_refused(tmp_path):
+    put(tmp_path / "set", train=[1], test=[2])
+    with pytest.raises(DataError, match="test/ and train/, which names no class"):
+        find_shots(tmp_path / "set", SIZE)
+    (tmp_path / "photos.zip").write_bytes(b"PK")
+    with pytest.raises(DataError, match="unpack this file first"):
+        find_shots(tmp_path / "photos.zip", SIZE)
+    with pytest.raises(DataError, match="no such folder"):
+        find_shots(tmp_path / "nothing", SIZE)
+
+
+# A run that learns them
+
+
+@pytest.fixture(scope="module")
+def stripes(tmp_path_factory):
+    return put(tmp_path_factory.mktemp("new"), Stripes=[striped(seed) for seed in range(5)])
+
+
+@pytest.fixture(scope="module")
+def extended(tiny_run, stripes, tmp_path_factory):
+    """The run after it learned one class; not to be changed."""
+    return extend(tiny_run.folder, stripes, tmp_path_factory.mktemp("runs") / "extended")
+
+
+@pytest.fixture
+def own_run(tiny_run, tmp_path):
+    """A copy of the run that may be changed."""
+    shutil.copytree(tiny_run.folder, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def known_photos(sample_root, run, n=40):
+    memory = read_memory(run.memory_path)
+    return [sample_root / "images" / f"{own}.jpg" for own in memory.ids[:n]]
+
+
+def test_the_new_class_is_named_rightly_and_the_others_keep_their_names(
+    tiny_run, extended, sample_root, tmp_path
+):
+    unseen = put(tmp_path, others=[striped(seed) for seed in range(100, 108)]) / "others"
+    saved = load_model(extended.model_path)
+    named = [row["top1"] for row in answers(saved, sorted(unseen.iterdir()))]
+    assert named.count("Stripes") >= 7
+    photos = known_photos(sample_root, tiny_run)
+    before = [row["top1"] for row in answers(load_model(tiny_run.model_path), photos)]
+    after = [row["top1"] for row in answers(saved, photos)]
+    assert sum(one == other for one, other in zip(before, after, strict=True)) >= 38
+
+
+def test_only_the_last_layer_changes_and_its_old_rows_stay(tiny_run, extended):
+    before, after = (load_model(run.model_path) for run in (tiny_run, extended))
+    assert after.classes == (*before.classes, "Stripes")
+    assert after.fit_counts == (*before.fit_counts, 5)
+    assert (after.temperature, after.config) == (before.temperature, before.config)
+    rows = len(before.classes)
+    new = after.model.state_dict()
+    for name, values in before.model.state_dict().items():
+        own = new[name][:rows] if name.startswith("fc.") else new[name]
+        assert own.equal(values), name
+
+
+def test_the_memory_holds_the_new_photos_too(tiny_run, extended, stripes, capsys):
+    before, after = (read_memory(run.memory_path) for run in (tiny_run, extended))
+    assert after.ids.tolist() == before.ids.tolist() + [f"Stripes/{n}.jpg" for n in range(5)]
+    assert command("similar", extended.folder, stripes / "Stripes" / "3.jpg", "--json") == 0
+    nearest = json.loads(capsys.readouterr().out)[0]["nearest"]
+    assert nearest[0]["id"] == "Stripes/3.jpg" and nearest[0]["distance"] < 0.01
+    assert [each["label"] for each in nearest[:5]] == ["Stripes"] * 5
+
+
+def test_one_photo_is_enough(tiny_run, tmp_path):
+    photos = put(tmp_path / "new", Stripes=[striped(0)])
+    run = extend(tiny_run.folder, photos, tmp_path / "out")
+    saved = load_model(run.model_path)
+    (row,) = answers(saved, [photos / "Stripes" / "0.jpg"])
+    assert row["top1"] == "Stripes" and np.isfinite(row["p1"])
+    assert extension_of(run)[0]["left_out"] is None
+
+
+def test_a_class_that_had_no_training_photo_counts_as_new(tiny_run, tmp_path):
+    before = load_model(tiny_run.model_path)
+    name = next(c for c, n in zip(before.classes, before.fit_counts, strict=True) if not n)
+    photos = put(tmp_path / "new", **{name: [striped(0), striped(1)]})
+    after = load_model(extend(tiny_run.folder, photos, tmp_path / "out").model_path)
+    assert after.classes == before.classes
+    assert after.fit_counts[after.classes.index(name)] == 2
+    (row,) = answers(after, [photos / name / "0.jpg"])
+    assert row["top1"] == name
+
+
+def test_a_known_class_takes_more_photos_only_when_that_is_allowed(tiny_run, tmp_path):
+    before = load_model(tiny_run.model_path)
+    name = before.classes[0]
+    photos = put(tmp_path / "new", **{name: [striped(0), striped(1)]})
+    with pytest.raises(DataError, match=f"knows this class from {before.fit_counts[0]} photos"):
+        extend(tiny_run.folder, photos, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    run = extend(tiny_run.folder, photos, tmp_path / "out", known=True)
+    after = load_model(run.model_path)
+    assert after.classes == before.classes
+    assert after.fit_counts[0] == before.fit_counts[0] + 2
+    (old,) = answers(before, [photos / name / "0.jpg"])
+    (new,) = answers(after, [photos / name / "0.jpg"])
+    assert old["top1"] != name or new["p1"] > old["p1"]
+    assert extension_of(run)[0]["is_new"] is False
+
+
+def test_a_known_class_in_other_capitals_is_refused_with_its_name(tiny_run, tmp_path):
+    name = load_model(tiny_run.model_path).classes[0]
+    photos = put(tmp_path / "new", **{name.upper(): [1]})
+    with pytest.raises(DataError, match=f"the run has this class as {name}"):
+        extend(tiny_run.folder, photos, tmp_path / "out", known=True)
+
+
+def test_an_extended_run_can_be_extended_again(tiny_run, extended, tmp_path):
+    photos = put(tmp_path / "new", Hats=[1, 2])
+    run = extend(extended.folder, photos, tmp_path / "out")
+    saved = load_model(run.model_path)
+    assert saved.classes[-2:] == ("Stripes", "Hats")
+    assert [row["label"] for row in extension_of(run)] == ["Stripes", "Hats"]
+    shots = read_shots(run)
+    assert shots is not None and len(shots.ids) == 7
+    assert (run.folder / "before" / "metrics.json").exists()
+    assert not (run.folder / "before" / "before").exists()
+
+
+def test_the_folder_of_an_extended_run_is_never_replaced(tiny_run, stripes, tmp_path):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(RunError, match="is there already; name a new folder"):
+        extend(tiny_run.folder, stripes, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_run_without_a_memory_says_how_to_make_one(own_run, stripes, tmp_path, capsys):
+    (own_run / "memory.safetensors").unlink()
+    assert command("extend", own_run, "--photos", stripes, "--out", tmp_path / "out") == 2
+    assert f"fashion-tl remember {own_run} --data DATA" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_without_a_run_or_with_an_unfinished_one_is_refused(own_run, stripes, tmp_path):
+    (own_run / "model.safetensors").unlink()
+    for folder in (tmp_path / "nothing", own_run):
+        with pytest.raises(FashionTLError):
+            extend(folder, stripes, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_half_written_is_left(tiny_run, stripes, tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("fashion_tl.extend.save_memory", full)
+    with pytest.raises(FashionTLError, match="No space left"):
+        extend(tiny_run.folder, stripes, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_training_never_goes_on_in_an_extended_run(extended, sample_root, capsys):
+    assert command("remember", extended.folder, "--data", sample_root) == 2
+    assert "holds a run that was extended" in capsys.readouterr().err
+    words = ("run", "fc_only", "--data", sample_root, "--weights", "none", "--out")
+    assert command(*words, extended.folder) == 2
+    assert "holds a run that was extended; name another folder" in capsys.readouterr().err
+
+
+def test_the_report_says_what_was_learned_and_whose_figures_it_shows(
+    extended, sample_root, tmp_path
+):
+    page = tmp_path / "page.html"
+    words = ("report", extended.folder, "--data", sample_root, "--to", page)
+    assert command(*words) == 0
+    text = page.read_text(encoding="utf-8")
+    assert "It wasn't tested again" in text
+    assert "<bdi>Stripes</bdi>: 5 photos" in text
+    card = (extended.folder / "model_card.md").read_text(encoding="utf-8")
+    assert "Stripes (5 photos)" in card and "No test photo measured" in card
+
+
+def test_the_command_says_what_it_found(tiny_run, stripes, tmp_path, capsys):
+    words = ("extend", tiny_run.folder, "--photos", stripes, "--out", tmp_path / "out")
+    assert command(*words) == 0
+    said = capsys.readouterr().out
+    assert "Stripes: new, from 5 photos" in said and str(tmp_path / "out") in said
