@@ -198,7 +198,7 @@ def answers(
             saved.temperature,
         )
         if memory:
-            table = table.assign(**doubts(memory, batch.features, batch.logits))
+            table = table.assign(**doubts(memory, batch.features))
         rows = table.to_dict("records")
         for name, row, error in zip(batch.names, rows, batch.errors, strict=True):
             yield {"photo": name, **(dict.fromkeys(row) if error else row), "error": error}

@@ -123,9 +123,9 @@ def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[s
     temperature, chosen = _calibrate(val[1], data, run)
     predictions = _table("test", test[1], data, run, temperature)
     # Ctrl-C shouldn't take minutes, and the training goes on anyway.
-    memory = None if fitted.interrupted else remember(model, data, config, val)
+    memory = None if fitted.interrupted else remember(model, data, config, val[0])
     if memory:
-        predictions = predictions.assign(**doubts(memory, *test))
+        predictions = predictions.assign(**doubts(memory, test[0]))
     measured = {
         **metrics(predictions, data.counts),
         **chosen,

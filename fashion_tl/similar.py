@@ -130,7 +130,7 @@ def make_memory(folder: StrPath, data_path: StrPath, cache: StrPath | None = Non
         if not run.is_finished:
             raise RunError(f"{run.folder} isn't finished: its same command goes on, and remembers")
         model = load_model(run.model_path).model.to(pick_device())
-        val = features_and_logits(model, data, run.config, "val")
+        val, _ = features_and_logits(model, data, run.config, "val")
         save_memory(run.memory_path, remember(model, data, run.config, val))
         files.append(run.memory_path)
     return files

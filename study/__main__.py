@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from fashion_tl import commandline
+from fashion_tl.config import parse_setting
 from fashion_tl.data.dataroot import SAMPLE
 from fashion_tl.errors import ConfigError
 from fashion_tl.files import as_path
@@ -56,7 +57,8 @@ def few_shot(args: argparse.Namespace) -> None:
 def unknown(args: argparse.Namespace) -> None:
     from study import unknown
 
-    unknown.main(args.data, args.weights, args.cache, args.results, args.run)
+    settings = dict(map(parse_setting, args.set))
+    unknown.main(args.data, args.weights, args.cache, args.results, args.run, **settings)
 
 
 def flips(args: argparse.Namespace) -> None:
@@ -190,6 +192,7 @@ def add_measurements(commands: argparse._SubParsersAction) -> None:
     new = add(commands, unknown, "Tell photos that are like nothing it learned: unknown.json.")
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
     new.add_argument("--run", help="score this finished run instead, as chosen before")
+    new.add_argument("--set", action="append", default=[], help="NAME=VALUE, as for `run`")
 
     new = add(commands, flips, "Score finished runs without mirror images in testing: flips.json.")
     new.add_argument("runs", nargs="+", help="folders with the names of their records")

@@ -11,10 +11,9 @@ import numpy as np
 from scipy.special import logsumexp
 from sklearn.metrics import roc_auc_score
 
-from fashion_tl.network.memory import Memory
+from fashion_tl.network.memory import PRINCIPAL, Memory, principal
 from fashion_tl.network.unknown import ACCEPTED
 
-PRINCIPAL = 512  # dimensions of ViM's principal space
 NEIGHBOURS = (1, 2, 5, 10, 20, 50)
 
 
@@ -35,12 +34,14 @@ class Network:
 
 @dataclass(frozen=True)
 class Photos:
-    """Photos as a network sees them: features, float32 [n, width], and the logits of the classes
-    that it knows, float32 [n, known].
+    """Photos as a network sees them: features, float32 [n, width], the logits of the classes that
+    it knows, float32 [n, known], and the distances to the nearest training photos, float32
+    [n, k].
     """
 
     features: np.ndarray
     logits: np.ndarray
+    distances: np.ndarray
 
 
 Score = Callable[[Network, Photos], np.ndarray]
@@ -64,9 +65,22 @@ def neighbour(k: int) -> Score:
     """The cosine distance to the k-th nearest training photo (Sun et al., 2022)."""
 
     def score(network: Network, photos: Photos) -> np.ndarray:
-        return network.memory.nearest(photos.features, k)[0][:, -1]
+        return photos.distances[:, k - 1]
 
     return score
+
+
+def neighbour_and_residual(k: int) -> Score:
+    """The same, multiplied by how far the features point out of the training photos' space."""
+
+    def score(network: Network, photos: Photos) -> np.ndarray:
+        return photos.distances[:, k - 1] * network.memory.residuals(photos.features)
+
+    return score
+
+
+def residual(network: Network, photos: Photos) -> np.ndarray:
+    return network.memory.residuals(photos.features)
 
 
 def virtual_logit(network: Network, photos: Photos) -> np.ndarray:
@@ -75,15 +89,15 @@ def virtual_logit(network: Network, photos: Photos) -> np.ndarray:
     """
     weight, bias = network.weight[network.known], network.bias[network.known]
     origin = -np.linalg.pinv(weight) @ bias
-    centred = network.features - origin
-    vectors = np.linalg.eigh(centred.T @ centred)[1]
-    rest = vectors[:, : -min(PRINCIPAL, len(vectors) // 2)]
-    own = np.linalg.norm(centred @ rest, axis=1)
+    basis = principal(network.features - origin, int(PRINCIPAL * len(origin)))
+
+    def outside(features: np.ndarray) -> np.ndarray:
+        centred = features - origin
+        return np.linalg.norm(centred - centred @ basis.T @ basis, axis=1)
+
     largest = (network.features @ weight.T + bias).max(1)
-    scale = largest.mean() / own.mean()
-    return scale * np.linalg.norm((photos.features - origin) @ rest, axis=1) + energy(
-        network, photos
-    )
+    scale = largest.mean() / outside(network.features).mean()
+    return scale * outside(photos.features) + energy(network, photos)
 
 
 SCORES: dict[str, Score] = {
@@ -91,7 +105,9 @@ SCORES: dict[str, Score] = {
     "energy": energy,
     "largest logit": largest_logit,
     "ViM": virtual_logit,
+    "residual": residual,
     **{f"distance to neighbour {k}": neighbour(k) for k in NEIGHBOURS},
+    **{f"distance to neighbour {k} × residual": neighbour_and_residual(k) for k in NEIGHBOURS},
 }
 
 
@@ -99,6 +115,21 @@ def auroc(known: np.ndarray, unknown: np.ndarray) -> float:
     """How often an unknown photo scores higher than a known one."""
     is_unknown = np.repeat([0, 1], [len(known), len(unknown)])
     return float(roc_auc_score(is_unknown, np.concatenate([known, unknown])))
+
+
+def auroc_interval(known: np.ndarray, unknown: np.ndarray) -> list[float]:
+    """The 95 % interval of :func:`auroc` (DeLong et al., 1988)."""
+    below = _placements(known, unknown)
+    above = 1 - _placements(unknown, known)
+    margin = 1.96 * np.sqrt(below.var() / len(below) + above.var() / len(above))
+    return [round(float(below.mean() + side * margin), 5) for side in (-1, 1)]
+
+
+def _placements(those: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """For each score, the share of those that are lower; equal ones count half."""
+    ordered = np.sort(those)
+    sides = [np.searchsorted(ordered, scores, side) for side in ("left", "right")]
+    return np.mean(sides, axis=0) / len(those)
 
 
 def accepted(known: np.ndarray, unknown: np.ndarray) -> float:

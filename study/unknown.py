@@ -35,9 +35,11 @@ from fashion_tl.runs import commit, machine, write_json
 from study.heads import new_head
 from study.record import look
 from study.records import read_measured
-from study.scores import SCORES, Network, Photos, accepted, auroc
+from study.scores import NEIGHBOURS, SCORES, Network, Photos, accepted, auroc, auroc_interval
 
 FOLDS = 5  # of classes, hidden in turn
+FEWEST = 100  # photos of a master category that is worth hiding
+MOST = 1500  # hidden photos that are scored; more say nothing new
 DRAWS = 500  # of the intervals
 
 
@@ -52,7 +54,8 @@ def hidden_classes(data: Data) -> dict[str, np.ndarray]:
     categories = data.catalogue.table["masterCategory"].to_numpy(str)
     for category in np.unique(categories[even]):
         own = np.unique(task.labels[even[categories[even] == category]])
-        if len(own) < len(classes):
+        photos = np.isin(task.labels[even], own).sum()
+        if len(own) < len(classes) and photos >= FEWEST:
             hidden[f"all of {category}"] = own
     return hidden
 
@@ -74,7 +77,7 @@ def learned(
 ) -> tuple[Network, Photos, Photos]:
     """A new head, trained as the recipe says, and the validation and test photos as it sees them.
 
-    ``together`` keeps the features of all parts in one file.
+    ``together`` keeps the features of all parts in one file, and scores ``MOST`` test photos.
     """
     frozen, head = new_head(weights, data, config)
     parts = ("train", "val", "test") if together else ("train", "val")
@@ -84,6 +87,8 @@ def learned(
     last = head[-1]
     weight, bias = (each.detach().cpu().numpy() for each in (last.weight, last.bias))
     features = [means(batches) for batches in (train, val, test)]
+    if together and len(features[-1]) > MOST:
+        features[-1] = np.random.default_rng(0).permutation(features[-1])[:MOST]
     network = network_of(weight, bias, features[0], data)
     return network, *(seen(network, each) for each in features[1:])
 
@@ -102,7 +107,8 @@ def network_of(weight: np.ndarray, bias: np.ndarray, features: np.ndarray, data:
 
 def seen(network: Network, features: np.ndarray) -> Photos:
     logits = features @ network.weight.T + network.bias
-    return Photos(features, logits[:, network.known])
+    distances, _ = network.memory.nearest(features, max(NEIGHBOURS))
+    return Photos(features, logits[:, network.known], distances)
 
 
 def compared(weights: str, data: Data, config: Config) -> list[dict[str, Any]]:
@@ -190,7 +196,7 @@ def against(known: np.ndarray, unknown: np.ndarray, threshold: float) -> dict[st
         return None
     return shares(unknown, threshold) | {
         "auroc": auroc(known, unknown),
-        "auroc_interval": interval(auroc, known, unknown),
+        "auroc_interval": auroc_interval(known, unknown),
         "accepted_at_95": accepted(known, unknown),
         "accepted_at_95_interval": interval(accepted, known, unknown),
     }
@@ -216,7 +222,7 @@ def of_run(
     weight, bias = (each.detach().cpu().numpy() for each in (last.weight, last.bias))
     network = network_of(weight, bias, features["train"], data)
     val, test = (seen(network, features[part]) for part in ("val", "test"))
-    about = run.metrics | {"correct": correct(network, test, data)}
+    about = run.metrics | {"correct": correct(network, test, data), "commit": commit()}
     look(run.folder.name, about, run.config, "unknown photos", results)
     return measured(data, network, val, test, chosen) | {
         "weights": run.about["weights"]["name"],
@@ -225,12 +231,17 @@ def of_run(
 
 
 def main(
-    data_path: str, weights: str, cache: str | None, results: Path, run: str | None = None
+    data_path: str,
+    weights: str,
+    cache: str | None,
+    results: Path,
+    run: str | None = None,
+    **settings: Any,
 ) -> None:
     """Choose a score, score the odd years, and write ``unknown.json``.
 
-    With a ``run``, its network is scored instead, by the score that was chosen before. RunError if
-    none was.
+    ``settings`` change FC only's recipe. With a ``run``, its network is scored instead, by the
+    score that was chosen before. RunError if none was.
     """
     before = read_measured(results, "unknown")
     if run:
@@ -240,7 +251,7 @@ def main(
         before["runs"][as_path(run).name] = own
         write_json(results / "unknown.json", before)
         return
-    config = make_config("fc_only")
+    config = make_config("fc_only", **settings)
     available_weights(weights, is_sample=False, backbone=config.backbone)
     data = load_data(data_path, config, cache)
     rows = compared(weights, data, config)

@@ -62,13 +62,12 @@ def test_a_photo_unlike_all_others_has_a_higher_score_and_a_threshold_decides():
     other = rng.uniform(0, 0.2, (5, 32)).astype(np.float32)
     other[:, 8:12] += 3
     memory = build_memory(features, [str(i) for i in range(60)], np.zeros(60), ["x"])
-    logits = np.zeros((65, 1), np.float32)
     both = np.concatenate([features, other])
-    scores = doubts(memory, both, logits)["unknown_score"]
+    scores = doubts(memory, both)["unknown_score"]
     assert scores[:60].max() < scores[60:].min()
-    assert not doubts(memory, both, logits)["unknown"].any()
+    assert not doubts(memory, both)["unknown"].any()
     sure = replace(memory, threshold=float(scores[:60].max()))
-    assert doubts(sure, both, logits)["unknown"].tolist() == [False] * 60 + [True] * 5
+    assert doubts(sure, both)["unknown"].tolist() == [False] * 60 + [True] * 5
 
 
 @pytest.fixture

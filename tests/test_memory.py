@@ -90,6 +90,17 @@ def test_photos_like_those_it_learned_from_point_into_the_space_that_they_fill()
     assert memory.residuals(inside).max() < 0.1 < 0.5 < memory.residuals(other).min()
 
 
+@pytest.mark.parametrize("width", [512, 2048])
+def test_however_wide_the_network_not_every_photo_points_into_the_space_of_those_learned(width):
+    """ResNet-18 has 512 features: all of its principal components would leave nothing outside."""
+    rng = np.random.default_rng(0)
+    inside = rng.normal(size=(600, 8)) @ rng.normal(size=(8, width))
+    noisy = inside + 0.1 * rng.normal(size=inside.shape)
+    memory = build_memory(noisy, [str(i) for i in range(600)], np.zeros(600), ["a"])
+    assert len(memory.basis) <= width // 4
+    assert memory.residuals(rng.normal(size=(20, width))).min() > 0.5
+
+
 def test_photos_of_a_new_class_can_be_added():
     features, memory = memory_of()
     rng = np.random.default_rng(1)

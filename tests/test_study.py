@@ -48,7 +48,7 @@ def test_each_of_its_modules_can_be_loaded_and_says_what_it_is_for(name):
         ("heads --data d --weights nothing.pth", "nothing.pth"),
         ("calibration --data d --weights nothing.pth", "nothing.pth"),
         ("unknown --data d --weights nothing.pth", "nothing.pth"),
-        ("unknown --data d --weights w --run r", "choose a score first, without --run"),
+        ("unknown --data d --weights w --run r", "no such run folder: r"),
         ("few-shot --data d --weights nothing.pth", "nothing.pth"),
         ("few-shot --data d --weights w --run nothing", "no such run folder: nothing"),
         ("data-check --data nothing", "nothing"),

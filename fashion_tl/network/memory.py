@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
+from sklearn.utils.extmath import randomized_svd
 
 from fashion_tl.errors import RunError
 from fashion_tl.files import StrPath, as_path, replacing
 
-STEP = 0.4  # of the rounded features, in standard deviations; a photo then takes about 700 bytes
-PRINCIPAL = 512  # dimensions of the space that training photos fill
+STEP = 0.4  # of the rounded features, in standard deviations; a photo then takes about 800 bytes
+PRINCIPAL = 0.25  # of all dimensions: the space that training photos fill. It can't be the whole.
 CHUNK = 1024  # photos that are compared with the memory at a time
 ABOUT = "fashion_tl_memory"  # the name of the file's metadata
 
@@ -163,30 +164,25 @@ def build_memory(
         scale=scale,
         mean=mean,
         lengths=np.linalg.norm(features, axis=1).astype(np.float32),
-        basis=_principal(centred, PRINCIPAL),
+        basis=principal(centred, int(PRINCIPAL * centred.shape[1])),
     )
 
 
-def _principal(centred: np.ndarray, most: int) -> np.ndarray:
+def principal(centred: np.ndarray, most: int) -> np.ndarray:
     """The ``most`` principal components of centred rows, float32 [n, width]: float32 [kept, width].
 
     Components without variance are left out. The values are those that a file keeps as float16.
     """
-    is_wide = len(centred) < centred.shape[1]
-    rows = centred if is_wide else centred.T
-    values, vectors = np.linalg.eigh((rows @ rows.T).astype(np.float64))  # of the smaller matrix
-    best = np.argsort(-values, kind="stable")[:most]
-    best = best[values[best] > max(values.max() * 1e-6, np.finfo(np.float32).tiny)]
-    basis = vectors[:, best].T
-    if is_wide:
-        basis = basis @ centred / np.sqrt(values[best])[:, None]
-    return basis.astype(np.float16).astype(np.float32)
+    kept = max(1, min(most, *centred.shape))
+    _, sizes, basis = randomized_svd(centred, kept, n_iter=2, random_state=0)
+    some = sizes > max(sizes.max() * 1e-3, np.finfo(np.float32).tiny)
+    return basis[some].astype(np.float16).astype(np.float32)
 
 
 def _joined(basis: np.ndarray, centred: np.ndarray) -> np.ndarray:
     """The basis, float32 [kept, width], with what centred rows, [n, width], add to its space."""
     outside = centred - centred @ basis.T @ basis
-    more = _principal(outside, len(outside))
+    more = principal(outside, len(outside))
     return np.concatenate([basis, more])[: basis.shape[1]]
 
 

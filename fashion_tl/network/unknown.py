@@ -11,38 +11,40 @@ from fashion_tl.machine import say
 from fashion_tl.network.features import features_and_logits
 from fashion_tl.network.memory import Memory, build_memory
 
-K = 10  # the nearest training photo whose distance counts; chosen by `python -m study unknown`
+K = 2  # the nearest training photo whose distance counts; chosen by `python -m study unknown`
 ACCEPTED = 0.95  # share of known photos that are accepted
 
 
-def unknown_scores(memory: Memory, features: np.ndarray, logits: np.ndarray) -> np.ndarray:
+def unknown_scores(memory: Memory, features: np.ndarray) -> np.ndarray:
     """How unlike all training photos each photo is: float64 [n], more for less alike.
 
-    Takes what the network's last layer takes and gives: float [n, width] and [n, num_classes]. A
-    class that was added from a few photos can't give so many neighbours: for a photo that is
-    nearest to it, the nearest tenth of its photos count.
+    The score is the distance to the ``K``-th nearest training photo (Sun et al., 2022), multiplied
+    by how far the features point out of the space that training photos fill (as in ViM, Wang et
+    al., 2022). ``features`` are float [n, width]. A class that was added from a few photos may not
+    have so many neighbours: for a photo that is nearest to it, the nearest tenth of its photos
+    count.
     """
     distances, places = memory.nearest(features, K)
     nearest = places[:, 0]
     is_added = nearest >= len(memory.ids) - memory.added
     photos = np.bincount(memory.labels)[memory.labels[nearest]]
     k = np.where(is_added, photos // 10, K).clip(1, distances.shape[1])
-    return np.take_along_axis(distances, k[:, None] - 1, axis=1)[:, 0].astype(np.float64)
+    distance = np.take_along_axis(distances, k[:, None] - 1, axis=1)[:, 0]
+    return distance.astype(np.float64) * memory.residuals(features)
 
 
-def doubts(memory: Memory, features: np.ndarray, logits: np.ndarray) -> dict[str, np.ndarray]:
+def doubts(memory: Memory, features: np.ndarray) -> dict[str, np.ndarray]:
     """``unknown``, bool [n], and ``unknown_score``, float64 [n]; see :func:`unknown_scores`."""
-    scores = unknown_scores(memory, features, logits)
+    scores = unknown_scores(memory, features)
     return {"unknown": scores > memory.threshold, "unknown_score": scores}
 
 
-def remember(
-    model: nn.Module, data: Data, config: Config, val: tuple[np.ndarray, np.ndarray]
-) -> Memory:
+def remember(model: nn.Module, data: Data, config: Config, val: np.ndarray) -> Memory:
     """A memory of the training photos, with a threshold.
 
-    ``val`` are features and logits of the validation photos. The threshold accepts ``ACCEPTED`` of
-    those whose class has training photos. Without any, it refuses no photo, and a line says so.
+    ``val`` are the features of the validation photos, float32 [photos, width]. The threshold
+    accepts ``ACCEPTED`` of those whose class has training photos. Without any, it refuses no photo,
+    and a line says so.
     """
     task = data.task
     features, _ = features_and_logits(model, data, config, "train", "remembering")
@@ -52,5 +54,5 @@ def remember(
     if not known.any():
         say("NOTE: no photo validates, so no photo is ever called unknown")
         return memory
-    scores = unknown_scores(memory, val[0][known], val[1][known])
+    scores = unknown_scores(memory, val[known])
     return replace(memory, threshold=float(np.quantile(scores, ACCEPTED)))

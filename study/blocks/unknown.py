@@ -7,6 +7,7 @@ from typing import Any
 from study.blocks.markdown import markdown, percent
 from study.records import read_measured
 
+AUROC_GOAL, ACCEPTED_GOAL = 0.96, 0.2  # of all unknown photos
 PARTS = {
     "all": "all unknown photos",
     "near": "near: their master category has training photos",
@@ -18,7 +19,8 @@ def unknown(results: Path) -> str:
     """Every score on hidden classes of even years, and the chosen one on the odd years."""
     if (measured := read_measured(results, "unknown")) is None:
         return "Not measured yet; `python -m study unknown --data … --weights …` does."
-    networks = {"FC only": measured["odd_years"], **measured["runs"]}
+    first = measured["odd_years"] | {"config": measured["config"]}
+    networks = {"FC only": first, **measured["runs"]}
     tables = [_hidden(measured), *(_odd(name, each) for name, each in networks.items())]
     return "\n\n".join(tables)
 
@@ -50,12 +52,22 @@ def _odd(name: str, each: dict[str, Any]) -> str:
             for figure in ("auroc", "accepted_at_95", "accepted")
         ]
         rows.append([words, f"{own['photos']:,}", *figures])
-    known = each["known"]
+    known, unknown = each["known"], each["unknown"]["all"]
+    size = "×".join(map(str, each["config"]["image_size"]))
+    is_met = [
+        "met" if reached else "missed"
+        for reached in (
+            unknown["auroc"] >= AUROC_GOAL,
+            unknown["accepted_at_95"] <= ACCEPTED_GOAL,
+        )
+    ]
     head = ["odd years", "photos", "AUROC", "accepted where 95 % of the known are", "accepted"]
     said = (
-        f"{name}, by the {each['score']}, with 95 % intervals. The last column is by the threshold "
-        f"that accepts 95 % of the validation photos. It accepts {percent(known['accepted'])} of "
-        f"the {known['photos']:,} known photos of odd years."
+        f"{name} at {size}, by the {each['score']}, with 95 % intervals. The last column is by the "
+        f"threshold that accepts 95 % of the validation photos. It accepts "
+        f"{percent(known['accepted'])} of the {known['photos']:,} known photos of odd years. "
+        f"Goals, AUROC at least {percent(AUROC_GOAL, 0)}: {is_met[0]}; "
+        f"at most {percent(ACCEPTED_GOAL, 0)} accepted: {is_met[1]}."
     )
     return f"{said}\n\n{markdown(head, rows)}"
 
