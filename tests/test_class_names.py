@@ -81,8 +81,8 @@ def catalogue_of(names: list[str], folder) -> str:
 
 def trained(names: list[str], folder):
     data = catalogue_of(names, folder / "data")
-    settings = {"epochs": 1, "image_size": (32, 32), "precision": "fp32", "lr": 1e-4}
-    return data, run_approach("fc_only", data, "none", folder / "run", **settings)[0]
+    tiny = {"image_size": (32, 32), "precision": "fp32", "backbone": "resnet18"}
+    return data, run_approach("fc_only", data, "none", folder / "run", epochs=1, lr=1e-4, **tiny)[0]
 
 
 @pytest.fixture(scope="module")

@@ -281,7 +281,7 @@ codes = [
 ]
 print("codes:", codes)
 """
-SMALL = "--epochs 1 --set lr=.01 --set image_size=32x32"
+SMALL = "--epochs 1 --set lr=.01 --set image_size=32x32 --set backbone=resnet18"
 
 
 def test_commands_end_well_in_a_log_file_that_is_not_utf8(make_root, tmp_path):

@@ -12,7 +12,10 @@ from fashion_tl.recipes import make_config
 from fashion_tl.runs import open_run
 from tests.conftest import jpeg, pattern
 
-SMALL = ["--set", "image_size=32x32", "--set", "precision=fp32", "--set", "lr=0.0001"]
+SMALL = [
+    f"--set={setting}"
+    for setting in ("image_size=32x32", "precision=fp32", "lr=0.0001", "backbone=resnet18")
+]
 
 
 def class_folders(folder: Path) -> Path:

@@ -157,9 +157,8 @@ class Site:
         cell = re.sub(
             "/kaggle|/content|/tmp/fashion_tl", lambda place: f"{self.home}{place[0]}", cell
         )
-        cell = cell.replace(
-            "run fc_only", "run fc_only --weights none --epochs 1 --set image_size=32x32"
-        )
+        small = "--weights none --epochs 1 --set image_size=32x32 --set backbone=resnet18"
+        cell = cell.replace("run fc_only", f"run fc_only {small}")
         (self.home / "cell.ipy").write_text(cell)
         command = [
             self.programs / "python",
