@@ -68,7 +68,7 @@ def data_check(args: argparse.Namespace) -> None:
 def audit(args: argparse.Namespace) -> None:
     from study import audit
 
-    audit.main(args.data, args.weights, args.cache, args.results)
+    audit.main(args.data, args.weights, args.cache, args.results, args.set)
 
 
 def record(args: argparse.Namespace) -> None:
@@ -188,6 +188,8 @@ def add_measurements(commands: argparse._SubParsersAction) -> None:
 
     new = add(commands, audit, "Find labels that are likely wrong: labels.csv and audit.json.")
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    words = "another setting than FC only's; repeatable"
+    new.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=words)
 
 
 def add_trials(commands: argparse._SubParsersAction) -> None:

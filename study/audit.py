@@ -6,12 +6,14 @@ A person, or whoever else looks at photos, writes ``results/verdicts.csv`` about
 :func:`to_look_at` draws.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 import torch
 
 from fashion_tl.audit import Audit, audit_config, judge_labels
+from fashion_tl.config import parse_setting
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.network.model import available_weights
 from fashion_tl.network.weights import weights_name
@@ -74,9 +76,14 @@ def about(result: Audit, data: Data, mistakes: pd.DataFrame) -> dict:
     }
 
 
-def main(data_path: str, weights: str, cache: str | None, results: Path) -> None:
-    """Judge all labels, and write ``labels.csv`` and ``audit.json``."""
-    config = audit_config()
+def main(
+    data_path: str, weights: str, cache: str | None, results: Path, settings: Sequence[str] = ()
+) -> None:
+    """Judge all labels, and write ``labels.csv`` and ``audit.json``.
+
+    ``settings`` are written ``name=value``, and change those of FC only.
+    """
+    config = audit_config(**dict(map(parse_setting, settings)))
     available_weights(weights, is_sample=False, backbone=config.backbone)
     data = load_data(data_path, config, cache)
     mistakes = mistakes_of(data, results)
