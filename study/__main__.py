@@ -186,7 +186,7 @@ def add_measurements(commands: argparse._SubParsersAction) -> None:
 
     add(commands, data_check, "Count what even and odd years share: data_check.json.")
 
-    new = add(commands, audit, "Find labels that are likely wrong: labels.csv and audit.json.")
+    new = add(commands, audit, "Find labels to check: labels.csv and audit.json.")
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
     words = "another setting than FC only's; repeatable"
     new.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=words)
