@@ -165,7 +165,9 @@ def _commands_of_data(command: Callable[..., argparse.ArgumentParser]) -> None:
     new.add_argument("--bad-rows", choices=CHOICES["bad_rows"], default="skip")
     new.add_argument("--json", action="store_true")
 
-    new = command(audit, "Find labels that are likely wrong: a table, and a page with the photos.")
+    new = command(
+        audit, "Find labels to check, which may be wrong: a table, and a page with the photos."
+    )
     new.add_argument("--to", required=True, help="folder for labels.csv and labels.html")
     _label(new)
     _weights_and_settings(new)

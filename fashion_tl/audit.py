@@ -1,8 +1,9 @@
-"""Find labels that are likely wrong: a table, and a page with their photos.
+"""Find labels to check: a table, and a page with their photos.
 
 Each photo is judged by a network that didn't learn from it. Confident learning (Northcutt et al.,
 *Confident Learning: Estimating Uncertainty in Dataset Labels*, JAIR 2021) then decides which
-labels the answers speak against. The package cleanlab does that.
+labels the answers speak against. The package cleanlab does that. Most of these labels may be right
+all the same: on Kaggle's photos, results/README.md says how many were.
 """
 
 import warnings
@@ -41,7 +42,7 @@ NOT_HERE = (
 
 @dataclass(frozen=True)
 class Audit:
-    """Which labels are likely wrong.
+    """Which labels to check.
 
     ``found`` has a row for each: ``id, given, suggested, confidence, given_confidence``, where the
     answer is surest against the label first. ``judged`` is the number of photos that were judged,
@@ -73,8 +74,8 @@ def audit_config(label: str | None = None, **settings: Any) -> Config:
     return config.change(flip_test=config.flip)
 
 
-def find_likely_wrong(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Which labels are likely wrong, bool [photos].
+def find_contradicted(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Which labels the probabilities speak against, bool [photos].
 
     ``labels`` are int64 [photos], with a photo of each class. ``probabilities``, float [photos,
     classes], are from networks that didn't learn from the photo. AuditError if cleanlab is
@@ -136,7 +137,7 @@ def judge_labels(data: Data, weights: StrPath | None, config: Config) -> Audit:
             "given_confidence": probabilities[photos, labels],
         }
     )
-    found = table[find_likely_wrong(labels, probabilities)]
+    found = table[find_contradicted(labels, probabilities)]
     surest = (found["given_confidence"] - found["confidence"]).sort_values(kind="stable")
     found = found.loc[surest.index].reset_index(drop=True)
     return Audit(found, len(labels), int((answers == labels).sum()), unjudged)
@@ -184,7 +185,7 @@ def write_audit(
 def _print_summary(result: Audit, folder: Path) -> None:
     found = len(result.found)
     say(
-        f"{found:,} of {result.judged:,} labels are likely wrong "
+        f"{found:,} of {result.judged:,} labels should be checked "
         f"({found / result.judged:.1%}); the answer is the label for {result.right:,} photos"
     )
     if len(result.unjudged):

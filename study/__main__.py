@@ -76,7 +76,7 @@ def data_check(args: argparse.Namespace) -> None:
 def audit(args: argparse.Namespace) -> None:
     from study import audit
 
-    audit.main(args.data, args.weights, args.cache, args.results)
+    audit.main(args.data, args.weights, args.cache, args.results, args.set)
 
 
 def record(args: argparse.Namespace) -> None:
@@ -199,8 +199,10 @@ def add_measurements(commands: argparse._SubParsersAction) -> None:
 
     add(commands, data_check, "Count what even and odd years share: data_check.json.")
 
-    new = add(commands, audit, "Find labels that are likely wrong: labels.csv and audit.json.")
+    new = add(commands, audit, "Find labels to check: labels.csv and audit.json.")
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    words = "another setting than FC only's; repeatable"
+    new.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=words)
 
 
 def add_trials(commands: argparse._SubParsersAction) -> None:

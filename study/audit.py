@@ -1,4 +1,4 @@
-"""Labels of the real data that are likely wrong, and how many mistakes of a network they explain.
+"""Labels of the real data to check, and how many mistakes of a network they explain.
 
 python -m study audit --data … --weights …     # writes results/labels.csv and results/audit.json
 
@@ -6,23 +6,24 @@ A person, or whoever else looks at photos, writes ``results/verdicts.csv`` about
 :func:`to_look_at` draws.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 import torch
 
 from fashion_tl.audit import Audit, audit_config, judge_labels
+from fashion_tl.config import parse_setting
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.network.model import available_weights
 from fashion_tl.network.weights import weights_name
 from fashion_tl.runs import commit, machine, write_json, write_table
-from study.blocks.labels import LIST
+from study.blocks.labels import LIST, LISTED_MISTAKES, OTHERS
 from study.records import read_record
 
 NETWORK = "two_step"  # the run on record whose mistakes are explained
-DRAWN = 100  # photos of each kind to look at
+DRAWN = {LIST: 100, LISTED_MISTAKES: 50, OTHERS: 100}  # photos to look at
 SEED = 19
-OTHERS = "other mistakes"
 
 
 def mistakes_of(data: Data, results: Path, name: str = NETWORK) -> pd.DataFrame:
@@ -38,17 +39,20 @@ def mistakes_of(data: Data, results: Path, name: str = NETWORK) -> pd.DataFrame:
 def to_look_at(found: pd.DataFrame, mistakes: pd.DataFrame) -> pd.DataFrame:
     """Photos to look at, drawn by ``SEED``: ``drawn_from, id, given, other, is_mistake``.
 
-    ``DRAWN`` are from the list of likely wrong labels, and as many from the mistakes that are not
-    in it. ``other`` is the suggested class, or the network's answer.
+    They are drawn from the list of labels to check, from those mistakes in it that are not
+    drawn yet, and from the other mistakes; ``DRAWN`` says how many of each. ``other`` is the
+    suggested class, or the network's answer for the other mistakes.
     """
-    others = mistakes[~mistakes["id"].isin(found["id"])].rename(columns={"answer": "other"})
-    listed = found.rename(columns={"suggested": "other"})
-    parts = [
-        table.sort_values("id")
-        .sample(min(DRAWN, len(table)), random_state=SEED)
-        .assign(drawn_from=name)
-        for name, table in ((LIST, listed), (OTHERS, others))
-    ]
+    listed = found.rename(columns={"suggested": "other"}).sort_values("id")
+    others = mistakes.rename(columns={"answer": "other"}).sort_values("id")
+    parts: list[pd.DataFrame] = []
+    for name, number in DRAWN.items():
+        table = others[~others["id"].isin(found["id"])] if name == OTHERS else listed
+        if name == LISTED_MISTAKES:
+            is_left = listed["id"].isin(mistakes["id"]) & ~listed["id"].isin(parts[0]["id"])
+            table = listed[is_left]
+        part = table.sample(min(number, len(table)), random_state=SEED)
+        parts.append(part.assign(drawn_from=name))
     drawn = pd.concat(parts, ignore_index=True)[["drawn_from", "id", "given", "other"]]
     return drawn.assign(is_mistake=drawn["id"].isin(mistakes["id"]))
 
@@ -74,9 +78,14 @@ def about(result: Audit, data: Data, mistakes: pd.DataFrame) -> dict:
     }
 
 
-def main(data_path: str, weights: str, cache: str | None, results: Path) -> None:
-    """Judge all labels, and write ``labels.csv`` and ``audit.json``."""
-    config = audit_config()
+def main(
+    data_path: str, weights: str, cache: str | None, results: Path, settings: Sequence[str] = ()
+) -> None:
+    """Judge all labels, and write ``labels.csv`` and ``audit.json``.
+
+    ``settings`` are written ``name=value``, and change those of FC only.
+    """
+    config = audit_config(**dict(map(parse_setting, settings)))
     available_weights(weights, is_sample=False, backbone=config.backbone)
     data = load_data(data_path, config, cache)
     mistakes = mistakes_of(data, results)

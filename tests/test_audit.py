@@ -1,4 +1,4 @@
-"""Labels that are likely wrong: they are found in any data, and each photo is judged by others."""
+"""Labels to check: they are found in any data, and each photo is judged by others."""
 
 import re
 import sys
@@ -9,13 +9,14 @@ import pytest
 
 from fashion_tl import audit
 from fashion_tl.__main__ import main
-from fashion_tl.audit import Audit, audit_config, find_likely_wrong, judge_labels
+from fashion_tl.audit import Audit, audit_config, find_contradicted, judge_labels
 from fashion_tl.data.dataset import load_unsplit
 from fashion_tl.errors import ConfigError, DataError
 from fashion_tl.network import folds
 from fashion_tl.runs import read_table
-from study.audit import DRAWN, LIST, to_look_at
+from study.audit import DRAWN, to_look_at
 from study.blocks import labels as blocks
+from study.blocks.labels import LIST, LISTED_MISTAKES, OTHERS
 from study.places import RESULTS
 from tests.conftest import jpeg
 from tests.test_report import Page
@@ -110,7 +111,7 @@ def test_confident_learning_asks_more_of_a_class_that_is_often_sure():
     probabilities[0] = [0.1, 0.9]
     probabilities[50] = [0.98, 0.02]
     probabilities[51] = [0.55, 0.45]  # the answer is another class, but not a sure one
-    assert np.flatnonzero(find_likely_wrong(labels, probabilities)).tolist() == [0, 50]
+    assert np.flatnonzero(find_contradicted(labels, probabilities)).tolist() == [0, 50]
 
 
 def test_the_command_writes_a_table_and_a_page_and_prints_pairs(swapped, tmp_path, capsys):
@@ -119,7 +120,7 @@ def test_the_command_writes_a_table_and_a_page_and_prints_pairs(swapped, tmp_pat
     words += ["--set=epochs=20", "--set=lr=0.05"]
     assert main(words) == 0, capsys.readouterr().err
     out = capsys.readouterr().out
-    assert re.search(r"[2-4] of 40 labels are likely wrong", out) and "1  Blue → Red" in out
+    assert re.search(r"[2-4] of 40 labels should be checked", out) and "1  Blue → Red" in out
     table = read_table(tmp_path / "new" / "audit" / "labels.csv")
     assert list(table) == ["id", "given", "suggested", "confidence", "given_confidence"]
     assert set(table["id"][:2]) == {"24", "3"} and len(table) <= 4
@@ -142,7 +143,7 @@ def test_folders_without_a_table_are_judged_too(tmp_path, capsys):
         file.write_bytes(photo(kind, number))
     words = ["audit", "--data", str(tmp_path / "photos"), "--to", str(tmp_path / "to"), *WORDS]
     assert main(words) == 0, capsys.readouterr().err
-    assert "of 24 labels are likely wrong" in capsys.readouterr().out
+    assert "of 24 labels should be checked" in capsys.readouterr().out
     assert main([*words, "--label", "colour"]) == 2
     assert "Leave label and split out" in capsys.readouterr().err
 
@@ -221,10 +222,13 @@ def test_photos_to_look_at_are_drawn_from_the_list_and_from_the_other_mistakes()
     mistakes = pd.DataFrame({"id": ids[200:600], "given": "a", "answer": "c"})
     drawn = to_look_at(found, mistakes)
     assert drawn.equals(to_look_at(found[::-1], mistakes[::-1]))
-    assert drawn["drawn_from"].value_counts().tolist() == [DRAWN, DRAWN]
+    assert drawn["drawn_from"].value_counts(sort=False).to_dict() == DRAWN
+    assert drawn["id"].is_unique
     listed = drawn[drawn["drawn_from"] == LIST]
     assert set(listed["id"]) <= set(ids[:300]) and set(listed["other"]) == {"b"}
-    others = drawn.drop(listed.index)
+    more = drawn[drawn["drawn_from"] == LISTED_MISTAKES]
+    assert set(more["id"]) <= set(ids[200:300]) and set(more["other"]) == {"b"}
+    others = drawn[drawn["drawn_from"] == OTHERS]
     assert set(others["id"]) <= set(ids[300:600]) and others["is_mistake"].all()
     assert (listed["is_mistake"] == listed["id"].isin(mistakes["id"])).all()
 
@@ -233,7 +237,7 @@ def test_mistakes_beyond_repair_are_counted_by_the_shares_seen_in_both_draws():
     def seen(drawn_from, *verdicts):
         return [(drawn_from, verdict, True) for verdict in verdicts]
 
-    rows = seen(LIST, "other", "neither", "both", "given") + seen("others", "other", *["given"] * 9)
+    rows = seen(LIST, "other", "neither", "both", "given") + seen(OTHERS, "other", *["given"] * 9)
     rows += [(LIST, "given", False)] * 5  # not mistakes, so they say nothing
     table = pd.DataFrame(rows, columns=["drawn_from", "verdict", "is_mistake"])
     mistakes = {"run": "x", "photos": 1400, "in_the_list": 400, "answer_is_suggested": 300}
@@ -250,5 +254,5 @@ def test_verdicts_on_record_are_of_photos_that_the_seed_draws_from_the_list():
     none = pd.DataFrame({"id": [], "given": [], "answer": []})
     drawn = to_look_at(found, none)
     listed = verdicts[verdicts["drawn_from"] == LIST]
-    assert set(listed["id"]) == set(drawn["id"]) and len(listed) == DRAWN
+    assert set(listed["id"]) == set(drawn["id"]) and len(listed) == DRAWN[LIST]
     assert set(verdicts["verdict"]) <= set(blocks.VERDICTS)

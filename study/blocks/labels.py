@@ -1,4 +1,4 @@
-"""Labels that are likely wrong, what somebody saw who looked at them, and what follows from it."""
+"""Labels to check, what somebody saw who looked at them, and what follows from it."""
 
 from math import sqrt
 from pathlib import Path
@@ -9,7 +9,8 @@ from fashion_tl.runs import read_table
 from study.blocks.markdown import markdown, percent
 from study.records import read_measured
 
-LIST = "the list"  # where the first photos to look at are drawn from
+# Where photos to look at are drawn from.
+LIST, LISTED_MISTAKES, OTHERS = "the list", "more mistakes in the list", "other mistakes"
 PAIRS = 15  # of classes in the table
 UNKNOWN = "Not measured yet; `python -m study audit --data … --weights …` does."
 # What somebody says who looks at a photo beside its label and another class.
@@ -23,13 +24,13 @@ LABEL_IS_WRONG = ("other", "neither")
 
 
 def labels(results: Path) -> str:
-    """Likely wrong labels by year and by pair of classes."""
+    """Labels to check, by year and by pair of classes."""
     if (measured := read_measured(results, "audit")) is None:
         return UNKNOWN
     found = read_table(results / "labels.csv")
     small = measured["unjudged"]
     said = (
-        f"{len(found):,} of {measured['judged']:,} labels are likely wrong "
+        f"{len(found):,} of {measured['judged']:,} labels should be checked "
         f"({percent(len(found) / measured['judged'])}). For {measured['right']:,} photos "
         f"({percent(measured['right'] / measured['judged'])}), the answer is the label. "
         f"Not judged: {small['photos']} photos of {small['classes']} classes that are too small."
@@ -39,7 +40,7 @@ def labels(results: Path) -> str:
     for year, photos in measured["years"].items():
         wrong = counts.get(int(year), 0)
         years.append([year, f"{photos:,}", f"{wrong:,}", percent(wrong / photos)])
-    by_year = markdown(["year", "photos", "likely wrong", "share"], years)
+    by_year = markdown(["year", "photos", "to check", "share"], years)
     return f"{said}\n\n{by_year}\n\n{_by_pair(found)}"
 
 
@@ -71,7 +72,7 @@ def _beyond_repair(table: pd.DataFrame, mistakes: dict) -> str:
     listed = mistakes["in_the_list"]
     sizes = {True: listed, False: mistakes["photos"] - listed}
     looked = table[table["is_mistake"]]
-    parts = {size: looked[(looked["drawn_from"] == LIST) == part] for part, size in sizes.items()}
+    parts = {size: looked[(looked["drawn_from"] != OTHERS) == part] for part, size in sizes.items()}
     said = []
     for kinds in (LABEL_IS_WRONG, (*LABEL_IS_WRONG, "both")):
         shares = {size: part["verdict"].isin(kinds).mean() for size, part in parts.items()}
@@ -84,7 +85,7 @@ def _beyond_repair(table: pd.DataFrame, mistakes: dict) -> str:
     return (
         f"Of the {mistakes['photos']:,} mistakes of `{mistakes['run']}` on learnable photos, "
         f"{listed:,} are in the list; for {mistakes['answer_is_suggested']:,} of these the "
-        f"network's answer is the suggested class. By the mistakes that were looked at ({counted}, "
-        f"in the list and outside it), {said[0]} are on photos whose label is wrong. With the "
-        f"photos for which either class may be right, it is {said[1]} (95 % intervals)."
+        f"network's answer is the suggested class. Judged by the mistakes that were looked at "
+        f"({counted}, in the list and outside it), {said[0]} are on photos whose label is wrong. "
+        f"With the photos for which either class may be right, it is {said[1]} (95 % intervals)."
     )
