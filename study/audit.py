@@ -10,15 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-import torch
 
 from fashion_tl.audit import Audit, audit_config, judge_labels
 from fashion_tl.config import parse_setting
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.network.model import available_weights
-from fashion_tl.network.weights import weights_name
-from fashion_tl.runs import commit, machine, write_json, write_table
+from fashion_tl.runs import write_json, write_table
 from study.blocks.labels import LIST, LISTED_MISTAKES, OTHERS
+from study.heads import made_with
 from study.records import read_record
 
 NETWORK = "two_step"  # the run on record whose mistakes are explained
@@ -90,14 +89,7 @@ def main(
     data = load_data(data_path, config, cache)
     mistakes = mistakes_of(data, results)
     result = judge_labels(data, weights, config)
-    made = {
-        "data": data.root.name,
-        "weights": weights_name(weights),
-        "config": config.to_dict(),
-        "torch": torch.__version__,
-        "machine": machine(),
-        "commit": commit(),
-    }
+    made = made_with(data, weights, config)
     years = data.catalogue.table.astype({"id": str})[["id", "year"]]
     found = result.found.astype({"id": str}).merge(years, on="id")
     order = ["id", "year", "given", "suggested", "confidence", "given_confidence"]

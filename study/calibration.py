@@ -8,23 +8,19 @@ is left out in turn, and the way with the lower mean error on them is chosen. On
 years scored, once.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from fashion_tl.config import Config
 from fashion_tl.data.batches import Batches
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.network.calibration import PLAIN, fit_temperature, masked_logits
-from fashion_tl.network.features import part_features
 from fashion_tl.network.inference import forward
 from fashion_tl.network.model import available_weights
-from fashion_tl.network.training import fit
-from fashion_tl.network.weights import weights_name
 from fashion_tl.recipes import make_config
 from fashion_tl.reporting.calibration import (
     TARGETS,
@@ -33,8 +29,8 @@ from fashion_tl.reporting.calibration import (
     unattended,
 )
 from fashion_tl.reporting.evaluation import class_probabilities
-from fashion_tl.runs import commit, machine, write_json
-from study.heads import new_head
+from fashion_tl.runs import commit, write_json
+from study.heads import left_out, made_with, trained_head
 from study.record import look
 
 # 2012 stays: two thirds of the photos of even years are of that year.
@@ -86,15 +82,6 @@ def pooled(parts: list[Answers]) -> Answers:
     return Answers(*(np.concatenate([getattr(part, name) for part in parts]) for name in columns))
 
 
-def without(year: int, data: Data) -> Data:
-    """The data without a year of those that train and validate. Its photos test."""
-    of_year = data.catalogue.table["year"].to_numpy() == year
-    task = data.task
-    even = np.sort(np.concatenate([task.train, task.val]))
-    left = {part: rows[~of_year[rows]] for part, rows in (("train", task.train), ("val", task.val))}
-    return replace(data, task=replace(task, **left, test=even[of_year[even]]))
-
-
 def scored(
     weights: str, data: Data, config: Config, together: bool = False
 ) -> tuple[Answers, Answers]:
@@ -102,11 +89,7 @@ def scored(
 
     ``together`` keeps the features of all parts in one file.
     """
-    frozen, head = new_head(weights, data, config)
-    parts = ("train", "val", "test") if together else ("train", "val")
-    train, val, *rest = part_features(data, frozen, config, *parts)
-    fit(head, train, val, config, data.class_weights(config))
-    (test,) = rest or part_features(data, frozen, config, "test")
+    head, _, val, test = trained_head(weights, data, config, together)
 
     def of(samples: Batches) -> Answers:
         logits = forward(head, samples, config.precision, None, flip=config.flip_test)
@@ -130,11 +113,11 @@ def labelled(val: Answers, test: Answers, temperature: float) -> list[dict[str, 
     return unattended(test.judged(temperature), thresholds)
 
 
-def compared(left_out: dict[int, tuple[Answers, Answers]]) -> list[dict[str, Any]]:
+def compared(of_years: dict[int, tuple[Answers, Answers]]) -> list[dict[str, Any]]:
     """Both ways on each year. The temperature from years is fitted to the other years alone."""
     rows = []
-    for year, (val, own) in left_out.items():
-        others = pooled([test for other, (_, test) in left_out.items() if other != year])
+    for year, (val, own) in of_years.items():
+        others = pooled([test for other, (_, test) in of_years.items() if other != year])
         temperatures = {"validation": val.temperature(), "years": others.temperature()}
         rows.append({"year": year, "temperatures": temperatures, **errors(own, temperatures)})
     return rows
@@ -145,22 +128,21 @@ def main(data_path: str, weights: str, cache: str | None, results: Path) -> None
     available_weights(weights, is_sample=False)
     config = make_config("fc_only")
     data = load_data(data_path, config, cache)
-    left_out = {year: scored(weights, without(year, data), config, together=True) for year in YEARS}
-    rows = compared(left_out)
+    years = data.catalogue.table["year"].to_numpy()
+    of_years = {
+        year: scored(weights, left_out(data, years == year), config, together=True)
+        for year in YEARS
+    }
+    rows = compared(of_years)
     chosen = min(WAYS, key=lambda way: np.mean([row[way] for row in rows]))
     val, odd = scored(weights, data, config)
-    every_year = pooled([test for _, test in left_out.values()])
+    every_year = pooled([test for _, test in of_years.values()])
     temperatures = {"validation": val.temperature(), "years": every_year.temperature()}
     right = int(odd.judged(PLAIN)["right"].sum())
     about = {"seed": config.seed, "epochs": config.epochs, "correct": right, "commit": commit()}
     look("fc_only_head", about, config, "calibration", results)
     found = {
-        "data": data.root.name,
-        "weights": weights_name(weights),
-        "config": config.to_dict(),
-        "torch": torch.__version__,
-        "machine": machine(),
-        "commit": commit(),
+        **made_with(data, weights, config),
         "left_out": rows,
         "chosen": chosen,
         "temperatures": temperatures,

@@ -7,6 +7,7 @@ it features
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from torch import nn
 
 from fashion_tl.config import Config
+from fashion_tl.data.batches import Batches
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.data.photos import twin_groups
 from fashion_tl.network.features import part_features
@@ -52,6 +54,44 @@ def new_head(weights: str, data: Data, config: Config) -> tuple[nn.Sequential, n
     return split_frozen(model)
 
 
+def trained_head(
+    weights: str, data: Data, config: Config, together: bool
+) -> tuple[nn.Sequential, Batches, Batches, Batches]:
+    """A head, trained as the recipe says, and the features to train, to validate and to test.
+
+    ``together`` keeps the features of all parts in one file.
+    """
+    frozen, head = new_head(weights, data, config)
+    parts = ("train", "val", "test") if together else ("train", "val")
+    train, val, *rest = part_features(data, frozen, config, *parts)
+    fit(head, train, val, config, data.class_weights(config))
+    (test,) = rest or part_features(data, frozen, config, "test")
+    return head, train, val, test
+
+
+def left_out(data: Data, chosen: np.ndarray) -> Data:
+    """The data without some photos of even years, which test instead.
+
+    ``chosen``, bool [rows], marks them.
+    """
+    task = data.task
+    even = np.sort(np.concatenate([task.train, task.val]))
+    train, val = (rows[~chosen[rows]] for rows in (task.train, task.val))
+    return replace(data, task=replace(task, train=train, val=val, test=even[chosen[even]]))
+
+
+def made_with(data: Data, weights: str, config: Config) -> dict[str, Any]:
+    """What a measurement says of its data, weights, settings, machine and code."""
+    return {
+        "data": data.root.name,
+        "weights": weights_name(weights),
+        "config": config.to_dict(),
+        "torch": torch.__version__,
+        "machine": machine(),
+        "commit": commit(),
+    }
+
+
 def trained(weights: str, data: Data, on: str, config: Config) -> dict[str, float]:
     """A head, scored once on the ``"test"`` photos or, trained to the last epoch, on ``"val"``."""
     frozen, head = new_head(weights, data, config)
@@ -84,8 +124,7 @@ def main(data_path: str, weights: str, cache: str | None, results: Path) -> None
     for each in seeds:
         about = each | {"epochs": config.epochs, "commit": commit()}
         look("fc_only_head", about, config, "the spread over five seeds", results)
-    about = {"data": data.root.name, "weights": weights_name(weights), "config": config.to_dict()}
-    about |= {"torch": torch.__version__, "machine": machine(), "commit": commit()}
+    about = made_with(data, weights, config)
     folds, years = held_out(weights, data, config)
     write_json(results / "fc_head.json", about | {"seeds": seeds, "folds": folds, "years": years})
 

@@ -35,6 +35,7 @@ from fashion_tl.network.training import fit
 from fashion_tl.recipes import APPROACHES, approach_configs, make_config
 from fashion_tl.reporting.evaluation import prediction_table
 from fashion_tl.runs import Run, commit, machine, read_table, write_table
+from study.heads import left_out
 
 FOLDS = ((2016,), (2010, 2014, 2018))  # left out together
 # Of a fine-tuning: half of the training photos, and half of the epochs.
@@ -67,20 +68,13 @@ def without(data: Data, years: Sequence[int], fraction: float) -> Data:
 
     The photos of those years are its test photos.
     """
-    task = data.task
-    out = np.isin(data.catalogue.table["year"].to_numpy(dtype=int), years)
-    rows = pd.Series(task.train[~out[task.train]])
+    part = left_out(data, np.isin(data.catalogue.table["year"].to_numpy(dtype=int), years))
+    rows = pd.Series(part.task.train)
     kept = [
         own.sample(int(np.ceil(fraction * len(own))), random_state=0)
-        for _, own in rows.groupby(task.labels[rows])
+        for _, own in rows.groupby(part.task.labels[rows])
     ]
-    less = replace(
-        task,
-        train=np.sort(np.concatenate(kept)),
-        val=task.val[~out[task.val]],
-        test=np.flatnonzero(out & data.catalogue.trains),
-    )
-    return replace(data, task=less)
+    return replace(part, task=replace(part.task, train=np.sort(np.concatenate(kept))))
 
 
 def learn_to_the_end(model: nn.Module, data: Data, run: Run) -> Run:

@@ -11,7 +11,6 @@ category has training photos, and otherwise *far*.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +21,15 @@ from fashion_tl.data.batches import Batches
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.errors import RunError
 from fashion_tl.files import as_path
-from fashion_tl.network.features import features_and_logits, part_features
+from fashion_tl.network.features import features_and_logits
 from fashion_tl.network.inference import pick_device
 from fashion_tl.network.memory import build_memory
 from fashion_tl.network.model import available_weights, load_model
-from fashion_tl.network.training import fit
 from fashion_tl.network.unknown import ACCEPTED
-from fashion_tl.network.weights import weights_name
 from fashion_tl.recipes import make_config
 from fashion_tl.reporting.gallery import open_steps
-from fashion_tl.runs import commit, machine, write_json
-from study.heads import new_head
+from fashion_tl.runs import commit, write_json
+from study.heads import left_out, made_with, trained_head
 from study.record import look
 from study.records import read_measured
 from study.scores import NEIGHBOURS, SCORES, Network, Photos, accepted, auroc, auroc_interval
@@ -62,14 +59,7 @@ def hidden_classes(data: Data) -> dict[str, np.ndarray]:
 
 def without(hidden: np.ndarray, data: Data) -> Data:
     """The data without these classes. Their photos of even years test."""
-    task = data.task
-    even = np.sort(np.concatenate([task.train, task.val]))
-    left = {
-        part: rows[~np.isin(task.labels[rows], hidden)]
-        for part, rows in (("train", task.train), ("val", task.val))
-    }
-    test = even[np.isin(task.labels[even], hidden)]
-    return replace(data, task=replace(task, **left, test=test))
+    return left_out(data, np.isin(data.task.labels, hidden))
 
 
 def learned(
@@ -79,14 +69,10 @@ def learned(
 
     ``together`` keeps the features of all parts in one file, and scores ``MOST`` test photos.
     """
-    frozen, head = new_head(weights, data, config)
-    parts = ("train", "val", "test") if together else ("train", "val")
-    train, val, *rest = part_features(data, frozen, config, *parts)
-    fit(head, train, val, config, data.class_weights(config))
-    (test,) = rest or part_features(data, frozen, config, "test")
+    head, *parts = trained_head(weights, data, config, together)
     last = head[-1]
     weight, bias = (each.detach().cpu().numpy() for each in (last.weight, last.bias))
-    features = [means(batches) for batches in (train, val, test)]
+    features = [means(batches) for batches in parts]
     if together and len(features[-1]) > MOST:
         features[-1] = np.random.default_rng(0).permutation(features[-1])[:MOST]
     network = network_of(weight, bias, features[0], data)
@@ -261,11 +247,7 @@ def main(
     about["correct"] = correct(network, test, data)
     look("fc_only_head", about, config, "unknown photos", results)
     found = {
-        "data": data.root.name,
-        "weights": weights_name(weights),
-        "config": config.to_dict(),
-        "machine": machine(),
-        "commit": commit(),
+        **made_with(data, weights, config),
         "hidden": rows,
         "chosen": chosen,
         "odd_years": measured(data, network, val, test, chosen),
