@@ -90,5 +90,6 @@ def test_a_photo_of_a_class_that_was_added_is_less_unknown_than_before():
     queries = photos_of(np.full(5, CLASSES), seed=6)
     assert (unknown_scores(after, queries) < unknown_scores(memory, queries) / 2).all()
     known = photos_of(labels[:30], seed=7)
-    same = [unknown_scores(each, known) for each in (memory, after)]
-    assert np.allclose(*same)
+    # The new photos widen the space that photos fill, so known ones seem a little more at home.
+    share = unknown_scores(after, known) / unknown_scores(memory, known)
+    assert (share <= 1).all() and (share > 0.8).all()
