@@ -61,6 +61,13 @@ def unknown(args: argparse.Namespace) -> None:
     unknown.main(args.data, args.weights, args.cache, args.results, args.run, **settings)
 
 
+def detail(args: argparse.Namespace) -> None:
+    from study import detail
+
+    named = {"cache": args.cache, "results": args.results, "only": args.only}
+    detail.main(args.data, args.large, args.weights, args.out, **named)
+
+
 def flips(args: argparse.Namespace) -> None:
     from study import flips
 
@@ -193,6 +200,19 @@ def add_measurements(commands: argparse._SubParsersAction) -> None:
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
     new.add_argument("--run", help="score this finished run instead, as chosen before")
     new.add_argument("--set", action="append", default=[], help="NAME=VALUE, as for `run`")
+
+    new = add(commands, detail, "The same trainings on small and on large photos: detail.json.")
+    new.set_defaults(goes_on=commandline.GOES_ON)
+    new.add_argument("--large", required=True, help="folder or zip of the same photos, larger")
+    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument("--out", required=True, help="folder for the runs")
+    new.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="this training alone; repeatable",
+    )
 
     new = add(commands, flips, "Score finished runs without mirror images in testing: flips.json.")
     new.add_argument("runs", nargs="+", help="folders with the names of their records")
