@@ -45,7 +45,7 @@ def heads(args: argparse.Namespace) -> None:
 def calibration(args: argparse.Namespace) -> None:
     from study import calibration
 
-    calibration.main(args.data, args.weights, args.cache, args.results)
+    calibration.main(args.data, args.weights, args.cache, args.results, args.run)
 
 
 def few_shot(args: argparse.Namespace) -> None:
@@ -188,9 +188,10 @@ def add_measurements(commands: argparse._SubParsersAction) -> None:
     )
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
 
-    words = "FC only's temperature, fitted in two ways: calibration.json."
+    words = "What probabilities are worth, before and after a temperature: calibration.json."
     new = add(commands, calibration, words)
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument("--run", help="measure this finished run instead of FC only's head")
 
     new = add(commands, few_shot, "Learn classes from a few photos: few_shot.json.")
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
