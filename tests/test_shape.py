@@ -134,6 +134,7 @@ STUDY_ORDER = (
         "flips",
         "data_check",
         "audit",
+        "actions",
         "__main__",
     ),
 )
