@@ -24,7 +24,7 @@ TEXT = (
     *("id", "label", "articleType", "true", "predicted", "photo", "error"),
     *("top1", "top2", "top3", "top4", "top5", "given", "suggested", "other", "verdict"),
     *("run", "commit", "input", "why", "approach", "trial", "image_size", "on", "machine"),
-    *("drawn_from", "by"),
+    *("drawn_from", "by", "part"),
 )
 # The files that a run itself keeps.
 OWN_FILES = (

@@ -12,6 +12,7 @@ from fashion_tl.data.dataroot import SAMPLE
 from fashion_tl.errors import ConfigError
 from fashion_tl.files import as_path
 from fashion_tl.recipes import APPROACHES
+from study.bench.commands import company, gpu, precision, speed
 from study.places import RESULTS
 
 # Each command imports what it needs, so that --help waits for nothing.
@@ -52,6 +53,13 @@ def few_shot(args: argparse.Namespace) -> None:
     from study import few_shot
 
     few_shot.main(args.data, args.weights, args.cache, args.results, args.run)
+
+
+def episodes(args: argparse.Namespace) -> None:
+    from study import episodes
+
+    settings = dict(map(parse_setting, args.set))
+    episodes.main(args.data, args.weights, args.out, args.cache, args.results, **settings)
 
 
 def unknown(args: argparse.Namespace) -> None:
@@ -104,30 +112,6 @@ def render(args: argparse.Namespace) -> None:
     from study import render
 
     render.main()
-
-
-def speed(args: argparse.Namespace) -> None:
-    from study.bench import speed
-
-    speed.main(args.data, args.results)
-
-
-def company(args: argparse.Namespace) -> None:
-    from study.bench import company
-
-    company.main(args.results)
-
-
-def gpu(args: argparse.Namespace) -> None:
-    from study.bench import gpu
-
-    gpu.main(args.data, args.tiny, args.results)
-
-
-def precision(args: argparse.Namespace) -> None:
-    from study.bench import precision
-
-    precision.main(args.runs, args.data, args.results)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -188,6 +172,13 @@ def add_measurements(commands: argparse._SubParsersAction) -> None:
     new = add(commands, few_shot, "Learn classes from a few photos: few_shot.json.")
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
     new.add_argument("--run", help="measure this finished run's network instead")
+
+    new = add(commands, episodes, "Name classes never learned, N-way k-shot: episodes.json.")
+    new.set_defaults(goes_on=commandline.GOES_ON)
+    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument("--out", required=True, help="folder for its two trainings")
+    words = "another setting than direct's; repeatable"
+    new.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=words)
 
     new = add(commands, unknown, "Tell photos that are like nothing it learned: unknown.json.")
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")

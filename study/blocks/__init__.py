@@ -4,7 +4,17 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from study.blocks import approaches, few_shots, labels, others, runs, speed, sureness, unknown
+from study.blocks import (
+    approaches,
+    episodes,
+    few_shots,
+    labels,
+    others,
+    runs,
+    speed,
+    sureness,
+    unknown,
+)
 from study.published import THEIR_NAMES
 
 # By the name in the marker `<!-- results: NAME -->`; a training of the study has its story.
@@ -23,6 +33,7 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "calibration": sureness.calibration,
     "unknown": unknown.unknown,
     "few_shot": few_shots.few_shot,
+    "episodes": episodes.episodes,
     "honest": sureness.honest,
     "labels": labels.labels,
     "verdicts": labels.verdicts,
