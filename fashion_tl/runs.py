@@ -23,7 +23,7 @@ from fashion_tl.recipes import make_config
 TEXT = (
     *("id", "label", "articleType", "true", "predicted", "photo", "error", "drawn_from", "by"),
     *("top1", "top2", "top3", "top4", "top5", "given", "suggested", "other", "verdict"),
-    *("run", "commit", "input", "why", "approach", "trial", "image_size", "on", "machine"),
+    *("run", "commit", "input", "why", "approach", "trial", "image_size", "on", "machine", "part"),
 )
 # The files that a run itself keeps.
 OWN_FILES = (

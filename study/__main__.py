@@ -18,6 +18,7 @@ from study.actions import (
     compare,
     data_check,
     detail,
+    episodes,
     few_shot,
     flips,
     gpu,
@@ -96,6 +97,14 @@ def add_measurements(commands: argparse._SubParsersAction) -> None:
     new = add(commands, few_shot, "Learn classes from a few photos: few_shot.json.")
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
     new.add_argument("--run", help="measure this finished run's network instead")
+
+    words = "Name classes never learned, N-way k-shot: episodes.json."
+    new = add(commands, episodes, words)
+    new.set_defaults(goes_on=commandline.GOES_ON)
+    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument("--out", required=True, help="folder for its two trainings")
+    words = "another setting than direct's; repeatable"
+    new.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=words)
 
     new = add(commands, unknown, "Tell photos that are like nothing it learned: unknown.json.")
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")

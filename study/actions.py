@@ -46,6 +46,13 @@ def few_shot(args: argparse.Namespace) -> None:
     few_shot.main(args.data, args.weights, args.cache, args.results, args.run)
 
 
+def episodes(args: argparse.Namespace) -> None:
+    from study import episodes
+
+    settings = dict(map(parse_setting, args.set))
+    episodes.main(args.data, args.weights, args.out, args.cache, args.results, **settings)
+
+
 def unknown(args: argparse.Namespace) -> None:
     from study import unknown
 

@@ -119,11 +119,11 @@ def compared(network: Network, config: Config) -> list[dict[str, Any]]:
     ]
 
 
-def some_of(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """At most ``MOST`` of these rows for each class."""
+def some_of(rows: np.ndarray, labels: np.ndarray, most: int = MOST) -> np.ndarray:
+    """At most ``most`` of these rows for each class."""
     rng = np.random.default_rng(0)
-    each = (rng.permutation(rows[labels[rows] == own])[:MOST] for own in np.unique(labels[rows]))
-    return np.concatenate(list(each))
+    each = (rng.permutation(rows[labels[rows] == own])[:most] for own in np.unique(labels[rows]))
+    return np.concatenate([rows[:0], *each])
 
 
 def of_fold(network: Network, pool: np.ndarray) -> list[tuple[tuple, np.ndarray]]:

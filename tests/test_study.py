@@ -51,6 +51,7 @@ def test_each_of_its_modules_can_be_loaded_and_says_what_it_is_for(name):
         ("unknown --data d --weights w --run r", "no such run folder: r"),
         ("few-shot --data d --weights nothing.pth", "nothing.pth"),
         ("few-shot --data d --weights w --run nothing", "no such run folder: nothing"),
+        ("episodes --data d --weights nothing.pth --out o", "nothing.pth"),
         ("data-check --data nothing", "nothing"),
         ("audit --data d --weights nothing.pth", "nothing.pth"),
         ("bench precision nothing --data d", "no such run folder: nothing"),
