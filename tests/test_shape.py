@@ -36,6 +36,7 @@ ORDER = (
         "data/search",
     ),
     *(
+        "data/foldernames",
         "data/classfolders",
         "data/cache",
         "data/contents",
