@@ -14,7 +14,7 @@ from fashion_tl.data.catalogue import FEW_SHOT
 from fashion_tl.data.dataset import Data
 from fashion_tl.errors import RunError
 from fashion_tl.extension import extension_of, read_shots
-from fashion_tl.files import StrPath, as_path
+from fashion_tl.files import StrPath, as_path, check_writable
 from fashion_tl.recipes import APPROACHES, TRAININGS
 from fashion_tl.reporting.calibration import (
     calibration_error,
@@ -46,9 +46,10 @@ def write_report(
     default file is ``report.html`` in the run's folder. RunError if the run isn't finished, or if
     it was made on other data.
     """
-    steps = open_steps(folder, data_path, cache)
     target = as_path(to or as_path(folder) / "report.html")
     refuse_own_file(target)
+    check_writable(target, makes_folders=True)
+    steps = open_steps(folder, data_path, cache)
     for run, _ in steps:
         if not run.is_finished:
             raise RunError(
