@@ -63,7 +63,7 @@ ORDER = (
     "network/folds",
     *(
         "reporting/calibration",
-        "reporting/doubt",
+        "reporting/unknown",
         "reporting/evaluation",
         "reporting/card",
         "reporting/fonts",
