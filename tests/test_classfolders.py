@@ -78,6 +78,7 @@ def test_the_folder_and_its_zip_are_one_data_root(tmp_path, zip_root, capsys):
     said = capsys.readouterr().out
     assert "the class of a photo is the folder that it lies in (2 classes: Shirts, Shoes)." in said
     assert "Photos in train/ train; those in test/ test." in said
+    assert tables[0].naming == "folders name the classes" and tables[0].naming in said
 
 
 @pytest.mark.parametrize(
