@@ -15,7 +15,7 @@ from torch import nn
 
 from fashion_tl.errors import DataError, RunError, WriteError
 from fashion_tl.extension import BEFORE, Shots, extension_of, measured, read_shots, save_shots
-from fashion_tl.files import StrPath, as_path, make_once
+from fashion_tl.files import StrPath, as_path, check_writable, make_once
 from fashion_tl.network.calibration import masked_logits
 from fashion_tl.network.extending import (
     Ground,
@@ -53,13 +53,15 @@ def extend(folder: StrPath, photos: StrPath, out: StrPath, known: bool = False) 
 
     Only the network's last layer changes. With ``known``, there may also be more photos of classes
     that the run knows. The new run lies in ``out``, whole or not at all. RunError if ``out`` is
-    there already, or if the run has no network or no memory. DataError as from
+    there already, or if the run has no network or no memory. WriteError if it can't be written.
+    DataError as from
     :func:`fashion_tl.shots.find_shots`, and for a known class without ``known``.
     """
     run = open_run(folder)
     target = as_path(out)
     if os.path.lexists(target):
         raise RunError(f"{target} is there already; name a new folder for the extended run")
+    check_writable(target, makes_folders=True)
     saved = load_model(run.model_path)
     memory = read_memory(run.memory_path, saved.width)
     if memory.classes != saved.classes:

@@ -11,7 +11,7 @@ import numpy as np
 from fashion_tl.data.dataset import Data
 from fashion_tl.errors import ConfigError, DataError, RunError, in_a_line
 from fashion_tl.extension import read_shots, refuse_extended
-from fashion_tl.files import StrPath, as_path
+from fashion_tl.files import StrPath, as_path, check_writable
 from fashion_tl.machine import say
 from fashion_tl.network.features import features_and_logits
 from fashion_tl.network.inference import pick_device
@@ -91,13 +91,14 @@ def _as_table(row: dict[str, Any]) -> str:
 def _target(out: StrPath, photos: Sequence[Path], data_path: StrPath | None) -> Path:
     """The picture's file; an error if no picture can be drawn there."""
     target = as_path(out)
-    if target.suffix.lower() != ".png" or target.is_dir():
+    if target.suffix.lower() != ".png":
         raise ConfigError(f"{target}: the picture is written into a .png file")
     if len(photos) != 1:
         raise ConfigError(f"{target}: a picture shows one photo, not {len(photos)}; name one")
     if not data_path:
         raise ConfigError(f"{target}: a picture needs the training photos; name them with --data")
     refuse_own_file(target)
+    check_writable(target, makes_folders=True)
     return target
 
 
@@ -125,6 +126,7 @@ def make_memory(folder: StrPath, data_path: StrPath, cache: StrPath | None = Non
     made on other data, or if it isn't finished.
     """
     refuse_extended(folder, "its memory holds the new photos too, so extend the first run again")
+    check_writable(open_run(folder).memory_path)
     files = []
     for run, data in open_steps(folder, data_path, cache):
         if not run.is_finished:

@@ -32,7 +32,7 @@ from study.actions import (
     tune,
     unknown,
 )
-from study.places import RESULTS
+from study.places import RESULTS, writable
 
 
 def parser() -> argparse.ArgumentParser:
@@ -51,13 +51,17 @@ def parser() -> argparse.ArgumentParser:
 
 
 def add(
-    commands: argparse._SubParsersAction, function: Callable, words: str, data: bool = True
+    commands: argparse._SubParsersAction,
+    function: Callable,
+    words: str,
+    data: bool = True,
+    writes: bool = True,
 ) -> argparse.ArgumentParser:
-    """A command with a function's name that calls it, and writes where it is told."""
+    """A command with a function's name that calls it, and ``writes`` where it is told."""
     new = commandline.add_command(commands, function, words, data)
-    new.add_argument(
-        "--results", type=as_path, default=RESULTS, help="folder of the records (default: results/)"
-    )
+    folder = writable if writes else as_path
+    about = "folder of the records (default: results/)"
+    new.add_argument("--results", type=folder, default=str(RESULTS), help=about)
     return new
 
 
@@ -82,11 +86,8 @@ def add_trainings(commands: argparse._SubParsersAction) -> None:
 
 
 def add_measurements(commands: argparse._SubParsersAction) -> None:
-    new = add(
-        commands,
-        heads,
-        "FC only over five seeds, five folds and each even year: fc_head.json.",
-    )
+    words = "FC only over five seeds, five folds and each even year: fc_head.json."
+    new = add(commands, heads, words)
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
 
     words = "What probabilities are worth, before and after a temperature: calibration.json."
@@ -180,16 +181,13 @@ def add_records(commands: argparse._SubParsersAction) -> None:
     )
     new.add_argument("--why", default="on record", help="the test photos were looked at")
 
-    new = add(
-        commands,
-        check,
-        "Compute every metric on record again, from predictions and styles.csv alone.",
-    )
+    words = "Compute every metric on record again, from predictions and styles.csv alone."
+    new = add(commands, check, words, writes=False)
     new.add_argument(
         "--pair", action="store_true", help="and compare the runs photo by photo: paired.json"
     )
 
-    new = add(commands, compare, "Print runs on record side by side.", data=False)
+    new = add(commands, compare, "Print runs on record side by side.", data=False, writes=False)
     new.add_argument("runs", nargs="*", help="names of records (default: all)")
 
     words = "Make the documents' marked blocks and images/results/ from results/."

@@ -27,16 +27,16 @@ from fashion_tl.network.weights import weights_name
 from fashion_tl.recipes import make_config
 from fashion_tl.reporting.gallery import open_steps
 from fashion_tl.runs import commit, machine, open_run, write_json
-from study.hidden import compared, drawn, head_of, possible
+from study.hidden import compared, drawn, possible, with_head
 from study.record import look
 from study.records import read_measured
-from study.two_blocks import Network, network_of
+from study.two_blocks import LastBlocks, last_blocks
 
 DRAWS = 100
 FIGURES = ("known", "new", "new_macro", "harmonic", "all")
 
 
-def odd_years(network: Network, blocks: int = 1, draws: int = DRAWS) -> list[dict[str, Any]]:
+def odd_years(network: LastBlocks, blocks: int = 1, draws: int = DRAWS) -> list[dict[str, Any]]:
     """For each number of shots, the mean of every figure over the draws, and its interval."""
     data = network.data
     task = data.task
@@ -94,7 +94,7 @@ def figures(
     }
 
 
-def both_ways(network: Network) -> dict[str, Any]:
+def both_ways(network: LastBlocks) -> dict[str, Any]:
     """The odd years by the last block, as ``extend`` does it, and by the last two blocks."""
     return {"last": odd_years(network), "last two": odd_years(network, blocks=2)}
 
@@ -103,7 +103,7 @@ def of_run(folder: str, data_path: str, cache: str | None, results: Path) -> dic
     """The odd years by a finished run's network."""
     run, data = open_steps(folder, data_path, cache)[-1]
     saved = load_model(run.model_path)
-    network = network_of(saved.model, layer_of(saved.model), data, run.config)
+    network = last_blocks(saved.model, layer_of(saved.model), data, run.config)
     look(run.folder.name, run.metrics, run.config, "new classes from a few photos", results)
     return {
         "weights": run.about["weights"]["name"],
@@ -119,9 +119,9 @@ def of_fc_only(data_path: str, weights: str, cache: str | None, results: Path) -
     available_weights(weights, is_sample=False, backbone=config.backbone)
     data = load_data(data_path, config, cache)
     model = build_network(data.task.num_classes, weights, config)
-    network = network_of(model, layer_of(model), data, config)
+    network = last_blocks(model, layer_of(model), data, config)
     hidden = compared(network, config)
-    network = Network(network.views, head_of(network, data.task, config), data)
+    network = with_head(network, data, config)
     found = both_ways(network)
     right = round(found["last"][0]["before"]["all"] * len(data.task.test))
     about = {"seed": config.seed, "epochs": config.epochs, "correct": right, "commit": commit()}

@@ -87,15 +87,16 @@ def finished(folder: str | os.PathLike) -> Run:
         raise RunError(
             f"{folder} ran on the built-in sample; results/ holds measurements on real data alone"
         )
-    if parse_split(run.config.split).is_drawn:
-        raise RunError(
-            f"{folder} has a split that was drawn; results/ holds runs whose split the data state"
-        )
     if extension_of(run):
         raise RunError(f"{folder} was extended after its training, and has no figures of its own")
     if not run.is_finished:
         raise RunError(
             f"{folder} was interrupted: its same command goes on; only a finished run is a result"
+        )
+    # The settings alone don't say it: without a table, folders decide, or chance if they don't.
+    if parse_split(run.config.split).is_drawn or run.metrics.get("split_is_drawn"):
+        raise RunError(
+            f"{folder} has a split that was drawn; results/ holds runs whose split the data state"
         )
     return run
 

@@ -148,6 +148,33 @@ def test_a_folder_of_parts_and_a_file_are_refused(tmp_path):
         find_shots(tmp_path / "nothing", SIZE)
 
 
+@pytest.mark.parametrize(
+    ("photos", "folder"),
+    [
+        (["new/Hats/1", "new/Caps/2"], "new"),
+        (["new/Hats/1"], "new"),
+        (["train/Hats/1", "train/Caps/2", "Ties/3"], "train"),
+        (["train/Hats/1", "Ties/3", "Bags/4", "Caps/5"], "train"),
+        (["images/Hats/1", "Ties/3", "Bags/4"], "images"),
+        (["new/Hats/1", "new/Caps/2", "old/3"], "new"),
+        (["Hats/1", "Caps/2", "Ties/3", "backup/Hats/4", "backup/Caps/5", "backup/6"], "backup"),
+    ],
+)
+def test_a_folder_that_holds_classes_is_not_taken_for_one(tmp_path, photos, folder):
+    for number, name in enumerate(photos):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{name}.jpg").write_bytes(jpeg(pattern(number)))
+    with pytest.raises(DataError, match="would be one class, but it holds ") as error:
+        find_shots(tmp_path, SIZE)
+    assert f"name {tmp_path / folder} instead" in str(error.value)
+
+
+def test_folders_in_one_of_several_classes_belong_to_it(tmp_path):
+    put(tmp_path, Caps=[1], Ties=[2], Set=[3])
+    put(tmp_path / "Hats", winter=[4], summer=[5])
+    assert find_shots(tmp_path, SIZE).classes == ["Caps", "Hats", "Set", "Ties"]
+
+
 # A run that learns them
 
 

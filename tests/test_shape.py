@@ -36,6 +36,7 @@ ORDER = (
         "data/search",
     ),
     *(
+        "data/foldernames",
         "data/classfolders",
         "data/cache",
         "data/contents",
@@ -62,7 +63,7 @@ ORDER = (
     "network/folds",
     *(
         "reporting/calibration",
-        "reporting/doubt",
+        "reporting/unknown",
         "reporting/evaluation",
         "reporting/card",
         "reporting/fonts",

@@ -12,7 +12,7 @@ from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.data.task import class_weights
 from fashion_tl.errors import ConfigError, RunError
 from fashion_tl.extension import measured
-from fashion_tl.files import StrPath
+from fashion_tl.files import StrPath, check_writable
 from fashion_tl.recipes import APPROACHES, LARGEST, TRAININGS
 from fashion_tl.reporting import calibration_figures, evaluation, figures, photo_figures
 from fashion_tl.reporting.calibration import judged
@@ -194,6 +194,8 @@ def draw_all(folder: StrPath, data_path: StrPath, cache: StrPath | None = None) 
 
     RunError if the run isn't finished, or if it was made on other data.
     """
+    for run in _steps(measured(open_run(folder))):
+        check_writable(run.folder / "figures" / "loss.png", makes_folders=True)
     steps = open_steps(folder, data_path, cache)
     last = steps[-1][0]
     for run, data in steps:

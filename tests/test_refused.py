@@ -9,8 +9,8 @@ import pytest
 
 from fashion_tl.network.memory import build_memory, read_memory
 from fashion_tl.network.unknown import doubts
-from fashion_tl.reporting.doubt import doubt_metrics, doubted
 from fashion_tl.reporting.report import write_report
+from fashion_tl.reporting.unknown import refused_and_missed, unknown_metrics
 from fashion_tl.runs import open_run, write_table
 from tests.test_report import Page
 
@@ -34,25 +34,25 @@ def test_shares_and_auroc_are_those_of_a_small_example():
             ("Lipstick", False, 0.4),
         ]
     )
-    assert doubt_metrics(table, COUNTS) == {
+    assert unknown_metrics(table, COUNTS) == {
         "unknown_auroc": 7 / 8,
         "unknown_accepted": 1 / 2,
         "known_accepted": 3 / 4,
     }
-    kinds = {kind: rows["id"].tolist() for kind, rows in doubted(table, COUNTS).items()}
+    kinds = {kind: rows["id"].tolist() for kind, rows in refused_and_missed(table, COUNTS).items()}
     assert kinds == {"rightly": ["4"], "wrongly": ["1"], "missed": ["5"]}
 
 
 def test_without_unknown_photos_or_without_scores_there_is_no_metric():
     known = predictions([("Shirts", False, 0.1), ("Jeans", True, 0.6)])
-    assert doubt_metrics(known, COUNTS) == {
+    assert unknown_metrics(known, COUNTS) == {
         "unknown_auroc": None,
         "unknown_accepted": None,
         "known_accepted": 0.5,
     }
     older = known.drop(columns=["unknown", "unknown_score"])
-    assert set(doubt_metrics(older, COUNTS).values()) == {None}
-    assert doubted(older, COUNTS) == {}
+    assert set(unknown_metrics(older, COUNTS).values()) == {None}
+    assert refused_and_missed(older, COUNTS) == {}
 
 
 def test_a_photo_unlike_all_others_has_a_higher_score_and_a_threshold_decides():
