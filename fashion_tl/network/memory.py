@@ -35,9 +35,9 @@ class Memory:
     ``ids`` is text [photos]; ``labels``, int64 [photos], are numbers in ``classes``. A direction is
     ``mean`` + ``codes`` × ``scale``: float32 [width], int8 [photos, width] and float32 [width].
     ``lengths`` is float32 [photos]. ``basis``, float32 [kept, width], are the principal components
-    of the directions, and what new classes added to them. ``threshold`` is the largest score of a photo that still counts as known (see
-    :mod:`fashion_tl.network.unknown`); infinity refuses none. The last ``added`` photos came after
-    the training.
+    of the directions, and what new classes added to them. ``threshold`` is the largest score of a
+    photo that still counts as known (see :mod:`fashion_tl.network.unknown`); infinity refuses none.
+    The last ``added`` photos came after the training.
     """
 
     ids: np.ndarray
@@ -187,7 +187,7 @@ def principal(centred: np.ndarray, most: int, shortest: float = 0.0) -> np.ndarr
 
 
 def _widened(basis: np.ndarray, means: np.ndarray) -> np.ndarray:
-    """The basis, float32 [kept, width], with what the centred means of new classes add to its space.
+    """The basis, float32 [kept, width], and what the centred means of new classes add to its space.
 
     ``means`` are float32 [classes, width]. The basis has at most ``WIDEST`` of the width, so that
     enough directions always lie outside.
