@@ -68,6 +68,7 @@ def extend(folder: StrPath, photos: StrPath, out: StrPath, known: bool = False) 
         raise RunError(
             f"{run.folder} isn't finished; run the command that began it again, and then extend it"
         )
+    earlier = read_shots(run)
     saved = load_model(run.model_path)
     memory = read_memory(run.memory_path, saved.width)
     if memory.classes != saved.classes:
@@ -75,7 +76,6 @@ def extend(folder: StrPath, photos: StrPath, out: StrPath, known: bool = False) 
             f"{run.memory_path} has other classes than the network; make it again: "
             f"fashion-tl remember {run.folder} --data DATA"
         )
-    earlier = read_shots(run)
     shots = find_shots(root, saved.config.stored_size)
     _check_names(root, shots, saved, known)
     shots = not_yet_learned(root, shots, earlier, set(memory.ids))
