@@ -17,7 +17,7 @@ from fashion_tl.extension import extension_of, read_shots
 from fashion_tl.network.features import features_of
 from fashion_tl.network.memory import build_memory, read_memory, save_memory
 from fashion_tl.network.model import load_model
-from fashion_tl.predict import answers, read_photo
+from fashion_tl.predict import answers
 from fashion_tl.reporting.report import write_report
 from fashion_tl.runs import open_run, refuse_own_file, steps_of
 from fashion_tl.shots import find_shots
