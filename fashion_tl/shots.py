@@ -129,7 +129,8 @@ def not_yet_learned(root: Path, shots: Shots, earlier: Shots, ids: Collection[st
     if no photo of a class is left.
     """
     learned = dict(zip(photo_digests(earlier.pixels), earlier.labels, strict=True))
-    kept, again = [], []
+    kept: list[int] = []
+    again: list[int] = []
     for number, digest in enumerate(photo_digests(shots.pixels)):
         own, label = shots.ids[number], learned.get(digest)
         if label is None and own in ids:

@@ -186,10 +186,12 @@ def add_measurements(commands: argparse._SubParsersAction) -> None:
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
 
     new = add(commands, few_shot, "Learn classes from a few photos: few_shot.json.")
-    _weights_or_run(new, "measure this finished run's network instead")
+    new.add_argument("--weights", help="torchvision's, or a file of such a network")
+    new.add_argument("--run", help="measure this finished run's network instead")
 
     new = add(commands, unknown, "Tell photos that are like nothing it learned: unknown.json.")
-    _weights_or_run(new, "score this finished run instead, as chosen before")
+    new.add_argument("--weights", help="torchvision's, or a file of such a network")
+    new.add_argument("--run", help="score this finished run instead, as chosen before")
     new.add_argument("--set", action="append", default=[], help="NAME=VALUE, as for `run`")
 
     new = add(commands, flips, "Score finished runs without mirror images in testing: flips.json.")
@@ -201,12 +203,6 @@ def add_measurements(commands: argparse._SubParsersAction) -> None:
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
     words = "another setting than FC only's; repeatable"
     new.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=words)
-
-
-def _weights_or_run(new: argparse.ArgumentParser, words: str) -> None:
-    """Either weights for FC only's network, or a run, which has a network of its own."""
-    new.add_argument("--weights", help="torchvision's, or a file of such a network")
-    new.add_argument("--run", help=f"{words}; without --weights")
 
 
 def add_trials(commands: argparse._SubParsersAction) -> None:
