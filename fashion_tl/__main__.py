@@ -59,9 +59,9 @@ def run(args: argparse.Namespace) -> None:
     from fashion_tl.approaches import run_approach
     from fashion_tl.distributed import processes, rank
     from fashion_tl.network.inference import pick_device
+    from fashion_tl.network.weights import default_weights
     from fashion_tl.reporting.evaluation import headline
     from fashion_tl.reporting.gallery import draw_all
-    from fashion_tl.runs import default_weights
 
     out = as_path(args.out)
     weights = args.weights or default_weights(out)
@@ -118,19 +118,23 @@ def similar(args: argparse.Namespace) -> None:
 
 
 def remember(args: argparse.Namespace) -> None:
-    from fashion_tl.similar import make_memory
+    from fashion_tl.similar import remember
 
-    for file in make_memory(args.run, args.data, args.cache):
+    for file in remember(args.run, args.data, args.cache):
         print(file)
 
 
 def extend(args: argparse.Namespace) -> None:
     from fashion_tl.extend import extend, findings
-    from fashion_tl.extension import extension_of
+    from fashion_tl.extension import extension_of, in_a_sentence
+    from fashion_tl.runs import open_run
 
     run = extend(args.run, args.photos, args.out, args.known)
-    for row in extension_of(run):
+    earlier = extension_of(open_run(args.run))
+    for row in extension_of(run)[len(earlier) :]:
         say(findings(row))
+    if earlier:
+        say(f"It also knows the classes of earlier extensions: {in_a_sentence(earlier)}.")
     say(run.folder)
 
 

@@ -92,11 +92,11 @@ def add_measurements(commands: argparse._SubParsersAction) -> None:
 
     words = "What probabilities are worth, before and after a temperature: calibration.json."
     new = add(commands, calibration, words)
-    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument("--weights", help="torchvision's, or a file of such a network")
     new.add_argument("--run", help="measure this finished run instead of FC only's head")
 
     new = add(commands, few_shot, "Learn classes from a few photos: few_shot.json.")
-    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument("--weights", help="torchvision's, or a file of such a network")
     new.add_argument("--run", help="measure this finished run's network instead")
 
     words = "Name classes never learned, N-way k-shot: episodes.json."
@@ -108,7 +108,7 @@ def add_measurements(commands: argparse._SubParsersAction) -> None:
     new.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=words)
 
     new = add(commands, unknown, "Tell photos that are like nothing it learned: unknown.json.")
-    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument("--weights", help="torchvision's, or a file of such a network")
     new.add_argument("--run", help="score this finished run instead, as chosen before")
     new.add_argument("--set", action="append", default=[], help="NAME=VALUE, as for `run`")
 

@@ -25,8 +25,9 @@ FOLDS = 4  # of the classes
 MOST = 100  # photos of a hidden class; otherwise a few classes would have most photos
 COST = 0.005  # share of known photos that may be lost
 SCALES = tuple(2 ** (step / 2) for step in range(-2, 9))
-# How much the photos of a class look like one, [n, classes], by features [n, width] and shots
-# [classes, shots, width].
+# A function that says how much each photo looks like each hidden class: a score, float
+# [n, classes], from the photos' features, [n, width], and those of the shots, [classes, shots,
+# width].
 Scores = Callable[[Ground, np.ndarray, np.ndarray], np.ndarray]
 
 
