@@ -98,6 +98,7 @@ def add_measurements(commands: argparse._SubParsersAction) -> None:
     new = add(commands, few_shot, "Learn classes from a few photos: few_shot.json.")
     new.add_argument("--weights", help="torchvision's, or a file of such a network")
     new.add_argument("--run", help="measure this finished run's network instead")
+    new.add_argument("--set", action="append", default=[], help="NAME=VALUE, as for `run`")
 
     words = "Name classes never learned, N-way k-shot: episodes.json."
     new = add(commands, episodes, words)

@@ -43,7 +43,8 @@ def calibration(args: argparse.Namespace) -> None:
 def few_shot(args: argparse.Namespace) -> None:
     from study import few_shot
 
-    few_shot.main(args.data, args.weights, args.cache, args.results, args.run)
+    settings = dict(map(parse_setting, args.set))
+    few_shot.main(args.data, args.weights, args.cache, args.results, args.run, **settings)
 
 
 def episodes(args: argparse.Namespace) -> None:

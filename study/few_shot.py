@@ -112,9 +112,11 @@ def of_run(folder: str, data_path: str, cache: str | None, results: Path) -> dic
     }
 
 
-def of_fc_only(data_path: str, weights: str, cache: str | None, results: Path) -> dict[str, Any]:
+def of_fc_only(
+    data_path: str, weights: str, cache: str | None, results: Path, **settings: Any
+) -> dict[str, Any]:
     """Hidden classes of even years, and then the odd years, by FC only's network."""
-    config = make_config("fc_only")
+    config = make_config("fc_only", **settings)
     available_weights(weights, is_sample=False, backbone=config.backbone)
     data = load_data(data_path, config, cache)
     model = build_network(data.task.num_classes, weights, config)
@@ -134,11 +136,16 @@ def of_fc_only(data_path: str, weights: str, cache: str | None, results: Path) -
 
 
 def main(
-    data_path: str, weights: str | None, cache: str | None, results: Path, run: str | None = None
+    data_path: str,
+    weights: str | None,
+    cache: str | None,
+    results: Path,
+    run: str | None = None,
+    **settings: Any,
 ) -> None:
     """Measure FC only's network from ``weights``, or that of a ``run``, and write it down.
 
-    ConfigError unless one of the two is given. RunError if the run isn't finished, was extended or
+    ``settings`` change FC only's recipe; a run has its own. ConfigError unless one of the two is given. RunError if the run isn't finished, was extended or
     was made on other data. WeightsError if the weights or the run's network can't be read.
     WriteError if ``few_shot.json`` can't be written.
     """
@@ -147,7 +154,7 @@ def main(
         name, own = as_path(run).name, of_run(run, data_path, cache, results)
     else:
         assert weights, "or a run was given"
-        name, own = "fc_only", of_fc_only(data_path, weights, cache, results)
+        name, own = "fc_only", of_fc_only(data_path, weights, cache, results, **settings)
     found = read_measured(results, "few_shot") or {"networks": {}}
     found["networks"][name] = own
     write_json(results / "few_shot.json", found)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from fashion_tl.network.layers import Head
 from fashion_tl.network.memory import unit
 from fashion_tl.network.training import fit
 from study.heads import left_out
+from study.retrained import WEIGHT_DECAYS, retrained
 from study.two_blocks import LastBlocks
 
 SHOTS = (1, 2, 5, 10, 20)
@@ -75,6 +77,10 @@ METHODS: dict[str, tuple[Scores, int]] = {
     "centred class means": (class_means, 1),
     "ridge": (ridge, 1),
     "ridge, last two blocks": (ridge, 2),
+}
+METHODS |= {
+    f"new rows retrained, weight decay {decay:g}": (partial(retrained, weight_decay=decay), 1)
+    for decay in WEIGHT_DECAYS
 }
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import study.few_shot
-from fashion_tl.network.extending import RIDGE, SCALE
+from fashion_tl.network.extending import RIDGE, SCALE, Ground, LastLayer
 from fashion_tl.recipes import make_config
 from fashion_tl.runs import machine, write_json
 from study.blocks.few_shots import few_shot
@@ -15,6 +15,7 @@ from study.few_shot import FIGURES, figures
 from study.hidden import SHOTS, drawn, judged
 from study.places import RESULTS
 from study.records import read_measured
+from study.retrained import retrained
 
 
 def test_a_draw_takes_only_classes_with_more_photos_and_twins_never_test():
@@ -71,7 +72,7 @@ def test_each_network_keeps_the_values_and_the_machine_that_it_was_measured_with
     write_json(tmp_path / "few_shot.json", {"networks": {"earlier": {"ridge": 9, "machine": "m"}}})
     monkeypatch.setattr(study.few_shot, "both_ways", lambda network: {"last": []})
     monkeypatch.setattr(study.few_shot, "weights_or_run", lambda weights, run: None)
-    monkeypatch.setattr(study.few_shot, "network_of", lambda *parts: None)
+    monkeypatch.setattr(study.few_shot, "last_blocks", lambda *parts: None)
     monkeypatch.setattr(study.few_shot, "look", lambda *parts: None)
     config = make_config("fc_only")
     about = {"weights": {"name": "w.pth"}}
@@ -112,3 +113,21 @@ def test_hidden_classes_are_judged_where_few_known_photos_are_lost():
     assert accuracy == (0.75 if bias > 0.015 else 0.5)
     lost = (ahead[:160] + bias > 0).sum()
     assert lost == 1
+
+
+def test_retrained_rows_name_new_photos_and_leave_the_old_ones_alone():
+    """Two known classes and two new ones, each around a direction of its own."""
+    rng = np.random.default_rng(0)
+
+    def photos(direction: int, n: int) -> np.ndarray:
+        return (rng.normal(0, 0.3, (n, 8)) + 3 * np.eye(8)[direction]).astype(np.float32)
+
+    memory = np.concatenate([photos(0, 50), photos(1, 50)])
+    layer = LastLayer(np.eye(8, dtype=np.float32)[:2] * 2, np.zeros(2, np.float32))
+    ground = Ground(memory, np.repeat([0, 1], 50), layer, np.ones(2, bool))
+    shots = np.stack([photos(2, 3), photos(3, 3)])
+    tests = np.concatenate([photos(which, 20) for which in range(4)])
+    new = retrained(ground, tests, shots, weight_decay=1e-3)
+    old = (layer.logits(tests) - ground.common.logits(tests)) / ground.best_logit
+    named = np.concatenate([old, new], axis=1).argmax(axis=1)
+    assert (named == np.repeat(range(4), 20)).mean() > 0.95

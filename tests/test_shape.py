@@ -129,6 +129,7 @@ STUDY_ORDER = (
         "scores",
         "unknown",
         "two_blocks",
+        "retrained",
         "hidden",
         "few_shot",
         "calibration",
