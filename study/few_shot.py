@@ -145,9 +145,10 @@ def main(
 ) -> None:
     """Measure FC only's network from ``weights``, or that of a ``run``, and write it down.
 
-    ``settings`` change FC only's recipe; a run has its own. ConfigError unless one of the two is given. RunError if the run isn't finished, was extended or
-    was made on other data. WeightsError if the weights or the run's network can't be read.
-    WriteError if ``few_shot.json`` can't be written.
+    ``settings`` change FC only's recipe; a run has its own. ConfigError unless one of the two is
+    given. RunError if the run isn't finished, was extended or was made on other data. WeightsError
+    if the weights or the run's network can't be read. WriteError if ``few_shot.json`` can't be
+    written.
     """
     weights_or_run(weights, run)
     if run:
