@@ -21,10 +21,9 @@ from fashion_tl.recipes import make_config
 
 # Columns of our tables that are always text: a class may be called 001, NA or True.
 TEXT = (
-    *("id", "label", "articleType", "true", "predicted", "photo", "error"),
-    *("top1", "top2", "top3", "top4", "top5", "given", "suggested", "other", "verdict"),
+    *("id", "label", "articleType", "true", "predicted", "photo", "error", "drawn_from", "by"),
+    *("top1", "top2", "top3", "top4", "top5", "given", "suggested", "other", "verdict", "part"),
     *("run", "commit", "input", "why", "approach", "trial", "image_size", "on", "machine"),
-    *("drawn_from", "by", "part"),
 )
 # The files that a run itself keeps.
 OWN_FILES = (

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from study.blocks import (
     approaches,
+    detail,
     episodes,
     few_shots,
     labels,
@@ -28,6 +29,7 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "runs": runs.runs,
     "seeds": runs.seeds,
     "flips": runs.flips,
+    "detail": detail.detail,
     "pairs": runs.pairs,
     "head": sureness.head,
     "calibration": sureness.calibration,
