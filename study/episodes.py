@@ -38,9 +38,9 @@ from study.heads import made_with
 from study.hidden import some_of
 from study.two_blocks import Network, network_of
 
-MOST = 500  # photos of a background class; more of the largest ones teach little about new classes
+MOST = 300  # photos of a background class that train; so no few of them fill the training
 HELD_OUT = 0.25  # of the background classes, to choose on
-CHOOSING, EPISODES = 300, 1000  # of each setting
+CHOOSING, EPISODES = 200, 1000  # of each setting
 
 
 def read_parts(results: Path, data: Data) -> dict[str, list[str]]:
@@ -63,8 +63,8 @@ def read_parts(results: Path, data: Data) -> dict[str, list[str]]:
 def parted(data: Data, learned: Sequence[str], scored: Sequence[str], config: Config) -> Data:
     """The same data, of which some classes train and validate, and others test.
 
-    Of each class that is ``learned``, ``MOST`` photos train at most. Photos with a twin in a class
-    that is ``scored`` neither train nor validate.
+    Of each class that is ``learned``, ``MOST`` photos train at most, and a tenth as many validate.
+    Photos with a twin in a class that is ``scored`` do neither.
     """
     names = data.catalogue.table["label"]
     twins = twin_groups(data.digests)
@@ -73,8 +73,8 @@ def parted(data: Data, learned: Sequence[str], scored: Sequence[str], config: Co
     task = make_task(catalogue, twins, config.val_fraction, config.split_seed)
     seen = names.isin(learned).to_numpy() & ~np.isin(twins, twins[task.test])
     chosen = {
-        name: np.sort(some_of(rows[seen[rows]], task.labels, MOST))
-        for name, rows in (("train", task.train), ("val", task.val))
+        name: np.sort(some_of(rows[seen[rows]], task.labels, most))
+        for name, rows, most in (("train", task.train, MOST), ("val", task.val, MOST // 10))
     }
     # Runs on other photos are other runs.
     rows = np.concatenate(list(chosen.values())).astype(np.int64)
