@@ -54,13 +54,6 @@ def episodes(args: argparse.Namespace) -> None:
     episodes.main(args.data, args.weights, args.out, args.cache, args.results, **settings)
 
 
-def episodes(args: argparse.Namespace) -> None:
-    from study import episodes
-
-    settings = dict(map(parse_setting, args.set))
-    episodes.main(args.data, args.weights, args.out, args.cache, args.results, **settings)
-
-
 def unknown(args: argparse.Namespace) -> None:
     from study import unknown
 
