@@ -20,10 +20,9 @@ from fashion_tl.recipes import APPROACHES, make_config
 
 # Columns of our tables that are always text: a class may be called 001, NA or True.
 TEXT = (
-    *("id", "label", "articleType", "true", "predicted", "photo", "error"),
+    *("id", "label", "articleType", "true", "predicted", "photo", "error", "drawn_from", "by"),
     *("top1", "top2", "top3", "top4", "top5", "given", "suggested", "other", "verdict"),
     *("run", "commit", "input", "why", "approach", "trial", "image_size", "on", "machine"),
-    *("drawn_from", "by"),
 )
 # The files that a run itself keeps.
 OWN_FILES = (

@@ -131,6 +131,7 @@ NOT_HERE = {
     "python -m study trials": "needs the real data",
     "python -m study unknown": "needs the real data",
     "python -m study few-shot": "needs the real data",
+    "python -m study detail": "needs the real data, also larger",
     "python -m study flips": "needs the real data, and trained networks",
     "python -m study data-check": "needs the real data",
 }

@@ -10,7 +10,7 @@ import pytest
 
 from fashion_tl.recipes import make_config
 from fashion_tl.runs import create_run, write_json
-from study import render
+from study import calibration, render
 from study.__main__ import main
 from study.blocks import sureness
 from study.calibration import Answers, answers, compared
@@ -74,6 +74,7 @@ MEASURE = (
     "record {run}",
     "unknown --data d --run {run}",
     "few-shot --data d --run {run}",
+    "calibration --data d --run {run}",
     "flips {run} --data d",
     "bench precision {run} --data d",
 )
@@ -106,7 +107,7 @@ def test_an_unfinished_run_is_measured_by_no_command(words, folder, tmp_path, ca
     assert f"{folder} isn't finished; run the command that began it" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["unknown", "few-shot"])
+@pytest.mark.parametrize("command", ["unknown", "few-shot", "calibration"])
 def test_weights_beside_a_run_are_refused(command, folder, capsys):
     write_json(folder / "metrics.json", {})
     words = [command, "--data", "d", "--run", str(folder)]
@@ -154,20 +155,33 @@ def test_both_ways_to_fit_a_temperature_are_tried_on_years_that_they_do_not_know
         assert list(row["temperatures"].values()) == pytest.approx([0.4, 0.4], abs=0.1)
 
 
+def test_a_run_is_measured_as_it_measured_itself(tiny_run, sample_root, tmp_path):
+    calibration.main(str(sample_root), None, None, tmp_path, run=str(tiny_run.folder))
+    own = json.loads((tmp_path / "calibration.json").read_text())["runs"]["tiny"]
+    assert own["odd_years"]["right"] == tiny_run.metrics["correct"]
+    assert own["temperature"] == pytest.approx(tiny_run.metrics["temperature"], rel=1e-3)
+    assert own["odd_years"]["validation"] == pytest.approx(tiny_run.metrics["ece"], abs=1e-3)
+    assert "calibration" in (tmp_path / "looks.csv").read_text()
+
+
 def test_what_probabilities_are_worth_is_said_once_it_is_measured(tmp_path):
     assert "Not measured yet" in sureness.calibration(tmp_path)
     errors = {"photos": 1234, "before": 0.33, "validation": 0.05, "years": 0.07}
-    measured = {
+    alone = {"coverage": 0.5, "accuracy": 0.93}
+    row = {"accuracy": 0.95, "threshold": 0.8, "best": {"all": alone}, "given": {"all": alone}}
+    common = {"validation": errors, "odd_years": errors, "unattended": {"after": [row]}}
+    head = {
         "left_out": [{"year": 2010, **errors}],
-        "validation": errors,
-        "odd_years": errors,
         "temperatures": {"validation": 0.5, "years": 0.6},
-        "chosen": "validation",
+        "chosen": "years",
     }
+    measured = {"fc_only": common | head, "runs": {"mine": common | {"temperature": 0.7}}}
     (tmp_path / "calibration.json").write_text(json.dumps(measured))
     said = sureness.calibration(tmp_path)
     assert "| 2010, left out | 1,234 | 0.330 | 0.050 | 0.070 |" in said
-    assert said.endswith(
-        "0.600 if fitted to years that were left out. "
-        "Chosen on even years: the one fitted to validation photos."
-    )
+    assert (
+        "Chosen on even years: the one fitted to years that were left out. "
+        "Goal, at most 0.06 on the odd years: missed."
+    ) in said
+    assert "Temperature: 0.700. Goal, at most 0.06 on the odd years: met." in said
+    assert "| `mine` | 95 % | 0.80 | 50.0 % | 93.0 % | 50.0 % |" in said

@@ -4,7 +4,17 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from study.blocks import approaches, few_shots, labels, others, runs, speed, sureness, unknown
+from study.blocks import (
+    approaches,
+    detail,
+    few_shots,
+    labels,
+    others,
+    runs,
+    speed,
+    sureness,
+    unknown,
+)
 from study.published import THEIR_NAMES
 
 # By the name in the marker `<!-- results: NAME -->`; a training of the study has its story.
@@ -18,6 +28,7 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "runs": runs.runs,
     "seeds": runs.seeds,
     "flips": runs.flips,
+    "detail": detail.detail,
     "pairs": runs.pairs,
     "head": sureness.head,
     "calibration": sureness.calibration,
