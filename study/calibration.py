@@ -195,10 +195,11 @@ def of_fc_only(data_path: str, weights: str, cache: str | None, results: Path) -
 def main(
     data_path: str, weights: str | None, cache: str | None, results: Path, run: str | None = None
 ) -> None:
-    """Measure FC only's head from ``weights``, or a finished ``run``, and write
-    ``calibration.json``.
+    """Measure FC only's head or, with a ``run``, that run, and write ``calibration.json``.
 
-    Errors as from :func:`study.few_shot.main`.
+    ConfigError unless either weights or a run is given. RunError if the run isn't finished, was
+    extended or was made on other data. WeightsError if the weights or the run's network can't be
+    read. WriteError if ``calibration.json`` can't be written.
     """
     weights_or_run(weights, run)
     found = read_measured(results, "calibration") or {"fc_only": None, "runs": {}}

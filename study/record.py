@@ -82,7 +82,6 @@ def record(
 
 def finished(folder: str | os.PathLike) -> Run:
     """A run that can go on record; RunError for any other."""
-    refuse_unmeasured(folder)
     run = open_run(folder)
     if run.is_sample:
         raise RunError(
@@ -93,6 +92,7 @@ def finished(folder: str | os.PathLike) -> Run:
         raise RunError(
             f"{folder} has a split that was drawn; results/ holds runs whose split the data state"
         )
+    refuse_unmeasured(folder)
     return run
 
 

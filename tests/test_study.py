@@ -75,6 +75,7 @@ MEASURE = (
     "record {run}",
     "unknown --data d --run {run}",
     "few-shot --data d --run {run}",
+    "calibration --data d --run {run}",
     "flips {run} --data d",
     "bench precision {run} --data d",
 )
@@ -107,7 +108,7 @@ def test_an_unfinished_run_is_measured_by_no_command(words, folder, tmp_path, ca
     assert f"{folder} isn't finished; run the command that began it" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["unknown", "few-shot"])
+@pytest.mark.parametrize("command", ["unknown", "few-shot", "calibration"])
 def test_weights_beside_a_run_are_refused(command, folder, capsys):
     write_json(folder / "metrics.json", {})
     words = [command, "--data", "d", "--run", str(folder)]
@@ -156,7 +157,7 @@ def test_both_ways_to_fit_a_temperature_are_tried_on_years_that_they_do_not_know
 
 
 def test_a_run_is_measured_as_it_measured_itself(tiny_run, sample_root, tmp_path):
-    calibration.main(str(sample_root), "none", None, tmp_path, run=str(tiny_run.folder))
+    calibration.main(str(sample_root), None, None, tmp_path, run=str(tiny_run.folder))
     own = json.loads((tmp_path / "calibration.json").read_text())["runs"]["tiny"]
     assert own["odd_years"]["right"] == tiny_run.metrics["correct"]
     assert own["temperature"] == pytest.approx(tiny_run.metrics["temperature"], rel=1e-3)
