@@ -82,6 +82,8 @@ ORDER = (
         "similar",
         "shots",
         "extend",
+        "naming",
+        "serve",
         "export",
         "audit",
         "__main__",
