@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Mapping
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fashion_tl.errors import ConfigError, FashionTLError, ServeError, how_to_install
 from fashion_tl.extension import extension_of
@@ -11,9 +11,6 @@ from fashion_tl.files import StrPath, as_path
 from fashion_tl.machine import say
 from fashion_tl.naming import Served, Upload, learn_class, name_photos, open_served
 from fashion_tl.reporting.pages import filled_in
-
-if TYPE_CHECKING:
-    from flask import Flask
 
 HOST = "127.0.0.1"  # only this machine reaches it
 PORT = 8765
@@ -26,8 +23,8 @@ POLICY = (  # a browser then asks no other host for anything
 
 def make_app(
     folder: StrPath, data_path: StrPath | None = None, cache: StrPath | None = None
-) -> "Flask":
-    """The page about a run as a web application, which keeps the run that it uses.
+) -> Any:
+    """The page about a run as a Flask application, which keeps the run that it uses.
 
     ServeError if Flask is missing, and errors as from :func:`fashion_tl.naming.open_served`.
     """
