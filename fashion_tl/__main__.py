@@ -1,4 +1,4 @@
-"""Transfer learning on Fashion Product Images: train, draw, report, predict, export, audit."""
+"""Transfer learning on Fashion Product Images: train, report, predict, extend, serve, export."""
 
 import argparse
 import json
@@ -138,6 +138,12 @@ def extend(args: argparse.Namespace) -> None:
     say(run.folder)
 
 
+def serve(args: argparse.Namespace) -> None:
+    from fashion_tl.serve import serve
+
+    serve(args.run, args.data, args.cache, args.port)
+
+
 def export(args: argparse.Namespace) -> None:
     from fashion_tl.export import export_onnx
     from fashion_tl.network.model import load_model
@@ -271,6 +277,13 @@ def _commands_of_a_run(command: Callable[..., argparse.ArgumentParser]) -> None:
     new.add_argument(
         "--known", action="store_true", help="allow more photos of classes that the run knows"
     )
+
+    words = "Show a page on this machine that names dropped photos, and learns classes from a few."
+    new = command(serve, words, data=False)
+    new.add_argument("run", help="folder of the run; it stays as it is")
+    new.add_argument("--port", type=int, default=8765, help="default: %(default)s")
+    new.add_argument("--data", help="the run's data, to show the training photos")
+    new.add_argument("--cache", help="folder for decoded photos")
 
     new = command(export, "Write a model for use without this package.", data=False)
     new.add_argument("run", help="folder of the run")

@@ -83,6 +83,8 @@ ORDER = (
         "similar",
         "shots",
         "extend",
+        "naming",
+        "serve",
         "export",
         "audit",
         "__main__",
