@@ -38,7 +38,7 @@ from study.heads import made_with
 from study.hidden import some_of
 from study.two_blocks import Network, network_of
 
-MOST = 300  # photos of a background class that train; so no few of them fill the training
+MOST = 300  # training photos of a class, so that the largest ones don't fill the training
 HELD_OUT = 0.25  # of the background classes, to choose on
 CHOOSING, EPISODES = 200, 1000  # of each setting
 
