@@ -1,7 +1,7 @@
 """What the probabilities are worth, and on which photos to fit FC only's temperature.
 
 python -m study calibration --data … --weights …               # writes results/calibration.json
-python -m study calibration --data … --weights … --run RUN     # adds a trained run
+python -m study calibration --data … --run RUN                 # adds a trained run
 
 Two ways are compared on even years alone. One fits the temperature to the validation photos, as
 every run does. The other fits it to years that the head didn't learn from. Each year of ``YEARS``
