@@ -97,6 +97,7 @@ MINUTES = "takes minutes"
 INSTALLS = "needs the network: it installs packages"
 HOURS = "needs the real data, and hours"
 NOT_HERE = {
+    "python -m fashion_tl serve": "runs until Ctrl-C; test_serve.py asks for its page",
     ". .venv/bin/activate": "changes the shell in which it is typed",
     "git restore": "changes the clone",
     "git diff": "only shows what changed in the clone",
