@@ -10,7 +10,7 @@ from fashion_tl.data.photos import twin_groups
 from fashion_tl.errors import DataError
 from fashion_tl.network.extending import Ground, LastLayer
 from fashion_tl.network.memory import unit
-from study.two_blocks import Network
+from study.two_blocks import LastBlocks
 
 QUERIES = 15  # photos of each class to name; fewer where a class has fewer
 CHUNK = 50  # episodes whose classes are computed together
@@ -117,7 +117,7 @@ METHODS = tuple(Method(*names) for names in product(NAMERS, VIEWS, BLOCKS))
 
 
 def measured(
-    network: Network, number: int, methods: Sequence[Method] = METHODS
+    network: LastBlocks, number: int, methods: Sequence[Method] = METHODS
 ) -> dict[Method, dict[str, np.ndarray]]:
     """By method and setting: the accuracy in each of ``number`` episodes: float64 [number].
 

@@ -36,7 +36,7 @@ from study.data_check import alike
 from study.draws import figures, mean_of, measured
 from study.heads import made_with
 from study.hidden import some_of
-from study.two_blocks import Network, network_of
+from study.two_blocks import LastBlocks, last_blocks
 
 MOST = 300  # training photos of a class, so that the largest ones don't fill the training
 HELD_OUT = 0.25  # of the background classes, to choose on
@@ -105,7 +105,7 @@ def fine_tuned(data: Data, weights: str, config: Config, folder: Path) -> nn.Mod
 MAKERS = {"ImageNet": imagenet, "background classes": fine_tuned}
 
 
-def of_networks(choosing: Network, scoring: Network) -> dict[str, Any]:
+def of_networks(choosing: LastBlocks, scoring: LastBlocks) -> dict[str, Any]:
     """Every method on episodes of the first network, and the best of them on those of the second.
 
     Both are made in the same way. The classes that test give the episodes.
@@ -158,7 +158,7 @@ def main(
         networks = []
         for own, folder in ((choosing, "held_out"), (scoring, "background")):
             model = make(own, weights, config, as_path(out) / folder)
-            networks.append(network_of(model, layer_of(model), own, config))
+            networks.append(last_blocks(model, layer_of(model), own, config))
         found[name] = of_networks(*networks)
     write_json(
         results / "episodes.json",

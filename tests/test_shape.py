@@ -87,6 +87,7 @@ ORDER = (
         "serve",
         "export",
         "audit",
+        "actions",
         "__main__",
     ),
 )

@@ -84,6 +84,7 @@ MEASURE = (
 @pytest.fixture
 def folder(tmp_path):
     """The folder of a run on data that nobody has, which isn't finished."""
+    (tmp_path / "results").mkdir()
     data = {"name": "d", "photos": 9, "fingerprint": "f"}
     weights = {"name": "w", "fingerprint": None}
     return create_run(tmp_path / "run", make_config("fc_only"), data, weights).folder
