@@ -17,7 +17,7 @@ $(READY): requirements.txt pyproject.toml
 
 install: $(READY)  ## make .venv and install requirements.txt into it (the other commands do this themselves)
 
-demo: $(READY)  ## draw the sample, execute the three notebooks on it, refresh images/ and notebooks/ [WEIGHTS=...; default: IMAGENET1K_V1, 98 MB once]
+demo: $(READY)  ## draw the sample, execute notebooks 1, 2, 3 and 5 on it, refresh images/ and notebooks/ [WEIGHTS=...; default: IMAGENET1K_V1, 98 MB once]
 	rm -rf runs/demo
 	$(BIN)/python notebooks/execute.py --out runs/demo --refresh $(if $(WEIGHTS),--weights "$(WEIGHTS)")
 
@@ -55,7 +55,7 @@ fuzz: $(READY)  ## 10,000 strange tables and photos, zips and weights; same tabl
 scale: $(READY)  ## large photos, several processes: memory and speed; same table file [WEIGHTS=...]
 	$(BIN)/python -m tests.checks.scale $(if $(WEIGHTS),--weights "$(WEIGHTS)")
 
-browser: $(READY)  ## the report and a notebook in a real Chromium; screenshots in runs/browser/
+browser: $(READY)  ## the report, the page of `serve` and a notebook in a real Chromium; screenshots in runs/browser/
 	$(BIN)/python -m pip install --disable-pip-version-check -q -r tests/checks/requirements.txt
 	$(BIN)/python -m pytest -m browser tests/checks/test_browser.py
 

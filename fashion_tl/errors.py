@@ -38,6 +38,10 @@ class AuditError(FashionTLError):
     """Labels can't be judged."""
 
 
+class ServeError(FashionTLError):
+    """The page that names photos can't be served."""
+
+
 class DownloadError(FashionTLError):
     """Kaggle's data can't be downloaded."""
 

@@ -29,7 +29,7 @@ from fashion_tl.network.model import (
     split_frozen,
 )
 from fashion_tl.network.training import Fitted, fit
-from fashion_tl.network.unknown import doubts, remember
+from fashion_tl.network.unknown import doubts, training_memory
 from fashion_tl.network.weights import is_random, weights_name
 from fashion_tl.provenance import file_fingerprint
 from fashion_tl.reporting.card import model_card
@@ -123,7 +123,7 @@ def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[s
     temperature, chosen = _calibrate(val[1], data, run)
     predictions = _table("test", test[1], data, run, temperature)
     # Ctrl-C shouldn't take minutes, and the training goes on anyway.
-    memory = None if fitted.interrupted else remember(model, data, config, val[0])
+    memory = None if fitted.interrupted else training_memory(model, data, config, val[0])
     if memory:
         predictions = predictions.assign(**doubts(memory, test[0]))
     measured = {

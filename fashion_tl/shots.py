@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -136,12 +136,42 @@ def _without_twins(root: Path, shots: Shots) -> Shots:
             twins.append(shots.ids[number])
     if twins:
         say(f"{root}: left out, the same photo again: {_some(twins)}", file=sys.stderr)
-    kept = sorted(first.values())
-    return Shots(
-        shots.pixels[kept],
-        [shots.ids[number] for number in kept],
-        [shots.labels[number] for number in kept],
-    )
+    return shots.chosen(sorted(first.values()))
+
+
+def not_yet_learned(root: Path, shots: Shots, earlier: Shots, ids: Collection[str]) -> Shots:
+    """The photos below ``root`` that aren't among the ``earlier`` ones of a run's extensions.
+
+    The others are named on stderr. ``ids`` are those of all photos that the run remembers.
+    DataError if a photo was learned as another class, if an id stands for another photo already, or
+    if no photo of a class is left.
+    """
+    learned = dict(zip(photo_digests(earlier.pixels), earlier.labels, strict=True))
+    kept: list[int] = []
+    again: list[int] = []
+    for number, digest in enumerate(photo_digests(shots.pixels)):
+        own, label = shots.ids[number], learned.get(digest)
+        if label is None and own in ids:
+            raise DataError(
+                f"{root / own}: the run remembers another photo as {own}; give the file another "
+                "name"
+            )
+        if label not in (None, shots.labels[number]):
+            raise DataError(
+                f"{root / own}: the run learned this same photo as {label}; delete it here"
+            )
+        (kept if label is None else again).append(number)
+    left = shots.chosen(kept)
+    for label in shots.classes:
+        if label not in left.classes:
+            raise DataError(
+                f"{root / label}: the run has learned all of its photos already; put others there, "
+                "or delete the folder"
+            )
+    if again:
+        names = _some([shots.ids[number] for number in again])
+        say(f"{root}: left out, learned already: {names}", file=sys.stderr)
+    return left
 
 
 def _some(names: Sequence[str]) -> str:

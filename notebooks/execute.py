@@ -1,4 +1,4 @@
-"""Execute the approaches' notebooks, on the sample or on other data, and print what they reached.
+"""Execute the notebooks that train, on the sample or on other data, and print what they reached.
 
     python notebooks/execute.py --out runs/demo
     python notebooks/execute.py --out runs/mine --data ROOT --weights WEIGHTS --epochs 20
@@ -29,11 +29,17 @@ from fashion_tl.data.catalogue import read_catalogue
 from fashion_tl.data.dataroot import SAMPLE, DataRoot, open_root
 from fashion_tl.files import as_path
 from fashion_tl.network.model import available_weights
+from fashion_tl.network.weights import default_weights
 from fashion_tl.recipes import APPROACHES, approach_configs
 from fashion_tl.reporting.evaluation import headline
-from fashion_tl.runs import Run, default_weights, open_run
+from fashion_tl.runs import Run, open_run
 
 WITH_NOTEBOOKS = [name for name, row in APPROACHES.items() if row.notebook]
+# One more notebook, which goes on with the run of an approach. It needs classes that only test
+# photos show, so it is executed on the sample, or if it is asked for.
+NEW_CLASSES, GOES_ON_WITH = "new_classes", "fc_only"
+NOTEBOOKS = {name: APPROACHES[name].notebook for name in WITH_NOTEBOOKS}
+NOTEBOOKS[NEW_CLASSES] = "05_new_classes"
 HERE = Path(__file__).resolve().parent
 
 
@@ -65,9 +71,9 @@ class Terminal:
         return getattr(self.stream, name)
 
 
-def execute(approach: str, out: Path, parameters: dict) -> Path:
+def execute(name: str, out: Path, parameters: dict) -> Path:
     """Run one notebook in a fresh kernel, show its output as it comes, return the executed copy."""
-    target = out / f"{APPROACHES[approach].notebook}.ipynb"
+    target = out / f"{NOTEBOOKS[name]}.ipynb"
     notebook = nbformat.read(HERE / target.name, 4)
     notebook.cells = [  # without what an earlier execution said of its weights
         cell for cell in notebook.cells if cell.metadata.get("tags") != ["executed-from"]
@@ -75,7 +81,7 @@ def execute(approach: str, out: Path, parameters: dict) -> Path:
     papermill.execute_notebook(
         notebook,
         target,
-        parameters | {"out": relative(out / approach)},
+        parameters | {"out": relative(run_folders(name, out)[-1])},
         cwd=str(HERE),
         progress_bar=False,
         extra_arguments=["--log-level=ERROR"],
@@ -203,7 +209,7 @@ def arguments() -> argparse.Namespace:
         "--set", action="append", default=[], metavar="NAME=VALUE", help="any other; repeatable"
     )
     parser.add_argument(
-        "--only", choices=WITH_NOTEBOOKS, action="append", help="leave out the other notebooks"
+        "--only", choices=NOTEBOOKS, action="append", help="leave out the other notebooks"
     )
     parser.add_argument(
         "--refresh", action="store_true", help="replace the committed notebooks and images/"
@@ -226,27 +232,33 @@ def main() -> int:
     given = parameters(args, weights)
     args.out.mkdir(parents=True, exist_ok=True)
     done: dict[Path, list[Run]] = {}
-    for approach in args.only or WITH_NOTEBOOKS:
-        row = APPROACHES[approach]
-        print(f"\n=== notebooks/{row.notebook}.ipynb", flush=True)
+    for name in args.only or (NOTEBOOKS if root.is_sample else WITH_NOTEBOOKS):
+        print(f"\n=== notebooks/{NOTEBOOKS[name]}.ipynb", flush=True)
         try:
-            own = row.from_random if gentler else {}
-            executed = execute(approach, args.out, given | {"settings": {**own, **settings}})
+            own = APPROACHES[approach_of(name)].from_random if gentler else {}
+            executed = execute(name, args.out, given | {"settings": {**own, **settings}})
         except papermill.PapermillExecutionError as error:
-            print(f"error: {row.notebook}.ipynb: {error.ename}: {error.evalue}", file=sys.stderr)
+            print(f"error: {NOTEBOOKS[name]}.ipynb: {error.ename}: {error.evalue}", file=sys.stderr)
             return 1
-        folders = run_folders(approach, args.out)
+        folders = run_folders(name, args.out)
         done[executed] = [
             open_run(folder) for folder in folders if (folder / "metrics.json").exists()
         ]
     for executed in done if args.refresh else ():
         refresh(executed, done[executed])
-    summary([run for both in done.values() for run in both], args, gentler)
+    by_folder = {run.folder: run for both in done.values() for run in both}
+    summary([*by_folder.values()], args, gentler)
     return 0
 
 
-def run_folders(approach: str, out: Path) -> list[Path]:
+def approach_of(name: str) -> str:
+    """The approach whose runs a notebook makes, or goes on with."""
+    return GOES_ON_WITH if name == NEW_CLASSES else name
+
+
+def run_folders(name: str, out: Path) -> list[Path]:
     """Where a notebook's runs lie, one for each training of its approach, in order."""
+    approach = approach_of(name)
     folder = out / approach
     return [*(folder / step for step in APPROACHES[approach].trainings[:-1]), folder]
 

@@ -18,6 +18,7 @@ from study.actions import (
     compare,
     data_check,
     detail,
+    episodes,
     few_shot,
     flips,
     gpu,
@@ -91,15 +92,24 @@ def add_measurements(commands: argparse._SubParsersAction) -> None:
 
     words = "What probabilities are worth, before and after a temperature: calibration.json."
     new = add(commands, calibration, words)
-    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument("--weights", help="torchvision's, or a file of such a network")
     new.add_argument("--run", help="measure this finished run instead of FC only's head")
 
     new = add(commands, few_shot, "Learn classes from a few photos: few_shot.json.")
-    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument("--weights", help="torchvision's, or a file of such a network")
     new.add_argument("--run", help="measure this finished run's network instead")
+    new.add_argument("--set", action="append", default=[], help="NAME=VALUE, as for `run`")
+
+    words = "Name classes never learned, N-way k-shot: episodes.json."
+    new = add(commands, episodes, words)
+    new.set_defaults(goes_on=commandline.GOES_ON)
+    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument("--out", required=True, help="folder for its two trainings")
+    words = "another setting than direct's; repeatable"
+    new.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=words)
 
     new = add(commands, unknown, "Tell photos that are like nothing it learned: unknown.json.")
-    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument("--weights", help="torchvision's, or a file of such a network")
     new.add_argument("--run", help="score this finished run instead, as chosen before")
     new.add_argument("--set", action="append", default=[], help="NAME=VALUE, as for `run`")
 

@@ -43,7 +43,15 @@ def calibration(args: argparse.Namespace) -> None:
 def few_shot(args: argparse.Namespace) -> None:
     from study import few_shot
 
-    few_shot.main(args.data, args.weights, args.cache, args.results, args.run)
+    settings = dict(map(parse_setting, args.set))
+    few_shot.main(args.data, args.weights, args.cache, args.results, args.run, **settings)
+
+
+def episodes(args: argparse.Namespace) -> None:
+    from study import episodes
+
+    settings = dict(map(parse_setting, args.set))
+    episodes.main(args.data, args.weights, args.out, args.cache, args.results, **settings)
 
 
 def unknown(args: argparse.Namespace) -> None:

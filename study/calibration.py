@@ -1,7 +1,7 @@
 """What the probabilities are worth, and on which photos to fit FC only's temperature.
 
-python -m study calibration --data … --weights …               # writes results/calibration.json
-python -m study calibration --data … --weights … --run RUN     # adds a trained run
+python -m study calibration --data … --weights …     # writes results/calibration.json
+python -m study calibration --data … --run RUN       # adds a trained run
 
 Two ways are compared on even years alone. One fits the temperature to the validation photos, as
 every run does. The other fits it to years that the head didn't learn from. Each year of ``YEARS``
@@ -35,7 +35,7 @@ from fashion_tl.reporting.evaluation import class_probabilities
 from fashion_tl.reporting.gallery import open_steps
 from fashion_tl.runs import commit, machine, write_json
 from study.heads import left_out, made_with, trained_head
-from study.record import look
+from study.record import look, weights_or_run
 from study.records import read_measured
 
 # 2012 stays: two thirds of the photos of even years are of that year.
@@ -193,12 +193,19 @@ def of_fc_only(data_path: str, weights: str, cache: str | None, results: Path) -
 
 
 def main(
-    data_path: str, weights: str, cache: str | None, results: Path, run: str | None = None
+    data_path: str, weights: str | None, cache: str | None, results: Path, run: str | None = None
 ) -> None:
-    """Measure FC only's head or, with a ``run``, that run, and write ``calibration.json``."""
+    """Measure FC only's head or, with a ``run``, that run, and write ``calibration.json``.
+
+    ConfigError unless either weights or a run is given. RunError if the run isn't finished, was
+    extended or was made on other data. WeightsError if the weights or the run's network can't be
+    read. WriteError if ``calibration.json`` can't be written.
+    """
+    weights_or_run(weights, run)
     found = read_measured(results, "calibration") or {"fc_only": None, "runs": {}}
     if run:
         found["runs"][as_path(run).name] = of_run(run, data_path, cache, results)
     else:
+        assert weights, "or a run was given"
         found["fc_only"] = of_fc_only(data_path, weights, cache, results)
     write_json(results / "calibration.json", found)

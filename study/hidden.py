@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from fashion_tl.network.layers import Head
 from fashion_tl.network.memory import unit
 from fashion_tl.network.training import fit
 from study.heads import left_out
+from study.retrained import WEIGHT_DECAYS, retrained
 from study.two_blocks import LastBlocks
 
 SHOTS = (1, 2, 5, 10, 20)
@@ -25,8 +27,9 @@ FOLDS = 4  # of the classes
 MOST = 100  # photos of a hidden class; otherwise a few classes would have most photos
 COST = 0.005  # share of known photos that may be lost
 SCALES = tuple(2 ** (step / 2) for step in range(-2, 9))
-# How much the photos of a class look like one, [n, classes], by features [n, width] and shots
-# [classes, shots, width].
+# A function that says how much each photo looks like each hidden class: a score, float
+# [n, classes], from the photos' features, [n, width], and those of the shots, [classes, shots,
+# width].
 Scores = Callable[[Ground, np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -75,6 +78,10 @@ METHODS: dict[str, tuple[Scores, int]] = {
     "ridge": (ridge, 1),
     "ridge, last two blocks": (ridge, 2),
 }
+METHODS |= {
+    f"new rows retrained, weight decay {decay:g}": (partial(retrained, weight_decay=decay), 1)
+    for decay in WEIGHT_DECAYS
+}
 
 
 def with_head(network: LastBlocks, data: Data, config: Config) -> LastBlocks:
@@ -114,11 +121,11 @@ def compared(network: LastBlocks, config: Config) -> list[dict[str, Any]]:
     ]
 
 
-def some_of(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """At most ``MOST`` of these rows for each class."""
+def some_of(rows: np.ndarray, labels: np.ndarray, most: int = MOST) -> np.ndarray:
+    """At most ``most`` of these rows for each class."""
     rng = np.random.default_rng(0)
-    each = (rng.permutation(rows[labels[rows] == own])[:MOST] for own in np.unique(labels[rows]))
-    return np.concatenate(list(each))
+    each = (rng.permutation(rows[labels[rows] == own])[:most] for own in np.unique(labels[rows]))
+    return np.concatenate([rows[:0], *each])
 
 
 def of_fold(network: LastBlocks, pool: np.ndarray) -> list[tuple[tuple, np.ndarray]]:

@@ -1,7 +1,7 @@
 """Which score tells photos that are like nothing a network learned from, and how well it does.
 
 python -m study unknown --data … --weights …               # writes results/unknown.json
-python -m study unknown --data … --weights … --run RUN     # adds the score of a trained run
+python -m study unknown --data … --run RUN                 # adds the score of a trained run
 
 The score is chosen on even years alone. Some of their classes are hidden in turn: a fifth of the
 classes, then each master category. FC only's head learns the others, and photos of hidden classes
@@ -19,7 +19,7 @@ import numpy as np
 from fashion_tl.config import Config
 from fashion_tl.data.batches import Batches
 from fashion_tl.data.dataset import Data, load_data
-from fashion_tl.errors import RunError
+from fashion_tl.errors import ConfigError, RunError
 from fashion_tl.files import as_path
 from fashion_tl.network.features import features_and_logits
 from fashion_tl.network.inference import pick_device
@@ -30,7 +30,7 @@ from fashion_tl.recipes import make_config
 from fashion_tl.reporting.gallery import open_steps
 from fashion_tl.runs import commit, write_json
 from study.heads import left_out, made_with, trained_head
-from study.record import look
+from study.record import look, weights_or_run
 from study.records import read_measured
 from study.scores import NEIGHBOURS, SCORES, Learned, Photos, accepted, auroc, auroc_interval
 
@@ -212,24 +212,31 @@ def of_run(
     about = run.metrics | {"correct": correct(network, test, data), "commit": commit()}
     look(run.folder.name, about, run.config, "unknown photos", results)
     return measured(data, network, val, test, chosen) | {
-        "weights": run.about["weights"]["name"],
-        "config": run.config.to_dict(),
+        **made_with(data, run.about["weights"]["name"], run.config),
     }
 
 
 def main(
     data_path: str,
-    weights: str,
+    weights: str | None,
     cache: str | None,
     results: Path,
     run: str | None = None,
     **settings: Any,
 ) -> None:
-    """Choose a score, score the odd years, and write ``unknown.json``.
+    """Choose a score on FC only's network, score the odd years, and write ``unknown.json``.
 
-    ``settings`` change FC only's recipe. With a ``run``, its network is scored instead, by the
-    score that was chosen before. RunError if none was.
+    Its backbone has these ``weights``, and ``settings`` change its recipe. With a ``run`` instead,
+    that network is scored, by the score that was chosen before.
+
+    ConfigError unless either weights or a run is given, and for settings beside a run. RunError if
+    no score was chosen, or if the run isn't finished, was extended or was made on other data.
+    WeightsError if the weights or the run's network can't be read. WriteError if ``unknown.json``
+    can't be written.
     """
+    weights_or_run(weights, run)
+    if run and settings:
+        raise ConfigError(f"{run} has its own settings; leave out --set {' and '.join(settings)}")
     before = read_measured(results, "unknown")
     if run:
         if not before:
@@ -238,6 +245,7 @@ def main(
         before["runs"][as_path(run).name] = own
         write_json(results / "unknown.json", before)
         return
+    assert weights, "or a run was given"
     config = make_config("fc_only", **settings)
     available_weights(weights, is_sample=False, backbone=config.backbone)
     data = load_data(data_path, config, cache)

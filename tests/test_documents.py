@@ -97,6 +97,7 @@ MINUTES = "takes minutes"
 INSTALLS = "needs the network: it installs packages"
 HOURS = "needs the real data, and hours"
 NOT_HERE = {
+    "python -m fashion_tl serve": "runs until Ctrl-C; test_serve.py asks for its page",
     ". .venv/bin/activate": "changes the shell in which it is typed",
     "git restore": "changes the clone",
     "git diff": "only shows what changed in the clone",
@@ -132,6 +133,7 @@ NOT_HERE = {
     "python -m study unknown": "needs the real data",
     "python -m study few-shot": "needs the real data",
     "python -m study detail": "needs the real data, also larger",
+    "python -m study episodes": HOURS,
     "python -m study flips": "needs the real data, and trained networks",
     "python -m study data-check": "needs the real data",
 }

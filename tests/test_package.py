@@ -114,7 +114,8 @@ def test_the_wheel_says_what_it_needs_and_brings_a_command(wheel):
         }
     about = message_from_bytes(read["METADATA"])
     assert about["Version"] == fashion_tl.__version__
-    assert set(about.get_all("Provides-Extra")) == {"audit", "kaggle", "onnx", "notebooks", "dev"}
+    extras = {"audit", "demo", "dev", "kaggle", "notebooks", "onnx"}
+    assert set(about.get_all("Provides-Extra")) == extras
     needs = [Requirement(line) for line in about.get_all("Requires-Dist")]
     assert {need.name: need.specifier for need in needs if need.marker is None} == {
         name: need.specifier for name, need in bounds().items()

@@ -18,6 +18,7 @@ from fashion_tl.data.dataset import load_data
 from fashion_tl.data.photos import decode_photos
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.files import as_path
+from fashion_tl.naming import open_served
 from fashion_tl.network import model
 from fashion_tl.network.model import load_model, read_weights
 from fashion_tl.predict import answers, find_photos, predict
@@ -152,6 +153,7 @@ FUNCTIONS = {
     "open_run": ("~/run", lambda path: open_run(path).folder),
     "create_run": ("~/new", make_run),
     "start_run": ("~/new", start),
+    "open_served": ("~/run", lambda path: open_served(path, "~/data").run.folder),
     "open_steps": ("~/run", lambda path: open_steps(path, "~/data")[0][0].folder),
     "load_model": (WEIGHTS, lambda path: load_model(path) and as_path(path)),
     "read_weights": (WEIGHTS, lambda path: read_weights(path) and as_path(path)),

@@ -2,11 +2,13 @@
 
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from fashion_tl.network import unknown
 from fashion_tl.network.memory import build_memory, read_memory
 from fashion_tl.network.unknown import doubts
 from fashion_tl.reporting.report import write_report
@@ -68,6 +70,30 @@ def test_a_photo_unlike_all_others_has_a_higher_score_and_a_threshold_decides():
     assert not doubts(memory, both)["unknown"].any()
     sure = replace(memory, threshold=float(scores[:60].max()))
     assert doubts(sure, both)["unknown"].tolist() == [False] * 60 + [True] * 5
+
+
+def test_the_threshold_accepts_95_percent_of_the_validation_photos_whose_class_is_known(
+    monkeypatch,
+):
+    rng = np.random.default_rng(0)
+    train, val = (rng.normal(size=(n, 16)).astype(np.float32) for n in (100, 220))
+    labels = np.array([0, 1] * 50 + [0, 1] * 100 + [2] * 20)  # no training photo is of class 2
+    val[200:] *= -1
+    task = SimpleNamespace(
+        labels=labels,
+        train=np.arange(100),
+        val=np.arange(100, 320),
+        classes=("a", "b", "c"),
+        fit_counts=np.array([50, 50, 0]),
+    )
+    table = pd.DataFrame({"id": [str(number) for number in range(100)]})
+    data = SimpleNamespace(task=task, table=lambda part: table)
+    monkeypatch.setattr(unknown, "features_and_logits", lambda *parts: (train, None))
+    memory = unknown.training_memory(None, data, None, val)
+    refused = doubts(memory, val)["unknown"]
+    assert refused[:200].sum() == 10  # one in twenty
+    task.val = task.val[:0]
+    assert unknown.training_memory(None, data, None, val[:0]).threshold == np.inf
 
 
 @pytest.fixture

@@ -19,7 +19,15 @@ PHOTO = (180, 240)  # the largest width and height of a photo in pixels; smaller
 
 
 def write_page(target: Path, template: str, **values: Any) -> None:
-    """Fill in a template, and write the page whole or not at all.
+    """Fill in a template as :func:`filled_in` does, and write the page whole or not at all."""
+    html = filled_in(template, **values)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(target) as temporary:
+        temporary.write_text(html, encoding="utf-8")
+
+
+def filled_in(template: str, **values: Any) -> str:
+    """A page from a template.
 
     The templates also know the module ``layout`` as ``colours``, and the filters ``percent`` and
     ``thousands``.
@@ -32,10 +40,7 @@ def write_page(target: Path, template: str, **values: Any) -> None:
         lstrip_blocks=True,
     )
     templates.filters |= {"percent": _percent, "thousands": "{:,}".format}
-    html = templates.get_template(template).render(colours=layout, **values)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(target) as temporary:
-        temporary.write_text(html, encoding="utf-8")
+    return templates.get_template(template).render(colours=layout, **values)
 
 
 def photo_cards(table: pd.DataFrame, data: Data) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from fashion_tl.data.catalogue import FEW_SHOT
 from fashion_tl.data.dataset import Data
 from fashion_tl.errors import RunError
-from fashion_tl.extension import extension_of, read_shots
+from fashion_tl.extension import extension_of, photos_by_class, read_shots
 from fashion_tl.files import StrPath, as_path, check_writable
 from fashion_tl.network.features import features_of
 from fashion_tl.network.memory import nearest_photos, read_memory
@@ -51,6 +51,7 @@ def write_report(
     default file is ``report.html`` in the run's folder. RunError if the run isn't finished, or if
     it was made on other data.
     """
+    extended = open_run(folder)
     target = as_path(to or as_path(folder) / "report.html")
     refuse_own_file(target)
     check_writable(target, makes_folders=True)
@@ -65,7 +66,8 @@ def write_report(
         target,
         "report.html.j2",
         steps=[_collected(run, data) for run, data in steps],
-        extension=_extension(open_run(folder)),
+        extension=_extension(extended),
+        learned=photos_by_class(extension_of(extended)),
         heading=_heading(steps[-1][0].config.training),
         wide=WIDE,
         high=HIGH,
@@ -81,13 +83,18 @@ def _heading(training: str) -> str:
 
 
 def _extension(run: Run) -> list[dict[str, Any]]:
-    """What an extended run learned since its training, with a few photos of each class."""
-    if (shots := read_shots(run)) is None:
-        return []
+    """What an extended run learned since its training, with a few photos of each row.
+
+    A class that several extensions gave photos has several rows, each with its own photos.
+    """
+    shots = read_shots(run)
+    labels = np.array(shots.labels)
+    told: dict[str, int] = {}
     rows = []
     for row in extension_of(run):
-        places = [place for place, label in enumerate(shots.labels) if label == row["label"]]
-        shown = places[:SHOWN]
+        label, start = row["label"], told.get(row["label"], 0)
+        told[label] = start + row["photos"]
+        shown = np.flatnonzero(labels == label)[start : told[label]][:SHOWN]
         pictures = [picture(shots.pixels[place]) | {"id": shots.ids[place]} for place in shown]
         rows.append(row | {"shown": pictures})
     return rows

@@ -7,6 +7,7 @@ from pathlib import Path
 from study.blocks import (
     approaches,
     detail,
+    episodes,
     few_shots,
     labels,
     others,
@@ -34,6 +35,7 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "calibration": sureness.calibration,
     "unknown": unknown.unknown,
     "few_shot": few_shots.few_shot,
+    "episodes": episodes.episodes,
     "honest": sureness.honest,
     "labels": labels.labels,
     "verdicts": labels.verdicts,

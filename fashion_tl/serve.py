@@ -1,0 +1,130 @@
+"""`serve`: a page on this machine that names dropped photos and learns classes from a few."""
+
+import socket
+from collections.abc import Mapping
+from threading import Lock
+from typing import Any
+
+from fashion_tl.errors import ConfigError, FashionTLError, ServeError, how_to_install
+from fashion_tl.extension import extension_of
+from fashion_tl.files import StrPath, as_path
+from fashion_tl.machine import say
+from fashion_tl.naming import Served, Upload, learn_class, name_photos, open_served
+from fashion_tl.reporting.pages import filled_in
+
+HOST = "127.0.0.1"  # only this machine reaches it
+PORT = 8765
+MOST = 256 << 20  # bytes that are sent at a time
+POLICY = (  # a browser then asks no other host for anything
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+def make_app(
+    folder: StrPath, data_path: StrPath | None = None, cache: StrPath | None = None
+) -> Any:
+    """The page about a run as a Flask application, which keeps the run that it uses.
+
+    ServeError if Flask is missing, and errors as from :func:`fashion_tl.naming.open_served`.
+    """
+    try:
+        from flask import Flask, Response, abort, request
+    except ImportError as error:
+        raise ServeError(f"the page needs Flask: {how_to_install('demo')}") from error
+    served = open_served(folder, data_path, cache)
+    app = Flask(__name__, static_folder=None)
+    # Other web sites may neither read the page under a name of their own nor send forms to it.
+    app.config.update(MAX_CONTENT_LENGTH=MOST, TRUSTED_HOSTS=[HOST, "localhost"])
+    lock = Lock()
+
+    @app.route("/", methods=["GET", "POST"])
+    def page() -> tuple[str, int]:
+        nonlocal served
+        if request.method != "POST":
+            return _page(served), 200
+        if request.origin not in (None, request.host_url.rstrip("/")):
+            abort(403)
+        photos = [(file.filename or "", file.read()) for file in request.files.getlist("photos")]
+        photos = [(name, content) for name, content in photos if name]  # a form may have none
+        try:
+            with lock:  # one class after the other
+                served, shown = _done(served, request.form, photos)
+        except (FashionTLError, OSError) as error:
+            return _page(served, error=error), 400
+        return _page(served, **shown), 200
+
+    @app.errorhandler(413)
+    def too_large(error: Exception) -> tuple[str, int]:
+        why = f"these are too many photos, or more than {MOST >> 20} MB; send fewer at a time"
+        return _page(served, error=why), 413
+
+    @app.after_request
+    def alone(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = POLICY
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return app
+
+
+def _done(
+    served: Served, form: Mapping[str, str], photos: list[Upload]
+) -> tuple[Served, dict[str, Any]]:
+    """Do what a form asks for: the run that the page uses from now on, and what it shows."""
+    if form.get("do") == "learn":
+        served, learned = learn_class(served, form.get("name", ""), photos, "known" in form)
+        return served, {"learned": learned}
+    return served, {"photos": name_photos(served, photos)}
+
+
+def _page(served: Served, **shown: Any) -> str:
+    pairs = zip(served.saved.classes, served.saved.fit_counts, strict=True)
+    values = {
+        "run": served.run,
+        "classes": [label for label, photos in pairs if photos],
+        "added": extension_of(served.run),
+        "has_memory": served.memory is not None,
+        "photos": [],
+        "learned": [],
+        "error": None,
+    }
+    return filled_in("serve.html.j2", **values | shown)
+
+
+def serve(
+    folder: StrPath,
+    data_path: StrPath | None = None,
+    cache: StrPath | None = None,
+    port: int = PORT,
+) -> None:
+    """Serve the page about a run until Ctrl-C, on this machine alone.
+
+    ServeError if the port is taken, ConfigError if there is no such port, and errors as from
+    :func:`make_app`.
+    """
+    if not 0 <= port <= 65535:
+        raise ConfigError(f"--port must be from 0 to 65535, not {port}; 0 takes any free one")
+    try:
+        taken = socket.create_server((HOST, port))
+    except OSError as error:
+        raise ServeError(
+            f"port {port} can't be used ({error.strerror}); name another one with --port"
+        ) from error
+    with taken:
+        app = make_app(folder, data_path, cache)
+        from werkzeug.serving import WSGIRequestHandler, make_server
+
+        class Quiet(WSGIRequestHandler):
+            def log(self, type: str, message: str, *args: Any) -> None:
+                """No line for each request."""
+
+        server = make_server(
+            HOST, port, app, threaded=True, request_handler=Quiet, fd=taken.fileno()
+        )
+        say(
+            f"http://{HOST}:{server.port}/ shows {as_path(folder)}, to this machine alone. "
+            "Ctrl-C ends it."
+        )
+        with server:
+            server.serve_forever()
