@@ -1,152 +1,31 @@
 """Transfer learning on Fashion Product Images: train, report, predict, extend, serve, export."""
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from fashion_tl import __version__, commandline
+from fashion_tl.actions import (
+    audit,
+    download,
+    export,
+    extend,
+    figures,
+    predict,
+    remember,
+    report,
+    run,
+    sample,
+    serve,
+    similar,
+    summary,
+)
 from fashion_tl.backbones import BACKBONES, DEFAULT_BACKBONE
-from fashion_tl.config import CHOICES, DEFAULT_LABEL, DEFAULT_WEIGHTS, RECIPES, parse_setting
-from fashion_tl.errors import DataError
-from fashion_tl.files import as_path
-from fashion_tl.machine import say
+from fashion_tl.config import CHOICES, DEFAULT_LABEL, DEFAULT_WEIGHTS, RECIPES
 from fashion_tl.recipes import APPROACHES
 from fashion_tl.split import EVEN_ODD
-
-OPTIONS = ("epochs", "seed", "label", "split", "backbone")  # settings that `run` has options for
-
-# Each command imports what it needs, so that --help and summary never wait for torch.
-
-
-def summary(args: argparse.Namespace) -> None:
-    from fashion_tl.data.catalogue import facts, print_account, read_catalogue
-    from fashion_tl.data.dataroot import open_root
-
-    root = open_root(args.data, args.cache)
-    catalogue = read_catalogue(root, args.bad_rows, args.label, args.split)
-    numbers = facts(catalogue)
-    if args.json:
-        print(json.dumps(numbers, indent=2))
-    else:
-        print_account(catalogue, numbers)
-    if catalogue.fault:
-        raise DataError(catalogue.fault)
-
-
-def audit(args: argparse.Namespace) -> None:
-    from fashion_tl.audit import write_audit
-
-    settings = {"label": args.label} | dict(map(parse_setting, args.set))
-    write_audit(args.data, args.weights or DEFAULT_WEIGHTS, args.to, args.cache, **settings)
-
-
-def sample(args: argparse.Namespace) -> None:
-    from fashion_tl.data.sample import draw_sample
-
-    print(draw_sample(args.to, photos=args.photos, types=args.types, seed=args.seed))
-
-
-def download(args: argparse.Namespace) -> None:
-    from fashion_tl.data.download import download
-
-    print(download(args.to, small=args.small))
-
-
-def run(args: argparse.Namespace) -> None:
-    from fashion_tl.approaches import run_approach
-    from fashion_tl.distributed import processes, rank
-    from fashion_tl.network.inference import pick_device
-    from fashion_tl.reporting.evaluation import headline
-    from fashion_tl.reporting.gallery import draw_all
-    from fashion_tl.runs import default_weights
-
-    out = as_path(args.out)
-    weights = args.weights or default_weights(out)
-    with processes(pick_device()):
-        settings = {name: getattr(args, name) for name in OPTIONS}
-        settings |= dict(map(parse_setting, args.set))
-        runs = run_approach(
-            args.approach,
-            args.data,
-            weights,
-            out,
-            recipe=args.recipe,
-            cache=args.cache,
-            workers=args.workers,
-            **settings,
-        )
-        if rank() > 0:
-            return
-    for finished in runs:
-        print(f"{finished.folder}:\n{headline(finished.metrics).to_string()}")
-    print(f"{len(draw_all(out, args.data, args.cache))} figures in {out / 'figures'}")
-
-
-def figures(args: argparse.Namespace) -> None:
-    from fashion_tl.reporting.gallery import draw_all
-
-    for file in draw_all(args.run, args.data, args.cache):
-        print(file)
-
-
-def report(args: argparse.Namespace) -> None:
-    from fashion_tl.reporting.report import write_report
-
-    print(write_report(args.run, args.data, args.cache, args.to))
-
-
-def predict(args: argparse.Namespace) -> None:
-    from fashion_tl.network.memory import read_memory
-    from fashion_tl.network.model import load_model
-    from fashion_tl.predict import predict
-    from fashion_tl.runs import open_run
-
-    run = open_run(args.run)
-    saved = load_model(run.model_path)
-    has_memory = run.memory_path.exists()
-    memory = read_memory(run.memory_path, saved.width) if has_memory else None
-    predict(saved, args.photos, args.to, memory)
-
-
-def similar(args: argparse.Namespace) -> None:
-    from fashion_tl.similar import similar
-
-    similar(args.run, args.photos, args.top, args.json, args.out, args.data, args.cache)
-
-
-def remember(args: argparse.Namespace) -> None:
-    from fashion_tl.similar import make_memory
-
-    for file in make_memory(args.run, args.data, args.cache):
-        print(file)
-
-
-def extend(args: argparse.Namespace) -> None:
-    from fashion_tl.extend import extend, findings
-    from fashion_tl.extension import extension_of
-
-    run = extend(args.run, args.photos, args.out, args.known)
-    for row in extension_of(run):
-        say(findings(row))
-    say(run.folder)
-
-
-def serve(args: argparse.Namespace) -> None:
-    from fashion_tl.serve import serve
-
-    serve(args.run, args.data, args.cache, args.port)
-
-
-def export(args: argparse.Namespace) -> None:
-    from fashion_tl.export import export_onnx
-    from fashion_tl.network.model import load_model
-    from fashion_tl.runs import open_run
-
-    run = open_run(args.run)
-    print(export_onnx(load_model(run.model_path), args.to or run.folder / "model.onnx"))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -162,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     _commands_of_data(command)
     _command_of_training(command)
     _commands_of_a_run(command)
+    _commands_of_photos(command)
     return main
 
 
@@ -244,6 +124,18 @@ def _commands_of_a_run(command: Callable[..., argparse.ArgumentParser]) -> None:
     new.add_argument("run", help="folder of the run")
     new.add_argument("--to", help="the page's file (default: report.html in the run's folder)")
 
+    new = command(remember, "Give a run that has no memory of its training photos one.")
+    new.add_argument("run", help="folder of the run")
+
+    new = command(export, "Write a model for use without this package.", data=False)
+    new.add_argument("run", help="folder of the run")
+    new.add_argument(
+        "--onnx", action="store_true", required=True, help="as ONNX, the only format so far"
+    )
+    new.add_argument("--to", help="file to write (default: model.onnx in the run's folder)")
+
+
+def _commands_of_photos(command: Callable[..., argparse.ArgumentParser]) -> None:
     words = "Name the five most likely classes of any photos, computed in float32."
     new = command(predict, words, data=False)
     new.add_argument("run", help="folder of the run")
@@ -262,9 +154,6 @@ def _commands_of_a_run(command: Callable[..., argparse.ArgumentParser]) -> None:
     new.add_argument("--data", help="the run's data, for the picture: folder, zip or `sample`")
     new.add_argument("--cache", help="folder for decoded photos, for the picture")
 
-    new = command(remember, "Give a run that has no memory of its training photos one.")
-    new.add_argument("run", help="folder of the run")
-
     words = "Teach a run more classes from a few photos, without training."
     new = command(extend, words, data=False)
     new.add_argument("run", help="folder of the run; it stays as it is")
@@ -280,13 +169,6 @@ def _commands_of_a_run(command: Callable[..., argparse.ArgumentParser]) -> None:
     new.add_argument("--port", type=int, default=8765, help="default: %(default)s")
     new.add_argument("--data", help="the run's data, to show the training photos")
     new.add_argument("--cache", help="folder for decoded photos")
-
-    new = command(export, "Write a model for use without this package.", data=False)
-    new.add_argument("run", help="folder of the run")
-    new.add_argument(
-        "--onnx", action="store_true", required=True, help="as ONNX, the only format so far"
-    )
-    new.add_argument("--to", help="file to write (default: model.onnx in the run's folder)")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,7 +8,6 @@ all the same: on Kaggle's photos, results/README.md says how many were.
 
 import warnings
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from fashion_tl.data.dataset import Data, load_unsplit
 from fashion_tl.data.photos import twin_groups
 from fashion_tl.data.task import all_train
 from fashion_tl.errors import AuditError, ConfigError, DataError, how_to_install
-from fashion_tl.files import StrPath, as_path
+from fashion_tl.files import StrPath, as_path, check_writable
 from fashion_tl.machine import say
 from fashion_tl.network.calibration import fit_temperature
 from fashion_tl.network.folds import FOLDS, logits_out_of_fold
@@ -155,6 +154,10 @@ def write_audit(
     Both go into the folder ``to``. Errors come before the long work.
     """
     _cleanlab()
+    folder = as_path(to)
+    table, page = folder / "labels.csv", folder / "labels.html"
+    for file in (table, page):
+        check_writable(file, makes_folders=True)
     config = audit_config(**settings)
     data = load_unsplit(path, config, cache)
     of_large_enough_classes(data)
@@ -162,15 +165,11 @@ def write_audit(
     if is_random(weights):
         for note in notes_on_random(config):
             say(f"NOTE: {note}")
-    folder = as_path(to)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise AuditError(f"{folder} can't be made ({error}); name another folder") from error
     result = judge_labels(data, weights, config)
-    write_table(folder / "labels.csv", result.found, float_format="%.4f")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_table(table, result.found, float_format="%.4f")
     write_page(
-        folder / "labels.html",
+        page,
         "audit.html.j2",
         audit=result,
         pairs=result.pairs[:PAIRS_SHOWN].to_dict("records"),
@@ -178,11 +177,13 @@ def write_audit(
         data=data,
         weights=weights_name(weights),
     )
-    _print_summary(result, folder)
+    _print_summary(result)
+    say(table)
+    say(page)
     return result
 
 
-def _print_summary(result: Audit, folder: Path) -> None:
+def _print_summary(result: Audit) -> None:
     found = len(result.found)
     say(
         f"{found:,} of {result.judged:,} labels should be checked "
@@ -195,5 +196,3 @@ def _print_summary(result: Audit, folder: Path) -> None:
         )
     for given, suggested, count in result.pairs[:PAIRS_PRINTED].itertuples(index=False):
         say(f"  {count:>6,}  {given} → {suggested}")
-    say(folder / "labels.csv")
-    say(folder / "labels.html")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from fashion_tl.errors import ExportError, how_to_install
-from fashion_tl.files import StrPath, as_path, replacing
+from fashion_tl.files import StrPath, as_path, check_writable, replacing
 from fashion_tl.network.inference import photo_logits
 from fashion_tl.network.layers import folded
 from fashion_tl.network.model import SavedModel
@@ -75,9 +75,10 @@ def export_onnx(saved: SavedModel, path: StrPath) -> Path:
             f"the export needs another package ({error}): {how_to_install('onnx')}"
         ) from error
     path = as_path(path)
+    refuse_own_file(path)
+    check_writable(path)
     classifier = Classifier(saved).eval()
     runtime = _runtime()
-    refuse_own_file(path)
     config = saved.config
     sizes = {"stored_size": config.stored_size, "image_size": config.image_size}
     example = torch.zeros(2, *config.stored_size, 3, dtype=torch.uint8)

@@ -15,7 +15,7 @@ from torch import nn
 
 from fashion_tl.errors import DataError, RunError, WriteError
 from fashion_tl.extension import BEFORE, Shots, extension_of, measured, read_shots, save_shots
-from fashion_tl.files import StrPath, as_path, make_once
+from fashion_tl.files import StrPath, as_path, check_writable, make_once
 from fashion_tl.network.calibration import masked_logits
 from fashion_tl.network.extending import (
     Ground,
@@ -29,11 +29,12 @@ from fashion_tl.network.memory import Memory, read_memory, save_memory
 from fashion_tl.network.model import SavedModel, load_model, replace_head, save_model
 from fashion_tl.provenance import commit
 from fashion_tl.reporting.card import extended_card
-from fashion_tl.runs import OWN_FILES, Run, open_run, write_json, write_text
-from fashion_tl.shots import find_shots
+from fashion_tl.runs import OWN_FILES, Run, open_run, steps_of, write_json, write_text
+from fashion_tl.shots import find_shots, not_yet_learned
 
-LARGE = ("checkpoint.pt", "model.safetensors", "memory.safetensors")  # not kept of the run before
-NAMED = 3  # classes that photos of a class were taken for
+# Not kept of the run before.
+LARGE = ("checkpoint.pt", "model.safetensors", "memory.safetensors", "photos.npz")
+NAMED = 3  # most frequent names that the network gave the photos of a class before
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,23 @@ def extend(folder: StrPath, photos: StrPath, out: StrPath, known: bool = False) 
     """Make a new run whose network also knows the classes in a folder of class folders.
 
     Only the network's last layer changes. With ``known``, there may also be more photos of classes
-    that the run knows. The new run lies in ``out``, whole or not at all. RunError if ``out`` is
-    there already, or if the run has no network or no memory. DataError as from
-    :func:`fashion_tl.shots.find_shots`, and for a known class without ``known``.
+    that the run knows. The new run lies in ``out``, whole or not at all.
+
+    RunError if ``out`` is there already or lies in the folder of the run or of the photos, if the
+    run isn't finished, and if its memory, its earlier photos or what it measured can't be read.
+    WeightsError if its network can't be read. DataError as from
+    :func:`fashion_tl.shots.find_shots` and :func:`fashion_tl.shots.not_yet_learned`, and for a
+    known class without ``known``. WriteError if ``out`` can't be written.
     """
     run = open_run(folder)
-    target = as_path(out)
-    if os.path.lexists(target):
-        raise RunError(f"{target} is there already; name a new folder for the extended run")
+    root, target = as_path(photos), as_path(out)
+    _check_target(target, run.folder, root)
+    check_writable(target, makes_folders=True)
+    if not measured(run).is_finished:
+        raise RunError(
+            f"{run.folder} isn't finished; run the command that began it again, and then extend it"
+        )
+    earlier = read_shots(run)
     saved = load_model(run.model_path)
     memory = read_memory(run.memory_path, saved.width)
     if memory.classes != saved.classes:
@@ -67,14 +77,27 @@ def extend(folder: StrPath, photos: StrPath, out: StrPath, known: bool = False) 
             f"{run.memory_path} has other classes than the network; make it again: "
             f"fashion-tl remember {run.folder} --data DATA"
         )
-    shots = find_shots(photos, saved.config.stored_size)
-    _check_names(as_path(photos), shots, saved, known)
+    shots = find_shots(root, saved.config.stored_size)
+    _check_names(root, shots, saved, known)
+    shots = not_yet_learned(root, shots, earlier, set(memory.ids))
     extended = extended_by(saved, memory, shots)
     try:
-        make_once(target, lambda new: _write(new, run, extended, shots))
+        make_once(target, lambda new: _write(new, run, extended, earlier + shots))
     except OSError as error:
         raise WriteError(f"{target} can't be written: {error}") from error
     return open_run(target)
+
+
+def _check_target(target: Path, *others: Path) -> None:
+    """RunError if something is there already, or if it would lie in one of the other folders."""
+    if os.path.lexists(target):
+        raise RunError(f"{target} is there already; name a new folder for the extended run")
+    for other in others:
+        if target.resolve().is_relative_to(other.resolve()):
+            raise RunError(
+                f"{target} lies in {other}, which stays as it is; name a folder elsewhere for the "
+                "extended run"
+            )
 
 
 def _check_names(folder: Path, shots: Shots, saved: SavedModel, known: bool) -> None:
@@ -95,7 +118,10 @@ def _check_names(folder: Path, shots: Shots, saved: SavedModel, known: bool) -> 
 
 
 def extended_by(saved: SavedModel, memory: Memory, shots: Shots) -> Extended:
-    """The network after learning these photos; nothing is written."""
+    """The network after learning these photos; nothing is written.
+
+    RunError if its answers aren't finite numbers.
+    """
     classes = (*saved.classes, *(own for own in shots.classes if own not in saved.classes))
     number = {name: label for label, name in enumerate(classes)}
     labels = np.array([number[own] for own in shots.labels])
@@ -106,7 +132,7 @@ def extended_by(saved: SavedModel, memory: Memory, shots: Shots) -> Extended:
     counts = [*saved.fit_counts, *[0] * (len(classes) - len(saved.classes))]
     counts = [int(n) for n in counts + np.bincount(labels, minlength=len(classes))]
     called = masked_logits(logits, saved.fit_counts, saved.path or "the model").argmax(1)
-    kept = _left_out(ground, layer, features, labels, counts)
+    is_right = _left_out(ground, layer, features, labels, counts)
     answers = masked_logits(layer.logits(ground.features), counts).argmax(1)
     answered = masked_logits(ground.layer.logits(ground.features), saved.fit_counts).argmax(1)
     rows = []
@@ -120,7 +146,7 @@ def extended_by(saved: SavedModel, memory: Memory, shots: Shots) -> Extended:
                 "photos": int(own.sum()),
                 "is_new": not trained[number[name]] if name in saved.classes else True,
                 "before": dict(names.most_common(NAMED)),
-                "left_out": int(kept[own].sum()) if own.sum() > 1 else None,
+                "left_out": int(is_right[own].sum()) if own.sum() > 1 else None,
                 "taken": int((new & (ground.labels != number[name])).sum()),
                 "commit": commit(),
             }
@@ -165,16 +191,15 @@ def _left_out(
 
 
 def _write(new: Path, run: Run, extended: Extended, shots: Shots) -> None:
-    """Make the folder of an extended run."""
+    """Make the folder of an extended run; ``shots`` are the photos of all its extensions."""
     new.mkdir()
-    _keep(measured(run).folder, new / BEFORE)
+    _keep(measured(run), new / BEFORE)
     saved = extended.saved
     counts = list(saved.fit_counts)
     settings = (saved.config, saved.temperature)
     save_model(new / "model.safetensors", saved.model, saved.classes, counts, *settings)
     save_memory(new / "memory.safetensors", extended.memory)
-    earlier = read_shots(run)
-    save_shots(new, earlier + shots if earlier else shots)
+    save_shots(new, shots)
     rows = extension_of(run) + extended.rows
     card = new / BEFORE / "model_card.md"
     text = card.read_text(encoding="utf-8") if card.exists() else f"# {run.folder.name}\n"
@@ -182,23 +207,27 @@ def _write(new: Path, run: Run, extended: Extended, shots: Shots) -> None:
     write_json(new / "run.json", run.about | {"extended": rows})
 
 
-def _keep(folder: Path, new: Path) -> None:
+def _keep(run: Run, new: Path) -> None:
     """Copy what a run measured, and what the steps before it did, without their networks."""
-    for inner in (folder, *sorted(path.parent for path in folder.glob("*/run.json"))):
-        target = new / inner.relative_to(folder)
-        target.mkdir()
+    for step in steps_of(run):
+        target = new / step.folder.relative_to(run.folder)
+        target.mkdir(parents=True, exist_ok=True)
         for name in set(OWN_FILES) - set(LARGE):
-            if (inner / name).exists():
-                shutil.copyfile(inner / name, target / name)
+            if (step.folder / name).exists():
+                shutil.copyfile(step.folder / name, target / name)
 
 
 def findings(row: dict[str, Any]) -> str:
     """A row about a class (see :func:`fashion_tl.extension.extension_of`) in a few sentences."""
     photos = "1 photo" if row["photos"] == 1 else f"{row['photos']:,} photos"
     words = [f"{row['label']}: {'new' if row['is_new'] else 'known'}, from {photos}."]
-    names = ", ".join(f"{name} ({n:,})" for name, n in row["before"].items())
-    them = "it" if row["photos"] == 1 else "them"
-    words.append(f"Before, the network called {them} {names}.")
+    if row["photos"] == 1:
+        words.append(f"Before, the network called it {', '.join(row['before'])}.")
+    else:
+        others = row["photos"] - sum(row["before"].values())
+        names = row["before"] | ({"other names": others} if others else {})
+        named = ", ".join(f"{name} ({n:,})" for name, n in names.items())
+        words.append(f"Before, the network called them {named}.")
     if row["left_out"] is not None:
         words.append(f"Left out in turn, {row['left_out']:,} of them get the right name.")
     words.append(f"Training photos of other classes that now get this name: {row['taken']:,}.")

@@ -1,6 +1,6 @@
 """What the folder of an extended run holds: the new photos, and the run that was extended."""
 
-import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,18 +32,37 @@ class Shots:
         """The names of the classes, each once."""
         return list(dict.fromkeys(self.labels))
 
+    def chosen(self, places: Sequence[int]) -> "Shots":
+        """The photos at these places."""
+        ids, labels = ([texts[place] for place in places] for texts in (self.ids, self.labels))
+        return Shots(self.pixels[list(places)], ids, labels)
+
     def __add__(self, more: "Shots") -> "Shots":
         pixels = np.concatenate([self.pixels, more.pixels])
         return Shots(pixels, self.ids + more.ids, self.labels + more.labels)
 
 
 def extension_of(run: Run) -> list[dict[str, Any]]:
-    """What a run learned after its training, a row for each class; empty for all other runs.
+    """What a run learned after its training; empty for all other runs.
 
-    A row has ``label`` and ``photos``, whether the class ``is_new``, and what else
-    :func:`fashion_tl.extend.extend` found.
+    Each extension adds a row for each of its classes. A row has ``label`` and ``photos``, whether
+    the class ``is_new``, and what else :func:`fashion_tl.extend.extend` found.
     """
     return run.about.get("extended", [])
+
+
+def photos_by_class(rows: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """The photos of each class in rows of :func:`extension_of`; a class may have several rows."""
+    photos: dict[str, int] = {}
+    for row in rows:
+        photos[row["label"]] = photos.get(row["label"], 0) + row["photos"]
+    return photos
+
+
+def in_a_sentence(rows: Sequence[dict[str, Any]]) -> str:
+    """The classes of such rows with their photos, as in ``Hats (1 photo), Caps (2 photos)``."""
+    photos = photos_by_class(rows).items()
+    return ", ".join(f"{name} ({n:,} photo{'s' if n > 1 else ''})" for name, n in photos)
 
 
 def measured(run: Run) -> Run:
@@ -52,9 +71,9 @@ def measured(run: Run) -> Run:
 
 
 def refuse_extended(folder: StrPath, why: str) -> None:
-    """RunError, which says ``why``, if there is an extended run in a folder."""
+    """RunError, which says ``why`` it is refused, if there is an extended run in a folder."""
     folder = as_path(folder)
-    if (folder / BEFORE).is_dir() and extension_of(open_run(folder)):
+    if (folder / "run.json").exists() and extension_of(open_run(folder)):
         raise RunError(f"{folder} holds a run that was extended; {why}")
 
 
@@ -64,16 +83,32 @@ def save_shots(folder: Path, shots: Shots) -> None:
         np.savez_compressed(file, pixels=shots.pixels, ids=shots.ids, labels=shots.labels)
 
 
-def read_shots(run: Run) -> Shots | None:
-    """The photos that a run was extended with; None for all other runs.
+def read_shots(run: Run) -> Shots:
+    """The photos that a run was extended with, in the order of its extensions.
 
-    RunError if they can't be read.
+    No photos for all other runs. RunError if the file is missing or damaged.
     """
+    size = tuple(run.config.stored_size)
     if not extension_of(run):
-        return None
+        return Shots(np.zeros((0, *size, 3), np.uint8), [], [])
     file = run.folder / PHOTOS
     try:
         with np.load(file) as content:
-            return Shots(content["pixels"], content["ids"].tolist(), content["labels"].tolist())
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise RunError(f"{file} can't be read ({error}); extend the first run again") from error
+            shots = Shots(content["pixels"], content["ids"].tolist(), content["labels"].tolist())
+        _check(shots, size)
+    except Exception as error:  # a damaged zip raises errors of many kinds
+        raise RunError(
+            f"{file} is missing or damaged ({error}); copy it again, or extend the first run again"
+        ) from error
+    return shots
+
+
+def _check(shots: Shots, size: tuple[int, ...]) -> None:
+    """ValueError unless the parts fit together, and the photos have this size."""
+    photos = (len(shots.ids), *size, 3)
+    if shots.pixels.dtype != np.uint8 or shots.pixels.shape != photos:
+        raise ValueError(f"it holds {shots.pixels.dtype} {shots.pixels.shape}, not uint8 {photos}")
+    if len(shots.labels) != len(shots.ids):
+        raise ValueError(f"it holds {len(shots.ids)} ids, but {len(shots.labels)} labels")
+    if not all(isinstance(text, str) for text in (*shots.ids, *shots.labels)):
+        raise ValueError("its ids and labels aren't text")

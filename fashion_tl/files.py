@@ -1,5 +1,6 @@
 """Write files and folders whole or not at all, by one process at a time; lock them."""
 
+import errno
 import os
 import platform
 import shutil
@@ -124,6 +125,26 @@ def replacing(path: Path) -> Iterator[Path]:
         if isinstance(cause, KeyboardInterrupt):  # Ctrl-C made the library's writing fail
             raise cause from None
         raise WriteError(f"{path} can't be written ({cause}). Fix that and try again.") from error
+
+
+def check_writable(path: Path, makes_folders: bool = False) -> None:
+    """WriteError if no file can be written at a path; to be called before long work.
+
+    With ``makes_folders``, whoever writes the file makes the missing folders above it.
+    """
+    folder = path.parent
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        if makes_folders:
+            folder = next(each for each in path.parents if os.path.lexists(each))
+        elif not folder.exists():
+            raise FileNotFoundError(errno.ENOENT, f"there is no folder {folder}")
+        os.rmdir(tempfile.mkdtemp(prefix=f"{_draft_folder(path).name}-", dir=folder))
+    except OSError as error:
+        raise WriteError(
+            f"{path} can't be written ({error.strerror}). Fix that, or name another place."
+        ) from error
 
 
 def is_made(path: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fashion_tl.data.classfolders import is_no_class
+from fashion_tl.data.foldernames import is_no_class
 from fashion_tl.data.labels import fault_of_label, label_of
 from fashion_tl.data.listing import shown
 from fashion_tl.errors import DataError, FashionTLError, in_a_line

@@ -19,7 +19,7 @@ from fashion_tl.data.decoding import FORMATS, decode
 from fashion_tl.data.formats import what_it_is
 from fashion_tl.data.listing import ENDINGS, RAW_ENDINGS, UNREAD_ENDINGS, read_file, shown
 from fashion_tl.errors import DataError
-from fashion_tl.files import StrPath, as_path
+from fashion_tl.files import StrPath, as_path, check_writable
 from fashion_tl.machine import processors, progress, say
 from fashion_tl.network.inference import photo_logits, pick_device
 from fashion_tl.network.layers import folded
@@ -214,7 +214,7 @@ def predict(
 
     With the run's ``memory``, photos that are like nothing it learned from are marked as unknown.
     The file is written whole or not at all. A photo that can't be read is named on stderr, and in
-    the file, with the reason. In the end DataError says how many there were. DataError before any
+    the file, with the reason. In the end DataError says how many there were. An error before any
     work if ``to`` can't be written.
     """
     target = _target(to) if to else None
@@ -242,13 +242,10 @@ def predict(
 
 
 def _target(to: StrPath) -> Path:
-    """The file for the answers; DataError if it can't be written, RunError if it is a run's."""
+    """The file for the answers; DataError, RunError or WriteError if it can't be that one."""
     target = as_path(to)
-    is_table = target.suffix.lower() in (".csv", ".json") and not target.is_dir()
-    if not is_table or not os.access(target.parent, os.W_OK):
-        raise DataError(
-            f"{target}: answers are written into a .csv or .json file, "
-            "in a folder that can be written to"
-        )
+    if target.suffix.lower() not in (".csv", ".json"):
+        raise DataError(f"{target}: answers are written into a .csv or .json file")
     refuse_own_file(target)
+    check_writable(target)
     return target

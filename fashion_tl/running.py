@@ -29,17 +29,17 @@ from fashion_tl.network.model import (
     split_frozen,
 )
 from fashion_tl.network.training import Fitted, fit
-from fashion_tl.network.unknown import doubts, remember
+from fashion_tl.network.unknown import doubts, training_memory
 from fashion_tl.network.weights import is_random, weights_name
 from fashion_tl.provenance import file_fingerprint
 from fashion_tl.reporting.card import model_card
-from fashion_tl.reporting.doubt import doubt_metrics
 from fashion_tl.reporting.evaluation import (
     chosen_on_validation,
     metrics,
     per_class_table,
     prediction_table,
 )
+from fashion_tl.reporting.unknown import unknown_metrics
 from fashion_tl.runs import Run, create_run, write_json, write_table, write_text
 
 
@@ -123,15 +123,15 @@ def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[s
     temperature, chosen = _calibrate(val[1], data, run)
     predictions = _table("test", test[1], data, run, temperature)
     # Ctrl-C shouldn't take minutes, and the training goes on anyway.
-    memory = None if fitted.interrupted else remember(model, data, config, val[0])
+    memory = None if fitted.interrupted else training_memory(model, data, config, val[0])
     if memory:
         predictions = predictions.assign(**doubts(memory, test[0]))
     measured = {
         **metrics(predictions, data.counts),
         **chosen,
-        **doubt_metrics(predictions, data.counts),
+        **unknown_metrics(predictions, data.counts),
     }
-    result = _described(run, fitted, measured, fitted.seconds + time.perf_counter() - start)
+    result = _described(run, data, fitted, measured, fitted.seconds + time.perf_counter() - start)
     if rank() == 0:
         run.memory_path.unlink(missing_ok=True)  # an earlier one is of other weights
         save_model(
@@ -148,7 +148,7 @@ def finish_run(run: Run, model: nn.Module, data: Data, fitted: Fitted) -> dict[s
 
 
 def _described(
-    run: Run, fitted: Fitted, measured: dict[str, Any], seconds: float
+    run: Run, data: Data, fitted: Fitted, measured: dict[str, Any], seconds: float
 ) -> dict[str, Any]:
     """What was measured, and the settings, data and machine that gave it."""
     config, history = run.config, fitted.history
@@ -162,6 +162,7 @@ def _described(
         "interrupted": fitted.interrupted,
         "best_epoch": int(history.loc[history["best"], "epoch"].iloc[0]),
         "seed": config.seed,
+        "split_is_drawn": data.catalogue.split.is_drawn,
         **measured,
         "precision": resolve_precision(config.precision, pick_device()),
         "minutes": round(seconds / 60, 2),

@@ -3,7 +3,6 @@
 import gzip
 import json
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,19 +11,18 @@ from typing import Any
 import pandas as pd
 
 from fashion_tl.backbones import find_backbone
-from fashion_tl.config import DEFAULT_WEIGHTS, Config
+from fashion_tl.config import Config
 from fashion_tl.distributed import rank
 from fashion_tl.errors import ConfigError, RunError
 from fashion_tl.files import StrPath, as_path, is_made, lock, make_once, replacing
 from fashion_tl.provenance import commit, machine, versions
-from fashion_tl.recipes import make_config
+from fashion_tl.recipes import APPROACHES, make_config
 
 # Columns of our tables that are always text: a class may be called 001, NA or True.
 TEXT = (
-    *("id", "label", "articleType", "true", "predicted", "photo", "error"),
+    *("id", "label", "articleType", "true", "predicted", "photo", "error", "drawn_from", "by"),
     *("top1", "top2", "top3", "top4", "top5", "given", "suggested", "other", "verdict"),
-    *("run", "commit", "input", "why", "approach", "trial", "image_size", "on", "machine"),
-    *("drawn_from", "by"),
+    *("run", "commit", "input", "why", "approach", "trial", "image_size", "on", "machine", "part"),
 )
 # The files that a run itself keeps.
 OWN_FILES = (
@@ -33,6 +31,7 @@ OWN_FILES = (
     "checkpoint.pt",
     "model.safetensors",
     "memory.safetensors",
+    "photos.npz",
     "predictions.csv.gz",
     "per_class.csv",
     "model_card.md",
@@ -175,14 +174,13 @@ def open_run(folder: StrPath) -> Run:
         ) from error
 
 
-def default_weights(*folders: StrPath) -> str:
-    """DEFAULT_WEIGHTS, or the torchvision weights that a run in one of these folders began with."""
-    for folder in folders:
-        with suppress(RunError, KeyError, TypeError):
-            name = open_run(as_path(folder)).about["weights"]["name"]
-            if name.startswith("IMAGENET1K_"):
-                return name
-    return DEFAULT_WEIGHTS
+def steps_of(run: Run) -> list[Run]:
+    """The runs of the steps before this one, which lie below it, and the run itself."""
+    training = run.config.training
+    steps = [row.trainings[:-1] for row in APPROACHES.values() if row.trainings[-1] == training]
+    there = [own for own in steps if all((run.folder / step / "run.json").exists() for step in own)]
+    before = max(there, key=len, default=())
+    return [*(open_run(run.folder / step) for step in before), run]
 
 
 def create_run(

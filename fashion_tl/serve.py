@@ -119,8 +119,9 @@ def serve(
             def log(self, type: str, message: str, *args: Any) -> None:
                 """No line for each request."""
 
-        options = {"threaded": True, "request_handler": Quiet, "fd": taken.fileno()}
-        server = make_server(HOST, port, app, **options)
+        server = make_server(
+            HOST, port, app, threaded=True, request_handler=Quiet, fd=taken.fileno()
+        )
         say(
             f"http://{HOST}:{server.port}/ shows {as_path(folder)}, to this machine alone. "
             "Ctrl-C ends it."

@@ -2,13 +2,13 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from fashion_tl.data.classfolders import is_no_class
+from fashion_tl.data.foldernames import fault_of_wrapper, find_wrapper, is_no_class
 from fashion_tl.data.labels import fault_of_label, label_of
 from fashion_tl.data.listing import Folder, in_words, split_ending
 from fashion_tl.data.photos import photo_digests
@@ -26,13 +26,17 @@ def find_shots(folder: StrPath, size: tuple[int, int]) -> Shots:
 
     The first folder below ``folder`` is the class; folders further down belong to it. The same
     photo counts once in a class. Photos that can't be read, and those in no class folder, are named
-    on stderr. DataError if there is no class folder, if two folders are one class, if a class has
-    no photo that can be read, or if two classes have the same photo.
+    on stderr. DataError if there is no class folder, if a folder rather holds classes, if two
+    folders are one class, if a class has no photo that can be read, or if two classes have the same
+    photo.
     """
     root = as_path(folder)
     found = Shots(np.zeros((0, *size, 3), np.uint8), [], [])
-    for label, name in _class_folders(root).items():
-        files = find_photos([root / name])
+    names = _class_folders(root)
+    photos = {label: find_photos([root / name]) for label, name in names.items()}
+    _refuse_wrapper(root, names, photos)
+    for label, files in photos.items():
+        name = names[label]
         pixels, kept = _decoded(root / name, files, size)
         ids = [in_words(file.relative_to(root).as_posix()) for file in kept]
         found += Shots(pixels, ids, [label] * len(ids))
@@ -77,6 +81,20 @@ def _class_folders(root: Path) -> dict[str, str]:
     return by_label
 
 
+def _refuse_wrapper(root: Path, names: Mapping[str, str], photos: Mapping[str, list[Path]]) -> None:
+    """DataError if a folder that would be a class rather holds classes.
+
+    ``names`` are the folders of the classes, ``photos`` the files in them.
+    """
+    below = {
+        label: [file.relative_to(root / names[label]).parts for file in files]
+        for label, files in photos.items()
+    }
+    if wrapper := find_wrapper(below):
+        label, inside = wrapper
+        raise DataError(fault_of_wrapper(str(root / names[label]), inside))
+
+
 def _decoded(
     folder: Path, files: Sequence[Path], size: tuple[int, int]
 ) -> tuple[np.ndarray, list[Path]]:
@@ -118,12 +136,42 @@ def _without_twins(root: Path, shots: Shots) -> Shots:
             twins.append(shots.ids[number])
     if twins:
         say(f"{root}: left out, the same photo again: {_some(twins)}", file=sys.stderr)
-    kept = sorted(first.values())
-    return Shots(
-        shots.pixels[kept],
-        [shots.ids[number] for number in kept],
-        [shots.labels[number] for number in kept],
-    )
+    return shots.chosen(sorted(first.values()))
+
+
+def not_yet_learned(root: Path, shots: Shots, earlier: Shots, ids: Collection[str]) -> Shots:
+    """The photos below ``root`` that aren't among the ``earlier`` ones of a run's extensions.
+
+    The others are named on stderr. ``ids`` are those of all photos that the run remembers.
+    DataError if a photo was learned as another class, if an id stands for another photo already, or
+    if no photo of a class is left.
+    """
+    learned = dict(zip(photo_digests(earlier.pixels), earlier.labels, strict=True))
+    kept: list[int] = []
+    again: list[int] = []
+    for number, digest in enumerate(photo_digests(shots.pixels)):
+        own, label = shots.ids[number], learned.get(digest)
+        if label is None and own in ids:
+            raise DataError(
+                f"{root / own}: the run remembers another photo as {own}; give the file another "
+                "name"
+            )
+        if label not in (None, shots.labels[number]):
+            raise DataError(
+                f"{root / own}: the run learned this same photo as {label}; delete it here"
+            )
+        (kept if label is None else again).append(number)
+    left = shots.chosen(kept)
+    for label in shots.classes:
+        if label not in left.classes:
+            raise DataError(
+                f"{root / label}: the run has learned all of its photos already; put others there, "
+                "or delete the folder"
+            )
+    if again:
+        names = _some([shots.ids[number] for number in again])
+        say(f"{root}: left out, learned already: {names}", file=sys.stderr)
+    return left
 
 
 def _some(names: Sequence[str]) -> str:

@@ -11,13 +11,13 @@ import numpy as np
 from fashion_tl.data.dataset import Data
 from fashion_tl.errors import ConfigError, DataError, RunError, in_a_line
 from fashion_tl.extension import read_shots, refuse_extended
-from fashion_tl.files import StrPath, as_path
+from fashion_tl.files import StrPath, as_path, check_writable
 from fashion_tl.machine import say
 from fashion_tl.network.features import features_and_logits
 from fashion_tl.network.inference import pick_device
 from fashion_tl.network.memory import Memory, nearest_photos, read_memory, save_memory
 from fashion_tl.network.model import SavedModel, load_model
-from fashion_tl.network.unknown import remember
+from fashion_tl.network.unknown import training_memory
 from fashion_tl.predict import find_photos, read_photo, seen
 from fashion_tl.reporting import figures, photo_figures
 from fashion_tl.reporting.gallery import open_steps
@@ -39,8 +39,9 @@ def similar(
 
     They are printed as a table, or ``as_json``. ``out`` is a .png file for a picture of them; it
     takes a single photo, and the data that the run was made on. ConfigError or DataError before any
-    work if that can't be done. A photo that can't be read is named on stderr. In the end DataError
-    says how many there were.
+    work if that can't be done. RunError if there is no run or no memory, WeightsError if its
+    network can't be read. A photo that can't be read is named on stderr. In the end DataError says
+    how many there were.
     """
     if isinstance(top, bool) or not isinstance(top, int) or top < 1:
         raise ConfigError(f"top must be a whole number from 1, not {in_a_line(top)}")
@@ -91,13 +92,14 @@ def _as_table(row: dict[str, Any]) -> str:
 def _target(out: StrPath, photos: Sequence[Path], data_path: StrPath | None) -> Path:
     """The picture's file; an error if no picture can be drawn there."""
     target = as_path(out)
-    if target.suffix.lower() != ".png" or target.is_dir():
+    if target.suffix.lower() != ".png":
         raise ConfigError(f"{target}: the picture is written into a .png file")
     if len(photos) != 1:
         raise ConfigError(f"{target}: a picture shows one photo, not {len(photos)}; name one")
     if not data_path:
         raise ConfigError(f"{target}: a picture needs the training photos; name them with --data")
     refuse_own_file(target)
+    check_writable(target, makes_folders=True)
     return target
 
 
@@ -107,8 +109,8 @@ def _draw(
     """Write a picture of a photo and its nearest training photos."""
     shown = nearest[:MOST_SHOWN]
     pixels_of = {own: data.photos.array[place] for place, own in enumerate(data.photos.ids)}
-    if shots := read_shots(run):
-        pixels_of |= dict(zip(shots.ids, shots.pixels, strict=True))
+    shots = read_shots(run)
+    pixels_of |= dict(zip(shots.ids, shots.pixels, strict=True))
     pixels = [pixels_of[each["id"]] for each in shown]
     own = read_photo(photo, run.config.stored_size)
     captions = [(photo.name, ""), *((each["label"], f"{each['distance']:.3f}") for each in shown)]
@@ -118,19 +120,21 @@ def _draw(
     )
 
 
-def make_memory(folder: StrPath, data_path: StrPath, cache: StrPath | None = None) -> list[Path]:
+def remember(folder: StrPath, data_path: StrPath, cache: StrPath | None = None) -> list[Path]:
     """Give a finished run, and the steps before it, a memory of its training photos.
 
     New runs have one from the start. Nothing is trained. Returns the files. RunError if the run was
-    made on other data, or if it isn't finished.
+    made on other data, if it isn't finished, or if it was extended. WeightsError if its network
+    can't be read, WriteError if the memory can't be written.
     """
     refuse_extended(folder, "its memory holds the new photos too, so extend the first run again")
+    check_writable(open_run(folder).memory_path)
     files = []
     for run, data in open_steps(folder, data_path, cache):
         if not run.is_finished:
             raise RunError(f"{run.folder} isn't finished: its same command goes on, and remembers")
         model = load_model(run.model_path).model.to(pick_device())
         val, _ = features_and_logits(model, data, run.config, "val")
-        save_memory(run.memory_path, remember(model, data, run.config, val))
+        save_memory(run.memory_path, training_memory(model, data, run.config, val))
         files.append(run.memory_path)
     return files

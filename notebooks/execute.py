@@ -29,9 +29,10 @@ from fashion_tl.data.catalogue import read_catalogue
 from fashion_tl.data.dataroot import SAMPLE, DataRoot, open_root
 from fashion_tl.files import as_path
 from fashion_tl.network.model import available_weights
+from fashion_tl.network.weights import default_weights
 from fashion_tl.recipes import APPROACHES, approach_configs
 from fashion_tl.reporting.evaluation import headline
-from fashion_tl.runs import Run, default_weights, open_run
+from fashion_tl.runs import Run, open_run
 
 WITH_NOTEBOOKS = [name for name, row in APPROACHES.items() if row.notebook]
 # One more notebook, which goes on with the run of an approach. It needs classes that only test

@@ -7,127 +7,32 @@ import sys
 from collections.abc import Callable, Sequence
 
 from fashion_tl import commandline
-from fashion_tl.config import parse_setting
 from fashion_tl.data.dataroot import SAMPLE
-from fashion_tl.errors import ConfigError
 from fashion_tl.files import as_path
 from fashion_tl.recipes import APPROACHES
-from study.places import RESULTS
-
-# Each command imports what it needs, so that --help waits for nothing.
-
-
-def train(args: argparse.Namespace) -> None:
-    from study import train
-
-    train.main(args.data, args.weights, args.out, args.results, args.cache, args.only, args.gpu)
-
-
-def tune(args: argparse.Namespace) -> None:
-    from study import tune
-
-    named = {"only": args.only, "trials": args.trial}
-    tune.main(args.data, args.weights, args.out, args.results, cache=args.cache, **named)
-
-
-def trials(args: argparse.Namespace) -> None:
-    from study import trials
-
-    trials.main(args.data, args.weights, args.out, args.results, cache=args.cache, only=args.only)
-
-
-def heads(args: argparse.Namespace) -> None:
-    from study import heads
-
-    heads.main(args.data, args.weights, args.cache, args.results)
-
-
-def calibration(args: argparse.Namespace) -> None:
-    from study import calibration
-
-    calibration.main(args.data, args.weights, args.cache, args.results)
-
-
-def few_shot(args: argparse.Namespace) -> None:
-    from study import few_shot
-
-    few_shot.main(args.data, args.weights, args.cache, args.results, args.run)
-
-
-def unknown(args: argparse.Namespace) -> None:
-    from study import unknown
-
-    settings = dict(map(parse_setting, args.set))
-    unknown.main(args.data, args.weights, args.cache, args.results, args.run, **settings)
-
-
-def flips(args: argparse.Namespace) -> None:
-    from study import flips
-
-    flips.main(args.runs, args.data, args.cache, args.results)
-
-
-def data_check(args: argparse.Namespace) -> None:
-    from study import data_check
-
-    data_check.main(args.data, args.cache, args.results)
-
-
-def audit(args: argparse.Namespace) -> None:
-    from study import audit
-
-    audit.main(args.data, args.weights, args.cache, args.results, args.set)
-
-
-def record(args: argparse.Namespace) -> None:
-    from study.record import record
-
-    if len(args.runs) > 1 and (args.name or args.base or args.group):
-        raise ConfigError("--name, --base and --group are for a single run")
-    for run in args.runs:
-        print(record(run, args.results, args.name, args.why, args.base, args.group))
-
-
-def check(args: argparse.Namespace) -> None:
-    from study import check
-
-    check.main(args.results, args.data, args.cache, args.pair)
-
-
-def compare(args: argparse.Namespace) -> None:
-    from study import compare
-
-    compare.main(args.results, args.runs)
-
-
-def render(args: argparse.Namespace) -> None:
-    from study import render
-
-    render.main()
-
-
-def speed(args: argparse.Namespace) -> None:
-    from study.bench import speed
-
-    speed.main(args.data, args.results)
-
-
-def company(args: argparse.Namespace) -> None:
-    from study.bench import company
-
-    company.main(args.results)
-
-
-def gpu(args: argparse.Namespace) -> None:
-    from study.bench import gpu
-
-    gpu.main(args.data, args.tiny, args.results)
-
-
-def precision(args: argparse.Namespace) -> None:
-    from study.bench import precision
-
-    precision.main(args.runs, args.data, args.results)
+from study.actions import (
+    audit,
+    calibration,
+    check,
+    company,
+    compare,
+    data_check,
+    detail,
+    episodes,
+    few_shot,
+    flips,
+    gpu,
+    heads,
+    precision,
+    record,
+    render,
+    speed,
+    train,
+    trials,
+    tune,
+    unknown,
+)
+from study.places import RESULTS, writable
 
 
 def parser() -> argparse.ArgumentParser:
@@ -136,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     add_trainings(commands)
     add_trials(commands)
     add_measurements(commands)
+    add_comparisons(commands)
     add_records(commands)
     bench = commands.add_parser(
         "bench", help="How fast it is, beside what.", description="How fast it is, beside what."
@@ -145,13 +51,17 @@ def parser() -> argparse.ArgumentParser:
 
 
 def add(
-    commands: argparse._SubParsersAction, function: Callable, words: str, data: bool = True
+    commands: argparse._SubParsersAction,
+    function: Callable,
+    words: str,
+    data: bool = True,
+    writes: bool = True,
 ) -> argparse.ArgumentParser:
-    """A command with a function's name that calls it, and writes where it is told."""
+    """A command with a function's name that calls it, and ``writes`` where it is told."""
     new = commandline.add_command(commands, function, words, data)
-    new.add_argument(
-        "--results", type=as_path, default=RESULTS, help="folder of the records (default: results/)"
-    )
+    folder = writable if writes else as_path
+    about = "folder of the records (default: results/)"
+    new.add_argument("--results", type=folder, default=str(RESULTS), help=about)
     return new
 
 
@@ -176,23 +86,47 @@ def add_trainings(commands: argparse._SubParsersAction) -> None:
 
 
 def add_measurements(commands: argparse._SubParsersAction) -> None:
-    new = add(
-        commands, heads, "FC only over five seeds, five folds and each even year: fc_head.json."
-    )
+    words = "FC only over five seeds, five folds and each even year: fc_head.json."
+    new = add(commands, heads, words)
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
 
-    words = "FC only's temperature, fitted in two ways: calibration.json."
+    words = "What probabilities are worth, before and after a temperature: calibration.json."
     new = add(commands, calibration, words)
-    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument("--weights", help="torchvision's, or a file of such a network")
+    new.add_argument("--run", help="measure this finished run instead of FC only's head")
 
     new = add(commands, few_shot, "Learn classes from a few photos: few_shot.json.")
-    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument("--weights", help="torchvision's, or a file of such a network")
     new.add_argument("--run", help="measure this finished run's network instead")
+    new.add_argument("--set", action="append", default=[], help="NAME=VALUE, as for `run`")
+
+    words = "Name classes never learned, N-way k-shot: episodes.json."
+    new = add(commands, episodes, words)
+    new.set_defaults(goes_on=commandline.GOES_ON)
+    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument("--out", required=True, help="folder for its two trainings")
+    words = "another setting than direct's; repeatable"
+    new.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=words)
 
     new = add(commands, unknown, "Tell photos that are like nothing it learned: unknown.json.")
-    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument("--weights", help="torchvision's, or a file of such a network")
     new.add_argument("--run", help="score this finished run instead, as chosen before")
     new.add_argument("--set", action="append", default=[], help="NAME=VALUE, as for `run`")
+
+
+def add_comparisons(commands: argparse._SubParsersAction) -> None:
+    new = add(commands, detail, "The same trainings on small and on large photos: detail.json.")
+    new.set_defaults(goes_on=commandline.GOES_ON)
+    new.add_argument("--large", required=True, help="folder or zip of the same photos, larger")
+    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument("--out", required=True, help="folder for the runs")
+    new.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="this training alone; repeatable",
+    )
 
     new = add(commands, flips, "Score finished runs without mirror images in testing: flips.json.")
     new.add_argument("runs", nargs="+", help="folders with the names of their records")
@@ -221,7 +155,11 @@ def add_trials(commands: argparse._SubParsersAction) -> None:
         "--trial", action="append", default=[], metavar="NAME", help="this trial alone; repeatable"
     )
 
-    new = add(commands, trials, "Try changes of the recipes, judged by years left out: trials.csv.")
+    new = add(
+        commands,
+        trials,
+        "Try changes of the recipes, judged by years left out: trials.csv.",
+    )
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
     new.add_argument("--out", required=True, help="folder that several processes may share")
     new.add_argument(
@@ -244,16 +182,13 @@ def add_records(commands: argparse._SubParsersAction) -> None:
     )
     new.add_argument("--why", default="on record", help="the test photos were looked at")
 
-    new = add(
-        commands,
-        check,
-        "Compute every metric on record again, from predictions and styles.csv alone.",
-    )
+    words = "Compute every metric on record again, from predictions and styles.csv alone."
+    new = add(commands, check, words, writes=False)
     new.add_argument(
         "--pair", action="store_true", help="and compare the runs photo by photo: paired.json"
     )
 
-    new = add(commands, compare, "Print runs on record side by side.", data=False)
+    new = add(commands, compare, "Print runs on record side by side.", data=False, writes=False)
     new.add_argument("runs", nargs="*", help="names of records (default: all)")
 
     words = "Make the documents' marked blocks and images/results/ from results/."

@@ -1,6 +1,7 @@
-"""What FC only's probabilities are worth, and on which photos to fit their temperature.
+"""What the probabilities are worth, and on which photos to fit FC only's temperature.
 
 python -m study calibration --data … --weights …     # writes results/calibration.json
+python -m study calibration --data … --run RUN       # adds a trained run
 
 Two ways are compared on even years alone. One fits the temperature to the validation photos, as
 every run does. The other fits it to years that the head didn't learn from. Each year of ``YEARS``
@@ -18,9 +19,11 @@ import pandas as pd
 from fashion_tl.config import Config
 from fashion_tl.data.batches import Batches
 from fashion_tl.data.dataset import Data, load_data
+from fashion_tl.files import as_path
 from fashion_tl.network.calibration import PLAIN, fit_temperature, masked_logits
-from fashion_tl.network.inference import forward
-from fashion_tl.network.model import available_weights
+from fashion_tl.network.features import features_and_logits
+from fashion_tl.network.inference import forward, pick_device
+from fashion_tl.network.model import available_weights, load_model
 from fashion_tl.recipes import make_config
 from fashion_tl.reporting.calibration import (
     TARGETS,
@@ -29,9 +32,11 @@ from fashion_tl.reporting.calibration import (
     unattended,
 )
 from fashion_tl.reporting.evaluation import class_probabilities
-from fashion_tl.runs import commit, write_json
+from fashion_tl.reporting.gallery import open_steps
+from fashion_tl.runs import commit, machine, write_json
 from study.heads import left_out, made_with, trained_head
-from study.record import look
+from study.record import look, weights_or_run
+from study.records import read_measured
 
 # 2012 stays: two thirds of the photos of even years are of that year.
 YEARS = (2010, 2014, 2016, 2018)
@@ -123,10 +128,42 @@ def compared(of_years: dict[int, tuple[Answers, Answers]]) -> list[dict[str, Any
     return rows
 
 
-def main(data_path: str, weights: str, cache: str | None, results: Path) -> None:
-    """Compare the ways, choose one, score the odd years, and write ``calibration.json``."""
-    available_weights(weights, is_sample=False)
+def of_run(folder: str, data_path: str, cache: str | None, results: Path) -> dict[str, Any]:
+    """What a finished run's probabilities are worth, before and after its temperature."""
+    run, data = open_steps(folder, data_path, cache)[-1]
+    model = load_model(run.model_path).model.to(pick_device())
+    val, odd = (
+        answers(
+            features_and_logits(model, data, run.config, part, part)[1],
+            data.task.labels[getattr(data.task, part)],
+            data.task.fit_counts,
+        )
+        for part in ("val", "test")
+    )
+    temperature = val.temperature()
+    right = int(odd.judged(PLAIN)["right"].sum())
+    about = run.metrics | {"correct": right, "commit": commit()}
+    look(run.folder.name, about, run.config, "calibration", results)
+    temperatures = {"validation": temperature}
+    return {
+        "weights": run.about["weights"]["name"],
+        "config": run.config.to_dict(),
+        "machine": machine(),
+        "commit": commit(),
+        "temperature": temperature,
+        "validation": errors(val, temperatures),
+        "odd_years": {"right": right, **errors(odd, temperatures)},
+        "unattended": {
+            "before": labelled(val, odd, PLAIN),
+            "after": labelled(val, odd, temperature),
+        },
+    }
+
+
+def of_fc_only(data_path: str, weights: str, cache: str | None, results: Path) -> dict[str, Any]:
+    """Both ways on even years; then the odd years, by the way that was chosen."""
     config = make_config("fc_only")
+    available_weights(weights, is_sample=False, backbone=config.backbone)
     data = load_data(data_path, config, cache)
     years = data.catalogue.table["year"].to_numpy()
     of_years = {
@@ -141,7 +178,7 @@ def main(data_path: str, weights: str, cache: str | None, results: Path) -> None
     right = int(odd.judged(PLAIN)["right"].sum())
     about = {"seed": config.seed, "epochs": config.epochs, "correct": right, "commit": commit()}
     look("fc_only_head", about, config, "calibration", results)
-    found = {
+    return {
         **made_with(data, weights, config),
         "left_out": rows,
         "chosen": chosen,
@@ -153,4 +190,22 @@ def main(data_path: str, weights: str, cache: str | None, results: Path) -> None
             "after": labelled(val, odd, temperatures[chosen]),
         },
     }
+
+
+def main(
+    data_path: str, weights: str | None, cache: str | None, results: Path, run: str | None = None
+) -> None:
+    """Measure FC only's head or, with a ``run``, that run, and write ``calibration.json``.
+
+    ConfigError unless either weights or a run is given. RunError if the run isn't finished, was
+    extended or was made on other data. WeightsError if the weights or the run's network can't be
+    read. WriteError if ``calibration.json`` can't be written.
+    """
+    weights_or_run(weights, run)
+    found = read_measured(results, "calibration") or {"fc_only": None, "runs": {}}
+    if run:
+        found["runs"][as_path(run).name] = of_run(run, data_path, cache, results)
+    else:
+        assert weights, "or a run was given"
+        found["fc_only"] = of_fc_only(data_path, weights, cache, results)
     write_json(results / "calibration.json", found)

@@ -54,33 +54,46 @@ def near_pairs(
     return i.astype(int), j.astype(int), difference
 
 
-def shared(data: Data, even: np.ndarray) -> dict[str, dict[str, int]]:
-    """Exact and near duplicates, between the years and within the even and the odd ones, and how
-    often their labels disagree. ``photos`` between the years are those of odd years.
+def alike(data: Data, first: np.ndarray, second: np.ndarray) -> dict[str, dict[str, int]]:
+    """Exact and near duplicates between two sets of rows, and how often their labels disagree.
+
+    ``photos`` are those of the second set. If both sets are the same array, pairs within it are
+    counted.
     """
-    labels, groups, odd = data.task.labels, twin_groups(data.digests), data.task.test
-    vectors = small(data.photos.array)
+    labels, groups = data.task.labels, twin_groups(data.digests)
+    is_within = first is second
+    vectors = [small(data.photos.array[rows]) for rows in (first, second)]
+    i, j, difference = near_pairs(*vectors, NEAR[-1])
+    a, b = first[i], second[j]
+    if is_within:  # each pair once, and none of a photo with itself
+        a, b, difference = a[a < b], b[a < b], difference[a < b]
+    exact = groups[a] == groups[b]
     result = {}
-    pairs = {"even and odd years": (even, odd), "even years": (even, even), "odd years": (odd, odd)}
-    for words, (first, second) in pairs.items():
-        i, j, difference = near_pairs(vectors[first], vectors[second], NEAR[-1])
-        a, b = first[i], second[j]
-        if first is second:  # each pair once, and none of a photo with itself
-            a, b, difference = a[a < b], b[a < b], difference[a < b]
-        exact = groups[a] == groups[b]
-        for kind, chosen in (
-            ("exact", exact),
-            *((f"below {n}", ~exact & (difference < n)) for n in NEAR),
-        ):
-            photos = np.union1d(a[chosen], b[chosen]) if first is second else np.unique(b[chosen])
-            disagree = int((labels[a[chosen]] != labels[b[chosen]]).sum())
-            counted = {
-                "pairs": int(chosen.sum()),
-                "photos": len(photos),
-                "labels_disagree": disagree,
-            }
-            result[f"{words}, {kind}"] = counted
+    for kind, chosen in (
+        ("exact", exact),
+        *((f"below {n}", ~exact & (difference < n)) for n in NEAR),
+    ):
+        photos = np.union1d(a[chosen], b[chosen]) if is_within else np.unique(b[chosen])
+        disagree = int((labels[a[chosen]] != labels[b[chosen]]).sum())
+        result[kind] = {
+            "pairs": int(chosen.sum()),
+            "photos": len(photos),
+            "labels_disagree": disagree,
+        }
     return result
+
+
+def shared(data: Data, even: np.ndarray) -> dict[str, dict[str, int]]:
+    """:func:`alike` between the years, and within the even and the odd ones. ``photos`` between the
+    years are those of odd years.
+    """
+    odd = data.task.test
+    pairs = {"even and odd years": (even, odd), "even years": (even, even), "odd years": (odd, odd)}
+    return {
+        f"{words}, {kind}": counted
+        for words, rows in pairs.items()
+        for kind, counted in alike(data, *rows).items()
+    }
 
 
 def noise(data: Data, even: np.ndarray) -> list[dict]:

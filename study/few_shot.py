@@ -1,7 +1,7 @@
 """How well a network learns classes that come later, from a few photos each.
 
 python -m study few-shot --data … --weights …              # FC only; writes few_shot.json
-python -m study few-shot --data … --weights … --run RUN    # adds the network of a run
+python -m study few-shot --data … --run RUN                # adds the network of a run
 
 The classes are those that come only in odd years. Some of their photos, with their labels, are
 drawn and given to the network, as ``fashion-tl extend`` does; the others test. So these figures use
@@ -18,25 +18,25 @@ import numpy as np
 
 from fashion_tl.data.dataset import load_data
 from fashion_tl.data.photos import twin_groups
-from fashion_tl.errors import RunError
 from fashion_tl.files import as_path
 from fashion_tl.network.calibration import masked_logits
 from fashion_tl.network.extending import RIDGE, SCALE, layer_of
 from fashion_tl.network.model import available_weights, build_network, load_model
-from fashion_tl.network.weights import weights_name
 from fashion_tl.recipes import make_config
 from fashion_tl.reporting.gallery import open_steps
-from fashion_tl.runs import commit, machine, open_run, write_json
-from study.hidden import compared, drawn, head_of, possible
-from study.record import look
+from fashion_tl.runs import commit, write_json
+from study.heads import made_with
+from study.hidden import compared, drawn, possible, with_head
+from study.record import look, weights_or_run
 from study.records import read_measured
-from study.two_blocks import Network, network_of
+from study.two_blocks import LastBlocks, last_blocks
 
 DRAWS = 100
+CHOSEN = {"ridge": RIDGE, "scale": SCALE}
 FIGURES = ("known", "new", "new_macro", "harmonic", "all")
 
 
-def odd_years(network: Network, blocks: int = 1, draws: int = DRAWS) -> list[dict[str, Any]]:
+def odd_years(network: LastBlocks, blocks: int = 1, draws: int = DRAWS) -> list[dict[str, Any]]:
     """For each number of shots, the mean of every figure over the draws, and its interval."""
     data = network.data
     task = data.task
@@ -94,7 +94,7 @@ def figures(
     }
 
 
-def both_ways(network: Network) -> dict[str, Any]:
+def both_ways(network: LastBlocks) -> dict[str, Any]:
     """The odd years by the last block, as ``extend`` does it, and by the last two blocks."""
     return {"last": odd_years(network), "last two": odd_years(network, blocks=2)}
 
@@ -103,52 +103,59 @@ def of_run(folder: str, data_path: str, cache: str | None, results: Path) -> dic
     """The odd years by a finished run's network."""
     run, data = open_steps(folder, data_path, cache)[-1]
     saved = load_model(run.model_path)
-    network = network_of(saved.model, layer_of(saved.model), data, run.config)
+    network = last_blocks(saved.model, layer_of(saved.model), data, run.config)
     look(run.folder.name, run.metrics, run.config, "new classes from a few photos", results)
     return {
-        "weights": run.about["weights"]["name"],
-        "config": run.config.to_dict(),
-        "commit": commit(),
+        **made_with(data, run.about["weights"]["name"], run.config),
+        **CHOSEN,
         "odd_years": both_ways(network),
     }
 
 
-def of_fc_only(data_path: str, weights: str, cache: str | None, results: Path) -> dict[str, Any]:
+def of_fc_only(
+    data_path: str, weights: str, cache: str | None, results: Path, **settings: Any
+) -> dict[str, Any]:
     """Hidden classes of even years, and then the odd years, by FC only's network."""
-    config = make_config("fc_only")
+    config = make_config("fc_only", **settings)
     available_weights(weights, is_sample=False, backbone=config.backbone)
     data = load_data(data_path, config, cache)
     model = build_network(data.task.num_classes, weights, config)
-    network = network_of(model, layer_of(model), data, config)
+    network = last_blocks(model, layer_of(model), data, config)
     hidden = compared(network, config)
-    network = Network(network.views, head_of(network, data.task, config), data)
+    network = with_head(network, data, config)
     found = both_ways(network)
     right = round(found["last"][0]["before"]["all"] * len(data.task.test))
     about = {"seed": config.seed, "epochs": config.epochs, "correct": right, "commit": commit()}
     look("fc_only_head", about, config, "new classes from a few photos", results)
     return {
-        "weights": weights_name(weights),
-        "config": config.to_dict(),
-        "commit": commit(),
+        **made_with(data, weights, config),
+        **CHOSEN,
         "hidden": hidden,
         "odd_years": found,
     }
 
 
 def main(
-    data_path: str, weights: str, cache: str | None, results: Path, run: str | None = None
+    data_path: str,
+    weights: str | None,
+    cache: str | None,
+    results: Path,
+    run: str | None = None,
+    **settings: Any,
 ) -> None:
-    """Measure FC only's network or, with a ``run``, that of the run, and write it down.
+    """Measure FC only's network from ``weights``, or that of a ``run``, and write it down.
 
-    RunError if the run isn't finished or was made on other data.
+    ``settings`` change FC only's recipe; a run has its own. ConfigError unless one of the two is
+    given. RunError if the run isn't finished, was extended or was made on other data. WeightsError
+    if the weights or the run's network can't be read. WriteError if ``few_shot.json`` can't be
+    written.
     """
+    weights_or_run(weights, run)
     if run:
-        if not open_run(run).is_finished:
-            raise RunError(f"{run} isn't finished; run the command that began it again")
         name, own = as_path(run).name, of_run(run, data_path, cache, results)
     else:
-        name, own = "fc_only", of_fc_only(data_path, weights, cache, results)
+        assert weights, "or a run was given"
+        name, own = "fc_only", of_fc_only(data_path, weights, cache, results, **settings)
     found = read_measured(results, "few_shot") or {"networks": {}}
-    found |= {"ridge": RIDGE, "scale": SCALE, "machine": machine()}
     found["networks"][name] = own
     write_json(results / "few_shot.json", found)

@@ -13,7 +13,7 @@ from fashion_tl.network.model import load_model
 from fashion_tl.reporting.evaluation import metrics, prediction_table
 from fashion_tl.reporting.gallery import open_steps
 from fashion_tl.runs import open_run, write_json
-from study.record import look
+from study.record import look, refuse_unmeasured
 from study.records import read_record
 
 
@@ -43,10 +43,11 @@ def main(runs: Sequence[str], data: str, cache: str | None, results: Path) -> No
     """Score these finished runs again, whose folders have the names of their records; write
     ``flips.json``.
 
-    RunError where one is not on record, or was made on other data.
+    RunError where one is not on record, isn't finished, was extended, or was made on other data.
     """
     folders = [as_path(run) for run in runs]
     for folder in folders:
+        refuse_unmeasured(folder)
         read_record(results, folder.name)
     found = {}
     for folder in folders:

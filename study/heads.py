@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.model_selection import StratifiedGroupKFold
 from torch import nn
@@ -65,17 +66,19 @@ def trained_head(
     parts = ("train", "val", "test") if together else ("train", "val")
     train, val, *rest = part_features(data, frozen, config, *parts)
     fit(head, train, val, config, data.class_weights(config))
-    (test,) = rest or part_features(data, frozen, config, "test")
+    views = config.change(flip=config.flip_test)
+    (test,) = rest or part_features(data, frozen, views, "test")
     return head, train, val, test
 
 
 def left_out(data: Data, chosen: np.ndarray) -> Data:
     """The data without some photos of even years, which test instead.
 
-    ``chosen``, bool [rows], marks them.
+    ``chosen``, bool [rows], marks them. Twins of theirs, photos that are the same pixel for pixel,
+    still train unless they are chosen, too.
     """
     task = data.task
-    even = np.sort(np.concatenate([task.train, task.val]))
+    even = task.train_and_val
     train, val = (rows[~chosen[rows]] for rows in (task.train, task.val))
     return replace(data, task=replace(task, train=train, val=val, test=even[chosen[even]]))
 
@@ -92,24 +95,19 @@ def made_with(data: Data, weights: str, config: Config) -> dict[str, Any]:
     }
 
 
-def trained(weights: str, data: Data, on: str, config: Config) -> dict[str, float]:
-    """A head, scored once on the ``"test"`` photos or, trained to the last epoch, on ``"val"``."""
-    frozen, head = new_head(weights, data, config)
-    train, val = part_features(data, frozen, config, "train", "val")
-    scored = (
-        part_features(data, frozen, config.change(flip=config.flip_test), "test")[0]
-        if on == "test"
-        else val
-    )
-    if on == "val":
-        # Choosing an epoch on it would flatter.
-        val = replace(val, rows=val.rows[:0], labels=val.labels[:0])
-    fit(head, train, val, config, data.class_weights(config))
-    logits = forward(head, scored, config.precision, None, flip=config.flip_test).numpy()
-    counts = data.task.fit_counts
-    predictions = prediction_table(data.table(on), logits, data.task.classes, counts)
-    result = metrics(predictions, data.counts if on == "test" else data.counts.assign(train=counts))
-    return {"train": len(data.task.train)} | {figure: result[figure] for figure in MEASURED}
+def trained(
+    weights: str, data: Data, counts: pd.DataFrame, config: Config, together: bool
+) -> dict[str, float]:
+    """A head (see :func:`trained_head`), scored once on the photos that test.
+
+    ``counts`` gives ``label, train``: the training photos of each class.
+    """
+    head, _, _, test = trained_head(weights, data, config, together)
+    logits = forward(head, test, config.precision, None, flip=config.flip_test).numpy()
+    task = data.task
+    predictions = prediction_table(data.table("test"), logits, task.classes, task.fit_counts)
+    result = metrics(predictions, counts)
+    return {"train": len(task.train)} | {figure: result[figure] for figure in MEASURED}
 
 
 def main(data_path: str, weights: str, cache: str | None, results: Path) -> None:
@@ -118,7 +116,8 @@ def main(data_path: str, weights: str, cache: str | None, results: Path) -> None
     available_weights(weights, is_sample=False, backbone=config.backbone)
     data = load_data(data_path, config, cache)
     seeds = [
-        {"seed": seed} | trained(weights, data, "test", config.change(seed=seed))
+        {"seed": seed}
+        | trained(weights, data, data.counts, config.change(seed=seed), together=False)
         for seed in range(5)
     ]
     for each in seeds:
@@ -132,13 +131,18 @@ def main(data_path: str, weights: str, cache: str | None, results: Path) -> None
 def held_out(weights: str, data: Data, config: Config) -> tuple[list[dict], list[dict]]:
     """The head trained without one fold of the even years, and without one of those years, and
     scored on that.
+
+    It is trained to the last epoch: choosing one on the photos that are scored would flatter. A
+    fold has both of two twins, photos that are the same pixel for pixel, or neither. A year may
+    have one of two twins, while the other one trains.
     """
-    even = np.sort(np.concatenate([data.task.train, data.task.val]))
+    even = data.task.train_and_val
     labels, years = data.task.labels[even], data.catalogue.table["year"].to_numpy()[even]
 
     def without(rows: np.ndarray) -> dict[str, float]:
-        task = replace(data.task, train=np.setdiff1d(even, rows), val=rows)
-        return trained(weights, replace(data, task=task), "val", config)
+        task = replace(data.task, train=np.setdiff1d(even, rows), val=rows[:0], test=rows)
+        counts = data.counts.assign(train=task.fit_counts)
+        return trained(weights, replace(data, task=task), counts, config, together=True)
 
     twins = twin_groups(data.digests)[even]
     split = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(even, labels, twins)

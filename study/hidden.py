@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,16 @@ from torch import nn
 
 from fashion_tl.config import Config
 from fashion_tl.data.batches import feature_batches
+from fashion_tl.data.dataset import Data
 from fashion_tl.data.photos import twin_groups
-from fashion_tl.data.task import Task, class_weights
 from fashion_tl.network.calibration import masked_logits
 from fashion_tl.network.extending import Ground, LastLayer
 from fashion_tl.network.layers import Head
 from fashion_tl.network.memory import unit
 from fashion_tl.network.training import fit
-from study.two_blocks import Network
+from study.heads import left_out
+from study.retrained import WEIGHT_DECAYS, retrained
+from study.two_blocks import LastBlocks
 
 SHOTS = (1, 2, 5, 10, 20)
 DRAWS = 10
@@ -24,8 +27,9 @@ FOLDS = 4  # of the classes
 MOST = 100  # photos of a hidden class; otherwise a few classes would have most photos
 COST = 0.005  # share of known photos that may be lost
 SCALES = tuple(2 ** (step / 2) for step in range(-2, 9))
-# How much the photos of a class look like one, [n, classes], by features [n, width] and shots
-# [classes, shots, width].
+# A function that says how much each photo looks like each hidden class: a score, float
+# [n, classes], from the photos' features, [n, width], and those of the shots, [classes, shots,
+# width].
 Scores = Callable[[Ground, np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -74,42 +78,40 @@ METHODS: dict[str, tuple[Scores, int]] = {
     "ridge": (ridge, 1),
     "ridge, last two blocks": (ridge, 2),
 }
+METHODS |= {
+    f"new rows retrained, weight decay {decay:g}": (partial(retrained, weight_decay=decay), 1)
+    for decay in WEIGHT_DECAYS
+}
 
 
-def head_of(network: Network, task: Task, config: Config) -> LastLayer:
-    """FC only's head, trained on the training photos of a task."""
+def with_head(network: LastBlocks, data: Data, config: Config) -> LastBlocks:
+    """The network with FC only's head, trained on the training photos of these data."""
+    task = data.task
     width = network.layer.weight.shape[1]
     views = np.ascontiguousarray(network.views[:, :, -width:])
     head = nn.Sequential(Head(width, task.num_classes))
     train, val = (
         feature_batches(views, rows, task.labels[rows], config) for rows in (task.train, task.val)
     )
-    fit(head, train, val, config, class_weights(task.fit_counts, 0.0))
+    fit(head, train, val, config, data.class_weights(config))
     weight, bias = (each.detach().numpy() for each in head.parameters())
-    return LastLayer(weight, bias)
+    return LastBlocks(network.views, LastLayer(weight, bias), data)
 
 
-def compared(network: Network, config: Config) -> list[dict[str, Any]]:
+def compared(network: LastBlocks, config: Config) -> list[dict[str, Any]]:
     """For each method, scale and number of shots: means over the folds and draws.
 
     ``new`` is the mean accuracy of the hidden classes where the bias costs ``COST`` of the known
     photos; ``bias`` is that bias. ``plain_cost`` and ``plain_new`` are without any bias.
     """
-    task = network.data.task
-    even = np.sort(np.concatenate([task.train, task.val]))
-    order = np.random.default_rng(0).permutation(np.unique(task.labels[even]))
+    labels = network.data.task.labels
+    even = network.data.task.train_and_val
+    order = np.random.default_rng(0).permutation(np.unique(labels[even]))
     found: dict[tuple, list[np.ndarray]] = {}
     for fold in range(FOLDS):
-        hidden = order[fold::FOLDS]
-        left = {
-            part: rows[~np.isin(task.labels[rows], hidden)]
-            for part, rows in (("train", task.train), ("val", task.val))
-        }
-        own = replace(task, **left)
-        layer = head_of(network, own, config)
-        part = Network(network.views, layer, replace(network.data, task=own))
-        pool = some_of(even[np.isin(task.labels[even], hidden)], task.labels)
-        for key, row in of_fold(part, pool):
+        data = left_out(network.data, np.isin(labels, order[fold::FOLDS]))
+        part = with_head(network, data, config)
+        for key, row in of_fold(part, some_of(data.task.test, labels)):
             found.setdefault(key, []).append(row)
     names = ("new", "bias", "plain_new", "plain_cost")
     return [
@@ -119,14 +121,14 @@ def compared(network: Network, config: Config) -> list[dict[str, Any]]:
     ]
 
 
-def some_of(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """At most ``MOST`` of these rows for each class."""
+def some_of(rows: np.ndarray, labels: np.ndarray, most: int = MOST) -> np.ndarray:
+    """At most ``most`` of these rows for each class."""
     rng = np.random.default_rng(0)
-    each = (rng.permutation(rows[labels[rows] == own])[:MOST] for own in np.unique(labels[rows]))
-    return np.concatenate(list(each))
+    each = (rng.permutation(rows[labels[rows] == own])[:most] for own in np.unique(labels[rows]))
+    return np.concatenate([rows[:0], *each])
 
 
-def of_fold(network: Network, pool: np.ndarray) -> list[tuple[tuple, np.ndarray]]:
+def of_fold(network: LastBlocks, pool: np.ndarray) -> list[tuple[tuple, np.ndarray]]:
     """(method, scale, shots) and its figures, in the order of :func:`compared`."""
     task = network.data.task
     twins = twin_groups(network.data.digests)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from fashion_tl.config import Config
-from fashion_tl.errors import RunError
-from fashion_tl.extension import extension_of
+from fashion_tl.errors import ConfigError, RunError
+from fashion_tl.extension import refuse_extended
 from fashion_tl.reporting.evaluation import TOP_K, confused_pairs, metrics
 from fashion_tl.runs import Run, open_run, write_json, write_table
 from fashion_tl.split import parse_split
@@ -87,17 +87,30 @@ def finished(folder: str | os.PathLike) -> Run:
         raise RunError(
             f"{folder} ran on the built-in sample; results/ holds measurements on real data alone"
         )
-    if parse_split(run.config.split).is_drawn:
+    # The settings alone don't say it: without a table, folders decide, or chance if they don't.
+    if parse_split(run.config.split).is_drawn or run.metrics.get("split_is_drawn"):
         raise RunError(
             f"{folder} has a split that was drawn; results/ holds runs whose split the data state"
         )
-    if extension_of(run):
-        raise RunError(f"{folder} was extended after its training, and has no figures of its own")
-    if not run.is_finished:
-        raise RunError(
-            f"{folder} was interrupted: its same command goes on; only a finished run is a result"
-        )
+    refuse_unmeasured(folder)
     return run
+
+
+def refuse_unmeasured(folder: str | os.PathLike) -> None:
+    """RunError for a run that has no figures of its own, or not yet."""
+    refuse_extended(folder, "its figures are those of the run before, so measure that one")
+    if not open_run(folder).is_finished:
+        raise RunError(f"{folder} isn't finished; run the command that began it again")
+
+
+def weights_or_run(weights: str | None, run: str | None) -> None:
+    """ConfigError unless one of the two is given; RunError as from :func:`refuse_unmeasured`."""
+    if run:
+        refuse_unmeasured(run)
+    if bool(weights) == bool(run):
+        raise ConfigError(
+            "give either --weights, for FC only's network, or --run, whose network has its own"
+        )
 
 
 def look(name: str, metrics: dict, config: Config, why: str, results: Path) -> None:

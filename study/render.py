@@ -12,6 +12,7 @@ from pathlib import Path
 from fashion_tl.errors import FashionTLError
 from fashion_tl.files import replacing
 from study.blocks import BLOCKS
+from study.blocks.markdown import wrapped
 from study.charts import draw_all
 from study.places import REPOSITORY, RESULTS
 
@@ -89,7 +90,7 @@ def render(text: str, blocks: Blocks, results: Path, document: str) -> str:
                 raise MarkerError(
                     f"{place}: no function makes this block; there are: {', '.join(sorted(blocks))}"
                 )
-            lines += [line, blocks[found[1]](results)]
+            lines += [line, wrapped(blocks[found[1]](results))]
             opened = place
         elif line == END:
             lines.append(line)

@@ -18,7 +18,7 @@ NEIGHBOURS = (1, 2, 5, 10, 20, 50)
 
 
 @dataclass(frozen=True)
-class Network:
+class Learned:
     """What a score may use: a head, what it learned from, and the memory of it.
 
     ``weight`` is float32 [classes, width], ``bias`` float32 [classes], ``features`` float32
@@ -44,19 +44,19 @@ class Photos:
     distances: np.ndarray
 
 
-Score = Callable[[Network, Photos], np.ndarray]
+Score = Callable[[Learned, Photos], np.ndarray]
 
 
-def probability(network: Network, photos: Photos) -> np.ndarray:
+def probability(network: Learned, photos: Photos) -> np.ndarray:
     return -np.exp(photos.logits.max(1) - logsumexp(photos.logits, axis=1))
 
 
-def energy(network: Network, photos: Photos) -> np.ndarray:
+def energy(network: Learned, photos: Photos) -> np.ndarray:
     """Liu et al., 2020."""
     return -logsumexp(photos.logits, axis=1)
 
 
-def largest_logit(network: Network, photos: Photos) -> np.ndarray:
+def largest_logit(network: Learned, photos: Photos) -> np.ndarray:
     """Hendrycks et al., 2022."""
     return -photos.logits.max(1)
 
@@ -64,7 +64,7 @@ def largest_logit(network: Network, photos: Photos) -> np.ndarray:
 def neighbour(k: int) -> Score:
     """The cosine distance to the k-th nearest training photo (Sun et al., 2022)."""
 
-    def score(network: Network, photos: Photos) -> np.ndarray:
+    def score(network: Learned, photos: Photos) -> np.ndarray:
         return photos.distances[:, k - 1]
 
     return score
@@ -73,17 +73,17 @@ def neighbour(k: int) -> Score:
 def neighbour_and_residual(k: int) -> Score:
     """The same, multiplied by how far the features point out of the training photos' space."""
 
-    def score(network: Network, photos: Photos) -> np.ndarray:
+    def score(network: Learned, photos: Photos) -> np.ndarray:
         return photos.distances[:, k - 1] * network.memory.residuals(photos.features)
 
     return score
 
 
-def residual(network: Network, photos: Photos) -> np.ndarray:
+def residual(network: Learned, photos: Photos) -> np.ndarray:
     return network.memory.residuals(photos.features)
 
 
-def virtual_logit(network: Network, photos: Photos) -> np.ndarray:
+def virtual_logit(network: Learned, photos: Photos) -> np.ndarray:
     """ViM (Wang et al., 2022): the part of the features outside the principal space of training
     photos, as one more logit.
     """

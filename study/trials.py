@@ -136,16 +136,18 @@ def main(
     for name in only:
         if name not in TRIALS:
             raise ConfigError(f"there is no trial {name!r}; there are: {', '.join(TRIALS)}")
-    config = make_config("direct")
-    available_weights(weights, is_sample=False, backbone=config.backbone)
-    data = load_data(data_path, config, cache, quiet=True)
-    for name in only or TRIALS:
+    chosen = {name: TRIALS[name] for name in only or TRIALS}
+    configs = [approach_configs(each.approach, **each.settings)[-1] for each in chosen.values()]
+    for backbone in sorted({config.backbone for config in configs}):
+        available_weights(weights, is_sample=False, backbone=backbone)
+    data = load_data(data_path, make_config("direct"), cache, quiet=True)
+    for name, trial in chosen.items():
         folder = as_path(out) / name.replace(" ", "_")
         if not claimed(folder):
             continue
         start = time.perf_counter()
         try:
-            rows = pd.DataFrame(judged(TRIALS[name], data, weights, folder))
+            rows = pd.DataFrame(judged(trial, data, weights, folder))
         except BaseException:
             shutil.rmtree(folder)  # so that the next call makes this trial
             raise

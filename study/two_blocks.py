@@ -30,7 +30,7 @@ class TwoBlocks(nn.Module):
 
 
 @dataclass(frozen=True)
-class Network:
+class LastBlocks:
     """A trained network, as seen by the photos of the data.
 
     ``views`` are the features of its last two blocks, float32 [photos, views, width]; the last
@@ -58,12 +58,12 @@ class Network:
         return Ground(memory.features, labels, LastLayer(weight, self.layer.bias), trained)
 
 
-def network_of(model: nn.Module, layer: LastLayer, data: Data, config: Config) -> Network:
+def last_blocks(model: nn.Module, layer: LastLayer, data: Data, config: Config) -> LastBlocks:
     """A network with the features of every photo, which are computed once and kept."""
     body = TwoBlocks(model).eval().requires_grad_(False).to(pick_device())
     task = data.task
     views = config.change(flip=config.flip_test)
-    parts = (np.sort(np.concatenate([task.train, task.val])), task.test)
+    parts = (task.train_and_val, task.test)
     found = [
         frozen_features(
             body, data.photos.array, rows, [data.digests[row] for row in rows], views, data.cache
@@ -73,4 +73,4 @@ def network_of(model: nn.Module, layer: LastLayer, data: Data, config: Config) -
     whole = np.zeros((len(task.labels), *found[0].shape[1:]), np.float32)
     for rows, features in zip(parts, found, strict=True):
         whole[rows] = features
-    return Network(whole, layer, data)
+    return LastBlocks(whole, layer, data)

@@ -1,7 +1,7 @@
 """Which score tells photos that are like nothing a network learned from, and how well it does.
 
 python -m study unknown --data … --weights …               # writes results/unknown.json
-python -m study unknown --data … --weights … --run RUN     # adds the score of a trained run
+python -m study unknown --data … --run RUN                 # adds the score of a trained run
 
 The score is chosen on even years alone. Some of their classes are hidden in turn: a fifth of the
 classes, then each master category. FC only's head learns the others, and photos of hidden classes
@@ -19,7 +19,7 @@ import numpy as np
 from fashion_tl.config import Config
 from fashion_tl.data.batches import Batches
 from fashion_tl.data.dataset import Data, load_data
-from fashion_tl.errors import RunError
+from fashion_tl.errors import ConfigError, RunError
 from fashion_tl.files import as_path
 from fashion_tl.network.features import features_and_logits
 from fashion_tl.network.inference import pick_device
@@ -30,9 +30,9 @@ from fashion_tl.recipes import make_config
 from fashion_tl.reporting.gallery import open_steps
 from fashion_tl.runs import commit, write_json
 from study.heads import left_out, made_with, trained_head
-from study.record import look
+from study.record import look, weights_or_run
 from study.records import read_measured
-from study.scores import NEIGHBOURS, SCORES, Network, Photos, accepted, auroc, auroc_interval
+from study.scores import NEIGHBOURS, SCORES, Learned, Photos, accepted, auroc, auroc_interval
 
 FOLDS = 5  # of classes, hidden in turn
 FEWEST = 100  # photos of a master category that is worth hiding
@@ -45,7 +45,7 @@ def hidden_classes(data: Data) -> dict[str, np.ndarray]:
     category.
     """
     task = data.task
-    even = np.concatenate([task.train, task.val])
+    even = task.train_and_val
     classes = np.random.default_rng(0).permutation(np.unique(task.labels[even]))
     hidden = {f"fifth {fold + 1}": classes[fold::FOLDS] for fold in range(FOLDS)}
     categories = data.catalogue.table["masterCategory"].to_numpy(str)
@@ -64,7 +64,7 @@ def without(hidden: np.ndarray, data: Data) -> Data:
 
 def learned(
     weights: str, data: Data, config: Config, together: bool
-) -> tuple[Network, Photos, Photos]:
+) -> tuple[Learned, Photos, Photos]:
     """A new head, trained as the recipe says, and the validation and test photos as it sees them.
 
     ``together`` keeps the features of all parts in one file, and scores ``MOST`` test photos.
@@ -75,7 +75,7 @@ def learned(
     features = [means(batches) for batches in parts]
     if together and len(features[-1]) > MOST:
         features[-1] = np.random.default_rng(0).permutation(features[-1])[:MOST]
-    network = network_of(weight, bias, features[0], data)
+    network = learned_by(weight, bias, features[0], data)
     return network, *(seen(network, each) for each in features[1:])
 
 
@@ -84,14 +84,15 @@ def means(batches: Batches) -> np.ndarray:
     return batches.inputs[batches.rows].mean(1).numpy()
 
 
-def network_of(weight: np.ndarray, bias: np.ndarray, features: np.ndarray, data: Data) -> Network:
+def learned_by(weight: np.ndarray, bias: np.ndarray, features: np.ndarray, data: Data) -> Learned:
+    """What a head with these weights learned, and from which features."""
     task = data.task
     ids = data.table("train")["id"].to_list()
     memory = build_memory(features, ids, task.labels[task.train], task.classes)
-    return Network(weight, bias, task.fit_counts > 0, features, memory)
+    return Learned(weight, bias, task.fit_counts > 0, features, memory)
 
 
-def seen(network: Network, features: np.ndarray) -> Photos:
+def seen(network: Learned, features: np.ndarray) -> Photos:
     logits = features @ network.weight.T + network.bias
     distances, _ = network.memory.nearest(features, max(NEIGHBOURS))
     return Photos(features, logits[:, network.known], distances)
@@ -124,7 +125,7 @@ def best(rows: list[dict[str, Any]]) -> str:
 
 
 def measured(
-    data: Data, network: Network, val: Photos, test: Photos, chosen: str
+    data: Data, network: Learned, val: Photos, test: Photos, chosen: str
 ) -> dict[str, Any]:
     """What the chosen score says of the odd years, and the AUROC of all scores.
 
@@ -188,7 +189,7 @@ def against(known: np.ndarray, unknown: np.ndarray, threshold: float) -> dict[st
     }
 
 
-def correct(network: Network, photos: Photos, data: Data) -> int:
+def correct(network: Learned, photos: Photos, data: Data) -> int:
     """How many of the test photos get their right class."""
     guesses = np.flatnonzero(network.known)[photos.logits.argmax(1)]
     return int((guesses == data.task.labels[data.task.test]).sum())
@@ -206,29 +207,36 @@ def of_run(
     }
     last = model.fc
     weight, bias = (each.detach().cpu().numpy() for each in (last.weight, last.bias))
-    network = network_of(weight, bias, features["train"], data)
+    network = learned_by(weight, bias, features["train"], data)
     val, test = (seen(network, features[part]) for part in ("val", "test"))
     about = run.metrics | {"correct": correct(network, test, data), "commit": commit()}
     look(run.folder.name, about, run.config, "unknown photos", results)
     return measured(data, network, val, test, chosen) | {
-        "weights": run.about["weights"]["name"],
-        "config": run.config.to_dict(),
+        **made_with(data, run.about["weights"]["name"], run.config),
     }
 
 
 def main(
     data_path: str,
-    weights: str,
+    weights: str | None,
     cache: str | None,
     results: Path,
     run: str | None = None,
     **settings: Any,
 ) -> None:
-    """Choose a score, score the odd years, and write ``unknown.json``.
+    """Choose a score on FC only's network, score the odd years, and write ``unknown.json``.
 
-    ``settings`` change FC only's recipe. With a ``run``, its network is scored instead, by the
-    score that was chosen before. RunError if none was.
+    Its backbone has these ``weights``, and ``settings`` change its recipe. With a ``run`` instead,
+    that network is scored, by the score that was chosen before.
+
+    ConfigError unless either weights or a run is given, and for settings beside a run. RunError if
+    no score was chosen, or if the run isn't finished, was extended or was made on other data.
+    WeightsError if the weights or the run's network can't be read. WriteError if ``unknown.json``
+    can't be written.
     """
+    weights_or_run(weights, run)
+    if run and settings:
+        raise ConfigError(f"{run} has its own settings; leave out --set {' and '.join(settings)}")
     before = read_measured(results, "unknown")
     if run:
         if not before:
@@ -237,6 +245,7 @@ def main(
         before["runs"][as_path(run).name] = own
         write_json(results / "unknown.json", before)
         return
+    assert weights, "or a run was given"
     config = make_config("fc_only", **settings)
     available_weights(weights, is_sample=False, backbone=config.backbone)
     data = load_data(data_path, config, cache)

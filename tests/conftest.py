@@ -66,6 +66,7 @@ def tiny_run(sample_root, tmp_path_factory):
         "image_size": (32, 32),
         "batch_size": 32,
         "precision": "fp32",
+        "backbone": "resnet18",
         "flip_test": True,
     }
     # A small learning rate, since a random network's features are large: with sure answers all

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import save_file
-from torchvision.models import ResNet50_Weights
+from torchvision.models import ResNet18_Weights
 
 from fashion_tl.__main__ import main
 from fashion_tl.data.dataset import load_data
@@ -29,7 +29,8 @@ from fashion_tl.runs import Run, create_run, open_run
 from tests.conftest import figures_alone
 from tests.made_runs import FILES
 
-QUICK = ["--set", "image_size=32x32", "--set", "batch_size=32", "--set", "precision=fp32"]
+SMALL = ("image_size=32x32", "batch_size=32", "precision=fp32", "backbone=resnet18")
+QUICK = [word for setting in SMALL for word in ("--set", setting)]
 
 
 def command(*words):
@@ -270,7 +271,7 @@ def test_a_run_on_real_data_without_weights_stops_and_names_the_three_ways(
     def offline(*args, **kwargs):
         raise URLError("no network")
 
-    monkeypatch.setattr(ResNet50_Weights, "get_state_dict", offline)
+    monkeypatch.setattr(ResNet18_Weights, "get_state_dict", offline)
     shutil.copytree(sample_root, tmp_path / "mine")
     (tmp_path / "mine" / "sample.json").unlink()  # now it is somebody's own data
     assert (

@@ -212,7 +212,7 @@ def test_a_missing_package_is_an_error_that_says_how_to_install_it(
 def test_a_file_in_the_place_of_the_folder_is_an_error_that_names_it(swapped, tmp_path, capsys):
     (tmp_path / "to").write_text("mine")
     assert main(["audit", "--data", str(swapped), "--to", str(tmp_path / "to"), *WORDS]) == 2
-    assert f"error: {tmp_path / 'to'} can't be made" in capsys.readouterr().err
+    assert f"error: {tmp_path / 'to' / 'labels.csv'} can't be written (" in capsys.readouterr().err
     assert (tmp_path / "to").read_text() == "mine"
 
 

@@ -78,6 +78,7 @@ def test_the_folder_and_its_zip_are_one_data_root(tmp_path, zip_root, capsys):
     said = capsys.readouterr().out
     assert "the class of a photo is the folder that it lies in (2 classes: Shirts, Shoes)." in said
     assert "Photos in train/ train; those in test/ test." in said
+    assert tables[0].naming == "folders name the classes" and tables[0].naming in said
 
 
 @pytest.mark.parametrize(
@@ -394,3 +395,61 @@ def test_the_same_photo_under_two_names_is_on_one_side_of_a_drawn_split(tmp_path
         "drawn to test that are pixel for pixel the same as one that trains"
         in capsys.readouterr().out
     )
+
+
+def wrapped(*folders: str) -> list[str]:
+    """Photos of the classes A, B and C in each of these folders."""
+    return names(*(f"{folder}/{kind}/{{}}.jpg" for folder in folders for kind in "ABC"))
+
+
+@pytest.mark.parametrize(
+    "train, test",
+    [("train/fashion", "test/fashion"), ("train/a", "test/b"), ("a/train/x", "a/val/x")],
+)
+def test_a_folder_around_the_classes_of_each_part_is_skipped(train, test):
+    assert parts(wrapped(train, test)) == {
+        kind: ({f"{train}/{kind}"}, {f"{test}/{kind}"}) for kind in "ABC"
+    }
+
+
+@pytest.mark.parametrize(
+    "files, folder",
+    [
+        ([*wrapped("fashion"), "docs/logo.png"], "fashion"),
+        ([*wrapped("fashion"), *names("old/{}.jpg", "new/{}.jpg")], "fashion"),
+        ([*names("A/{}.jpg", "B/{}.jpg", "C/{}.jpg"), *wrapped("backup")], "backup"),
+        ([*names("A/{}.jpg", "B/{}.jpg"), *names("old/A/{}.jpg")], "old"),
+        ([*names("A/{}.jpg", "B/{}.jpg"), "old/1.jpg", *wrapped("old")], "old"),
+        ([*names("A/{}.jpg", "B/{}.jpg"), *names("train/D/{}.jpg")], "train"),
+        ([*wrapped("photos"), *wrapped("images")], "images"),
+        ([*wrapped("train/fashion", "test")], "train/fashion"),
+        ([*wrapped("train", "test/fashion")], "test/fashion"),
+        ([*wrapped("x/train", "x/test/fashion", "x/val")], "x/test/fashion"),
+        (
+            [*wrapped("train/fashion"), *names("train/other/{}.jpg", "test/other/{}.jpg")],
+            "train/fashion",
+        ),
+    ],
+)
+def test_a_folder_that_holds_classes_is_not_taken_for_one(tmp_path, zip_root, files, folder):
+    root = put(tmp_path / "root", files)
+    for path in (root, zip_root(root)):
+        with pytest.raises(
+            DataError, match=f"^{folder} would be one class, but it holds "
+        ) as error:
+            open_root(path)
+        assert f"name {folder} instead" in str(error.value)
+
+
+def test_folders_in_a_class_belong_to_it_and_are_named():
+    files = names(
+        "Shirts/red/{}.jpg", "Shirts/blue/{}.jpg", "Shoes/{}.jpg", "Ties/{}.jpg", "Ties/silk/{}.jpg"
+    )
+    found = find_classes(files)
+    assert set(parts(files)) == {"Shirts", "Shoes", "Ties"}
+    assert found.notes[1] == (
+        "Folders in a class folder belong to that class, such as blue/, red/ in Shirts/."
+    )
+    kinds = parts(names(*(f"{kind}/{own}/{{}}.jpg" for kind in ("Tops", "Feet") for own in "abcd")))
+    assert set(kinds) == {"Tops", "Feet"}
+    assert len(find_classes(names("Shirts/photos/{}.jpg", "Shoes/photos/{}.jpg")).notes) == 2

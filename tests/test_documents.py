@@ -132,6 +132,8 @@ NOT_HERE = {
     "python -m study trials": "needs the real data",
     "python -m study unknown": "needs the real data",
     "python -m study few-shot": "needs the real data",
+    "python -m study detail": "needs the real data, also larger",
+    "python -m study episodes": HOURS,
     "python -m study flips": "needs the real data, and trained networks",
     "python -m study data-check": "needs the real data",
 }
@@ -291,6 +293,12 @@ def test_a_python_block_of_the_documents_runs_and_prints_what_a_run_reached(here
         names,
     )
     assert str(names["run"].metrics["top1"]) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_no_line_but_those_of_tables_has_more_than_120_letters(document):
+    lines = document.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if len(line) > 120 and not line.startswith("|")] == []
 
 
 def test_every_make_command_names_a_target_and_variables_of_the_makefile():

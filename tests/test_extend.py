@@ -3,20 +3,26 @@
 import json
 import shutil
 import unicodedata
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from fashion_tl.__main__ import main
-from fashion_tl.errors import DataError, FashionTLError, RunError
-from fashion_tl.extend import extend
+from fashion_tl.errors import DataError, FashionTLError, RunError, WeightsError
+from fashion_tl.export import export_onnx
+from fashion_tl.extend import extend, extended_by, findings
 from fashion_tl.extension import extension_of, read_shots
-from fashion_tl.network.memory import read_memory
+from fashion_tl.network.features import features_of
+from fashion_tl.network.memory import build_memory, read_memory, save_memory
 from fashion_tl.network.model import load_model
 from fashion_tl.predict import answers
+from fashion_tl.reporting.report import write_report
+from fashion_tl.runs import open_run, refuse_own_file, steps_of
 from fashion_tl.shots import find_shots
 from tests.conftest import jpeg, pattern
+from tests.made_runs import FILES, small_model
 
 SIZE = (80, 60)
 
@@ -148,6 +154,33 @@ def test_a_folder_of_parts_and_a_file_are_refused(tmp_path):
         find_shots(tmp_path / "nothing", SIZE)
 
 
+@pytest.mark.parametrize(
+    ("photos", "folder"),
+    [
+        (["new/Hats/1", "new/Caps/2"], "new"),
+        (["new/Hats/1"], "new"),
+        (["train/Hats/1", "train/Caps/2", "Ties/3"], "train"),
+        (["train/Hats/1", "Ties/3", "Bags/4", "Caps/5"], "train"),
+        (["images/Hats/1", "Ties/3", "Bags/4"], "images"),
+        (["new/Hats/1", "new/Caps/2", "old/3"], "new"),
+        (["Hats/1", "Caps/2", "Ties/3", "backup/Hats/4", "backup/Caps/5", "backup/6"], "backup"),
+    ],
+)
+def test_a_folder_that_holds_classes_is_not_taken_for_one(tmp_path, photos, folder):
+    for number, name in enumerate(photos):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{name}.jpg").write_bytes(jpeg(pattern(number)))
+    with pytest.raises(DataError, match="would be one class, but it holds ") as error:
+        find_shots(tmp_path, SIZE)
+    assert f"name {tmp_path / folder} instead" in str(error.value)
+
+
+def test_folders_in_one_of_several_classes_belong_to_it(tmp_path):
+    put(tmp_path, Caps=[1], Ties=[2], Set=[3])
+    put(tmp_path / "Hats", winter=[4], summer=[5])
+    assert find_shots(tmp_path, SIZE).classes == ["Caps", "Hats", "Set", "Ties"]
+
+
 # A run that learns them
 
 
@@ -228,20 +261,27 @@ def test_a_class_that_had_no_training_photo_counts_as_new(tiny_run, tmp_path):
     assert row["top1"] == name
 
 
-def test_a_known_class_takes_more_photos_only_when_that_is_allowed(tiny_run, tmp_path):
+def share_of(row, name):
+    """The probability that a row of answers gives a class."""
+    return next(row[f"p{k}"] for k in range(1, 6) if row[f"top{k}"] == name)
+
+
+def test_a_known_class_takes_more_photos_only_when_that_is_allowed(tiny_run, stripes, tmp_path):
     before = load_model(tiny_run.model_path)
-    name = before.classes[0]
+    (old,) = answers(before, [stripes / "Stripes" / "0.jpg"])
+    name = old["top5"]  # the network takes these photos for another class
+    place = before.classes.index(name)
     photos = put(tmp_path / "new", **{name: [striped(0), striped(1)]})
-    with pytest.raises(DataError, match=f"knows this class from {before.fit_counts[0]} photos"):
+    known = f"knows this class from {before.fit_counts[place]} photos"
+    with pytest.raises(DataError, match=known):
         extend(tiny_run.folder, photos, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     run = extend(tiny_run.folder, photos, tmp_path / "out", known=True)
     after = load_model(run.model_path)
     assert after.classes == before.classes
-    assert after.fit_counts[0] == before.fit_counts[0] + 2
-    (old,) = answers(before, [photos / name / "0.jpg"])
+    assert after.fit_counts[place] == before.fit_counts[place] + 2
     (new,) = answers(after, [photos / name / "0.jpg"])
-    assert old["top1"] != name or new["p1"] > old["p1"]
+    assert share_of(new, name) > 1.1 * share_of(old, name)
     assert extension_of(run)[0]["is_new"] is False
 
 
@@ -259,9 +299,90 @@ def test_an_extended_run_can_be_extended_again(tiny_run, extended, tmp_path):
     assert saved.classes[-2:] == ("Stripes", "Hats")
     assert [row["label"] for row in extension_of(run)] == ["Stripes", "Hats"]
     shots = read_shots(run)
-    assert shots is not None and len(shots.ids) == 7
+    assert shots.ids == [*(f"Stripes/{n}.jpg" for n in range(5)), "Hats/0.jpg", "Hats/1.jpg"]
     assert (run.folder / "before" / "metrics.json").exists()
     assert not (run.folder / "before" / "before").exists()
+
+
+def extended_again(extended, tmp_path, **classes):
+    """The run after a second extension that may also add photos of known classes."""
+    photos = put(tmp_path / "new", **classes)
+    return extend(extended.folder, photos, tmp_path / "out", known=True)
+
+
+def test_a_second_extension_leaves_out_photos_that_the_run_has_learned(extended, tmp_path, capsys):
+    files = dict(enumerate([striped(0), striped(77), striped(1)], start=10))
+    (tmp_path / "new" / "Stripes").mkdir(parents=True)
+    for number, content in files.items():
+        (tmp_path / "new" / "Stripes" / f"{number}.jpg").write_bytes(content)
+    run = extend(extended.folder, tmp_path / "new", tmp_path / "out", known=True)
+    assert read_shots(run).ids[5:] == ["Stripes/11.jpg"]
+    assert load_model(run.model_path).fit_counts[-1] == 6
+    assert "left out, learned already: Stripes/10.jpg, Stripes/12.jpg" in capsys.readouterr().err
+
+
+def test_a_class_whose_photos_were_all_learned_already_is_refused(extended, stripes, tmp_path):
+    with pytest.raises(DataError, match=r"Stripes: the run has learned all of its photos already"):
+        extend(extended.folder, stripes, tmp_path / "out", known=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_photo_that_was_learned_as_another_class_is_refused(extended, tmp_path):
+    with pytest.raises(DataError, match=r"1\.jpg: the run learned this same photo as Stripes"):
+        extended_again(extended, tmp_path, Zebras=[1, striped(3)])
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_photos_never_have_one_id(extended, tiny_run, tmp_path):
+    with pytest.raises(DataError, match=r"remembers another photo as Stripes/0\.jpg"):
+        extended_again(extended, tmp_path, Stripes=[striped(50)])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_photo_never_gets_the_id_of_a_training_photo(own_run, tmp_path):
+    memory = read_memory(own_run / "memory.safetensors")
+    memory.ids[0] = "Hats/0.jpg"  # as in a run on class folders
+    save_memory(own_run / "memory.safetensors", memory)
+    with pytest.raises(DataError, match=r"remembers another photo as Hats/0\.jpg"):
+        extend(own_run, put(tmp_path / "new", Hats=[1]), tmp_path / "out")
+
+
+def test_the_report_shows_the_photos_of_each_extension(extended, sample_root, tmp_path):
+    (tmp_path / "new" / "Stripes").mkdir(parents=True)
+    (tmp_path / "new" / "Stripes" / "x.jpg").write_bytes(striped(50))
+    run = extended_again(extended, tmp_path, Hats=[1, 2])
+    text = write_report(run.folder, sample_root).read_text(encoding="utf-8")
+    assert 'this network learned <a href="#extension">2 classes' in text
+    parts = text.split("<h3>")[1:4]
+    headings = ["<bdi>Stripes</bdi>: 5 photos", "<bdi>Hats</bdi>: 2 photos"]
+    headings += ["<bdi>Stripes</bdi>: 1 new photo"]
+    shown = [["Stripes/0.jpg", "Stripes/4.jpg"], ["Hats/0.jpg"], ["Stripes/x.jpg"]]
+    for part, heading, ids in zip(parts, headings, shown, strict=True):
+        own = part.split("</ul>")[0]
+        assert own.startswith(f"{heading}<") and all(f'alt="photo {each}"' in own for each in ids)
+    assert [part.split("</ul>")[0].count("<img") for part in parts] == [5, 2, 1]
+    card = (run.folder / "model_card.md").read_text(encoding="utf-8")
+    assert "photos of: Stripes (6 photos), Hats (2 photos)." in card
+
+
+def test_a_second_command_tells_of_its_own_photos_and_names_what_was_learned_earlier(
+    extended, tmp_path, capsys
+):
+    words = ("--photos", put(tmp_path / "new", Hats=[1]), "--out", tmp_path / "out")
+    assert command("extend", extended.folder, *words) == 0
+    first, second, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("Hats: new, from 1 photo. Before, the network called it ")
+    assert second == "It also knows the classes of earlier extensions: Stripes (5 photos)."
+    assert last == str(tmp_path / "out")
+
+
+def test_the_names_before_add_up_to_all_photos():
+    before = {"Shirts": 4, "Ties": 2, "Belts": 2}
+    row = {"label": "Hats", "photos": 10, "is_new": True, "before": before, "left_out": 3}
+    said = findings(row | {"taken": 0})
+    assert (
+        "Before, the network called them Shirts (4), Ties (2), Belts (2), other names (2)." in said
+    )
 
 
 def test_the_folder_of_an_extended_run_is_never_replaced(tiny_run, stripes, tmp_path):
@@ -278,12 +399,150 @@ def test_a_run_without_a_memory_says_how_to_make_one(own_run, stripes, tmp_path,
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_without_a_run_or_with_an_unfinished_one_is_refused(own_run, stripes, tmp_path):
+def test_a_folder_without_a_run_or_without_a_network_is_refused(own_run, stripes, tmp_path):
     (own_run / "model.safetensors").unlink()
-    for folder in (tmp_path / "nothing", own_run):
-        with pytest.raises(FashionTLError):
+    for folder, error in ((tmp_path / "nothing", RunError), (own_run, WeightsError)):
+        with pytest.raises(error, match=str(folder)):
             extend(folder, stripes, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("state", ["with a checkpoint", "not measured", "interrupted"])
+def test_an_unfinished_run_is_refused_and_the_error_says_how_to_finish_it(
+    own_run, stripes, tmp_path, state
+):
+    metrics = own_run / "metrics.json"
+    if state == "with a checkpoint":
+        (own_run / "checkpoint.pt").write_bytes(b"")
+    elif state == "not measured":
+        metrics.unlink()
+    else:
+        metrics.write_text(json.dumps(json.loads(metrics.read_text()) | {"interrupted": True}))
+    with pytest.raises(RunError, match="isn't finished; run the command that began it again"):
+        extend(own_run, stripes, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_extended_run_never_lies_in_the_run_or_in_the_new_photos(own_run, tmp_path):
+    photos = put(tmp_path / "new", Stripes=[1])
+    (tmp_path / "link").symlink_to(own_run)
+    for out in (own_run / "out", own_run / "a" / "b", tmp_path / "link" / "out", photos / "out"):
+        with pytest.raises(RunError, match="which stays as it is; name a folder elsewhere"):
+            extend(own_run, photos, out)
+        assert not out.exists()
+    with pytest.raises(RunError, match="is there already"):
+        extend(own_run, photos, tmp_path)
+
+
+def test_the_steps_of_the_run_before_are_kept_and_no_other_run_in_its_folder(
+    own_run, tiny_run, stripes, tmp_path
+):
+    """As of two steps, without the time to train them."""
+    for folder, training in ((own_run, "two_step"), (own_run / "top20", "top20")):
+        if folder != own_run:
+            shutil.copytree(tiny_run.folder, folder)
+        about = json.loads((folder / "run.json").read_text())
+        about["config"]["training"] = training
+        (folder / "run.json").write_text(json.dumps(about))
+    shutil.copytree(tiny_run.folder, own_run / "another")
+    before = extend(own_run, stripes, tmp_path / "out").folder / "before"
+    steps = [step.config.training for step in steps_of(open_run(before))]
+    assert steps == ["top20", "two_step"] and not (before / "another").exists()
+    names = {path.name for path in (before / "top20").iterdir()}
+    assert names == FILES - {"model.safetensors", "memory.safetensors"}
+
+
+def damage(file, how):
+    """Give the photos of an extension a fault of this kind."""
+    content = bytearray(file.read_bytes())
+    with np.load(file) as arrays:
+        whole = dict(arrays)
+    if how == "missing":
+        file.unlink()
+    elif how == "empty":
+        file.write_bytes(b"")
+    elif how == "truncated":
+        file.write_bytes(content[:-100])
+    elif how == "other bytes":
+        middle = len(content) // 3
+        content[middle : middle + 40] = bytes(40)
+        file.write_bytes(content)
+    elif how == "a single array":
+        with open(file, "wb") as target:
+            np.save(target, whole["pixels"])
+    else:
+        faults = {
+            "too few labels": {"labels": whole["labels"][:2]},
+            "too few photos": {"pixels": whole["pixels"][:2]},
+            "photos of another size": {"pixels": whole["pixels"][:, 1:]},
+            "pixels that aren't bytes": {"pixels": whole["pixels"].astype("f4")},
+            "numbers as ids": {"ids": np.arange(len(whole["ids"]))},
+        }
+        np.savez_compressed(file, **whole | faults[how])
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        *("missing", "empty", "truncated", "other bytes", "a single array"),
+        *("too few labels", "too few photos", "photos of another size"),
+        *("pixels that aren't bytes", "numbers as ids"),
+    ],
+)
+def test_damaged_photos_of_an_extension_are_named(extended, tmp_path, how):
+    for name in ("run.json", "photos.npz"):
+        shutil.copy(extended.folder / name, tmp_path)
+    damage(tmp_path / "photos.npz", how)
+    with pytest.raises(RunError, match=r"photos\.npz is missing or damaged"):
+        read_shots(open_run(tmp_path))
+
+
+def test_a_run_with_damaged_photos_is_not_extended(extended, tmp_path):
+    shutil.copytree(extended.folder, tmp_path / "run")
+    (tmp_path / "run" / "photos.npz").unlink()
+    with pytest.raises(RunError, match=r"photos\.npz is missing or damaged"):
+        extend(tmp_path / "run", put(tmp_path / "new", Hats=[1]), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_command_writes_over_the_photos_of_an_extension(extended):
+    with pytest.raises(RunError, match="is a file of the run itself"):
+        refuse_own_file(extended.folder / "photos.npz")
+
+
+def test_the_threshold_stays_and_photos_of_the_new_class_are_no_longer_unknown(
+    own_run, stripes, tmp_path
+):
+    unseen = put(tmp_path, others=[striped(seed) for seed in range(100, 108)]) / "others"
+    saved = load_model(own_run / "model.safetensors")
+    memory = read_memory(own_run / "memory.safetensors")
+    rows = list(answers(saved, sorted(unseen.iterdir()), memory))
+    threshold = 0.9 * min(row["unknown_score"] for row in rows)
+    save_memory(own_run / "memory.safetensors", replace(memory, threshold=threshold))
+    run = extend(own_run, stripes, tmp_path / "out")
+    after = read_memory(run.memory_path)
+    assert after.threshold == threshold and (memory.added, after.added) == (0, 5)
+    assert command("predict", run.folder, unseen, "--to", tmp_path / "answers.json") == 0
+    rows = json.loads((tmp_path / "answers.json").read_text())
+    assert not any(row["unknown"] for row in rows)
+
+
+def test_the_onnx_file_of_an_extended_network_gives_the_answers_of_predict(stripes, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    saved = small_model(stored_size=(40, 32), image_size=(40, 32))
+    shots = find_shots(stripes, (40, 32))
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 40, 32, 3), dtype=np.uint8)
+    labels = np.arange(12) % 2 * 2  # of the two classes with training photos
+    ids = [str(number) for number in range(12)]
+    memory = build_memory(features_of(saved, pixels)[0], ids, labels, saved.classes)
+    own = extended_by(saved, memory, shots).saved
+    session = onnxruntime.InferenceSession(export_onnx(own, tmp_path / "model.onnx"))
+    (shares,) = session.run(None, {"photos": shots.pixels})
+    photos = sorted((stripes / "Stripes").iterdir())
+    for row, each in zip(answers(own, photos), shares, strict=True):
+        assert len(each) == 4 and own.classes[each.argmax()] == row["top1"] == "Stripes"
+        assert each.max() == pytest.approx(row["p1"], abs=1e-4)
 
 
 def test_nothing_half_written_is_left(tiny_run, stripes, tmp_path, monkeypatch):

@@ -7,10 +7,12 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.optim.swa_utils import update_bn
 
 from fashion_tl.config import Config
 from fashion_tl.data.batches import feature_batches, photo_batches
+from fashion_tl.data.dataset import load_data
 from fashion_tl.data.photos import photo_digests
 from fashion_tl.errors import DataError
 from fashion_tl.network import features as module
@@ -25,7 +27,7 @@ from fashion_tl.network.model import (
     split_frozen,
 )
 from fashion_tl.network.training import fit
-from tests.conftest import tiny_config
+from tests.conftest import jpeg, tiny_config
 
 CLASSES = 3
 EVEN = np.ones(CLASSES)
@@ -247,3 +249,22 @@ def test_compiled_or_where_it_cannot_be_the_outputs_are_the_same(photos, monkeyp
     monkeypatch.setattr(torch, "compile", no_compiler)
     assert torch.equal(forward(small, batches, "fp32", compiled=True), plain)
     assert "torch.compile can't be used here" in capsys.readouterr().out
+
+
+def test_the_statistics_of_a_random_network_are_those_of_all_classes_though_each_has_a_folder(
+    tmp_path,
+):
+    rng = np.random.default_rng(0)
+    for kind, level in (("Dark", 20), ("Light", 230)):
+        (tmp_path / "root" / kind).mkdir(parents=True)
+        for number in range(40):
+            photo = rng.integers(level - 10, level + 10, (80, 60, 3), dtype=np.uint8)
+            (tmp_path / "root" / kind / f"{number}.jpg").write_bytes(jpeg(Image.fromarray(photo)))
+    config = settings(mean=(0, 0, 0), std=(1, 1, 1))
+    data = load_data(tmp_path / "root", config)
+    norm = torch.nn.BatchNorm2d(3)
+    module.measure_statistics(norm, data, config)
+    levels = torch.from_numpy(data.photos.array[data.task.train]) / 255
+    assert torch.allclose(norm.running_mean, levels.mean((0, 1, 2)), atol=0.05)
+    # Within one class, the variance is a hundredth of that.
+    assert (norm.running_var > 0.8 * levels.var((0, 1, 2))).all()

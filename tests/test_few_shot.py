@@ -1,13 +1,21 @@
 """The study of few shots draws fairly, and counts what is right after a draw."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+import study.few_shot
+from fashion_tl.network.extending import RIDGE, SCALE, Ground, LastLayer
+from fashion_tl.recipes import make_config
+from fashion_tl.runs import machine, write_json
 from study.blocks.few_shots import few_shot
 from study.few_shot import FIGURES, figures
-from study.hidden import SHOTS, drawn
+from study.hidden import SHOTS, drawn, judged
+from study.places import RESULTS
+from study.records import read_measured
+from study.retrained import retrained
 
 
 def test_a_draw_takes_only_classes_with_more_photos_and_twins_never_test():
@@ -56,3 +64,70 @@ def test_the_block_shows_each_network_and_number_of_photos(tmp_path):
     assert "`mine`, the last block's features, 100 draws" in text
     assert "| 10 | 9 | 50.0 % (40.0–60.0) |" in text
     assert "| ridge | 2 | 20.0 % |" in text
+
+
+def test_each_network_keeps_the_values_and_the_machine_that_it_was_measured_with(
+    tmp_path, monkeypatch
+):
+    write_json(tmp_path / "few_shot.json", {"networks": {"earlier": {"ridge": 9, "machine": "m"}}})
+    monkeypatch.setattr(study.few_shot, "both_ways", lambda network: {"last": []})
+    monkeypatch.setattr(study.few_shot, "weights_or_run", lambda weights, run: None)
+    monkeypatch.setattr(study.few_shot, "last_blocks", lambda *parts: None)
+    monkeypatch.setattr(study.few_shot, "look", lambda *parts: None)
+    config = make_config("fc_only")
+    about = {"weights": {"name": "w.pth"}}
+    run = SimpleNamespace(folder=tmp_path, model_path="", about=about, config=config, metrics={})
+    data = SimpleNamespace(root=SimpleNamespace(name="mine.zip"))
+    monkeypatch.setattr(study.few_shot, "open_steps", lambda *parts: [(run, data)])
+    monkeypatch.setattr(study.few_shot, "load_model", lambda path: SimpleNamespace(model=None))
+    monkeypatch.setattr(study.few_shot, "layer_of", lambda model: None)
+    study.few_shot.main("mine.zip", None, None, tmp_path, str(tmp_path / "new"))
+    found = json.loads((tmp_path / "few_shot.json").read_text())
+    assert set(found) == {"networks"}
+    assert found["networks"]["earlier"] == {"ridge": 9, "machine": "m"}
+    new = found["networks"]["new"]
+    assert (new["ridge"], new["scale"], new["machine"]) == (RIDGE, SCALE, machine())
+    assert (new["weights"], new["data"]) == ("w.pth", "mine.zip")
+
+
+def test_what_is_on_record_names_the_machine_and_the_values_of_each_network():
+    measured = read_measured(RESULTS, "few_shot")
+    assert set(measured) == {"networks"}
+    for network in measured["networks"].values():
+        assert (network["ridge"], network["scale"]) == (RIDGE, SCALE)
+        assert network["machine"] and network["commit"]
+
+
+def test_hidden_classes_are_judged_where_few_known_photos_are_lost():
+    """200 known photos and 4 of a hidden class 1: by hand, with one draw at a scale of 1."""
+    labels = np.array([0] * 200 + [1] * 4)
+    place = np.arange(204)
+    right = np.arange(200) < 160  # of these, at most one may be lost: half a percent of 200
+    ahead = np.zeros(204)
+    ahead[:160] = np.linspace(-1.6, -0.01, 160)  # how far the new class leads the known photos
+    ahead[200:] = (-0.5, -0.015, 0.3, 0.4)
+    new = (ahead, np.ones(204, int), np.arange(200, 204))
+    accuracy, bias, plain, cost = judged([new], 1.0, np.zeros(204), right, place, labels)
+    assert cost == 0 and plain == 0.5
+    assert 0.01 < bias < 0.03  # more than the first known photo needs, less than the third
+    assert accuracy == (0.75 if bias > 0.015 else 0.5)
+    lost = (ahead[:160] + bias > 0).sum()
+    assert lost == 1
+
+
+def test_retrained_rows_name_new_photos_and_leave_the_old_ones_alone():
+    """Two known classes and two new ones, each around a direction of its own."""
+    rng = np.random.default_rng(0)
+
+    def photos(direction: int, n: int) -> np.ndarray:
+        return (rng.normal(0, 0.3, (n, 8)) + 3 * np.eye(8)[direction]).astype(np.float32)
+
+    memory = np.concatenate([photos(0, 50), photos(1, 50)])
+    layer = LastLayer(np.eye(8, dtype=np.float32)[:2] * 2, np.zeros(2, np.float32))
+    ground = Ground(memory, np.repeat([0, 1], 50), layer, np.ones(2, bool))
+    shots = np.stack([photos(2, 3), photos(3, 3)])
+    tests = np.concatenate([photos(which, 20) for which in range(4)])
+    new = retrained(ground, tests, shots, weight_decay=1e-3)
+    old = (layer.logits(tests) - ground.common.logits(tests)) / ground.best_logit
+    named = np.concatenate([old, new], axis=1).argmax(axis=1)
+    assert (named == np.repeat(range(4), 20)).mean() > 0.95

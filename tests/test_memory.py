@@ -64,10 +64,11 @@ def test_photos_that_are_all_alike_and_features_of_zeros_can_be_kept(features):
 
 def test_it_is_read_as_it_was_written(tmp_path):
     _, memory = memory_of()
+    memory = replace(memory, added=3)
     save_memory(tmp_path / "memory.safetensors", memory)
     again = read_memory(tmp_path / "memory.safetensors")
     assert again.ids.tolist() == memory.ids.tolist() and again.classes == memory.classes
-    assert again.threshold == math.inf
+    assert again.threshold == math.inf and again.added == 3
     for name in ("labels", "codes", "scale", "basis", "mean", "lengths"):
         assert (getattr(again, name) == getattr(memory, name)).all(), name
     assert [path.name for path in tmp_path.iterdir()] == ["memory.safetensors"]
@@ -109,6 +110,61 @@ def test_photos_of_a_new_class_can_be_added():
     assert longer.ids.tolist()[-3:] == ["x", "y", "z"] and longer.labels[-1] == 5
     assert (longer.nearest(new, 1)[1][:, 0] == [200, 201, 202]).all()
     assert (longer.nearest(features, 1)[1][:, 0] == np.arange(200)).all()
+    assert longer.threshold == memory.threshold
+
+
+def photos_that_fill(n: int, seed: int = 0) -> np.ndarray:
+    """Features of photos that fill 8 of 64 dimensions, always the same: float32 [n, 64]."""
+    space = np.random.default_rng(9).normal(size=(8, 64))
+    return (np.random.default_rng(seed).normal(size=(n, 8)) @ space).astype(np.float32)
+
+
+def of_any_kind(n: int, seed: int = 1) -> np.ndarray:
+    """Features in all directions: float32 [n, 64]."""
+    return np.random.default_rng(seed).normal(size=(n, 64)).astype(np.float32)
+
+
+@pytest.fixture
+def filled():
+    """A memory of photos that fill 8 of 64 dimensions."""
+    return build_memory(photos_that_fill(300), [str(i) for i in range(300)], np.zeros(300), ["a"])
+
+
+@pytest.mark.parametrize("times", [1, 20])
+def test_however_many_photos_are_added_a_photo_of_any_other_kind_is_still_unlike_them(
+    filled, times
+):
+    other = of_any_kind(20)
+    centre = of_any_kind(1, seed=2)
+    memory = filled
+    for number in range(times):
+        photos = centre + of_any_kind(1000 // times, seed=number + 3)
+        ids = [f"{number}-{i}" for i in range(len(photos))]
+        memory = memory.with_photos(photos, ids, np.ones(len(photos)), ("a", "new"))
+    assert memory.added == 1000 and len(memory.basis) == len(filled.basis) + 1
+    assert (memory.residuals(other) > 0.8 * filled.residuals(other)).all()
+    assert memory.residuals(centre) < 0.5 * filled.residuals(centre)
+
+
+def test_however_many_classes_are_added_half_of_the_dimensions_stay_outside(filled):
+    memory = filled
+    for n in range(1, 200):
+        classes = ("a", *(f"new {own}" for own in range(n)))
+        memory = memory.with_photos(of_any_kind(1, seed=n + 2), [f"x{n}"], np.array([n]), classes)
+    assert len(memory.basis) == 32
+    assert np.median(memory.residuals(of_any_kind(20))) > 0.6
+
+
+def test_a_class_within_the_space_that_photos_fill_adds_nothing_to_it(filled):
+    own = photos_that_fill(5, seed=2)
+    after = filled.with_photos(own, list("abcde"), np.ones(5), ("a", "new"))
+    assert np.array_equal(after.basis, filled.basis)
+
+
+def test_more_photos_of_a_known_class_add_no_direction(filled):
+    ids = [f"x{i}" for i in range(20)]
+    after = filled.with_photos(of_any_kind(20), ids, np.zeros(20), ("a",))
+    assert np.array_equal(after.basis, filled.basis) and after.added == 20
 
 
 def test_a_run_without_a_memory_is_told_how_to_make_one(tmp_path):

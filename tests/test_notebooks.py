@@ -368,7 +368,7 @@ def test_executed_it_says_the_true_words_of_another_label_split_and_backbone(exe
     cells = code_cells(executed / "02_direct.ipynb")
     said = "".join(output.get("text", "") for cell in cells for output in cell.outputs)
     assert (
-        "The label is masterCategory" in said
+        "the label is masterCategory" in said
         and "The split: a drawn 80% train, the other 20% test." in said
     )
     assert "ResNet-18 from random weights" in said and "odd years" not in said

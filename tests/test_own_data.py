@@ -10,6 +10,7 @@ from fashion_tl.__main__ import main
 from fashion_tl.data.dataset import load_data
 from fashion_tl.recipes import make_config
 from fashion_tl.runs import open_run
+from study.__main__ import main as study
 from tests.conftest import jpeg, pattern
 
 SMALL = [
@@ -24,6 +25,15 @@ def class_folders(folder: Path) -> Path:
         place.mkdir(parents=True, exist_ok=True)
         (place / f"{number:03}.jpg").write_bytes(jpeg(pattern(number)))
     (folder / "cover.jpg").write_bytes(jpeg((1, 2, 3)))
+    return folder
+
+
+def without_parts(folder: Path) -> Path:
+    class_folders(folder)
+    for kind in ("Shirts", "Shoes"):
+        (folder / kind).mkdir()
+        for photo in [*folder.glob(f"*/{kind}/*.jpg")]:
+            photo.rename(folder / kind / photo.name)
     return folder
 
 
@@ -74,6 +84,19 @@ def test_a_run_keeps_the_ids_as_they_are_says_what_it_left_out_and_has_a_report(
     assert capsys.readouterr().out == f"{tmp_path / 'run' / 'report.html'}\n"
     page = (tmp_path / "run" / "report.html").read_text()
     assert page.count("data:image/jpeg") >= 24  # mistakes, samples, and what is near to mistakes
+
+
+@pytest.mark.parametrize("make, goes", [(class_folders, True), (without_parts, False)])
+def test_a_run_goes_on_record_if_folders_say_which_photos_test_and_not_if_chance_does(
+    tmp_path, one_figure, capsys, make, goes
+):
+    root, run, results = (str(tmp_path / name) for name in ("root", "run", "results"))
+    make(tmp_path / "root")
+    (tmp_path / "results").mkdir()
+    words = ("--weights", "none", "--out", run, "--epochs", "1", *SMALL)
+    assert main(["run", "fc_only", "--data", root, *words]) == 0
+    assert study(["record", run, "--results", results]) == (0 if goes else 2)
+    assert ("has a split that was drawn" in capsys.readouterr().err) is not goes
 
 
 def test_loading_names_no_more_than_twenty_photos_that_cannot_be_decoded(tmp_path, capsys):

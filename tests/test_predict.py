@@ -19,7 +19,7 @@ from fashion_tl.__main__ import main
 from fashion_tl.data.batches import prepare_photos
 from fashion_tl.data.listing import ENDINGS
 from fashion_tl.data.photos import FORMATS, decode
-from fashion_tl.errors import DataError, RunError
+from fashion_tl.errors import FashionTLError, RunError
 from fashion_tl.network.model import load_model
 from fashion_tl.predict import answers, find_photos
 from fashion_tl.reporting.evaluation import class_probabilities
@@ -319,13 +319,20 @@ def test_a_folder_without_photos_is_named_before_anything_is_done(
     assert not (tmp_path / "answers.csv").exists()
 
 
-@pytest.mark.parametrize("name", ["answers.txt", "answers", "no such folder/answers.csv"])
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("answers.txt", ": answers are written into a .csv or .json file"),
+        ("answers", ": answers are written into a .csv or .json file"),
+        ("no such folder/answers.csv", r" can't be written \(there is no folder "),
+    ],
+)
 def test_a_file_that_can_not_be_written_is_refused_before_any_photo_is_read(
-    tiny_run, photos, tmp_path, monkeypatch, name
+    tiny_run, photos, tmp_path, monkeypatch, name, why
 ):
     for work in ("decode", "find_photos"):
         monkeypatch.setattr(predict, work, None)
-    with pytest.raises(DataError, match=f"{name}: answers are written into a .csv or .json"):
+    with pytest.raises(FashionTLError, match=f"{name}{why}"):
         predict.predict(load_model(tiny_run.model_path), photos, tmp_path / name)
 
 

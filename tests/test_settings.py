@@ -308,7 +308,9 @@ def test_every_approach_runs_on_another_backbone_and_its_model_is_used(
 def test_the_other_classes_alone_are_learned_from_the_network_of_the_largest(
     wide_root, tmp_path, monkeypatch
 ):
-    first, second = run_approach("rare", wide_root, "none", tmp_path / "run", **QUICK, largest=10)
+    first, second = run_approach(
+        "rare", wide_root, "none", tmp_path / "run", **QUICKEST, largest=10
+    )
     largest, others = set(first.per_class["label"]), set(second.per_class["label"])
     assert len(largest) == 10 and len(others) == 14 and not largest & others
     assert first.folder == second.folder / "top20"

@@ -8,7 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from study import render
+from fashion_tl.recipes import make_config
+from fashion_tl.runs import create_run, write_json
+from study import calibration, render
 from study.__main__ import main
 from study.blocks import sureness
 from study.calibration import Answers, answers, compared
@@ -49,8 +51,12 @@ def test_each_of_its_modules_can_be_loaded_and_says_what_it_is_for(name):
         ("calibration --data d --weights nothing.pth", "nothing.pth"),
         ("unknown --data d --weights nothing.pth", "nothing.pth"),
         ("unknown --data d --weights w --run r", "no such run folder: r"),
+        ("unknown --data d", "give either --weights, for FC only's network, or --run"),
         ("few-shot --data d --weights nothing.pth", "nothing.pth"),
         ("few-shot --data d --weights w --run nothing", "no such run folder: nothing"),
+        ("episodes --data d --weights nothing.pth --out o", "nothing.pth"),
+        ("few-shot --data d --run nothing", "no such run folder: nothing"),
+        ("few-shot --data d", "give either --weights, for FC only's network, or --run"),
         ("data-check --data nothing", "nothing"),
         ("audit --data d --weights nothing.pth", "nothing.pth"),
         ("bench precision nothing --data d", "no such run folder: nothing"),
@@ -62,6 +68,56 @@ def test_what_is_wrong_is_said_in_one_line(words, error, capsys, monkeypatch, tm
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ") and error in line
     assert not list(tmp_path.iterdir())
+
+
+# The commands that measure the network of a finished run.
+MEASURE = (
+    "record {run}",
+    "unknown --data d --run {run}",
+    "few-shot --data d --run {run}",
+    "calibration --data d --run {run}",
+    "flips {run} --data d",
+    "bench precision {run} --data d",
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The folder of a run on data that nobody has, which isn't finished."""
+    (tmp_path / "results").mkdir()
+    data = {"name": "d", "photos": 9, "fingerprint": "f"}
+    weights = {"name": "w", "fingerprint": None}
+    return create_run(tmp_path / "run", make_config("fc_only"), data, weights).folder
+
+
+@pytest.mark.parametrize("words", MEASURE)
+def test_an_extended_run_is_measured_by_no_command(words, folder, tmp_path, capsys):
+    about = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(about | {"extended": [{"label": "Hats"}]}))
+    results = ["--results", str(tmp_path / "results")]
+    assert main([*words.format(run=folder).split(), *results]) == 2
+    error = capsys.readouterr().err
+    assert (
+        f"{folder} holds a run that was extended; its figures are those of the run before" in error
+    )
+
+
+@pytest.mark.parametrize("words", MEASURE[:-1])
+def test_an_unfinished_run_is_measured_by_no_command(words, folder, tmp_path, capsys):
+    results = ["--results", str(tmp_path / "results")]
+    assert main([*words.format(run=folder).split(), *results]) == 2
+    assert f"{folder} isn't finished; run the command that began it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["unknown", "few-shot", "calibration"])
+def test_weights_beside_a_run_are_refused(command, folder, capsys):
+    write_json(folder / "metrics.json", {})
+    words = [command, "--data", "d", "--run", str(folder)]
+    assert main([*words, "--weights", "w"]) == 2
+    assert "give either --weights, for FC only's network, or --run" in capsys.readouterr().err
+    if command == "unknown":
+        assert main([*words, "--set", "seed=1"]) == 2
+        assert "has its own settings; leave out --set seed" in capsys.readouterr().err
 
 
 def test_a_document_with_a_wrong_marker_leaves_all_others_as_they_are(
@@ -101,20 +157,33 @@ def test_both_ways_to_fit_a_temperature_are_tried_on_years_that_they_do_not_know
         assert list(row["temperatures"].values()) == pytest.approx([0.4, 0.4], abs=0.1)
 
 
+def test_a_run_is_measured_as_it_measured_itself(tiny_run, sample_root, tmp_path):
+    calibration.main(str(sample_root), None, None, tmp_path, run=str(tiny_run.folder))
+    own = json.loads((tmp_path / "calibration.json").read_text())["runs"]["tiny"]
+    assert own["odd_years"]["right"] == tiny_run.metrics["correct"]
+    assert own["temperature"] == pytest.approx(tiny_run.metrics["temperature"], rel=1e-3)
+    assert own["odd_years"]["validation"] == pytest.approx(tiny_run.metrics["ece"], abs=1e-3)
+    assert "calibration" in (tmp_path / "looks.csv").read_text()
+
+
 def test_what_probabilities_are_worth_is_said_once_it_is_measured(tmp_path):
     assert "Not measured yet" in sureness.calibration(tmp_path)
     errors = {"photos": 1234, "before": 0.33, "validation": 0.05, "years": 0.07}
-    measured = {
+    alone = {"coverage": 0.5, "accuracy": 0.93}
+    row = {"accuracy": 0.95, "threshold": 0.8, "best": {"all": alone}, "given": {"all": alone}}
+    common = {"validation": errors, "odd_years": errors, "unattended": {"after": [row]}}
+    head = {
         "left_out": [{"year": 2010, **errors}],
-        "validation": errors,
-        "odd_years": errors,
         "temperatures": {"validation": 0.5, "years": 0.6},
-        "chosen": "validation",
+        "chosen": "years",
     }
+    measured = {"fc_only": common | head, "runs": {"mine": common | {"temperature": 0.7}}}
     (tmp_path / "calibration.json").write_text(json.dumps(measured))
     said = sureness.calibration(tmp_path)
     assert "| 2010, left out | 1,234 | 0.330 | 0.050 | 0.070 |" in said
-    assert said.endswith(
-        "0.600 if fitted to years that were left out. "
-        "Chosen on even years: the one fitted to validation photos."
-    )
+    assert (
+        "Chosen on even years: the one fitted to years that were left out. "
+        "Goal, at most 0.06 on the odd years: missed."
+    ) in said
+    assert "Temperature: 0.700. Goal, at most 0.06 on the odd years: met." in said
+    assert "| `mine` | 95 % | 0.80 | 50.0 % | 93.0 % | 50.0 % |" in said

@@ -2,7 +2,6 @@
 years share.
 """
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,7 +22,13 @@ from study.__main__ import main
 from study.places import RESULTS
 from study.records import read_records
 
-TINY = {"image_size": (32, 32), "epochs": 1, "batch_size": 32, "precision": "fp32"}
+TINY = {
+    "image_size": (32, 32),
+    "epochs": 1,
+    "batch_size": 32,
+    "precision": "fp32",
+    "backbone": "resnet18",
+}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +40,7 @@ def catalogue(tmp_path_factory):
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     file = tmp_path_factory.mktemp("weights") / "weights.pth"
-    torch.save(build_network(1000, None, Config("direct")).state_dict(), file)
+    torch.save(build_network(1000, None, Config("direct", backbone="resnet18")).state_dict(), file)
     return str(file)
 
 
@@ -102,22 +107,14 @@ def test_the_head_of_lp_ft_learns_on_the_photos_and_the_network_of_the_training_
 ):
     root, cache = catalogue
     file = tmp_path / "resnet18.pth"
-    own = {"backbone": "resnet18", "label": "masterCategory", "split": "random:0.3"}
+    own = TINY | {"label": "masterCategory", "split": "random:0.3"}
     own |= {"split_seed": 3, "train_fraction": 0.5, "largest": 2}
     torch.save(BACKBONES["resnet18"].build().state_dict(), file)
-    (run,) = train.lp_ft(root, file, tmp_path / "lp_ft", cache=cache, **own, **TINY)
+    (run,) = train.lp_ft(root, file, tmp_path / "lp_ft", cache=cache, **own)
     head = open_run(run.folder / "head").config
-    assert {name: getattr(head, name) for name in own} == own
+    shared = own.keys() & set(train.SHARED)
+    assert {name: getattr(head, name) for name in shared} == {name: own[name] for name in shared}
     assert len(run.per_class) == 2
-
-
-def test_a_trial_takes_weights_of_its_own_backbone(catalogue, tmp_path):
-    root, cache = catalogue
-    file = tmp_path / "resnet18.pth"
-    torch.save(BACKBONES["resnet18"].build().state_dict(), file)
-    settings = TINY | {"backbone": "resnet18", "train_fraction": 0.5}
-    data = load_data(root, tune.trial_configs("direct", settings)[-1], cache)
-    assert len(tune.trial("direct", settings, data, str(file), tmp_path / "trial").history) == 1
 
 
 def test_direct_gets_as_many_photos_as_both_steps_of_two():
@@ -175,16 +172,23 @@ def test_flips_of_a_run_that_is_not_on_record_end_before_any_work(tmp_path, caps
     assert "mine: no run of this name is on record" in capsys.readouterr().err
 
 
-def test_a_head_is_scored_on_photos_that_chose_nothing(catalogue, weights):
+@pytest.mark.filterwarnings("ignore:The least populated class")
+def test_a_head_is_scored_on_photos_that_chose_nothing(catalogue, weights, monkeypatch):
     root, cache = catalogue
     config = make_config("fc_only", **TINY)
     data = load_data(root, config, cache)
-    held_out = data.task.val
-    result = heads.trained(
-        weights, replace(data, task=replace(data.task, val=held_out)), "val", config
-    )
-    assert result["n_test"] == len(held_out) and result["train"] == len(data.task.train)
-    assert heads.trained(weights, data, "test", config)["n_test"] == len(data.task.test)
+    result = heads.trained(weights, data, data.counts, config, together=False)
+    assert result["n_test"] == len(data.task.test) and result["train"] == len(data.task.train)
+    even = data.task.train_and_val
+    years = data.catalogue.table["year"].to_numpy()[even]
+    monkeypatch.setattr(heads, "FEWEST", 1)
+    folds, of_years = heads.held_out(weights, data, config)
+    assert sum(fold["n_test"] for fold in folds) == len(even)
+    assert {row["year"]: row["n_test"] for row in of_years} == {
+        year: (years == year).sum() for year in np.unique(years)
+    }
+    for row in (*folds, *of_years):
+        assert row["train"] + row["n_test"] == len(even)
 
 
 def test_near_duplicates_are_found_by_their_difference():

@@ -14,7 +14,7 @@ from fashion_tl.recipes import make_config
 from study.blocks.unknown import unknown
 from study.places import RESULTS
 from study.records import read_measured
-from study.scores import NEIGHBOURS, SCORES, Network, Photos, accepted, auroc
+from study.scores import NEIGHBOURS, SCORES, Learned, Photos, accepted, auroc
 from study.unknown import best, hidden_classes, measured, without
 
 
@@ -26,7 +26,7 @@ def data(sample_root):
 def test_each_class_of_even_years_is_hidden_once_and_with_its_master_category(data):
     hidden = hidden_classes(data)
     task = data.task
-    even = np.unique(task.labels[np.concatenate([task.train, task.val])])
+    even = np.unique(task.labels[task.train_and_val])
     fifths = np.concatenate([own for name, own in hidden.items() if name.startswith("fifth")])
     assert sorted(fifths) == even.tolist()
     table = data.catalogue.table
@@ -41,10 +41,10 @@ def test_each_class_of_even_years_is_hidden_once_and_with_its_master_category(da
 def test_hidden_classes_neither_train_nor_validate_and_no_photo_of_an_odd_year_is_seen(data):
     for hidden in hidden_classes(data).values():
         task = without(hidden, data).task
-        learned = np.concatenate([task.train, task.val])
+        learned = task.train_and_val
         assert not np.isin(task.labels[learned], hidden).any()
         assert np.isin(task.labels[task.test], hidden).all() and len(task.test)
-        even = np.concatenate([data.task.train, data.task.val])
+        even = data.task.train_and_val
         assert sorted([*learned, *task.test]) == sorted(even)
 
 
@@ -62,7 +62,7 @@ def network():
     labels = np.repeat([0, 1], 60)
     memory = build_memory(features, [str(i) for i in range(120)], labels, "abc")
     known = np.array([True, True, False])
-    own = Network(centres.copy(), np.zeros(3, np.float32), known, features, memory)
+    own = Learned(centres.copy(), np.zeros(3, np.float32), known, features, memory)
 
     def seen(rows):
         distances, _ = memory.nearest(rows, max(NEIGHBOURS))

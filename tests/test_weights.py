@@ -32,8 +32,9 @@ from fashion_tl.config import DEFAULT_WEIGHTS, Config
 from fashion_tl.errors import WeightsError
 from fashion_tl.network import weights as weights_module
 from fashion_tl.network.model import available_weights, build_network, read_weights, save_model
+from fashion_tl.network.weights import default_weights
 from fashion_tl.recipes import make_config
-from fashion_tl.runs import create_run, default_weights
+from fashion_tl.runs import create_run
 
 
 def light(value=0.5, dtype=torch.float32, network=resnet50):

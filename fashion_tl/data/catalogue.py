@@ -78,6 +78,11 @@ class Catalogue:
         return tuple(self.counts["label"])
 
     @property
+    def naming(self) -> str:
+        """What names the classes: a clause for the middle of a sentence."""
+        return "folders name the classes" if self.in_folders else f"the label is {self.label}"
+
+    @property
     def tally(self) -> str:
         """One line: how many rows are used, and how many are left out for each reason."""
         used = f"{len(self.table):,} of {self.rows:,} rows are used"
@@ -247,10 +252,7 @@ def ceiling(counts: pd.DataFrame) -> float:
 
 def print_account(catalogue: Catalogue, numbers: dict[str, int | float]) -> None:
     """Print what is in the data, from the ``numbers`` of :func:`facts`, and what is left out."""
-    label = (
-        "folders name the classes" if catalogue.in_folders else f"the label is {catalogue.label}"
-    )
-    say(f"{catalogue.name}: {label}; {catalogue.split.rule}")
+    say(f"{catalogue.name}: {catalogue.naming}; {catalogue.split.rule}")
     for note in catalogue.notes:
         say(note)
     if catalogue.split.is_drawn:

@@ -1,13 +1,22 @@
 """Photos in a folder per class, as many data sets come: each photo's class and part."""
 
 import hashlib
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import compress
+from typing import NamedTuple
 
 import numpy as np
 
+from fashion_tl.data.foldernames import (
+    fault_of_wrapper,
+    find_wrapper,
+    names_only_fillers,
+    part_of,
+    some_folders,
+    words_of,
+)
 from fashion_tl.data.labels import label_of
 from fashion_tl.data.listing import split_ending
 from fashion_tl.errors import DataError
@@ -15,12 +24,18 @@ from fashion_tl.split import PARTS, drawn
 
 SHARE = 0.2  # of each class tests if no folder says which photos test
 SEED = 0  # of that draw
-# Words in folder names that name no class.
-FILLERS = set("set data dataset images photos split seg all unknown unlabelled unlabeled".split())
 NO_CLASS = "no class folder"
 
 # By each photo's name: the rest of its path, which is folders and the file.
 Paths = dict[str, tuple[str, ...]]
+
+
+class Place(NamedTuple):
+    """Where a photo lies: its part, or "" if no folder says, its class, and its path below that."""
+
+    part: str
+    kind: str
+    below: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -46,23 +61,25 @@ def find_classes(names: Sequence[str]) -> ClassFolders | None:
     next folders are either ``train``, ``test`` and ``val`` (or similar names) or the classes
     themselves. Folders further down belong to their class. ``val`` trains if there is a ``test``,
     and tests otherwise. If no folder says which photos test, a share of each class does, the same
-    share of photos each time.
+    share of photos each time. DataError if a folder that would be a class rather holds classes.
     """
     inner, folders = _folders_of(names)
     parts = _parts(folders)
     found = _found_in_parts(folders, parts) if parts else _found_in_classes(folders)
-    if len({kind for _, kind in found.values()}) < 2:
+    kinds = {place.kind for place in found.values()}
+    if len(kinds) < 2:
         return None
-    if not parts and not any(part for part, _ in found.values()):
+    known = {place.part for place in found.values()}
+    if known == {""}:
         _refuse_parts_in_a_class(inner, folders)
-    known = {part for part, _ in found.values()}
+    _refuse_wrapper(found)
     tests = next((part for part in ("test", "val") if part in known and len(known) > 1), None)
-    testing = set() if tests else _draw({name: kind for name, (_, kind) in found.items()}, inner)
+    testing = set() if tests else _draw({name: each.kind for name, each in found.items()}, inner)
     labelled = {}
-    for name, (part, kind) in found.items():
+    for name, (part, kind, _) in found.items():
         does_test = name in testing or (tests is not None and part == tests)
         labelled[name] = ("test" if does_test else "train", kind)
-    notes = [_note_on_classes({kind for _, kind in found.values()})]
+    notes = [_note_on_classes(kinds), *_notes_on_inner_folders(found)]
     notes += _notes_on_lost(folders, parts, found)
     notes.append(_note_on_split(parts, known, tests) if tests else _note_on_draw(len(testing)))
     return ClassFolders(
@@ -77,54 +94,80 @@ def find_classes(names: Sequence[str]) -> ClassFolders | None:
 def _folders_of(names: Sequence[str]) -> tuple[str, dict[str, Paths]]:
     """The path to the first folder with several folders in it, and the photos in each of these."""
     paths: Paths = {name: tuple(name.split("/")) for name in sorted(names)}
-    inner, paths = _unwrap(paths, lambda folder, has_folders: has_folders)
+    inner, paths = _unwrap(paths, lambda folder, own: _has_folders(own))
     folders = _by_folder(paths)
     deep = [name for name, own in folders.items() if _has_folders(own)]
-    if len(folders) > 1 and len(deep) == 1 and _names_only_fillers(deep[0]):
+    if len(folders) > 1 and len(deep) == 1 and names_only_fillers(deep[0]):
         # Such as `images/` with the classes, beside `docs/logo.png`.
         inner = f"{inner}{deep[0]}/"
         folders = _by_folder(folders[deep[0]])
     return inner, folders
 
 
-def _found_in_parts(folders: dict[str, Paths], parts: dict[str, str]) -> dict[str, tuple[str, str]]:
-    """The part and class of each photo, if the folders are parts such as ``train``."""
-    found: dict[str, tuple[str, str]] = {}
+def _found_in_parts(folders: dict[str, Paths], parts: dict[str, str]) -> dict[str, Place]:
+    """The place of each photo, if the folders are parts such as ``train``.
+
+    A folder around the classes of a part is skipped if its name says that it is no class, or if
+    each part would have a single class otherwise.
+    """
+    found = _places(folders, parts, _skips_by_name)
+    kinds = {(place.part, place.kind) for place in found.values()}
+    if len(kinds) > len({part for part, _ in kinds}):
+        return found
+    return _places(folders, parts, _skips_by_content)
+
+
+def _places(
+    folders: dict[str, Paths], parts: dict[str, str], skips: Callable[[str, str, Paths], bool]
+) -> dict[str, Place]:
+    """The place of each photo, where ``skips(part, folder, its photos)`` says what is no class."""
+    found = {}
     for folder, part in parts.items():
-
-        def names_no_class(below: str, has_folders: bool, part: str = part) -> bool:
-            return _names_only_fillers(below) or _part_of(below) == part
-
-        _, own = _unwrap(folders[folder], names_no_class)
+        _, own = _unwrap(folders[folder], partial(skips, part))
         for kind, photos in _by_folder(own).items():
-            found |= dict.fromkeys(photos, (part, label_of(kind)))
+            for name, path in photos.items():
+                found[name] = Place(part, label_of(kind), path)
     return found
 
 
-def _found_in_classes(folders: dict[str, Paths]) -> dict[str, tuple[str, str]]:
-    """The part and class of each photo, if the folders are classes.
+def _skips_by_name(part: str, folder: str, own: Paths) -> bool:
+    return names_only_fillers(folder) or part_of(folder) == part
+
+
+def _skips_by_content(part: str, folder: str, own: Paths) -> bool:
+    holds_folders_alone = all(len(path) > 1 for path in own.values())
+    return _skips_by_name(part, folder, own) or (holds_folders_alone and len(_by_folder(own)) > 1)
+
+
+def _found_in_classes(folders: dict[str, Paths]) -> dict[str, Place]:
+    """The place of each photo, if the folders are classes.
 
     A class may have its own train/ and test/, as in ``Shirts/train/1.jpg``. If not all classes do,
     every part is empty.
     """
-    within: dict[str, tuple[str, str]] = {}
+    within: dict[str, Place] = {}
     for kind, own in folders.items():
         below = _by_folder(own)
-        if not all(map(_part_of, below)) or any(len(path) != 2 for path in own.values()):
+        if not all(map(part_of, below)) or any(len(path) != 2 for path in own.values()):
             within = {}
             break
         for folder, photos in below.items():
-            within |= dict.fromkeys(photos, (_part_of(folder) or "", label_of(kind)))
+            for name, path in photos.items():
+                within[name] = Place(part_of(folder) or "", label_of(kind), path)
     if within:
         return within
-    return {name: ("", label_of(kind)) for kind, own in folders.items() for name in own}
+    return {
+        name: Place("", label_of(kind), path)
+        for kind, own in folders.items()
+        for name, path in own.items()
+    }
 
 
 def _refuse_parts_in_a_class(inner: str, folders: dict[str, Paths]) -> None:
     """DataError if a folder that would be a class holds train/ and test/: it is a data set."""
     for kind, own in folders.items():
-        below = sorted(filter(_part_of, _by_folder(own)))
-        if len({_part_of(folder) for folder in below}) > 1:
+        below = sorted(filter(part_of, _by_folder(own)))
+        if len({part_of(folder) for folder in below}) > 1:
             holds = " and ".join(f"{folder}/" for folder in below)
             raise DataError(
                 f"{inner}{kind}/ holds {holds}, and other folders of photos lie beside it. "
@@ -132,15 +175,27 @@ def _refuse_parts_in_a_class(inner: str, folders: dict[str, Paths]) -> None:
             )
 
 
-def _unwrap(paths: Paths, skips: Callable[[str, bool], bool]) -> tuple[str, Paths]:
-    """Go into single folders as long as ``skips(name, whether it has folders)`` is true.
+def _refuse_wrapper(found: Mapping[str, Place]) -> None:
+    """DataError if a folder that would be a class rather holds classes."""
+    paths: dict[str, list[tuple[str, ...]]] = {}
+    for place in found.values():
+        paths.setdefault(place.kind, []).append(place.below)
+    if (wrapper := find_wrapper(paths)) is None:
+        return
+    name, place = next((name, each) for name, each in found.items() if each.kind == wrapper[0])
+    folder = "/".join(name.split("/")[: -len(place.below)])
+    raise DataError(fault_of_wrapper(folder, wrapper[1]))
+
+
+def _unwrap(paths: Paths, skips: Callable[[str, Paths], bool]) -> tuple[str, Paths]:
+    """Go into single folders as long as ``skips(name, its photos)`` is true.
 
     Files beside such a folder are dropped.
     """
     inner = ""
     while len(folders := _by_folder(paths)) == 1:
         ((folder, own),) = folders.items()
-        if not skips(folder, _has_folders(own)):
+        if not skips(folder, own):
             break
         inner = f"{inner}{folder}/"
         paths = own
@@ -165,34 +220,14 @@ def _has_folders(paths: Paths) -> bool:
 
 def _parts(folders: dict[str, Paths]) -> dict[str, str]:
     """The part that each folder holds; empty if the folders are classes themselves."""
-    words = [_words(folder) for folder in folders]
+    words = [words_of(folder) for folder in folders]
     # What all names share says nothing, as in fashion_train and fashion_test.
     shared = set.intersection(*words) if len(words) > 1 else set()
-    parts = {folder: part for folder in folders if (part := _part_of(folder, shared - set(PARTS)))}
+    parts = {folder: part for folder in folders if (part := part_of(folder, shared - set(PARTS)))}
     has_classes = any(
         part == "train" and len(_by_folder(folders[folder])) > 1 for folder, part in parts.items()
     )
     return parts if len(parts) == len(folders) or has_classes else {}
-
-
-def _part_of(folder: str, shared: set[str] | frozenset[str] = frozenset()) -> str | None:
-    """``"train"`` for ``"seg_train"`` and ``"Training Set"``; None for ``"Training Shoes"``."""
-    words = _words(folder) - FILLERS - shared
-    return PARTS.get(words.pop()) if len(words) == 1 else None
-
-
-def is_no_class(folder: str) -> bool:
-    """Whether a folder's name is that of a part, such as ``train``, or of photos in general."""
-    return _part_of(folder) is not None or _names_only_fillers(folder)
-
-
-def _names_only_fillers(folder: str) -> bool:
-    words = _words(folder)
-    return bool(words) and words <= FILLERS
-
-
-def _words(folder: str) -> set[str]:
-    return set(re.findall(r"[^\W\d_]+", folder.casefold()))
 
 
 def _draw(classes: dict[str, str], inner: str) -> set[str]:
@@ -221,8 +256,21 @@ def _note_on_classes(classes: set[str]) -> str:
     )
 
 
+def _notes_on_inner_folders(found: Mapping[str, Place]) -> list[str]:
+    """A sentence on the folders in a class, if there are several, since they might be classes."""
+    inside: dict[str, set[str]] = {}
+    for place in found.values():
+        if len(place.below) > 1:
+            inside.setdefault(place.kind, set()).add(place.below[0])
+    several = ((kind, sorted(own)) for kind, own in sorted(inside.items()) if len(own) > 1)
+    return [
+        f"Folders in a class folder belong to that class, such as {some_folders(own)} in {kind}/."
+        for kind, own in several
+    ][:1]
+
+
 def _notes_on_lost(
-    folders: dict[str, Paths], parts: dict[str, str], found: dict[str, tuple[str, str]]
+    folders: dict[str, Paths], parts: dict[str, str], found: Mapping[str, Place]
 ) -> list[str]:
     """A sentence on each part whose photos lie in no class folder."""
     return [

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from fashion_tl.data.classfolders import FILLERS
+from fashion_tl.data.foldernames import FILLERS
 from fashion_tl.data.listing import PhotoFile, in_words, opened, split_ending
 from fashion_tl.data.search import IMAGES, TABLE
 from fashion_tl.errors import DataError

@@ -31,6 +31,11 @@ class Task:
         return len(self.classes)
 
     @property
+    def train_and_val(self) -> np.ndarray:
+        """The rows that train or validate: int64, ascending."""
+        return np.sort(np.concatenate([self.train, self.val]))
+
+    @property
     def fit_counts(self) -> np.ndarray:
         """Photos per class that the network learns from, without those that validate.
 

@@ -39,7 +39,7 @@ def layer_of(model: nn.Module) -> LastLayer:
 
 @dataclass(frozen=True)
 class Ground:
-    """What a memory says about features in general, against which a new class stands out.
+    """What a new class is compared with: the features and the last layer of a trained network.
 
     ``features`` are those of the memory's photos, float32 [photos, width], and ``labels`` their
     classes, int64 [photos]. ``layer`` is the last layer as it was trained, and ``trained`` says
@@ -95,7 +95,7 @@ class Ground:
 
 
 def ground_of(memory: Memory, layer: LastLayer, trained: np.ndarray) -> Ground:
-    """The ground that a run's memory and its last layer give; ``trained`` is bool [classes]."""
+    """The :class:`Ground` of a run's memory and its last layer; ``trained`` is bool [classes]."""
     return Ground(memory.features, memory.labels, layer, trained)
 
 

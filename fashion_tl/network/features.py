@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,10 +35,16 @@ VERSION = 2  # part of the key: raise it when the same photos would give other f
 
 
 def measure_statistics(frozen: nn.Module, data: Data, config: Config) -> None:
-    """Give a random network that will be frozen the BatchNorm statistics of the training photos."""
+    """Give a random network that will be frozen the BatchNorm statistics of the training photos.
+
+    ``config.seed`` mixes the photos first. The statistics are means over the batches, and a batch
+    of photos in the order of their class folders would show how one class varies, not how all do.
+    """
     # BatchNorm can learn nothing from a single photo.
     pairs = config.change(batch_size=max(2, config.batch_size))
-    update_bn(data.batches("train", pairs).in_order(pick_device()), frozen)
+    rows = np.random.default_rng(config.seed).permutation(data.task.train)
+    mixed = replace(data, task=replace(data.task, train=rows))
+    update_bn(mixed.batches("train", pairs).in_order(pick_device()), frozen)
 
 
 @main_first()

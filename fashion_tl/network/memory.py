@@ -19,6 +19,8 @@ from fashion_tl.files import StrPath, as_path, replacing
 
 STEP = 0.4  # of the rounded features, in standard deviations; a photo then takes about 800 bytes
 PRINCIPAL = 0.25  # of all dimensions: the space that training photos fill. It can't be the whole.
+WIDEST = 0.5  # of all dimensions: the same space after photos of new classes were added
+SHORTEST = 0.01  # a direction that adds less to this space, for features of length 1, is noise
 CHUNK = 1024  # photos that are compared with the memory at a time
 ABOUT = "fashion_tl_memory"  # the name of the file's metadata
 
@@ -33,9 +35,9 @@ class Memory:
     ``ids`` is text [photos]; ``labels``, int64 [photos], are numbers in ``classes``. A direction is
     ``mean`` + ``codes`` × ``scale``: float32 [width], int8 [photos, width] and float32 [width].
     ``lengths`` is float32 [photos]. ``basis``, float32 [kept, width], are the principal components
-    of the directions. ``threshold`` is the largest score of a photo that still counts as known (see
-    :mod:`fashion_tl.network.unknown`); infinity refuses none. The last ``added`` photos came after
-    the training.
+    of the directions, and what new classes added to them. ``threshold`` is the largest score of a
+    photo that still counts as known (see :mod:`fashion_tl.network.unknown`); infinity refuses none.
+    The last ``added`` photos came after the training.
     """
 
     ids: np.ndarray
@@ -98,20 +100,24 @@ class Memory:
     ) -> "Memory":
         """The same memory with more photos: features, float [n, width], ids and labels of each.
 
-        ``classes`` are the names of all labels, old and new. The directions of the new photos join
-        the space of :meth:`residuals`.
+        ``classes`` are the names of all labels, old and new. Each new class adds at most one
+        direction to the space of :meth:`residuals`, however many photos it has. The threshold
+        stays, so a space that grew with every photo would soon accept all photos.
         """
+        labels = np.asarray(labels, np.int64)
         centred = unit(features) - self.mean
+        new = np.setdiff1d(labels, self.labels)
+        means = [centred[labels == label].mean(axis=0) for label in new]
         codes = centred / self.scale
         lengths = np.linalg.norm(features, axis=1)
         return replace(
             self,
             ids=np.concatenate([self.ids, np.asarray(ids, dtype=object)]),
-            labels=np.concatenate([self.labels, np.asarray(labels, np.int64)]),
+            labels=np.concatenate([self.labels, labels]),
             classes=classes,
             codes=np.concatenate([self.codes, _int8(codes)]),
             lengths=np.concatenate([self.lengths, lengths.astype(np.float32)]),
-            basis=_joined(self.basis, centred),
+            basis=_widened(self.basis, np.reshape(means, (len(new), len(self.mean)))),
             added=self.added + len(lengths),
         )
 
@@ -168,22 +174,29 @@ def build_memory(
     )
 
 
-def principal(centred: np.ndarray, most: int) -> np.ndarray:
+def principal(centred: np.ndarray, most: int, shortest: float = 0.0) -> np.ndarray:
     """The ``most`` principal components of centred rows, float32 [n, width]: float32 [kept, width].
 
-    Components without variance are left out. The values are those that a file keeps as float16.
+    Components without variance, and those of a size below ``shortest``, are left out. The values
+    are those that a file keeps as float16.
     """
     kept = max(1, min(most, *centred.shape))
     _, sizes, basis = randomized_svd(centred, kept, n_iter=2, random_state=0)
-    some = sizes > max(sizes.max() * 1e-3, np.finfo(np.float32).tiny)
-    return basis[some].astype(np.float16).astype(np.float32)
+    least = max(sizes.max() * 1e-3, shortest, np.finfo(np.float32).tiny)
+    return basis[sizes > least].astype(np.float16).astype(np.float32)
 
 
-def _joined(basis: np.ndarray, centred: np.ndarray) -> np.ndarray:
-    """The basis, float32 [kept, width], with what centred rows, [n, width], add to its space."""
-    outside = centred - centred @ basis.T @ basis
-    more = principal(outside, len(outside))
-    return np.concatenate([basis, more])[: basis.shape[1]]
+def _widened(basis: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """The basis, float32 [kept, width], and what the centred means of new classes add to its space.
+
+    ``means`` are float32 [classes, width]. The basis has at most ``WIDEST`` of the width, so that
+    enough directions always lie outside.
+    """
+    room = int(WIDEST * basis.shape[1]) - len(basis)
+    if room < 1 or not len(means):
+        return basis
+    outside = means - means @ basis.T @ basis
+    return np.concatenate([basis, principal(outside, room, SHORTEST)])
 
 
 def _int8(codes: np.ndarray) -> np.ndarray:

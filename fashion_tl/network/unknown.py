@@ -11,8 +11,8 @@ from fashion_tl.machine import say
 from fashion_tl.network.features import features_and_logits
 from fashion_tl.network.memory import Memory, build_memory
 
-K = 2  # the nearest training photo whose distance counts; chosen by `python -m study unknown`
-ACCEPTED = 0.95  # share of known photos that are accepted
+K = 2  # the score has the distance to the K-th nearest photo; `python -m study unknown` chose it
+ACCEPTED = 0.95  # the share of validation photos whose score is at most the threshold
 
 
 def unknown_scores(memory: Memory, features: np.ndarray) -> np.ndarray:
@@ -39,8 +39,8 @@ def doubts(memory: Memory, features: np.ndarray) -> dict[str, np.ndarray]:
     return {"unknown": scores > memory.threshold, "unknown_score": scores}
 
 
-def remember(model: nn.Module, data: Data, config: Config, val: np.ndarray) -> Memory:
-    """A memory of the training photos, with a threshold.
+def training_memory(model: nn.Module, data: Data, config: Config, val: np.ndarray) -> Memory:
+    """A memory of a network's training photos, with a threshold.
 
     ``val`` are the features of the validation photos, float32 [photos, width]. The threshold
     accepts ``ACCEPTED`` of those whose class has training photos. Without any, it refuses no photo,

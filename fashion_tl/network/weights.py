@@ -3,7 +3,7 @@
 import errno
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
 from threading import Thread
@@ -15,10 +15,12 @@ import torch
 from torchvision.models import WeightsEnum
 
 from fashion_tl.backbones import Backbone
-from fashion_tl.errors import WeightsError
+from fashion_tl.config import DEFAULT_WEIGHTS
+from fashion_tl.errors import RunError, WeightsError
 from fashion_tl.files import StrPath, as_path
 from fashion_tl.machine import say, say_once
 from fashion_tl.network.checkpoints import find_network, read_checkpoint
+from fashion_tl.runs import open_run
 
 PATIENCE = 10  # seconds without an answer or a byte after which a download is given up
 
@@ -41,6 +43,16 @@ def is_random(weights: StrPath | None) -> bool:
 def weights_name(weights: StrPath | None) -> str:
     """What figures and tables call the weights, without any machine's path."""
     return "random weights" if weights is None or is_random(weights) else as_path(weights).name
+
+
+def default_weights(*folders: StrPath) -> str:
+    """DEFAULT_WEIGHTS, or the torchvision weights that a run in one of these folders began with."""
+    for folder in folders:
+        with suppress(RunError, KeyError, TypeError):
+            name = open_run(as_path(folder)).about["weights"]["name"]
+            if name.startswith("IMAGENET1K_"):
+                return name
+    return DEFAULT_WEIGHTS
 
 
 def find_tensors(weights: StrPath, backbone: Backbone) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from fashion_tl.backbones import find_backbone
 from fashion_tl.data.catalogue import FEW_SHOT, Catalogue
+from fashion_tl.extension import in_a_sentence
 from fashion_tl.recipes import TRAININGS
 from fashion_tl.runs import Run
 from fashion_tl.split import Split
@@ -122,22 +123,17 @@ def extended_card(card: str, rows: Sequence[dict[str, Any]]) -> str:
     ``rows`` are those of :func:`fashion_tl.extension.extension_of`.
     """
     title, _, rest = card.partition("\n")
-    named = ", ".join(f"{row['label']} ({_photos(row['photos'])})" for row in rows)
     lines = [
         title,
         "",
         "## What it learned afterwards",
         "",
-        f"- After its training, `extend` gave the network photos of: {named}.",
+        f"- After its training, `extend` gave the network photos of: {in_a_sentence(rows)}.",
         "- Only its last layer changed. No test photo measured what that did. The figures below "
         "are those of the network before, whose results are in `before/`.",
         rest,
     ]
     return "\n".join(lines)
-
-
-def _photos(number: int) -> str:
-    return "1 photo" if number == 1 else f"{number:,} photos"
 
 
 def _epochs(number: int) -> str:

@@ -12,13 +12,13 @@ from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.data.task import class_weights
 from fashion_tl.errors import ConfigError, RunError
 from fashion_tl.extension import measured
-from fashion_tl.files import StrPath
-from fashion_tl.recipes import APPROACHES, LARGEST, TRAININGS
+from fashion_tl.files import StrPath, check_writable
+from fashion_tl.recipes import LARGEST, TRAININGS
 from fashion_tl.reporting import calibration_figures, evaluation, figures, photo_figures
 from fashion_tl.reporting.calibration import judged
 from fashion_tl.reporting.evaluation import confused_pairs
 from fashion_tl.reporting.layout import Chart
-from fashion_tl.runs import Run, open_run
+from fashion_tl.runs import Run, open_run, steps_of
 
 SHOWN = 18  # photos in a grid
 Drawing = Callable[[Run, Data], Chart]
@@ -63,7 +63,7 @@ def distribution(run: Run, data: Data) -> Chart:
 def distribution20(run: Run, data: Data) -> Chart:
     """Photos of each of the largest classes: those that a step learns alone, or ``LARGEST``."""
     split = data.catalogue.split
-    sizes = (each.config.largest for each in _steps(run))
+    sizes = (each.config.largest for each in steps_of(run))
     shown = next(filter(None, sizes), LARGEST)
     return figures.class_distribution(
         data.catalogue.counts, run.source, shown, (split.train, split.test)
@@ -177,16 +177,7 @@ def open_steps(
         raise RunError(
             f"{folder} was made on other data ({run.about['data']['name']}) than {data.root.name}"
         )
-    return [(each, data.of_classes(each.config)) for each in _steps(run)]
-
-
-def _steps(run: Run) -> list[Run]:
-    """The runs of the steps before this one, which lie below it, and the run itself."""
-    training = run.config.training
-    steps = [row.trainings[:-1] for row in APPROACHES.values() if row.trainings[-1] == training]
-    there = [own for own in steps if all((run.folder / step / "run.json").exists() for step in own)]
-    before = max(there, key=len, default=())
-    return [*(open_run(run.folder / step) for step in before), run]
+    return [(each, data.of_classes(each.config)) for each in steps_of(run)]
 
 
 def draw_all(folder: StrPath, data_path: StrPath, cache: StrPath | None = None) -> list[Path]:
@@ -194,6 +185,8 @@ def draw_all(folder: StrPath, data_path: StrPath, cache: StrPath | None = None) 
 
     RunError if the run isn't finished, or if it was made on other data.
     """
+    for run in steps_of(measured(open_run(folder))):
+        check_writable(run.folder / "figures" / "loss.png", makes_folders=True)
     steps = open_steps(folder, data_path, cache)
     last = steps[-1][0]
     for run, data in steps:

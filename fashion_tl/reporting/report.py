@@ -13,8 +13,11 @@ from matplotlib.ticker import MaxNLocator
 from fashion_tl.data.catalogue import FEW_SHOT
 from fashion_tl.data.dataset import Data
 from fashion_tl.errors import RunError
-from fashion_tl.extension import extension_of, read_shots
-from fashion_tl.files import StrPath, as_path
+from fashion_tl.extension import extension_of, photos_by_class, read_shots
+from fashion_tl.files import StrPath, as_path, check_writable
+from fashion_tl.network.features import features_of
+from fashion_tl.network.memory import nearest_photos, read_memory
+from fashion_tl.network.model import load_model
 from fashion_tl.recipes import APPROACHES, TRAININGS
 from fashion_tl.reporting.calibration import (
     calibration_error,
@@ -23,12 +26,14 @@ from fashion_tl.reporting.calibration import (
     reliability,
     unattended,
 )
-from fashion_tl.reporting.doubt import SHOWN, doubt_metrics, doubted, nearest_to
 from fashion_tl.reporting.evaluation import confused_pairs, largest_losses
 from fashion_tl.reporting.gallery import choose, open_steps, photos_of
 from fashion_tl.reporting.pages import photo_cards, picture, write_page
+from fashion_tl.reporting.unknown import refused_and_missed, unknown_metrics
 from fashion_tl.runs import Run, open_run, refuse_own_file
 
+SHOWN = 12  # photos of each kind
+NEAREST = 3  # training photos beside a mistake
 WIDE, HIGH = 280, 150  # of the area of a chart's lines
 SHARES = np.linspace(0, 1, 6)  # ticks of an axis from 0 to 100 %
 LINES = {
@@ -46,9 +51,11 @@ def write_report(
     default file is ``report.html`` in the run's folder. RunError if the run isn't finished, or if
     it was made on other data.
     """
-    steps = open_steps(folder, data_path, cache)
+    extended = open_run(folder)
     target = as_path(to or as_path(folder) / "report.html")
     refuse_own_file(target)
+    check_writable(target, makes_folders=True)
+    steps = open_steps(folder, data_path, cache)
     for run, _ in steps:
         if not run.is_finished:
             raise RunError(
@@ -59,7 +66,8 @@ def write_report(
         target,
         "report.html.j2",
         steps=[_collected(run, data) for run, data in steps],
-        extension=_extension(open_run(folder)),
+        extension=_extension(extended),
+        learned=photos_by_class(extension_of(extended)),
         heading=_heading(steps[-1][0].config.training),
         wide=WIDE,
         high=HIGH,
@@ -75,13 +83,18 @@ def _heading(training: str) -> str:
 
 
 def _extension(run: Run) -> list[dict[str, Any]]:
-    """What an extended run learned since its training, with a few photos of each class."""
-    if (shots := read_shots(run)) is None:
-        return []
+    """What an extended run learned since its training, with a few photos of each row.
+
+    A class that several extensions gave photos has several rows, each with its own photos.
+    """
+    shots = read_shots(run)
+    labels = np.array(shots.labels)
+    told: dict[str, int] = {}
     rows = []
     for row in extension_of(run):
-        places = [place for place, label in enumerate(shots.labels) if label == row["label"]]
-        shown = places[:SHOWN]
+        label, start = row["label"], told.get(row["label"], 0)
+        told[label] = start + row["photos"]
+        shown = np.flatnonzero(labels == label)[start : told[label]][:SHOWN]
         pictures = [picture(shots.pixels[place]) | {"id": shots.ids[place]} for place in shown]
         rows.append(row | {"shown": pictures})
     return rows
@@ -102,7 +115,7 @@ def _collected(run: Run, data: Data) -> dict[str, Any]:
         "classes": per_class.to_dict("records"),
         "pairs": confused_pairs(predictions).to_dict("records"),
         "largest_losses": _with_nearest(largest_losses(predictions), run, data),
-        "doubt": _doubt(run, data),
+        "unknown": _unknown(run, data),
         "samples": _with_photos(choose(predictions), data),
     }
 
@@ -217,14 +230,14 @@ def _coverage_chart(curves: dict[str, np.ndarray]) -> dict[str, Any]:
     }
 
 
-def _doubt(run: Run, data: Data) -> dict[str, Any] | None:
+def _unknown(run: Run, data: Data) -> dict[str, Any] | None:
     """What the page says of photos that are like none it learned from; None for older runs."""
     predictions = run.predictions
     per_class = run.per_class
-    if not (kinds := doubted(predictions, per_class)):
+    if not (kinds := refused_and_missed(predictions, per_class)):
         return None
     return {
-        "metrics": doubt_metrics(predictions, per_class),
+        "metrics": unknown_metrics(predictions, per_class),
         "photos": {kind: len(rows) for kind, rows in kinds.items()},
         "shown": {kind: _with_photos(rows.head(SHOWN), data) for kind, rows in kinds.items()},
     }
@@ -233,11 +246,24 @@ def _doubt(run: Run, data: Data) -> dict[str, Any] | None:
 def _with_nearest(predictions: pd.DataFrame, run: Run, data: Data) -> list[dict[str, Any]]:
     """:func:`_with_photos`, each with its ``nearest`` training photos: those have photos, too."""
     rows = _with_photos(predictions, data)
-    for row, nearest in zip(rows, nearest_to(run, data, predictions), strict=True):
+    for row, nearest in zip(rows, _nearest_to(run, data, predictions), strict=True):
         ids = pd.DataFrame({"id": [each["id"] for each in nearest]}, dtype=object)
         pictures = [picture(pixels) for pixels in photos_of(ids, data)]
         row["nearest"] = [each | own for each, own in zip(nearest, pictures, strict=True)]
     return rows
+
+
+def _nearest_to(run: Run, data: Data, table: pd.DataFrame) -> list[list[dict[str, Any]]]:
+    """The ``NEAREST`` training photos for each of the table's photos: ``id, label, distance``.
+
+    Empty lists if the run has no memory. RunError if its memory is damaged.
+    """
+    if table.empty or not run.memory_path.exists():
+        return [[] for _ in range(len(table))]
+    saved = load_model(run.model_path)
+    memory = read_memory(run.memory_path, saved.width)
+    features, _ = features_of(saved, photos_of(table, data))
+    return nearest_photos(memory, features, NEAREST)
 
 
 def _with_photos(predictions: pd.DataFrame, data: Data) -> list[dict[str, Any]]:

@@ -4,7 +4,18 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from study.blocks import approaches, few_shots, labels, others, runs, speed, sureness, unknown
+from study.blocks import (
+    approaches,
+    detail,
+    episodes,
+    few_shots,
+    labels,
+    others,
+    runs,
+    speed,
+    sureness,
+    unknown,
+)
 from study.published import THEIR_NAMES
 
 # By the name in the marker `<!-- results: NAME -->`; a training of the study has its story.
@@ -18,11 +29,13 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "runs": runs.runs,
     "seeds": runs.seeds,
     "flips": runs.flips,
+    "detail": detail.detail,
     "pairs": runs.pairs,
     "head": sureness.head,
     "calibration": sureness.calibration,
     "unknown": unknown.unknown,
     "few_shot": few_shots.few_shot,
+    "episodes": episodes.episodes,
     "honest": sureness.honest,
     "labels": labels.labels,
     "verdicts": labels.verdicts,

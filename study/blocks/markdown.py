@@ -1,6 +1,23 @@
 """Numbers and tables as Markdown."""
 
+import textwrap
 from statistics import mean, stdev
+
+WIDTH = 120  # of the lines of a document
+
+
+def wrapped(text: str) -> str:
+    """A text whose lines, except those of tables, are no longer than ``WIDTH``."""
+    return "\n".join(
+        line if line.startswith("|") or len(line) <= WIDTH else _broken(line)
+        for line in text.split("\n")
+    )
+
+
+def _broken(line: str) -> str:
+    indent = "  " if line.startswith("- ") else ""
+    words = {"break_long_words": False, "break_on_hyphens": False}
+    return textwrap.fill(line, WIDTH, subsequent_indent=indent, **words)
 
 
 def markdown(head: list[str], rows: list[list]) -> str:

@@ -3,9 +3,12 @@ its probabilities are worth; what even and odd years share.
 """
 
 from pathlib import Path
+from typing import Any
 
 from study.blocks.markdown import markdown, percent, spread
 from study.records import METRICS, read_measured
+
+GOAL = 0.06  # calibration error
 
 
 def head(results: Path) -> str:
@@ -48,24 +51,75 @@ def head(results: Path) -> str:
 
 
 def calibration(results: Path) -> str:
-    """What FC only's probabilities are worth, before and after a temperature fitted in two ways."""
+    """What probabilities are worth, before and after a temperature, and what they could do alone.
+
+    FC only's temperature is fitted in two ways.
+    """
     if (measured := read_measured(results, "calibration")) is None:
-        return "Not measured yet; `python -m study calibration --data … --weights …` does."
-    scored = {f"{each['year']}, left out": each for each in measured["left_out"]}
-    scored |= {"validation photos": measured["validation"], "odd years": measured["odd_years"]}
+        return "Not measured yet; the command below does."
+    parts = [_two_ways(measured["fc_only"])] if measured["fc_only"] else []
+    parts += [_temperature(name, own) for name, own in measured["runs"].items()]
+    networks = {"fc_only": measured["fc_only"]} | measured["runs"]
+    parts.append(_unattended({name: own for name, own in networks.items() if own}))
+    return "\n\n".join(parts)
+
+
+def _two_ways(own: dict[str, Any]) -> str:
+    scored = {f"{each['year']}, left out": each for each in own["left_out"]}
+    scored |= {"validation photos": own["validation"], "odd years": own["odd_years"]}
     rows = []
     for words, each in scored.items():
         found = (each[name] for name in ("before", "validation", "years"))
         rows.append([words, f"{each['photos']:,}", *(f"{error:.3f}" for error in found)])
-    head = ["scored on", "learnable photos", "softmax", "fitted to validation photos"]
+    head = ["FC only, scored on", "learnable photos", "softmax", "fitted to validation photos"]
     ways = {"validation": "to validation photos", "years": "to years that were left out"}
     temperatures = ", ".join(
         f"{temperature:.3f} if fitted {ways[way]}"
-        for way, temperature in measured["temperatures"].items()
+        for way, temperature in own["temperatures"].items()
     )
-    said = f"Temperatures: {temperatures}. Chosen on even years: the one fitted "
+    error = own["odd_years"][own["chosen"]]
+    said = (
+        f"Temperatures: {temperatures}. Chosen on even years: the one fitted {ways[own['chosen']]}."
+    )
     table = markdown([*head, "fitted to left-out years"], rows)
-    return f"{table}\n\n{said}{ways[measured['chosen']]}."
+    return f"{table}\n\n{said} {_against_goal(error)}"
+
+
+def _temperature(name: str, own: dict[str, Any]) -> str:
+    scored = {"validation photos": own["validation"], "odd years": own["odd_years"]}
+    rows = [
+        [words, f"{each['photos']:,}", f"{each['before']:.3f}", f"{each['validation']:.3f}"]
+        for words, each in scored.items()
+    ]
+    head = [f"`{name}`, scored on", "learnable photos", "softmax", "fitted to validation photos"]
+    said = f"Temperature: {own['temperature']:.3f}."
+    return f"{markdown(head, rows)}\n\n{said} {_against_goal(own['odd_years']['validation'])}"
+
+
+def _against_goal(error: float) -> str:
+    word = "met" if error <= GOAL else "missed"
+    return f"Goal, at most {GOAL} on the odd years: {word}."
+
+
+def _unattended(networks: dict[str, dict[str, Any]]) -> str:
+    """How many photos of odd years get a label alone, by thresholds from validation photos."""
+    rows = []
+    for name, own in networks.items():
+        for each in own["unattended"]["after"]:
+            given = each["given"]["all"]
+            rows.append(
+                [
+                    f"`{name}`",
+                    percent(each["accuracy"], 0),
+                    "–" if each["threshold"] is None else f"{each['threshold']:.2f}",
+                    percent(given["coverage"]),
+                    percent(given["accuracy"]),
+                    percent(each["best"]["all"]["coverage"]),
+                ]
+            )
+    head = ["network", "accuracy asked for", "threshold from validation photos"]
+    head += ["answered of all odd-year photos", "right of these"]
+    return markdown([*head, "could be answered at that accuracy"], rows)
 
 
 def honest(results: Path) -> str:

@@ -1,23 +1,10 @@
-"""Which test photos a run took for something that it never learned, rightly or wrongly; and which
-training photos are nearest to a test photo.
-"""
-
-from typing import Any
+"""Which test photos a run took for something that it never learned, rightly or wrongly."""
 
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from fashion_tl.data.dataset import Data
-from fashion_tl.network.features import features_of
-from fashion_tl.network.memory import nearest_photos, read_memory
-from fashion_tl.network.model import load_model
-from fashion_tl.runs import Run
 
-SHOWN = 12  # photos of each kind
-NEAREST = 3  # training photos beside a mistake
-
-
-def doubt_metrics(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, float | None]:
+def unknown_metrics(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, float | None]:
     """``unknown_auroc, unknown_accepted, known_accepted`` of the test photos.
 
     A photo is unknown if its class has no training photo: ``counts`` gives ``label, train``. The
@@ -33,11 +20,8 @@ def doubt_metrics(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, 
     found = {name: float(each.mean()) if len(each) else None for name, each in shares.items()}
     if None in found.values():
         return none | found
-    return none | found | {"unknown_auroc": _auroc(is_unknown, predictions["unknown_score"])}
-
-
-def _auroc(is_unknown: pd.Series, scores: pd.Series) -> float:
-    return float(roc_auc_score(is_unknown, scores))
+    auroc = float(roc_auc_score(is_unknown, predictions["unknown_score"]))
+    return none | found | {"unknown_auroc": auroc}
 
 
 def _is_unknown(predictions: pd.DataFrame, counts: pd.DataFrame) -> pd.Series:
@@ -45,7 +29,7 @@ def _is_unknown(predictions: pd.DataFrame, counts: pd.DataFrame) -> pd.Series:
     return ~predictions["label"].isin(counts["label"][counts["train"] > 0])
 
 
-def doubted(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def refused_and_missed(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The rows of test photos by what was rightly or wrongly done with them.
 
     ``rightly`` and ``wrongly`` were refused, unknown or known; ``missed`` are unknown, but were
@@ -61,17 +45,3 @@ def doubted(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, pd.Dat
         "wrongly": ordered[refused & ~is_unknown],
         "missed": ordered[~refused & is_unknown].iloc[::-1],
     }
-
-
-def nearest_to(run: Run, data: Data, table: pd.DataFrame) -> list[list[dict[str, Any]]]:
-    """The ``NEAREST`` training photos for each of the table's photos: ``id, label, distance``.
-
-    Empty lists if the run has no memory. RunError if its memory is damaged.
-    """
-    if table.empty or not run.memory_path.exists():
-        return [[] for _ in range(len(table))]
-    saved = load_model(run.model_path)
-    memory = read_memory(run.memory_path, saved.width)
-    places = pd.Index(data.photos.ids).get_indexer(table["id"])
-    features, _ = features_of(saved, data.photos.array[places])
-    return nearest_photos(memory, features, NEAREST)

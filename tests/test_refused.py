@@ -2,15 +2,17 @@
 
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from fashion_tl.network import unknown
 from fashion_tl.network.memory import build_memory, read_memory
 from fashion_tl.network.unknown import doubts
-from fashion_tl.reporting.doubt import doubt_metrics, doubted
 from fashion_tl.reporting.report import write_report
+from fashion_tl.reporting.unknown import refused_and_missed, unknown_metrics
 from fashion_tl.runs import open_run, write_table
 from tests.test_report import Page
 
@@ -34,25 +36,25 @@ def test_shares_and_auroc_are_those_of_a_small_example():
             ("Lipstick", False, 0.4),
         ]
     )
-    assert doubt_metrics(table, COUNTS) == {
+    assert unknown_metrics(table, COUNTS) == {
         "unknown_auroc": 7 / 8,
         "unknown_accepted": 1 / 2,
         "known_accepted": 3 / 4,
     }
-    kinds = {kind: rows["id"].tolist() for kind, rows in doubted(table, COUNTS).items()}
+    kinds = {kind: rows["id"].tolist() for kind, rows in refused_and_missed(table, COUNTS).items()}
     assert kinds == {"rightly": ["4"], "wrongly": ["1"], "missed": ["5"]}
 
 
 def test_without_unknown_photos_or_without_scores_there_is_no_metric():
     known = predictions([("Shirts", False, 0.1), ("Jeans", True, 0.6)])
-    assert doubt_metrics(known, COUNTS) == {
+    assert unknown_metrics(known, COUNTS) == {
         "unknown_auroc": None,
         "unknown_accepted": None,
         "known_accepted": 0.5,
     }
     older = known.drop(columns=["unknown", "unknown_score"])
-    assert set(doubt_metrics(older, COUNTS).values()) == {None}
-    assert doubted(older, COUNTS) == {}
+    assert set(unknown_metrics(older, COUNTS).values()) == {None}
+    assert refused_and_missed(older, COUNTS) == {}
 
 
 def test_a_photo_unlike_all_others_has_a_higher_score_and_a_threshold_decides():
@@ -68,6 +70,30 @@ def test_a_photo_unlike_all_others_has_a_higher_score_and_a_threshold_decides():
     assert not doubts(memory, both)["unknown"].any()
     sure = replace(memory, threshold=float(scores[:60].max()))
     assert doubts(sure, both)["unknown"].tolist() == [False] * 60 + [True] * 5
+
+
+def test_the_threshold_accepts_95_percent_of_the_validation_photos_whose_class_is_known(
+    monkeypatch,
+):
+    rng = np.random.default_rng(0)
+    train, val = (rng.normal(size=(n, 16)).astype(np.float32) for n in (100, 220))
+    labels = np.array([0, 1] * 50 + [0, 1] * 100 + [2] * 20)  # no training photo is of class 2
+    val[200:] *= -1
+    task = SimpleNamespace(
+        labels=labels,
+        train=np.arange(100),
+        val=np.arange(100, 320),
+        classes=("a", "b", "c"),
+        fit_counts=np.array([50, 50, 0]),
+    )
+    table = pd.DataFrame({"id": [str(number) for number in range(100)]})
+    data = SimpleNamespace(task=task, table=lambda part: table)
+    monkeypatch.setattr(unknown, "features_and_logits", lambda *parts: (train, None))
+    memory = unknown.training_memory(None, data, None, val)
+    refused = doubts(memory, val)["unknown"]
+    assert refused[:200].sum() == 10  # one in twenty
+    task.val = task.val[:0]
+    assert unknown.training_memory(None, data, None, val[:0]).threshold == np.inf
 
 
 @pytest.fixture

@@ -1,0 +1,146 @@
+"""What each command does: from the words of the command line to the work and what is printed.
+
+Each imports what it needs, so that --help and summary never wait for torch.
+"""
+
+import argparse
+import json
+
+from fashion_tl.config import DEFAULT_WEIGHTS, parse_setting
+from fashion_tl.errors import DataError
+from fashion_tl.files import as_path
+from fashion_tl.machine import say
+
+OPTIONS = ("epochs", "seed", "label", "split", "backbone")  # settings that `run` has options for
+
+
+def summary(args: argparse.Namespace) -> None:
+    from fashion_tl.data.catalogue import facts, print_account, read_catalogue
+    from fashion_tl.data.dataroot import open_root
+
+    root = open_root(args.data, args.cache)
+    catalogue = read_catalogue(root, args.bad_rows, args.label, args.split)
+    numbers = facts(catalogue)
+    if args.json:
+        print(json.dumps(numbers, indent=2))
+    else:
+        print_account(catalogue, numbers)
+    if catalogue.fault:
+        raise DataError(catalogue.fault)
+
+
+def audit(args: argparse.Namespace) -> None:
+    from fashion_tl.audit import write_audit
+
+    settings = {"label": args.label} | dict(map(parse_setting, args.set))
+    write_audit(args.data, args.weights or DEFAULT_WEIGHTS, args.to, args.cache, **settings)
+
+
+def sample(args: argparse.Namespace) -> None:
+    from fashion_tl.data.sample import draw_sample
+
+    print(draw_sample(args.to, photos=args.photos, types=args.types, seed=args.seed))
+
+
+def download(args: argparse.Namespace) -> None:
+    from fashion_tl.data.download import download
+
+    print(download(args.to, small=args.small))
+
+
+def run(args: argparse.Namespace) -> None:
+    from fashion_tl.approaches import run_approach
+    from fashion_tl.distributed import processes, rank
+    from fashion_tl.network.inference import pick_device
+    from fashion_tl.network.weights import default_weights
+    from fashion_tl.reporting.evaluation import headline
+    from fashion_tl.reporting.gallery import draw_all
+
+    out = as_path(args.out)
+    weights = args.weights or default_weights(out)
+    with processes(pick_device()):
+        settings = {name: getattr(args, name) for name in OPTIONS}
+        settings |= dict(map(parse_setting, args.set))
+        runs = run_approach(
+            args.approach,
+            args.data,
+            weights,
+            out,
+            recipe=args.recipe,
+            cache=args.cache,
+            workers=args.workers,
+            **settings,
+        )
+        if rank() > 0:
+            return
+    for finished in runs:
+        print(f"{finished.folder}:\n{headline(finished.metrics).to_string()}")
+    print(f"{len(draw_all(out, args.data, args.cache))} figures in {out / 'figures'}")
+
+
+def figures(args: argparse.Namespace) -> None:
+    from fashion_tl.reporting.gallery import draw_all
+
+    for file in draw_all(args.run, args.data, args.cache):
+        print(file)
+
+
+def report(args: argparse.Namespace) -> None:
+    from fashion_tl.reporting.report import write_report
+
+    print(write_report(args.run, args.data, args.cache, args.to))
+
+
+def predict(args: argparse.Namespace) -> None:
+    from fashion_tl.network.memory import read_memory
+    from fashion_tl.network.model import load_model
+    from fashion_tl.predict import predict
+    from fashion_tl.runs import open_run
+
+    run = open_run(args.run)
+    saved = load_model(run.model_path)
+    has_memory = run.memory_path.exists()
+    memory = read_memory(run.memory_path, saved.width) if has_memory else None
+    predict(saved, args.photos, args.to, memory)
+
+
+def similar(args: argparse.Namespace) -> None:
+    from fashion_tl.similar import similar
+
+    similar(args.run, args.photos, args.top, args.json, args.out, args.data, args.cache)
+
+
+def remember(args: argparse.Namespace) -> None:
+    from fashion_tl.similar import remember
+
+    for file in remember(args.run, args.data, args.cache):
+        print(file)
+
+
+def extend(args: argparse.Namespace) -> None:
+    from fashion_tl.extend import extend, findings
+    from fashion_tl.extension import extension_of, in_a_sentence
+    from fashion_tl.runs import open_run
+
+    run = extend(args.run, args.photos, args.out, args.known)
+    earlier = extension_of(open_run(args.run))
+    for row in extension_of(run)[len(earlier) :]:
+        say(findings(row))
+    if earlier:
+        say(f"It also knows the classes of earlier extensions: {in_a_sentence(earlier)}.")
+    say(run.folder)
+
+
+def serve(args: argparse.Namespace) -> None:
+    from fashion_tl.serve import serve
+
+    serve(args.run, args.data, args.cache, args.port)
+
+
+def export(args: argparse.Namespace) -> None:
+    from fashion_tl.export import export_onnx
+    from fashion_tl.network.model import load_model
+    from fashion_tl.runs import open_run
+
+    run = open_run(args.run)
+    print(export_onnx(load_model(run.model_path), args.to or run.folder / "model.onnx"))

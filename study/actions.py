@@ -1,0 +1,137 @@
+"""What each command of the study does: from the words of the command line to the measurement.
+
+Each imports what it needs, so that --help waits for nothing.
+"""
+
+import argparse
+
+from fashion_tl.config import parse_setting
+from fashion_tl.errors import ConfigError
+
+
+def train(args: argparse.Namespace) -> None:
+    from study import train
+
+    train.main(args.data, args.weights, args.out, args.results, args.cache, args.only, args.gpu)
+
+
+def tune(args: argparse.Namespace) -> None:
+    from study import tune
+
+    named = {"only": args.only, "trials": args.trial}
+    tune.main(args.data, args.weights, args.out, args.results, cache=args.cache, **named)
+
+
+def trials(args: argparse.Namespace) -> None:
+    from study import trials
+
+    trials.main(args.data, args.weights, args.out, args.results, cache=args.cache, only=args.only)
+
+
+def heads(args: argparse.Namespace) -> None:
+    from study import heads
+
+    heads.main(args.data, args.weights, args.cache, args.results)
+
+
+def calibration(args: argparse.Namespace) -> None:
+    from study import calibration
+
+    calibration.main(args.data, args.weights, args.cache, args.results, args.run)
+
+
+def few_shot(args: argparse.Namespace) -> None:
+    from study import few_shot
+
+    settings = dict(map(parse_setting, args.set))
+    few_shot.main(args.data, args.weights, args.cache, args.results, args.run, **settings)
+
+
+def episodes(args: argparse.Namespace) -> None:
+    from study import episodes
+
+    settings = dict(map(parse_setting, args.set))
+    episodes.main(args.data, args.weights, args.out, args.cache, args.results, **settings)
+
+
+def unknown(args: argparse.Namespace) -> None:
+    from study import unknown
+
+    settings = dict(map(parse_setting, args.set))
+    unknown.main(args.data, args.weights, args.cache, args.results, args.run, **settings)
+
+
+def detail(args: argparse.Namespace) -> None:
+    from study import detail
+
+    named = {"cache": args.cache, "results": args.results, "only": args.only}
+    detail.main(args.data, args.large, args.weights, args.out, **named)
+
+
+def flips(args: argparse.Namespace) -> None:
+    from study import flips
+
+    flips.main(args.runs, args.data, args.cache, args.results)
+
+
+def data_check(args: argparse.Namespace) -> None:
+    from study import data_check
+
+    data_check.main(args.data, args.cache, args.results)
+
+
+def audit(args: argparse.Namespace) -> None:
+    from study import audit
+
+    audit.main(args.data, args.weights, args.cache, args.results, args.set)
+
+
+def record(args: argparse.Namespace) -> None:
+    from study.record import record
+
+    if len(args.runs) > 1 and (args.name or args.base or args.group):
+        raise ConfigError("--name, --base and --group are for a single run")
+    for run in args.runs:
+        print(record(run, args.results, args.name, args.why, args.base, args.group))
+
+
+def check(args: argparse.Namespace) -> None:
+    from study import check
+
+    check.main(args.results, args.data, args.cache, args.pair)
+
+
+def compare(args: argparse.Namespace) -> None:
+    from study import compare
+
+    compare.main(args.results, args.runs)
+
+
+def render(args: argparse.Namespace) -> None:
+    from study import render
+
+    render.main()
+
+
+def speed(args: argparse.Namespace) -> None:
+    from study.bench import speed
+
+    speed.main(args.data, args.results)
+
+
+def company(args: argparse.Namespace) -> None:
+    from study.bench import company
+
+    company.main(args.results)
+
+
+def gpu(args: argparse.Namespace) -> None:
+    from study.bench import gpu
+
+    gpu.main(args.data, args.tiny, args.results)
+
+
+def precision(args: argparse.Namespace) -> None:
+    from study.bench import precision
+
+    precision.main(args.runs, args.data, args.results)
