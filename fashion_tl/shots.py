@@ -150,7 +150,7 @@ def _without_twins(root: Path, shots: Shots) -> Shots:
 def not_yet_learned(root: Path, shots: Shots, earlier: Shots, ids: Collection[str]) -> Shots:
     """The photos below ``root`` that aren't among the ``earlier`` ones of a run's extensions.
 
-    The others are named on stderr. ``ids`` are those of all photos that the run remembers.
+    The others are listed on stderr. ``ids`` are those of all photos that the run remembers.
     DataError if a photo was learned as another class, if an id stands for another photo already, or
     if no photo of a class is left.
     """
