@@ -20,7 +20,7 @@ from fashion_tl.network.model import (
 )
 from fashion_tl.recipes import APPROACHES, approach_configs
 from fashion_tl.running import start_run, train_and_finish
-from fashion_tl.runs import Run
+from fashion_tl.runs import Run, open_run
 
 # What an approach does with each network that it has prepared.
 Learn = Callable[[nn.Module, Data, Run], Run]
@@ -39,11 +39,13 @@ def run_approach(
     """Run one approach of the table, from the data to its metrics.
 
     ``settings`` are those of ``Config``. Returns the finished runs of its trainings, in order. The
-    last run lies in ``folder``, the others in folders below it. WriteError if it can't be written.
+    last run lies in ``folder``, the others in folders below it. Finished runs are only read.
+    WriteError if other runs can't be written.
     """
     configs = approach_configs(name, recipe, **settings)
-    if rank() == 0:
-        check_writable(as_path(folder) / "run.json", makes_folders=True)
+    about = as_path(folder) / "run.json"
+    if rank() == 0 and not (about.exists() and open_run(folder).is_finished):
+        check_writable(about, makes_folders=True)
     data = load_data(data_path, configs[-1], cache, workers)
     weights = available_weights(weights, data.root.is_sample, configs[-1].backbone)
     return resolve_name(APPROACHES[name].function)(data, weights, as_path(folder), *configs)

@@ -8,7 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from fashion_tl.data.foldernames import fault_of_wrapper, find_wrapper, is_no_class
+from fashion_tl.data.foldernames import (
+    fault_of_wrapper,
+    find_wrapper,
+    is_no_class,
+    note_on_wrapper,
+)
 from fashion_tl.data.labels import fault_of_label, label_of
 from fashion_tl.data.listing import Folder, in_words, split_ending
 from fashion_tl.data.photos import photo_digests
@@ -25,16 +30,17 @@ def find_shots(folder: StrPath, size: tuple[int, int]) -> Shots:
     """The photos in a folder of class folders, decoded to ``size`` (height, width).
 
     The first folder below ``folder`` is the class; folders further down belong to it. The same
-    photo counts once in a class. Photos that can't be read, and those in no class folder, are named
-    on stderr. DataError if there is no class folder, if a folder rather holds classes, if two
-    folders are one class, if a class has no photo that can be read, or if two classes have the same
-    photo.
+    photo counts once in a class. Photos that can't be read, and those in no class folder, are
+    listed on stderr, as is a folder that may be meant to hold classes. DataError if there is no
+    class folder, if a folder has the name of a part such as ``train`` or holds folders with the
+    names of the classes beside it, if two folders are one class, if a class has no photo that can
+    be read, or if two classes have the same photo.
     """
     root = as_path(folder)
     found = Shots(np.zeros((0, *size, 3), np.uint8), [], [])
     names = _class_folders(root)
     photos = {label: find_photos([root / name]) for label, name in names.items()}
-    _refuse_wrapper(root, names, photos)
+    _judge_wrapper(root, names, photos)
     for label, files in photos.items():
         name = names[label]
         pixels, kept = _decoded(root / name, files, size)
@@ -81,8 +87,8 @@ def _class_folders(root: Path) -> dict[str, str]:
     return by_label
 
 
-def _refuse_wrapper(root: Path, names: Mapping[str, str], photos: Mapping[str, list[Path]]) -> None:
-    """DataError if a folder that would be a class rather holds classes.
+def _judge_wrapper(root: Path, names: Mapping[str, str], photos: Mapping[str, list[Path]]) -> None:
+    """DataError if a folder that would be a class rather holds classes; a note if it may do so.
 
     ``names`` are the folders of the classes, ``photos`` the files in them.
     """
@@ -91,8 +97,10 @@ def _refuse_wrapper(root: Path, names: Mapping[str, str], photos: Mapping[str, l
         for label, files in photos.items()
     }
     if wrapper := find_wrapper(below):
-        label, inside = wrapper
-        raise DataError(fault_of_wrapper(str(root / names[label]), inside))
+        folder = str(root / names[wrapper.kind])
+        if wrapper.is_sure:
+            raise DataError(fault_of_wrapper(folder, wrapper.inside))
+        say(note_on_wrapper(folder, wrapper.inside), file=sys.stderr)
 
 
 def _decoded(
@@ -142,7 +150,7 @@ def _without_twins(root: Path, shots: Shots) -> Shots:
 def not_yet_learned(root: Path, shots: Shots, earlier: Shots, ids: Collection[str]) -> Shots:
     """The photos below ``root`` that aren't among the ``earlier`` ones of a run's extensions.
 
-    The others are named on stderr. ``ids`` are those of all photos that the run remembers.
+    The others are listed on stderr. ``ids`` are those of all photos that the run remembers.
     DataError if a photo was learned as another class, if an id stands for another photo already, or
     if no photo of a class is left.
     """

@@ -19,7 +19,7 @@ import numpy as np
 from fashion_tl.config import Config
 from fashion_tl.data.batches import Batches
 from fashion_tl.data.dataset import Data, load_data
-from fashion_tl.errors import ConfigError, RunError
+from fashion_tl.errors import RunError
 from fashion_tl.files import as_path
 from fashion_tl.network.features import features_and_logits
 from fashion_tl.network.inference import pick_device
@@ -234,9 +234,7 @@ def main(
     WeightsError if the weights or the run's network can't be read. WriteError if ``unknown.json``
     can't be written.
     """
-    weights_or_run(weights, run)
-    if run and settings:
-        raise ConfigError(f"{run} has its own settings; leave out --set {' and '.join(settings)}")
+    weights_or_run(weights, run, settings)
     before = read_measured(results, "unknown")
     if run:
         if not before:

@@ -157,12 +157,10 @@ def test_a_folder_of_parts_and_a_file_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("photos", "folder"),
     [
-        (["new/Hats/1", "new/Caps/2"], "new"),
-        (["new/Hats/1"], "new"),
         (["train/Hats/1", "train/Caps/2", "Ties/3"], "train"),
         (["train/Hats/1", "Ties/3", "Bags/4", "Caps/5"], "train"),
         (["images/Hats/1", "Ties/3", "Bags/4"], "images"),
-        (["new/Hats/1", "new/Caps/2", "old/3"], "new"),
+        (["new/Hats/1", "new/Caps/2", "Hats/3", "Caps/4"], "new"),
         (["Hats/1", "Caps/2", "Ties/3", "backup/Hats/4", "backup/Caps/5", "backup/6"], "backup"),
     ],
 )
@@ -173,6 +171,30 @@ def test_a_folder_that_holds_classes_is_not_taken_for_one(tmp_path, photos, fold
     with pytest.raises(DataError, match="would be one class, but it holds ") as error:
         find_shots(tmp_path, SIZE)
     assert f"name {tmp_path / folder} instead" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("photos", "classes", "said"),
+    [
+        (["Hats/2023/1"], ["Hats"], "Hats/ is one class, though it holds 2023/."),
+        (
+            ["Dresses/red/1", "Dresses/blue/2", "Dresses/green/3", "Shoes/4"],
+            ["Dresses", "Shoes"],
+            "Dresses/ is one class, though it holds blue/, green/, red/.",
+        ),
+        (["new/Hats/1", "new/Caps/2"], ["new"], "new/ is one class, though it holds Caps/, Hats/."),
+        (["Hats/2023/1", "Caps/2"], ["Caps", "Hats"], ""),
+    ],
+)
+def test_a_folder_that_may_be_a_class_is_one_and_a_note_says_so(
+    tmp_path, capsys, photos, classes, said
+):
+    for number, name in enumerate(photos):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{name}.jpg").write_bytes(jpeg(pattern(number)))
+    assert find_shots(tmp_path, SIZE).classes == classes
+    told = capsys.readouterr().err
+    assert said in told and ("If these are the classes, name " in told) == bool(said)
 
 
 def test_folders_in_one_of_several_classes_belong_to_it(tmp_path):

@@ -363,6 +363,21 @@ def test_a_look_says_its_label_and_one_of_before_was_at_article_types(recorded_r
     assert looks["why"].tolist() == ["the first", "because", "because"]
 
 
+def test_a_look_that_differs_in_anything_is_a_look_of_its_own(recorded_runs, tmp_path):
+    _, results = recorded_runs
+    run = open_run(results.parent / "run")
+    larger = run.config.change(image_size=(40, 40))
+    for metrics, config, why in (
+        (run.metrics, run.config, "because"),
+        (run.metrics, run.config, "because"),
+        (run.metrics, run.config, "for another reason"),
+        (run.metrics, larger, "because"),
+        (run.metrics | {"epochs": 99}, run.config, "because"),
+    ):
+        look("mine", metrics, config, why, tmp_path)
+    assert len(read_looks(tmp_path)) == 4
+
+
 def test_every_run_on_record_is_among_the_looks_at_the_odd_years():
     looks = read_looks(RESULTS)
     for name, ours in RECORDS.items():

@@ -68,6 +68,22 @@ def test_each_command_finds_a_place_that_it_cannot_write_before_the_work(
         assert "can't be written (" in line, line
 
 
+def test_a_finished_run_is_opened_in_a_folder_that_cannot_be_written(
+    tiny_run, sample_root, monkeypatch
+):
+    def refuse(path, makes_folders=False):
+        raise WriteError(f"{path} can't be written")
+
+    monkeypatch.setattr(approaches, "check_writable", refuse)
+    config = tiny_run.config.to_dict()
+    same = ("epochs", "image_size", "batch_size", "precision", "backbone", "flip_test", "lr")
+    settings = {name: config[name] for name in same}
+    (run,) = approaches.run_approach("fc_only", sample_root, "none", tiny_run.folder, **settings)
+    assert run.metrics == tiny_run.metrics
+    with pytest.raises(WriteError):
+        approaches.run_approach("fc_only", sample_root, "none", tiny_run.folder / "x", **settings)
+
+
 def test_a_measurement_finds_a_place_that_it_cannot_write_before_the_work(no_place, capsys):
     for words in ("heads", "data-check", "audit", "unknown"):
         weights = () if words == "data-check" else ("--weights", "none")
