@@ -9,6 +9,7 @@ from torch import nn
 
 from fashion_tl.config import Config
 from fashion_tl.data.dataset import Data, load_data
+from fashion_tl.distributed import rank
 from fashion_tl.files import StrPath, as_path, check_writable
 from fashion_tl.network.model import (
     available_weights,
@@ -43,7 +44,7 @@ def run_approach(
     """
     configs = approach_configs(name, recipe, **settings)
     about = as_path(folder) / "run.json"
-    if not (about.exists() and open_run(folder).is_finished):
+    if rank() == 0 and not (about.exists() and open_run(folder).is_finished):
         check_writable(about, makes_folders=True)
     data = load_data(data_path, configs[-1], cache, workers)
     weights = available_weights(weights, data.root.is_sample, configs[-1].backbone)
