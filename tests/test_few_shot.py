@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import replace
+from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import study.few_shot
+import study.hidden
 from fashion_tl.network.extending import RIDGE, SCALE, Ground, LastLayer
 from fashion_tl.recipes import make_config
 from fashion_tl.runs import machine, write_json
@@ -17,6 +19,7 @@ from study.hidden import METHODS, SCALES, SHIPPED, SHOTS, drawn, judged, ridge
 from study.places import RESULTS
 from study.records import read_measured
 from study.retrained import retrained
+from study.two_blocks import LastBlocks
 
 
 def test_a_draw_takes_only_classes_with_more_photos_and_twins_never_test():
@@ -95,6 +98,35 @@ def test_the_values_that_extend_has_are_among_those_compared():
     shots = features[:4].reshape(2, 2, 8)
     ours = SCALE * ridge(replace(ground, scale=1.0), features, shots) * ground.best_logit
     np.testing.assert_allclose(ours, ground.rows(shots.mean(1)).logits(features), rtol=1e-4)
+
+
+def test_every_method_scale_and_number_of_photos_is_judged_on_hidden_classes(monkeypatch):
+    """Six classes, of which the last two are hidden; each has a direction of its own."""
+    monkeypatch.setattr(study.hidden, "DRAWS", 1)
+    monkeypatch.setattr(study.hidden, "SHOTS", (1, 5))
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(6), 30)
+    last = rng.normal(0, 0.3, (180, 8)) + 3 * np.eye(8)[labels]
+    views = np.concatenate([last, last], axis=1).astype(np.float32)[:, None]
+    known = np.flatnonzero(labels < 4)
+    task = SimpleNamespace(
+        labels=labels,
+        train=known[known % 30 < 20],
+        val=known[known % 30 >= 20],
+        classes=tuple("abcdef"),
+        num_classes=6,
+        fit_counts=np.array([20] * 4 + [0] * 2),
+    )
+    digests = [bytes([photo]) for photo in range(180)]
+    weight = np.where(np.arange(6)[:, None] < 4, 2 * np.eye(8)[:6], 0).astype(np.float32)
+    layer = LastLayer(weight, np.zeros(6, np.float32))
+    network = LastBlocks(views, layer, SimpleNamespace(task=task, digests=digests))
+    found = dict(study.hidden.of_fold(network, np.flatnonzero(labels >= 4)))
+    assert set(found) == {(*each, n) for each in product(METHODS, SCALES) for n in (1, 5)}
+    accuracy, _, plain, _ = found[SHIPPED, SCALE, 5]
+    assert accuracy > 0.9 and plain > 0.9
+    bias = {value: found[f"ridge {value:g}", SCALE, 1][1] for value in study.hidden.RIDGES}
+    assert len(set(bias.values())) == 3  # so that each ridge is really used
 
 
 def test_each_network_keeps_the_values_and_the_machine_that_it_was_measured_with(
