@@ -9,6 +9,7 @@ from torch import nn
 
 from fashion_tl.config import Config
 from fashion_tl.data.dataset import Data, load_data
+from fashion_tl.distributed import rank
 from fashion_tl.files import StrPath, as_path, check_writable
 from fashion_tl.network.model import (
     available_weights,
@@ -41,7 +42,8 @@ def run_approach(
     last run lies in ``folder``, the others in folders below it. WriteError if it can't be written.
     """
     configs = approach_configs(name, recipe, **settings)
-    check_writable(as_path(folder) / "run.json", makes_folders=True)
+    if rank() == 0:
+        check_writable(as_path(folder) / "run.json", makes_folders=True)
     data = load_data(data_path, configs[-1], cache, workers)
     weights = available_weights(weights, data.root.is_sample, configs[-1].backbone)
     return resolve_name(APPROACHES[name].function)(data, weights, as_path(folder), *configs)

@@ -59,7 +59,7 @@ def test_each_command_finds_a_place_that_it_cannot_write_before_the_work(
         ("predict", run, photo, "--to", no_place / "answers.csv"),
         ("similar", run, photo, *data, "--out", no_place / "near.png"),
         ("remember", tmp_path / "other", *data),
-        ("extend", run, "--photos", tmp_path, "--out", no_place),
+        ("extend", run, "--photos", tmp_path / "other", "--out", no_place),
         ("export", run, "--onnx", "--to", no_place / "model.onnx"),
         ("export", run, "--onnx", "--to", tmp_path),
     ):
