@@ -69,7 +69,7 @@ def _served(run: Run, pixels: Mapping[str, np.ndarray], first: Path) -> Served:
     has_memory = run.memory_path.exists()
     memory = read_memory(run.memory_path, saved.width) if has_memory else None
     shots = read_shots(run)
-    own = dict(zip(shots.ids, shots.pixels, strict=True)) if shots else {}
+    own = dict(zip(shots.ids, shots.pixels, strict=True))
     return Served(run, saved, memory, {**pixels, **own}, first)
 
 

@@ -6,7 +6,7 @@ from threading import Lock
 from typing import Any
 
 from fashion_tl.errors import ConfigError, FashionTLError, ServeError, how_to_install
-from fashion_tl.extension import extension_of
+from fashion_tl.extension import extension_of, photos_by_class
 from fashion_tl.files import StrPath, as_path
 from fashion_tl.machine import say
 from fashion_tl.naming import Served, Upload, learn_class, name_photos, open_served
@@ -83,7 +83,7 @@ def _page(served: Served, **shown: Any) -> str:
     values = {
         "run": served.run,
         "classes": [label for label, photos in pairs if photos],
-        "added": extension_of(served.run),
+        "added": photos_by_class(extension_of(served.run)),
         "has_memory": served.memory is not None,
         "photos": [],
         "learned": [],
