@@ -19,7 +19,7 @@ from fashion_tl.network.model import (
 )
 from fashion_tl.recipes import APPROACHES, approach_configs
 from fashion_tl.running import start_run, train_and_finish
-from fashion_tl.runs import Run
+from fashion_tl.runs import Run, open_run
 
 # What an approach does with each network that it has prepared.
 Learn = Callable[[nn.Module, Data, Run], Run]
@@ -41,10 +41,15 @@ def run_approach(
     last run lies in ``folder``, the others in folders below it. WriteError if it can't be written.
     """
     configs = approach_configs(name, recipe, **settings)
-    check_writable(as_path(folder) / "run.json", makes_folders=True)
+    if not _is_finished(as_path(folder)):  # a finished run is only read
+        check_writable(as_path(folder) / "run.json", makes_folders=True)
     data = load_data(data_path, configs[-1], cache, workers)
     weights = available_weights(weights, data.root.is_sample, configs[-1].backbone)
     return resolve_name(APPROACHES[name].function)(data, weights, as_path(folder), *configs)
+
+
+def _is_finished(folder: Path) -> bool:
+    return (folder / "run.json").is_file() and open_run(folder).is_finished
 
 
 def fc_only(
