@@ -352,12 +352,12 @@ def test_two_photos_never_have_one_id(extended, tiny_run, tmp_path):
 @pytest.mark.parametrize(
     "own", ["Hats/0.jpg", "Hats/0", "train/Hats/0", "Hats/train/0", "data/Hats/winter/0.png", "0"]
 )
-def test_a_training_photo_is_not_learned_again(own_run, tmp_path, own):
+def test_a_training_photo_is_not_learned_again(tiny_run, tmp_path, own):
     """It is told by its class and the name of its file, wherever it lay."""
-    memory = read_memory(own_run / "memory.safetensors")
-    memory.ids[0] = own
-    classes = [name.replace(memory.classes[memory.labels[0]], "Hats") for name in memory.classes]
-    memory = replace(memory, classes=tuple(classes))
+    memory = read_memory(tiny_run.memory_path)
+    classes, ids = list(memory.classes), list(memory.ids)
+    classes[memory.labels[0]], ids[0] = "Hats", own
+    memory = replace(memory, classes=tuple(classes), ids=np.array(ids))
     shots = find_shots(put(tmp_path, Hats=[1]), SIZE)
     none = shots.chosen([])
     with pytest.raises(DataError, match=f"this photo, or another of this name, as {own}; delete"):

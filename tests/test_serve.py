@@ -312,7 +312,8 @@ def test_other_sites_can_neither_read_the_page_nor_send_forms_to_it(client, own_
     foreign = {"Origin": "https://example.com"}
     form = sent(*STRIPES, do="learn", name="Stripes")
     assert client.post("/", headers=foreign, **form).status_code == 403
-    assert client.get("/", headers={"Host": "example.com"}).status_code == 400
+    rebound = {"Host": "example.com", "Cookie": f"fashion_tl_80={TOKEN}"}
+    assert client.get("/", headers=rebound).status_code == 400
     page = client.get("/")
     assert page.status_code == 200
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
@@ -414,7 +415,6 @@ def test_it_listens_to_this_machine_alone_until_it_is_ended(tiny_run, monkeypatc
 
 SLOWLY = """
 import sys, time
-from fashion_tl import naming
 from fashion_tl.__main__ import main
 from fashion_tl.extend import extended_by
 import fashion_tl.extend

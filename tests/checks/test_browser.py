@@ -1,5 +1,5 @@
-"""In a real browser: the report, used by mouse and by keyboard, and a notebook run cell by cell in
-JupyterLab.
+"""In a real browser: the report, used by mouse and by keyboard, the page of `serve`, and a notebook
+run cell by cell in JupyterLab.
 
 `make browser` runs these and leaves screenshots in runs/browser/. They need Debian's Chromium, and
 Playwright for Python (tests/checks/requirements.txt); they are skipped where either is missing.
@@ -14,12 +14,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Lock, Thread
 from urllib.request import urlopen
 
 import nbformat
 import pytest
 
 from fashion_tl.reporting.report import write_report
+from fashion_tl.serve import make_app
 from tests import REPOSITORY
 from tests.checks.reliability import write_table
 from tests.made_runs import make_run, predictions_on_record
@@ -235,6 +237,33 @@ def test_the_report_is_readable_on_a_phone_and_in_the_dark(opened, done):
     )
     done.append(["requests that it made of the network", len(requests), len(requests)])
     assert not errors and not requests
+
+
+@pytest.fixture
+def served(tiny_run):
+    """The address of the page of `serve` about a tiny run."""
+    serving = pytest.importorskip("werkzeug.serving", reason='pip install "fashion_tl[demo]"')
+    token = secrets.token_urlsafe()
+    app = make_app(tiny_run.folder, token, Lock())
+    server = serving.make_server("127.0.0.1", 0, app, threaded=True)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.port}/?token={token}"
+    server.shutdown()
+
+
+def test_the_page_of_serve_names_a_photo_as_soon_as_it_is_chosen(chromium, served, sample_root):
+    page = chromium.new_page()
+    own = served.partition("?")[0]
+    heard = Heard(page, own=(own, "data:"))
+    page.goto(served)
+    assert page.url == own  # the token doesn't stay in the address
+    photo = min((sample_root / "images").iterdir())
+    page.locator("#photos").set_input_files(photo)  # the page's script sends the form
+    page.locator(".answer tr").first.wait_for()
+    assert page.locator(".answer h2").inner_text() == photo.name
+    page.screenshot(path=SHOTS / "serve.png")
+    page.close()
+    assert not heard.errors and not heard.requests
 
 
 # Letters as large as they appear, with what the charts are shrunk by; and of each text's colour and
