@@ -43,12 +43,15 @@ def run_approach(
     WriteError if other runs can't be written.
     """
     configs = approach_configs(name, recipe, **settings)
-    about = as_path(folder) / "run.json"
-    if rank() == 0 and not (about.exists() and open_run(folder).is_finished):
-        check_writable(about, makes_folders=True)
+    if rank() == 0 and not _is_finished(as_path(folder)):  # a finished run is only read
+        check_writable(as_path(folder) / "run.json", makes_folders=True)
     data = load_data(data_path, configs[-1], cache, workers)
     weights = available_weights(weights, data.root.is_sample, configs[-1].backbone)
     return resolve_name(APPROACHES[name].function)(data, weights, as_path(folder), *configs)
+
+
+def _is_finished(folder: Path) -> bool:
+    return (folder / "run.json").is_file() and open_run(folder).is_finished
 
 
 def fc_only(

@@ -1,5 +1,7 @@
 """A place that can't be written is found before the work, not after it."""
 
+import errno
+import os
 import shutil
 
 import pytest
@@ -68,20 +70,22 @@ def test_each_command_finds_a_place_that_it_cannot_write_before_the_work(
         assert "can't be written (" in line, line
 
 
-def test_a_finished_run_is_opened_in_a_folder_that_cannot_be_written(
-    tiny_run, sample_root, monkeypatch
+def test_a_finished_run_is_read_where_nothing_can_be_written(
+    tiny_run, sample_root, monkeypatch, files_under
 ):
-    def refuse(path, makes_folders=False):
-        raise WriteError(f"{path} can't be written")
+    def read_only(*given, dir=None, **more):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), dir)
 
-    monkeypatch.setattr(approaches, "check_writable", refuse)
-    config = tiny_run.config.to_dict()
-    same = ("epochs", "image_size", "batch_size", "precision", "backbone", "flip_test", "lr")
-    settings = {name: config[name] for name in same}
-    (run,) = approaches.run_approach("fc_only", sample_root, "none", tiny_run.folder, **settings)
-    assert run.metrics == tiny_run.metrics
-    with pytest.raises(WriteError):
-        approaches.run_approach("fc_only", sample_root, "none", tiny_run.folder / "x", **settings)
+    monkeypatch.setattr("fashion_tl.files.tempfile.mkdtemp", read_only)
+    monkeypatch.setattr("fashion_tl.files.draft", read_only)
+    before = files_under(tiny_run.folder)
+    names = ("epochs", "image_size", "batch_size", "precision", "backbone", "flip_test", "lr")
+    settings = {name: getattr(tiny_run.config, name) for name in names}
+    words = ("fc_only", sample_root, "none")
+    (run,) = approaches.run_approach(*words, tiny_run.folder, **settings)
+    assert run.metrics == tiny_run.metrics and files_under(tiny_run.folder) == before
+    with pytest.raises(WriteError, match="Read-only"):
+        approaches.run_approach(*words, tiny_run.folder.with_name("new"), **settings)
 
 
 def test_a_measurement_finds_a_place_that_it_cannot_write_before_the_work(no_place, capsys):

@@ -304,14 +304,14 @@ def served(striking, sample_root, tmp_path):
         server = subprocess.Popen(words, env=environment, stdout=said, stderr=said)
         try:
             for _ in range(120):
-                if found := re.search(r"http://127\.0\.0\.1:\d+/", log.read_text()):
+                if found := re.search(r"http://127\.0\.0\.1:\d+/\?token=\S+", log.read_text()):
                     break
                 assert server.poll() is None, log.read_text()
                 time.sleep(1)
             yield found[0]
         finally:
             server.terminate()
-            assert server.wait(30) == 0, log.read_text()
+            assert server.wait(30) == 143, log.read_text()
 
 
 DROPPED = """([name, content]) => {
@@ -337,8 +337,10 @@ def test_the_page_of_serve_names_photos_and_learns_a_class(chromium, served, str
     folder, photo = striking
     context = chromium.new_context(viewport=DESKTOP)
     page = context.new_page()
-    heard = Heard(page, own=(served, "data:"))
+    own = served.partition("?")[0]
+    heard = Heard(page, own=(own, "data:"))
     page.goto(served)
+    assert page.url == own  # the token doesn't stay in the address
     answer, first = page.locator(".answer"), page.locator(".answer tbody th").first
     # A known photo is named as soon as it is chosen, with what is nearest to it.
     with page.expect_navigation():
