@@ -436,6 +436,8 @@ def test_ctrl_c_ends_it_after_the_class_that_it_is_learning(own_run, tmp_path):
     words = [sys.executable, "-c", SLOWLY, str(own_run)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen(words, env=own, **pipes)
+    watchdog = Timer(100, process.kill)  # so that no line is waited for without end
+    watchdog.start()
     try:
         address = process.stdout.readline().split()[0]  # comes at once, though it is a pipe
         browser = build_opener(HTTPCookieProcessor())
@@ -448,6 +450,7 @@ def test_ctrl_c_ends_it_after_the_class_that_it_is_learning(own_run, tmp_path):
         _, said = process.communicate(timeout=60)
     finally:
         process.kill()
+        watchdog.cancel()
     assert process.returncode == 130
     assert said.splitlines() == [
         "the page finishes what it is at; Ctrl-C again ends it at once",
