@@ -9,8 +9,9 @@ import json
 from fashion_tl.config import DEFAULT_WEIGHTS, parse_setting
 from fashion_tl.errors import DataError
 from fashion_tl.files import as_path
-from fashion_tl.machine import say
+from fashion_tl.machine import say, warn
 
+RANDOM = "NOTE: this network started from random weights, so its answers mean little."
 OPTIONS = ("epochs", "seed", "label", "split", "backbone")  # settings that `run` has options for
 
 
@@ -101,6 +102,8 @@ def predict(args: argparse.Namespace) -> None:
     saved = load_model(run.model_path)
     has_memory = run.memory_path.exists()
     memory = read_memory(run.memory_path, saved.width) if has_memory else None
+    if run.is_random:
+        warn(RANDOM)
     predict(saved, args.photos, args.to, memory)
 
 
@@ -122,6 +125,8 @@ def extend(args: argparse.Namespace) -> None:
     from fashion_tl.extension import extension_of, in_a_sentence, new_classes
     from fashion_tl.runs import open_run
 
+    if open_run(args.run).is_random:
+        warn(RANDOM)
     run = extend(args.run, args.photos, args.out, args.known)
     earlier = extension_of(open_run(args.run))
     for row in extension_of(run)[len(earlier) :]:

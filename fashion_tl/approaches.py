@@ -18,6 +18,7 @@ from fashion_tl.network.model import (
     freeze_first_children,
     replace_head,
 )
+from fashion_tl.network.weights import is_random
 from fashion_tl.recipes import APPROACHES, approach_configs
 from fashion_tl.running import start_run, train_and_finish
 from fashion_tl.runs import Run, open_run
@@ -46,8 +47,16 @@ def run_approach(
     if rank() == 0 and not _is_finished(as_path(folder)):  # a finished run is only read
         check_writable(as_path(folder) / "run.json", makes_folders=True)
     data = load_data(data_path, configs[-1], cache, workers)
-    weights = available_weights(weights, data.root.is_sample, configs[-1].backbone)
-    return resolve_name(APPROACHES[name].function)(data, weights, as_path(folder), *configs)
+    found = available_weights(weights, data.root.is_sample, configs[-1].backbone)
+    if found is None and not (weights is None or is_random(weights)):
+        # The download failed. The recipe is made for its weights, and learns nothing without them.
+        gentle = dict(APPROACHES[name].from_random) | _given(settings)
+        configs = approach_configs(name, recipe, **gentle)
+    return resolve_name(APPROACHES[name].function)(data, found, as_path(folder), *configs)
+
+
+def _given(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 def _is_finished(folder: Path) -> bool:

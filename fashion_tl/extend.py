@@ -123,7 +123,7 @@ def _check_names(folder: Path, shots: Shots, saved: SavedModel, known: bool) -> 
         if photos.get(label) and not known:
             raise DataError(
                 f"{folder / label}: the run knows this class from {photos[label]:,} photos; "
-                "allow more photos of it with --known, or delete the folder"
+                "allow more photos of it with --known, or move the folder elsewhere"
             )
 
 

@@ -199,7 +199,7 @@ def not_yet_learned(
         if label not in left.classes:
             raise DataError(
                 f"{root / label}: the run has learned all of its photos already; put others there, "
-                "or delete the folder"
+                "or move the folder elsewhere"
             )
     if again:
         some = _some([shots.ids[number] for number in again])

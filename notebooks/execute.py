@@ -147,7 +147,9 @@ def committed_form(notebook: NotebookNode, weights: str) -> NotebookNode:
         if tags == ["executed-from"]:
             continue
         if "injected-parameters" in tags:
-            said = f"*The output below was made from `{weights}`.*"
+            said = (
+                f"*The output below was made from `{weights}`. From other weights, yours differs.*"
+            )
             cell = nbformat.v4.new_markdown_cell(
                 said, id="executed-from", metadata={"tags": ["executed-from"]}
             )
