@@ -87,12 +87,12 @@ def finished(folder: str | os.PathLike) -> Run:
         raise RunError(
             f"{folder} ran on the built-in sample; results/ holds measurements on real data alone"
         )
+    refuse_unmeasured(folder)
     # The settings alone don't say it: without a table, folders decide, or chance if they don't.
     if parse_split(run.config.split).is_drawn or run.metrics.get("split_is_drawn"):
         raise RunError(
             f"{folder} has a split that was drawn; results/ holds runs whose split the data state"
         )
-    refuse_unmeasured(folder)
     return run
 
 

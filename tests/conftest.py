@@ -50,8 +50,8 @@ def sample_root(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def wide_root(tmp_path_factory) -> Path:
-    """The same with 24 types, so that the 20 largest are not all: 360 photos."""
-    return draw_sample(tmp_path_factory.mktemp("drawn") / "wide", photos=360, types=24)
+    """The same with 24 types, so that the 20 largest are not all."""
+    return draw_sample(tmp_path_factory.mktemp("drawn") / "wide", photos=240, types=24)
 
 
 @pytest.fixture(scope="session")
