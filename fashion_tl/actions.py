@@ -119,15 +119,15 @@ def remember(args: argparse.Namespace) -> None:
 
 def extend(args: argparse.Namespace) -> None:
     from fashion_tl.extend import extend, findings
-    from fashion_tl.extension import extension_of, in_a_sentence
+    from fashion_tl.extension import extension_of, in_a_sentence, new_classes
     from fashion_tl.runs import open_run
 
     run = extend(args.run, args.photos, args.out, args.known)
     earlier = extension_of(open_run(args.run))
     for row in extension_of(run)[len(earlier) :]:
         say(findings(row))
-    if earlier:
-        say(f"It also knows the classes of earlier extensions: {in_a_sentence(earlier)}.")
+    if new := new_classes(earlier):
+        say(f"It also knows the classes of earlier extensions: {in_a_sentence(new)}.")
     say(run.folder)
 
 

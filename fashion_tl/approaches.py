@@ -9,6 +9,7 @@ from torch import nn
 
 from fashion_tl.config import Config
 from fashion_tl.data.dataset import Data, load_data
+from fashion_tl.distributed import rank
 from fashion_tl.files import StrPath, as_path, check_writable
 from fashion_tl.network.model import (
     available_weights,
@@ -19,7 +20,7 @@ from fashion_tl.network.model import (
 )
 from fashion_tl.recipes import APPROACHES, approach_configs
 from fashion_tl.running import start_run, train_and_finish
-from fashion_tl.runs import Run
+from fashion_tl.runs import Run, open_run
 
 # What an approach does with each network that it has prepared.
 Learn = Callable[[nn.Module, Data, Run], Run]
@@ -38,13 +39,19 @@ def run_approach(
     """Run one approach of the table, from the data to its metrics.
 
     ``settings`` are those of ``Config``. Returns the finished runs of its trainings, in order. The
-    last run lies in ``folder``, the others in folders below it. WriteError if it can't be written.
+    last run lies in ``folder``, the others in folders below it. Finished runs are only read.
+    WriteError if other runs can't be written.
     """
     configs = approach_configs(name, recipe, **settings)
-    check_writable(as_path(folder) / "run.json", makes_folders=True)
+    if rank() == 0 and not _is_finished(as_path(folder)):  # a finished run is only read
+        check_writable(as_path(folder) / "run.json", makes_folders=True)
     data = load_data(data_path, configs[-1], cache, workers)
     weights = available_weights(weights, data.root.is_sample, configs[-1].backbone)
     return resolve_name(APPROACHES[name].function)(data, weights, as_path(folder), *configs)
+
+
+def _is_finished(folder: Path) -> bool:
+    return (folder / "run.json").is_file() and open_run(folder).is_finished
 
 
 def fc_only(

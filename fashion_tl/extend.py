@@ -13,9 +13,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from fashion_tl.data.labels import same_names
 from fashion_tl.errors import DataError, RunError, WriteError
 from fashion_tl.extension import BEFORE, Shots, extension_of, measured, read_shots, save_shots
 from fashion_tl.files import StrPath, as_path, check_writable, make_once
+from fashion_tl.machine import warn
 from fashion_tl.network.calibration import masked_logits
 from fashion_tl.network.extending import (
     Ground,
@@ -30,7 +32,7 @@ from fashion_tl.network.model import SavedModel, load_model, replace_head, save_
 from fashion_tl.provenance import commit
 from fashion_tl.reporting.card import extended_card
 from fashion_tl.runs import OWN_FILES, Run, open_run, steps_of, write_json, write_text
-from fashion_tl.shots import find_shots, not_yet_learned
+from fashion_tl.shots import Note, find_shots, not_yet_learned
 
 # Not kept of the run before.
 LARGE = ("checkpoint.pt", "model.safetensors", "memory.safetensors", "photos.npz")
@@ -49,11 +51,14 @@ class Extended:
     rows: list[dict[str, Any]]
 
 
-def extend(folder: StrPath, photos: StrPath, out: StrPath, known: bool = False) -> Run:
+def extend(
+    folder: StrPath, photos: StrPath, out: StrPath, known: bool = False, note: Note = warn
+) -> Run:
     """Make a new run whose network also knows the classes in a folder of class folders.
 
     Only the network's last layer changes. With ``known``, there may also be more photos of classes
-    that the run knows. The new run lies in ``out``, whole or not at all.
+    that the run knows. The new run lies in ``out``, whole or not at all. Each ``note`` names photos
+    that are left out.
 
     RunError if ``out`` is there already or lies in the folder of the run or of the photos, if the
     run isn't finished, and if its memory, its earlier photos or what it measured can't be read.
@@ -77,21 +82,26 @@ def extend(folder: StrPath, photos: StrPath, out: StrPath, known: bool = False) 
             f"{run.memory_path} has other classes than the network; make it again: "
             f"fashion-tl remember {run.folder} --data DATA"
         )
-    shots = find_shots(root, saved.config.stored_size)
+    shots = find_shots(root, saved.config.stored_size, saved.classes, note)
     _check_names(root, shots, saved, known)
-    shots = not_yet_learned(root, shots, earlier, set(memory.ids))
+    shots = not_yet_learned(root, shots, earlier, memory, note)
     extended = extended_by(saved, memory, shots)
     try:
-        make_once(target, lambda new: _write(new, run, extended, earlier + shots))
+        if not make_once(target, lambda new: _write(new, run, extended, earlier + shots)):
+            raise _is_there(target)  # another process was first
     except OSError as error:
         raise WriteError(f"{target} can't be written: {error}") from error
     return open_run(target)
 
 
+def _is_there(target: Path) -> RunError:
+    return RunError(f"{target} is there already; name a new folder for the extended run")
+
+
 def _check_target(target: Path, *others: Path) -> None:
     """RunError if something is there already, or if it would lie in one of the other folders."""
     if os.path.lexists(target):
-        raise RunError(f"{target} is there already; name a new folder for the extended run")
+        raise _is_there(target)
     for other in others:
         if target.resolve().is_relative_to(other.resolve()):
             raise RunError(
@@ -103,11 +113,11 @@ def _check_target(target: Path, *others: Path) -> None:
 def _check_names(folder: Path, shots: Shots, saved: SavedModel, known: bool) -> None:
     """DataError for a class that may not be added."""
     photos = dict(zip(saved.classes, saved.fit_counts, strict=True))
-    alike = {name.casefold(): name for name in saved.classes}
     for label in shots.classes:
-        if label not in photos and (other := alike.get(label.casefold())):
+        alike = same_names(label, saved.classes)
+        if alike and label not in alike:
             raise DataError(
-                f"{folder / label}: the run has this class as {other}; "
+                f"{folder / label}: the run has this class as {' and '.join(alike)}; "
                 "give the folder exactly that name"
             )
         if photos.get(label) and not known:

@@ -1,6 +1,6 @@
 """What the folder of an extended run holds: the new photos, and the run that was extended."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,10 +59,15 @@ def photos_by_class(rows: Sequence[dict[str, Any]]) -> dict[str, int]:
     return photos
 
 
-def in_a_sentence(rows: Sequence[dict[str, Any]]) -> str:
-    """The classes of such rows with their photos, as in ``Hats (1 photo), Caps (2 photos)``."""
-    photos = photos_by_class(rows).items()
-    return ", ".join(f"{name} ({n:,} photo{'s' if n > 1 else ''})" for name, n in photos)
+def new_classes(rows: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """The same of the classes that the run didn't know after its training."""
+    new = {row["label"] for row in rows if row["is_new"]}
+    return {label: photos for label, photos in photos_by_class(rows).items() if label in new}
+
+
+def in_a_sentence(photos: Mapping[str, int]) -> str:
+    """Classes with their photos, as in ``Hats (1 photo), Caps (2 photos)``."""
+    return ", ".join(f"{name} ({n:,} photo{'s' if n > 1 else ''})" for name, n in photos.items())
 
 
 def measured(run: Run) -> Run:

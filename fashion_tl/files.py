@@ -152,20 +152,23 @@ def is_made(path: Path) -> bool:
     return path.exists() and not _draft_folder(path).exists()
 
 
-def make_once(path: Path, make: Callable[[Path], None]) -> None:
+def make_once(path: Path, make: Callable[[Path], None]) -> bool:
     """Make a file or folder under a temporary name, which then becomes ``path``.
 
     If ``path`` is there already, this does nothing. Of several processes one makes it, and the
-    others wait. OSError if it can't be made.
+    others wait. Returns whether this process made it. OSError if it can't be made.
     """
     if is_made(path):
-        return
+        return False
     path.parent.mkdir(parents=True, exist_ok=True)
     with draft(path) as temporary:
-        if not path.exists():
-            make(temporary)
-            if not path.exists():  # without locks, another process may have been first
-                os.replace(temporary, path)
+        if path.exists():
+            return False
+        make(temporary)
+        if path.exists():  # without locks, another process may have been first
+            return False
+        os.replace(temporary, path)
+    return True
 
 
 def reserve(file: Path) -> None:

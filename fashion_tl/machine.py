@@ -41,6 +41,11 @@ def say(*words: object, file: TextIO | None = None) -> None:
         print(shown, file=stream)
 
 
+def warn(text: str) -> None:
+    """:func:`say` on stderr."""
+    say(text, file=sys.stderr)
+
+
 @cache
 def say_once(text: str) -> None:
     """:func:`say`, unless this process has said the same before."""

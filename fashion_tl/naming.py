@@ -1,10 +1,9 @@
 """What the page of `serve` does: it names photos, and learns a class from a few of them."""
 
-import io
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, count, repeat
 from pathlib import Path
@@ -13,20 +12,21 @@ from typing import Any
 import numpy as np
 
 from fashion_tl.data.foldernames import is_no_class
-from fashion_tl.data.labels import fault_of_label, label_of
-from fashion_tl.data.listing import shown
-from fashion_tl.errors import DataError, FashionTLError, in_a_line
+from fashion_tl.data.labels import fault_of_label, label_of, same_names
+from fashion_tl.data.listing import in_words, shown, split_ending
+from fashion_tl.errors import DataError, FashionTLError, RunError, in_a_line
 from fashion_tl.extend import extend, findings
 from fashion_tl.extension import extension_of, read_shots
 from fashion_tl.files import StrPath, as_path
 from fashion_tl.network.memory import Memory, read_memory
 from fashion_tl.network.model import SavedModel, load_model
-from fashion_tl.predict import answers, read_photo
+from fashion_tl.predict import Seen, answers_of, seen
 from fashion_tl.reporting.evaluation import TOP_K
 from fashion_tl.reporting.gallery import open_steps
 from fashion_tl.reporting.pages import picture
 from fashion_tl.runs import Run, open_run
-from fashion_tl.similar import neighbours
+from fashion_tl.shots import Note, names_of
+from fashion_tl.similar import neighbours_of
 
 NEAREST = 6  # training photos beside an answer
 LONGEST = 60  # letters of a file's name
@@ -69,7 +69,7 @@ def _served(run: Run, pixels: Mapping[str, np.ndarray], first: Path) -> Served:
     has_memory = run.memory_path.exists()
     memory = read_memory(run.memory_path, saved.width) if has_memory else None
     shots = read_shots(run)
-    own = dict(zip(shots.ids, shots.pixels, strict=True)) if shots else {}
+    own = dict(zip(shots.ids, shots.pixels, strict=True))
     return Served(run, saved, memory, {**pixels, **own}, first)
 
 
@@ -83,35 +83,35 @@ def name_photos(served: Served, uploads: Sequence[Upload]) -> list[dict[str, Any
     if not uploads:
         raise DataError("no photo was chosen; choose one, or drop it on the page")
     with tempfile.TemporaryDirectory() as folder:
-        photos = _kept(uploads, Path(folder))
-        near: Iterator[dict[str, Any]] = repeat({"nearest": []})
-        if served.memory:
-            near = neighbours(served.saved, served.memory, photos, NEAREST)
-        rows = answers(served.saved, photos, served.memory)
-        return [
-            {"name": name, **_shown(served, photo, row, next(near)["nearest"])}
-            for (name, _), photo, row in zip(uploads, photos, rows, strict=True)
-        ]
+        batches = seen(served.saved, _kept(uploads, Path(folder)))
+        rows = chain.from_iterable(_shown(served, batch) for batch in batches)
+        return [{"name": name, **row} for (name, _), row in zip(uploads, rows, strict=True)]
 
 
-def _shown(
-    served: Served, photo: Path, row: dict[str, Any], nearest: Sequence[dict[str, Any]]
-) -> dict[str, Any]:
-    """A photo's answers, as a row of ``answers``, and its neighbours, with pictures."""
-    if row["error"]:
-        return {"error": row["error"]}
-    named = [(row[f"top{k}"], row[f"p{k}"]) for k in range(1, TOP_K + 1)]
-    pixels = [served.pixels.get(each["id"]) for each in nearest]
-    return {
-        "error": None,
-        "answers": [(label, share) for label, share in named if label],
-        "is_unknown": bool(row.get("unknown")),
-        "nearest": [
-            each | (picture(own) if own is not None else {"photo": None})
-            for each, own in zip(nearest, pixels, strict=True)
-        ],
-        **picture(read_photo(photo, served.saved.config.stored_size)),
-    }
+def _shown(served: Served, batch: Seen) -> Iterator[dict[str, Any]]:
+    """The answers to each photo of a batch, and its neighbours, with pictures."""
+    near: Iterator[dict[str, Any]] = repeat({"nearest": []}, len(batch.names))
+    if served.memory:
+        near = neighbours_of(batch, served.memory, NEAREST)
+    rows = answers_of(batch, served.saved, served.memory)
+    for row, own, pixels in zip(rows, near, batch.pixels, strict=True):
+        if row["error"]:
+            yield {"error": row["error"]}
+            continue
+        named = [(row[f"top{k}"], row[f"p{k}"]) for k in range(1, TOP_K + 1)]
+        yield {
+            "error": None,
+            "answers": [(label, share) for label, share in named if label],
+            "is_unknown": bool(row.get("unknown")),
+            "nearest": [each | _picture_of(served, each["id"]) for each in own["nearest"]],
+            **picture(pixels),
+        }
+
+
+def _picture_of(served: Served, own: str) -> dict[str, Any]:
+    """A training photo's picture, by its id; without its data, ``photo`` is None."""
+    pixels = served.pixels.get(own)
+    return {"photo": None} if pixels is None else picture(pixels)
 
 
 def learn_class(
@@ -126,14 +126,44 @@ def learn_class(
     label = _class_name(served.saved, name, known)
     if not uploads:
         raise DataError(f"{label}: no photos were chosen; choose one or more of this class")
-    said = io.StringIO()
-    with tempfile.TemporaryDirectory() as folder, _without(f"{folder}{os.sep}"):
-        _kept(uploads, Path(folder) / label)
-        with redirect_stderr(said):
-            run = extend(served.run.folder, folder, _new_folder(served.first), known)
-        notes = said.getvalue().replace(f"{folder}{os.sep}", "").splitlines()
+    names = names_of(served.memory) if served.memory else {}
+    taken = {name.removeprefix(f"{label}/") for name in names if name.startswith(f"{label}/")}
+    notes = _notes_on_names(served, label, uploads, names)
+    with tempfile.TemporaryDirectory() as folder, _without(folder):
+        _kept(uploads, Path(folder) / label, taken)
+        run = _extended(served, folder, known, notes.append)
+        notes = [_shortened(words, folder) for words in notes]
     learned = [findings(row) for row in extension_of(run)[-1:]]
     return _served(run, served.pixels, served.first), [*learned, *notes]
+
+
+def _notes_on_names(
+    served: Served, label: str, uploads: Sequence[Upload], names: Mapping[str, str]
+) -> list[str]:
+    """A sentence on each photo that may be a training photo, by its name.
+
+    ``names`` are those of :func:`fashion_tl.shots.names_of`. Photos of an extension need none,
+    because they are known by their pixels.
+    """
+    added = set(read_shots(served.run).ids)
+    files = [_safe_name(name) for name, _ in uploads]
+    known = [(file, names.get(f"{label}/{split_ending(in_words(file))[0]}")) for file in files]
+    return [
+        f"{file}: training photo {own} has this name. If it is the same photo, it now counts twice."
+        for file, own in known
+        if own and own not in added
+    ]
+
+
+def _extended(served: Served, photos: str, known: bool, note: Note) -> Run:
+    """The run extended by the photos, in the first folder that is free."""
+    while True:
+        out = _new_folder(served.first)
+        try:
+            return extend(served.run.folder, photos, out, known, note)
+        except RunError:
+            if not os.path.lexists(out):
+                raise  # else another process made it meanwhile, so the next one is tried
 
 
 def _class_name(saved: SavedModel, name: str, known: bool) -> str:
@@ -148,7 +178,12 @@ def _class_name(saved: SavedModel, name: str, known: bool) -> str:
             "slash in it, or is a word such as train or photos; write another name"
         )
     counts = dict(zip(saved.classes, saved.fit_counts, strict=True))
-    label = next((own for own in counts if own.casefold() == label.casefold()), label)
+    alike = same_names(label, counts)
+    if len(alike) > 1:
+        raise DataError(
+            f"the run has the classes {' and '.join(alike)}; write one of these names exactly"
+        )
+    label = alike[0] if alike else label
     if counts.get(label) and not known:
         raise DataError(
             f"the run knows {label} from {counts[label]:,} photos; write another name, or tick "
@@ -169,23 +204,42 @@ def _without(folder: str) -> Iterator[None]:
     try:
         yield
     except FashionTLError as error:
-        raise type(error)(str(error).replace(folder, "")) from error
+        raise type(error)(_shortened(str(error), folder)) from error
 
 
-def _kept(uploads: Sequence[Upload], folder: Path) -> list[Path]:
-    """The photos as files in a folder, under their own names as far as these allow it."""
+def _shortened(words: str, folder: str) -> str:
+    """The words without the name of a folder, alone or at the start of a path."""
+    return words.replace(f"{folder}{os.sep}", "").replace(f"{folder}: ", "")
+
+
+def _kept(
+    uploads: Sequence[Upload], folder: Path, taken: Collection[str] = frozenset()
+) -> list[Path]:
+    """The photos as files in a folder, under their own names as far as these allow it.
+
+    ``taken`` are the names that no file may have, with or without its ending.
+    """
     files: list[Path] = []
+
+    def is_free(name: str) -> bool:
+        words = in_words(name)
+        return not {words, split_ending(words)[0]} & {*taken} and not (folder / name).exists()
+
     try:
         folder.mkdir(exist_ok=True)
         for name, content in uploads:
-            last = "".join(filter(str.isprintable, name.replace("\\", "/").rpartition("/")[2]))
-            short = last.lstrip(".")[-LONGEST:] or "photo"
-            others = (f"{number} {short}" for number in count(2))
-            file = next(
-                folder / own for own in chain([short], others) if not (folder / own).exists()
-            )
+            own = _safe_name(name)
+            others = (f"{number} {own}" for number in count(2))
+            file = folder / next(filter(is_free, chain([own], others)))
             file.write_bytes(content)
             files.append(file)
     except OSError as error:
         raise DataError(f"{folder.name}: the photos can't be kept ({error.strerror})") from error
     return files
+
+
+def _safe_name(name: str) -> str:
+    """A name for a file of an upload: the end of its own name, in no folder and not hidden."""
+    last = "".join(filter(str.isprintable, name.replace("\\", "/").rpartition("/")[2]))
+    short = last[-LONGEST:].lstrip(". ")
+    return short if short and shown([short]) else f"photo {short}".strip()

@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from fashion_tl.data.formats import what_it_is
 from fashion_tl.data.listing import ENDINGS, RAW_ENDINGS, UNREAD_ENDINGS, read_file, shown
 from fashion_tl.errors import DataError
 from fashion_tl.files import StrPath, as_path, check_writable
-from fashion_tl.machine import processors, progress, say
+from fashion_tl.machine import processors, progress, say, warn
 from fashion_tl.network.inference import photo_logits, pick_device
 from fashion_tl.network.layers import folded
 from fashion_tl.network.memory import Memory
@@ -33,12 +33,12 @@ UNKNOWN = "  (unknown: like nothing it learned from)"  # stands after the name o
 BATCH = 64  # photos at a time, or the training's batch size if that is smaller; more aren't faster
 
 
-def find_photos(paths: Sequence[StrPath]) -> list[Path]:
+def find_photos(paths: Sequence[StrPath], note: Callable[[str], None] = warn) -> list[Path]:
     """The files among ``paths`` and, for each folder, the image files below it.
 
     Those of a folder are sorted by path; hidden ones are left out, and links are followed. An image
     file has an image's ending, or begins like a photo that can be decoded. The first few of all
-    other files are named on stderr. A folder that can't be listed is returned as a photo, and
+    other files are named in a ``note``. A folder that can't be listed is returned as a photo, and
     :func:`answers` says why. DataError names a folder without any image files.
     """
     photos = []
@@ -52,7 +52,7 @@ def find_photos(paths: Sequence[StrPath]) -> list[Path]:
         photos += [file for file, is_image in below.items() if is_image]
         if others := [file.name for file, is_image in below.items() if not is_image]:
             more = f" and {len(others) - 3} more" if len(others) > 3 else ""
-            say(f"{path}: skipped, not photos: {', '.join(others[:3])}{more}", file=sys.stderr)
+            note(f"{path}: skipped, not photos: {', '.join(others[:3])}{more}")
     return photos
 
 
@@ -137,13 +137,14 @@ def read_photo(photo: Path, size: tuple[int, int]) -> np.ndarray:
 class Seen:
     """Some photos as a network sees them.
 
-    ``names`` are fit to print. ``features`` are float32 [photos, width], ``logits`` float32
-    [photos, num_classes]. A photo that couldn't be read has its reason in ``errors``, and its
-    numbers mean nothing; the others have None.
+    ``names`` are fit to print. ``pixels`` are uint8 RGB [photos, height, width, 3]. ``features``
+    are float32 [photos, width], ``logits`` float32 [photos, num_classes]. A photo that couldn't be
+    read has its reason in ``errors``, and its numbers mean nothing; the others have None.
     """
 
     names: list[str]
     errors: list[str | None]
+    pixels: np.ndarray
     features: np.ndarray
     logits: np.ndarray
 
@@ -170,14 +171,16 @@ def seen(saved: SavedModel, photos: Sequence[StrPath]) -> Iterator[Seen]:
         for start in range(0, len(files), n):
             decoded, errors = zip(*ahead, strict=True)
             ahead = pool.map(read, files[start + n : start + 2 * n])
-            batch = torch.from_numpy(np.stack(decoded)).to(device)
+            pixels = np.stack(decoded)
+            batch = torch.from_numpy(pixels).to(device)
             both = photo_logits(model, batch, config).cpu().numpy()
             # A file's name may be any bytes, and must be fit to print.
             names = [
                 os.fsencode(photo).decode(errors="backslashreplace")
                 for photo in files[start : start + n]
             ]
-            yield Seen(names, list(errors), both[:, : saved.width], both[:, saved.width :])
+            features, logits = both[:, : saved.width], both[:, saved.width :]
+            yield Seen(names, list(errors), pixels, features, logits)
 
 
 def answers(
@@ -190,18 +193,25 @@ def answers(
     ``photo`` are. RunError if the network's answers aren't finite numbers.
     """
     for batch in seen(saved, photos):
-        table = answer_table(
-            batch.logits,
-            saved.classes,
-            saved.fit_counts,
-            saved.path or "the model",
-            saved.temperature,
-        )
-        if memory:
-            table = table.assign(**doubts(memory, batch.features))
-        rows = table.to_dict("records")
-        for name, row, error in zip(batch.names, rows, batch.errors, strict=True):
-            yield {"photo": name, **(dict.fromkeys(row) if error else row), "error": error}
+        yield from answers_of(batch, saved, memory)
+
+
+def answers_of(
+    batch: Seen, saved: SavedModel, memory: Memory | None = None
+) -> Iterator[dict[str, Any]]:
+    """The rows of :func:`answers` for photos that the network has seen."""
+    table = answer_table(
+        batch.logits,
+        saved.classes,
+        saved.fit_counts,
+        saved.path or "the model",
+        saved.temperature,
+    )
+    if memory:
+        table = table.assign(**doubts(memory, batch.features))
+    rows = table.to_dict("records")
+    for name, row, error in zip(batch.names, rows, batch.errors, strict=True):
+        yield {"photo": name, **(dict.fromkeys(row) if error else row), "error": error}
 
 
 def predict(

@@ -1,71 +1,101 @@
 """`serve`: a page on this machine that names dropped photos and learns classes from a few."""
 
+import secrets
 import socket
+import sys
 from collections.abc import Mapping
+from socketserver import BaseServer
 from threading import Lock
 from typing import Any
 
 from fashion_tl.errors import ConfigError, FashionTLError, ServeError, how_to_install
-from fashion_tl.extension import extension_of
+from fashion_tl.extension import extension_of, new_classes
 from fashion_tl.files import StrPath, as_path
-from fashion_tl.machine import say
+from fashion_tl.machine import say, warn
 from fashion_tl.naming import Served, Upload, learn_class, name_photos, open_served
 from fashion_tl.reporting.pages import filled_in
 
 HOST = "127.0.0.1"  # only this machine reaches it
 PORT = 8765
 MOST = 256 << 20  # bytes that are sent at a time
-POLICY = (  # a browser then asks no other host for anything
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+POLICY = (  # a browser then asks no other host for anything, and runs the page's own script alone
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'nonce-{}'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
 
 def make_app(
-    folder: StrPath, data_path: StrPath | None = None, cache: StrPath | None = None
+    folder: StrPath,
+    token: str,
+    busy: Lock,
+    data_path: StrPath | None = None,
+    cache: StrPath | None = None,
 ) -> Any:
     """The page about a run as a Flask application, which keeps the run that it uses.
 
-    ServeError if Flask is missing, and errors as from :func:`fashion_tl.naming.open_served`.
+    Only who has the address with the ``token`` sees the page. It holds the lock ``busy`` while it
+    does what a form asks for. ServeError if Flask is missing, and errors as from
+    :func:`fashion_tl.naming.open_served`.
     """
     try:
-        from flask import Flask, Response, abort, request
+        from flask import Flask, abort, g, request
     except ImportError as error:
         raise ServeError(f"the page needs Flask: {how_to_install('demo')}") from error
     served = open_served(folder, data_path, cache)
     app = Flask(__name__, static_folder=None)
     # Other web sites may neither read the page under a name of their own nor send forms to it.
     app.config.update(MAX_CONTENT_LENGTH=MOST, TRUSTED_HOSTS=[HOST, "localhost"])
-    lock = Lock()
+    _guard(app, token)
 
     @app.route("/", methods=["GET", "POST"])
     def page() -> tuple[str, int]:
         nonlocal served
         if request.method != "POST":
-            return _page(served), 200
+            return _page(served, g.nonce), 200
         if request.origin not in (None, request.host_url.rstrip("/")):
             abort(403)
         photos = [(file.filename or "", file.read()) for file in request.files.getlist("photos")]
         photos = [(name, content) for name, content in photos if name]  # a form may have none
         try:
-            with lock:  # one class after the other
+            with busy:  # one class after the other
                 served, shown = _done(served, request.form, photos)
         except (FashionTLError, OSError) as error:
-            return _page(served, error=error), 400
-        return _page(served, **shown), 200
+            return _page(served, g.nonce, error=error), 400
+        return _page(served, g.nonce, **shown), 200
 
     @app.errorhandler(413)
     def too_large(error: Exception) -> tuple[str, int]:
         why = f"these are too many photos, or more than {MOST >> 20} MB; send fewer at a time"
-        return _page(served, error=why), 413
+        return _page(served, g.nonce, error=why), 413
+
+    return app
+
+
+def _guard(app: Any, token: str) -> None:
+    """Other users of the machine don't get in, and only the page's own script runs in it."""
+    from flask import Response, g, redirect, request
+
+    def is_token(given: str) -> bool:
+        return secrets.compare_digest(given.encode(), token.encode())
+
+    @app.before_request
+    def let_in() -> Any:
+        g.nonce = secrets.token_urlsafe()
+        cookie = f"fashion_tl_{request.environ['SERVER_PORT']}"  # pages of other ports have theirs
+        if is_token(request.cookies.get(cookie, "")):
+            return None
+        if is_token(request.args.get("token", "")):
+            answer = redirect("/")
+            answer.set_cookie(cookie, token, httponly=True, samesite="Strict")
+            return answer
+        why = "Open the whole address that the command printed: it ends in ?token= and a key.\n"
+        return Response(why, 403, content_type="text/plain; charset=utf-8")
 
     @app.after_request
     def alone(response: Response) -> Response:
-        response.headers["Content-Security-Policy"] = POLICY
+        response.headers["Content-Security-Policy"] = POLICY.format(g.nonce)
         response.headers["Cache-Control"] = "no-store"
         return response
-
-    return app
 
 
 def _done(
@@ -78,12 +108,13 @@ def _done(
     return served, {"photos": name_photos(served, photos)}
 
 
-def _page(served: Served, **shown: Any) -> str:
+def _page(served: Served, nonce: str, **shown: Any) -> str:
     pairs = zip(served.saved.classes, served.saved.fit_counts, strict=True)
     values = {
         "run": served.run,
+        "nonce": nonce,
         "classes": [label for label, photos in pairs if photos],
-        "added": extension_of(served.run),
+        "added": new_classes(extension_of(served.run)),
         "has_memory": served.memory is not None,
         "photos": [],
         "learned": [],
@@ -98,8 +129,9 @@ def serve(
     cache: StrPath | None = None,
     port: int = PORT,
 ) -> None:
-    """Serve the page about a run until Ctrl-C, on this machine alone.
+    """Serve the page about a run until Ctrl-C, on this machine alone; then KeyboardInterrupt.
 
+    What the page is at is finished first, unless Ctrl-C comes again.
     ServeError if the port is taken, ConfigError if there is no such port, and errors as from
     :func:`make_app`.
     """
@@ -112,7 +144,8 @@ def serve(
             f"port {port} can't be used ({error.strerror}); name another one with --port"
         ) from error
     with taken:
-        app = make_app(folder, data_path, cache)
+        token, busy = secrets.token_urlsafe(), Lock()
+        app = make_app(folder, token, busy, data_path, cache)
         from werkzeug.serving import WSGIRequestHandler, make_server
 
         class Quiet(WSGIRequestHandler):
@@ -123,8 +156,19 @@ def serve(
             HOST, port, app, threaded=True, request_handler=Quiet, fd=taken.fileno()
         )
         say(
-            f"http://{HOST}:{server.port}/ shows {as_path(folder)}, to this machine alone. "
-            "Ctrl-C ends it."
+            f"http://{HOST}:{server.port}/?token={token} shows {as_path(folder)}, on this machine "
+            "alone. Ctrl-C ends it."
         )
+        if sys.stdout:
+            sys.stdout.flush()  # a pipe or a log would get the address at the end
         with server:
-            server.serve_forever()
+            _serve_until_ctrl_c(server, busy)
+
+
+def _serve_until_ctrl_c(server: BaseServer, busy: Lock) -> None:
+    try:
+        BaseServer.serve_forever(server)  # werkzeug's own one hides Ctrl-C
+    finally:
+        if busy.locked():
+            warn("the page finishes what it is at; Ctrl-C again ends it at once")
+        busy.acquire()  # threads die with the process, and would leave half a run and its photos

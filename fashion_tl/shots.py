@@ -1,49 +1,61 @@
 """Photos that `extend` learns new classes from: a folder for each class."""
 
 import os
-import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from fashion_tl.data.foldernames import fault_of_wrapper, find_wrapper, is_no_class
-from fashion_tl.data.labels import fault_of_label, label_of
+from fashion_tl.data.foldernames import (
+    fault_of_wrapper,
+    find_wrapper,
+    is_no_class,
+    note_on_wrapper,
+)
+from fashion_tl.data.labels import fault_of_label, label_of, same_names
 from fashion_tl.data.listing import Folder, in_words, split_ending
 from fashion_tl.data.photos import photo_digests
 from fashion_tl.errors import DataError
 from fashion_tl.extension import Shots
 from fashion_tl.files import StrPath, as_path
-from fashion_tl.machine import processors, say
+from fashion_tl.machine import processors, warn
+from fashion_tl.network.memory import Memory
 from fashion_tl.predict import find_photos, read_photo
 
 NAMED = 3  # photos that are named for one reason
 
+# What takes sentences about photos that are left out.
+Note = Callable[[str], None]
 
-def find_shots(folder: StrPath, size: tuple[int, int]) -> Shots:
+
+def find_shots(
+    folder: StrPath, size: tuple[int, int], classes: Collection[str] = (), note: Note = warn
+) -> Shots:
     """The photos in a folder of class folders, decoded to ``size`` (height, width).
 
     The first folder below ``folder`` is the class; folders further down belong to it. The same
-    photo counts once in a class. Photos that can't be read, and those in no class folder, are named
-    on stderr. DataError if there is no class folder, if a folder rather holds classes, if two
-    folders are one class, if a class has no photo that can be read, or if two classes have the same
-    photo.
+    photo counts once in a class. A ``note`` lists photos that can't be read, those in no class
+    folder, and a folder that may be meant to hold classes. Folders that differ only in capitals are
+    one class, unless the run has both ``classes``. DataError if there is no class folder, if a
+    folder has the name of a part such as ``train`` or holds folders with the names of the classes
+    beside it, if two folders are one class, if a class has no photo that can be read, or if two
+    classes have the same photo.
     """
     root = as_path(folder)
     found = Shots(np.zeros((0, *size, 3), np.uint8), [], [])
-    names = _class_folders(root)
-    photos = {label: find_photos([root / name]) for label, name in names.items()}
-    _refuse_wrapper(root, names, photos)
+    names = _class_folders(root, classes, note)
+    photos = {label: find_photos([root / name], note) for label, name in names.items()}
+    _judge_wrapper(root, names, photos, note)
     for label, files in photos.items():
         name = names[label]
-        pixels, kept = _decoded(root / name, files, size)
+        pixels, kept = _decoded(root / name, files, size, note)
         ids = [in_words(file.relative_to(root).as_posix()) for file in kept]
         found += Shots(pixels, ids, [label] * len(ids))
-    return _without_twins(root, found)
+    return _without_twins(root, found, note)
 
 
-def _class_folders(root: Path) -> dict[str, str]:
+def _class_folders(root: Path, classes: Collection[str], note: Note) -> dict[str, str]:
     """The folders of the classes by the classes' names."""
     if not root.is_dir():
         raise DataError(
@@ -64,25 +76,26 @@ def _class_folders(root: Path) -> dict[str, str]:
             "class; name the folder that holds the folders of the classes"
         )
     if loose:
-        say(f"{root}: left out, in no class folder: {_some(loose)}", file=sys.stderr)
+        note(f"{root}: left out, in no class folder: {_some(loose)}")
     by_label: dict[str, str] = {}
-    alike: dict[str, str] = {}
     for name in folders:
         label = label_of(in_words(name))
         if fault := fault_of_label(label, "class name"):
             raise DataError(f"{root / name}: {fault}; give the folder another name")
-        if other := alike.get(label.casefold()):
-            raise DataError(
-                f"{root / other} and {root / name} are the same class; "
-                "put their photos into one folder"
-            )
-        alike[label.casefold()] = name
+        for other in same_names(label, by_label):
+            if other == label or not {other, label} <= {*classes}:
+                raise DataError(
+                    f"{root / by_label[other]} and {root / name} are the same class; "
+                    "put their photos into one folder"
+                )
         by_label[label] = name
     return by_label
 
 
-def _refuse_wrapper(root: Path, names: Mapping[str, str], photos: Mapping[str, list[Path]]) -> None:
-    """DataError if a folder that would be a class rather holds classes.
+def _judge_wrapper(
+    root: Path, names: Mapping[str, str], photos: Mapping[str, list[Path]], note: Note
+) -> None:
+    """DataError if a folder that would be a class rather holds classes; a note if it may do so.
 
     ``names`` are the folders of the classes, ``photos`` the files in them.
     """
@@ -91,12 +104,14 @@ def _refuse_wrapper(root: Path, names: Mapping[str, str], photos: Mapping[str, l
         for label, files in photos.items()
     }
     if wrapper := find_wrapper(below):
-        label, inside = wrapper
-        raise DataError(fault_of_wrapper(str(root / names[label]), inside))
+        folder = str(root / names[wrapper.kind])
+        if wrapper.is_sure:
+            raise DataError(fault_of_wrapper(folder, wrapper.inside))
+        note(note_on_wrapper(folder, wrapper.inside))
 
 
 def _decoded(
-    folder: Path, files: Sequence[Path], size: tuple[int, int]
+    folder: Path, files: Sequence[Path], size: tuple[int, int], note: Note
 ) -> tuple[np.ndarray, list[Path]]:
     """The photos of a class that can be read, uint8 [photos, height, width, 3], and their files."""
 
@@ -117,11 +132,11 @@ def _decoded(
             "the folder"
         )
     for reason in reasons:
-        say(f"left out: {reason}", file=sys.stderr)
+        note(f"left out: {reason}")
     return np.stack(photos), [file for file, own in pairs if isinstance(own, np.ndarray)]
 
 
-def _without_twins(root: Path, shots: Shots) -> Shots:
+def _without_twins(root: Path, shots: Shots, note: Note) -> Shots:
     """Each photo once; DataError if one is of two classes."""
     first: dict[bytes, int] = {}
     twins = []
@@ -135,26 +150,44 @@ def _without_twins(root: Path, shots: Shots) -> Shots:
         if other != number:
             twins.append(shots.ids[number])
     if twins:
-        say(f"{root}: left out, the same photo again: {_some(twins)}", file=sys.stderr)
+        note(f"{root}: left out, the same photo again: {_some(twins)}")
     return shots.chosen(sorted(first.values()))
 
 
-def not_yet_learned(root: Path, shots: Shots, earlier: Shots, ids: Collection[str]) -> Shots:
+def names_of(memory: Memory) -> dict[str, str]:
+    """The ids of the photos that a run remembers, by the names that tell a new photo from them.
+
+    These are the ids themselves. Of training photos, they also are the class and the name of the
+    file, as in ``Shirts/1``, since a training photo may lie in other folders than a new one. A
+    training photo's id has no ending as a rule.
+    """
+    names = {str(own): str(own) for own in memory.ids}
+    trained = len(memory.ids) - memory.added
+    for own, label in zip(memory.ids[:trained], memory.labels[:trained], strict=True):
+        stem, _ = split_ending(own.rpartition("/")[2])
+        names.setdefault(f"{memory.classes[label]}/{stem}", str(own))
+    return names
+
+
+def not_yet_learned(
+    root: Path, shots: Shots, earlier: Shots, memory: Memory, note: Note = warn
+) -> Shots:
     """The photos below ``root`` that aren't among the ``earlier`` ones of a run's extensions.
 
-    The others are named on stderr. ``ids`` are those of all photos that the run remembers.
-    DataError if a photo was learned as another class, if an id stands for another photo already, or
-    if no photo of a class is left.
+    A ``note`` lists the others. Training photos are told by their names alone, because the
+    ``memory`` has no pixels. DataError if a photo was learned as another class, if the run
+    remembers a photo of the same name, or if no photo of a class is left.
     """
+    names = names_of(memory)
     learned = dict(zip(photo_digests(earlier.pixels), earlier.labels, strict=True))
     kept: list[int] = []
     again: list[int] = []
     for number, digest in enumerate(photo_digests(shots.pixels)):
         own, label = shots.ids[number], learned.get(digest)
-        if label is None and own in ids:
+        if label is None and (known := _known_as(own, shots.labels[number], names)):
             raise DataError(
-                f"{root / own}: the run remembers another photo as {own}; give the file another "
-                "name"
+                f"{root / own}: the run remembers this photo, or another of this name, as {known}; "
+                "delete the file, or give it another name if it is another photo"
             )
         if label not in (None, shots.labels[number]):
             raise DataError(
@@ -169,9 +202,16 @@ def not_yet_learned(root: Path, shots: Shots, earlier: Shots, ids: Collection[st
                 "or delete the folder"
             )
     if again:
-        names = _some([shots.ids[number] for number in again])
-        say(f"{root}: left out, learned already: {names}", file=sys.stderr)
+        some = _some([shots.ids[number] for number in again])
+        note(f"{root}: left out, learned already: {some}")
     return left
+
+
+def _known_as(own: str, label: str, names: Mapping[str, str]) -> str | None:
+    """The id of the photo that may be the one of this id and class, from :func:`names_of`."""
+    stem, _ = split_ending(own)
+    forms = (own, stem, f"{label}/{stem.rpartition('/')[2]}")
+    return next((names[form] for form in forms if form in names), None)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ from fashion_tl.network.inference import pick_device
 from fashion_tl.network.memory import Memory, nearest_photos, read_memory, save_memory
 from fashion_tl.network.model import SavedModel, load_model
 from fashion_tl.network.unknown import training_memory
-from fashion_tl.predict import find_photos, read_photo, seen
+from fashion_tl.predict import Seen, find_photos, read_photo, seen
 from fashion_tl.reporting import figures, photo_figures
 from fashion_tl.reporting.gallery import open_steps
 from fashion_tl.runs import Run, open_run, refuse_own_file
@@ -76,9 +76,14 @@ def neighbours(
     ``distance``, the cosine distance, nearest first. Either ``error`` or ``nearest`` is None.
     """
     for batch in seen(saved, photos):
-        found = nearest_photos(memory, batch.features, top)
-        for name, error, nearest in zip(batch.names, batch.errors, found, strict=True):
-            yield {"photo": name, "nearest": None if error else nearest, "error": error}
+        yield from neighbours_of(batch, memory, top)
+
+
+def neighbours_of(batch: Seen, memory: Memory, top: int = 10) -> Iterator[dict[str, Any]]:
+    """The rows of :func:`neighbours` for photos that the network has seen."""
+    found = nearest_photos(memory, batch.features, top)
+    for name, error, nearest in zip(batch.names, batch.errors, found, strict=True):
+        yield {"photo": name, "nearest": None if error else nearest, "error": error}
 
 
 def _as_table(row: dict[str, Any]) -> str:

@@ -11,9 +11,12 @@ from matplotlib.ticker import PercentFormatter
 
 from fashion_tl.reporting.figures import confused_pairs, loss_curves, per_class_accuracy, save
 from fashion_tl.reporting.layout import BLUE, GREY, INK, ORANGE, RED, log_ticks, new_figure, styled
+from study.blocks.minutes import timed, whole_minutes
 from study.compare import BINS
 from study.published import read_published
 from study.records import METRICS, TITLES, Record, read_records
+
+POINTS: dict[str, Any] = {"textcoords": "offset points", "size": 7}  # of small labels
 
 
 def draw_all(results: Path, images: Path) -> list[Path]:
@@ -39,6 +42,10 @@ def draw_all(results: Path, images: Path) -> list[Path]:
         files.append(
             save(merit_chart(shown, read_published(results), source), images / "approaches.png")
         )
+    runs, bench = timed(results)
+    if bench:
+        figure = minutes_chart(runs, records, read_published(results), bench["machine"])
+        files.append(save(figure, images / "minutes.png"))
     whole = [record for record in shown if is_of_all(record)]
     if whole:
         files.append(save(photos_chart(whole, whole[0].data), images / "training_photos.png"))
@@ -81,6 +88,40 @@ def merit_chart(
         ax.set_title(title, loc="left", size=9, color=INK)
         ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         ax.tick_params(length=0)
+    return figure
+
+
+@styled
+def minutes_chart(
+    runs: dict[str, Record],
+    records: dict[str, Record],
+    published: dict[str, list[dict[str, Any]]],
+    machine: str,
+) -> Figure:
+    """Accuracy of each run against its minutes, all included, and the published accuracies."""
+    note = "A dot per run, with the step before it. Dashed: published. Red: ceiling"
+    figure, add = new_figure(10, 4.2, "What accuracy a run reaches, and when", machine, note)
+    ax = add(0.7, 0.55, 9.0, 3.3)
+    timed_runs = sorted(
+        ((whole_minutes(record, records), record) for record in runs.values()),
+        key=lambda pair: pair[0],
+    )
+    for place, (x, record) in enumerate(timed_runs):
+        y = record.about["top1"]
+        ax.plot(x, y, "o", color=BLUE, ms=6)
+        # Labels of neighbours are above and below their dots in turn.
+        ax.annotate(record.name, (x, y), (4, 6 if place % 2 else -12), **POINTS, color=INK)
+    for name in ("fc_only", "direct", "two_step"):
+        best = max(each["top1"] for each in published[name])
+        ax.axhline(best, color=ORANGE, lw=1, ls="--")
+        ax.annotate(f"published: {TITLES[name]}", (1.02, best), (0, 2), **POINTS)
+    ceiling = max(record.about["ceiling"] for record in runs.values())
+    ax.axhline(ceiling, color=RED, lw=1.2)
+    ax.set_xscale("log")
+    log_ticks(ax, 1, 600)
+    ax.set(ylim=(0.45, 0.92), xlabel="minutes on two cores, log scale")
+    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.tick_params(length=0, labelcolor=GREY)
     return figure
 
 

@@ -26,13 +26,14 @@ from fashion_tl.recipes import make_config
 from fashion_tl.reporting.gallery import open_steps
 from fashion_tl.runs import commit, write_json
 from study.heads import made_with
-from study.hidden import compared, drawn, possible, with_head
+from study.hidden import SHIPPED, compared, drawn, possible, with_head
 from study.record import look, weights_or_run
 from study.records import read_measured
 from study.two_blocks import LastBlocks, last_blocks
 
 DRAWS = 100
-CHOSEN = {"ridge": RIDGE, "scale": SCALE}
+# What `extend` does: its values, and its name among the methods that are compared.
+CHOSEN = {"ridge": RIDGE, "scale": SCALE, "method": SHIPPED}
 FIGURES = ("known", "new", "new_macro", "harmonic", "all")
 
 
@@ -104,7 +105,8 @@ def of_run(folder: str, data_path: str, cache: str | None, results: Path) -> dic
     run, data = open_steps(folder, data_path, cache)[-1]
     saved = load_model(run.model_path)
     network = last_blocks(saved.model, layer_of(saved.model), data, run.config)
-    look(run.folder.name, run.metrics, run.config, "new classes from a few photos", results)
+    about = run.metrics | {"commit": commit()}
+    look(run.folder.name, about, run.config, "new classes from a few photos", results)
     return {
         **made_with(data, run.about["weights"]["name"], run.config),
         **CHOSEN,
@@ -145,12 +147,12 @@ def main(
 ) -> None:
     """Measure FC only's network from ``weights``, or that of a ``run``, and write it down.
 
-    ``settings`` change FC only's recipe; a run has its own. ConfigError unless one of the two is
-    given. RunError if the run isn't finished, was extended or was made on other data. WeightsError
-    if the weights or the run's network can't be read. WriteError if ``few_shot.json`` can't be
-    written.
+    ``settings`` change FC only's recipe. ConfigError unless one of the two is given, and for
+    settings beside a run. RunError if the run isn't finished, was extended or was made on other
+    data. WeightsError if the weights or the run's network can't be read. WriteError if
+    ``few_shot.json`` can't be written.
     """
-    weights_or_run(weights, run)
+    weights_or_run(weights, run, settings)
     if run:
         name, own = as_path(run).name, of_run(run, data_path, cache, results)
     else:

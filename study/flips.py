@@ -12,7 +12,7 @@ from fashion_tl.network.inference import forward, pick_device
 from fashion_tl.network.model import load_model
 from fashion_tl.reporting.evaluation import metrics, prediction_table
 from fashion_tl.reporting.gallery import open_steps
-from fashion_tl.runs import open_run, write_json
+from fashion_tl.runs import commit, open_run, write_json
 from study.record import look, refuse_unmeasured
 from study.records import read_record
 
@@ -52,7 +52,8 @@ def main(runs: Sequence[str], data: str, cache: str | None, results: Path) -> No
     found = {}
     for folder in folders:
         run, figures = open_run(folder), without_flips(folder, data, cache)
-        look(folder.name, run.metrics | figures, run.config, "without flips in testing", results)
+        about = run.metrics | figures | {"commit": commit()}
+        look(folder.name, about, run.config, "without flips in testing", results)
         found[folder.name] = {
             # Older runs lack some figures.
             "with": {figure: run.metrics[figure] for figure in figures if figure in run.metrics},

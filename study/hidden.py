@@ -1,7 +1,7 @@
 """New classes of even years: hidden in the training of FC only's head, then added back."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from fashion_tl.data.batches import feature_batches
 from fashion_tl.data.dataset import Data
 from fashion_tl.data.photos import twin_groups
 from fashion_tl.network.calibration import masked_logits
-from fashion_tl.network.extending import Ground, LastLayer
+from fashion_tl.network.extending import RIDGE, SCALE, Ground, LastLayer
 from fashion_tl.network.layers import Head
 from fashion_tl.network.memory import unit
 from fashion_tl.network.training import fit
@@ -26,7 +26,8 @@ DRAWS = 10
 FOLDS = 4  # of the classes
 MOST = 100  # photos of a hidden class; otherwise a few classes would have most photos
 COST = 0.005  # share of known photos that may be lost
-SCALES = tuple(2 ** (step / 2) for step in range(-2, 9))
+SCALES = tuple(sorted({SCALE, *(2 ** (step / 2) for step in range(-2, 9))}))
+RIDGES = (0.03, RIDGE, 0.3)
 # A function that says how much each photo looks like each hidden class: a score, float
 # [n, classes], from the photos' features, [n, width], and those of the shots, [classes, shots,
 # width].
@@ -67,20 +68,31 @@ def class_means(ground: Ground, features: np.ndarray, shots: np.ndarray) -> np.n
 
 
 def ridge(ground: Ground, features: np.ndarray, shots: np.ndarray) -> np.ndarray:
-    """What ``extend`` does, at a scale of 1."""
+    """What ``extend`` does, at a scale of 1 and with the ground's ridge."""
     return ground.rows(shots.mean(axis=1)).logits(features) / ground.best_logit
 
 
-# By method: its scores, and the blocks whose features it sees.
-METHODS: dict[str, tuple[Scores, int]] = {
-    "weight imprinting": (imprinting, 1),
-    "centred class means": (class_means, 1),
-    "ridge": (ridge, 1),
-    "ridge, last two blocks": (ridge, 2),
-}
-METHODS |= {
-    f"new rows retrained, weight decay {decay:g}": (partial(retrained, weight_decay=decay), 1)
-    for decay in WEIGHT_DECAYS
+@dataclass(frozen=True)
+class Method:
+    """A way to name photos of new classes: its scores, the blocks that it sees, and the ridge."""
+
+    scores: Scores
+    blocks: int = 1
+    ridge: float = RIDGE
+
+
+SHIPPED = f"ridge {RIDGE:g}"  # what `extend` does, if the scale is SCALE
+METHODS = {
+    "weight imprinting": Method(imprinting),
+    "centred class means": Method(class_means),
+    **{f"ridge {value:g}": Method(ridge, ridge=value) for value in RIDGES},
+    f"{SHIPPED}, last two blocks": Method(ridge, blocks=2),
+    **{
+        f"new rows retrained, weight decay {decay:g}": Method(
+            partial(retrained, weight_decay=decay)
+        )
+        for decay in WEIGHT_DECAYS
+    },
 }
 
 
@@ -137,9 +149,10 @@ def of_fold(network: LastBlocks, pool: np.ndarray) -> list[tuple[tuple, np.ndarr
     place[rows] = np.arange(len(rows))
     known = len(task.val)
     found = []
-    for method, (scores, blocks) in METHODS.items():
-        ground = replace(network.ground(task.train, blocks), scale=1.0)
-        features = network.features(rows, blocks)
+    for name, method in METHODS.items():
+        ground = network.ground(task.train, method.blocks)
+        ground = replace(ground, scale=1.0, ridge=method.ridge)
+        features = network.features(rows, method.blocks)
         common = ground.common.logits(features)[:, 0]
         old = masked_logits(ground.layer.logits(features), task.fit_counts.tolist())
         best = (old.max(axis=1) - common) / ground.best_logit
@@ -149,11 +162,11 @@ def of_fold(network: LastBlocks, pool: np.ndarray) -> list[tuple[tuple, np.ndarr
             draws = []
             for _ in range(DRAWS):
                 chosen, classes, left = drawn(rng, pool, task.labels, twins, shots)
-                new = scores(ground, features, features[place[chosen]])
+                new = method.scores(ground, features, features[place[chosen]])
                 draws.append((new.max(axis=1), classes[new.argmax(axis=1)], left))
             for scale in SCALES:
                 own = judged(draws, scale, best, right, place, task.labels)
-                found.append(((method, scale, shots), own))
+                found.append(((name, scale, shots), own))
     return found
 
 

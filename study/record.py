@@ -3,7 +3,7 @@
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -103,24 +103,28 @@ def refuse_unmeasured(folder: str | os.PathLike) -> None:
         raise RunError(f"{folder} isn't finished; run the command that began it again")
 
 
-def weights_or_run(weights: str | None, run: str | None) -> None:
-    """ConfigError unless one of the two is given; RunError as from :func:`refuse_unmeasured`."""
+def weights_or_run(weights: str | None, run: str | None, settings: Collection[str] = ()) -> None:
+    """ConfigError unless one of the two is given, and for names of ``settings`` beside a run.
+
+    RunError as from :func:`refuse_unmeasured`.
+    """
     if run:
         refuse_unmeasured(run)
     if bool(weights) == bool(run):
         raise ConfigError(
             "give either --weights, for FC only's network, or --run, whose network has its own"
         )
+    if run and settings:
+        raise ConfigError(f"{run} has its own settings; leave out --set {' and '.join(settings)}")
 
 
 def look(name: str, metrics: dict, config: Config, why: str, results: Path) -> None:
-    """Add to ``looks.csv`` that a trained network was scored on the odd years, unless that very
-    look is there.
+    """Add to ``looks.csv`` that a trained network was scored on the odd years, unless a look that
+    is the same in all columns is there.
     """
     new = {key: str(metrics[key]) for key in ("commit", "seed", "epochs", "correct")}
     new |= {"label": config.label, "input": "{}x{}".format(*config.image_size)}
     new |= {"run": name, "why": why}
     table = read_looks(results)
-    same = ["run", "commit", "seed", "correct", "label"]
-    if not (table[same] == pd.Series(new)[same]).all(axis=1).any():
+    if not (table == pd.Series(new)[LOOKS]).all(axis=1).any():
         write_table(results / "looks.csv", pd.concat([table, pd.DataFrame([new])])[LOOKS])

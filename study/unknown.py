@@ -19,7 +19,7 @@ import numpy as np
 from fashion_tl.config import Config
 from fashion_tl.data.batches import Batches
 from fashion_tl.data.dataset import Data, load_data
-from fashion_tl.errors import ConfigError, RunError
+from fashion_tl.errors import RunError
 from fashion_tl.files import as_path
 from fashion_tl.network.features import features_and_logits
 from fashion_tl.network.inference import pick_device
@@ -234,9 +234,7 @@ def main(
     WeightsError if the weights or the run's network can't be read. WriteError if ``unknown.json``
     can't be written.
     """
-    weights_or_run(weights, run)
-    if run and settings:
-        raise ConfigError(f"{run} has its own settings; leave out --set {' and '.join(settings)}")
+    weights_or_run(weights, run, settings)
     before = read_measured(results, "unknown")
     if run:
         if not before:
@@ -247,19 +245,39 @@ def main(
         return
     assert weights, "or a run was given"
     config = make_config("fc_only", **settings)
+    write_json(
+        results / "unknown.json", of_fc_only(data_path, weights, cache, results, config, before)
+    )
+
+
+def of_fc_only(
+    data_path: str,
+    weights: str,
+    cache: str | None,
+    results: Path,
+    config: Config,
+    before: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """Every score on hidden classes, and the chosen one on the odd years: all of ``unknown.json``.
+
+    A choice that was made ``before``, at another input size, stays. Then this says, too, what would
+    have been chosen here.
+    """
     available_weights(weights, is_sample=False, backbone=config.backbone)
     data = load_data(data_path, config, cache)
     rows = compared(weights, data, config)
-    chosen = best(rows)
+    here = best(rows)
     network, val, test = learned(weights, data, config, together=False)
     about = {"seed": config.seed, "epochs": config.epochs, "commit": commit()}
     about["correct"] = correct(network, test, data)
     look("fc_only_head", about, config, "unknown photos", results)
-    found = {
-        **made_with(data, weights, config),
-        "hidden": rows,
-        "chosen": chosen,
-        "odd_years": measured(data, network, val, test, chosen),
-        "runs": before["runs"] if before else {},
+    found = {**made_with(data, weights, config), "hidden": rows, "chosen": here}
+    if before is None or tuple(before["config"]["image_size"]) == config.image_size:
+        kept = {name: (before or {}).get(name, {}) for name in ("runs", "other_sizes")}
+        return found | {"odd_years": measured(data, network, val, test, here)} | kept
+    found |= {
+        "odd_years": measured(data, network, val, test, before["chosen"]),
+        "by_own_choice": measured(data, network, val, test, here),
     }
-    write_json(results / "unknown.json", found)
+    size = "{}x{}".format(*config.image_size)
+    return before | {"other_sizes": before.get("other_sizes", {}) | {size: found}}

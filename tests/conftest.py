@@ -50,7 +50,7 @@ def sample_root(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def wide_root(tmp_path_factory) -> Path:
-    """The same with 24 types, so that the 20 largest are not all."""
+    """The same with 24 types, so that the 20 largest are not all: 240 photos."""
     return draw_sample(tmp_path_factory.mktemp("drawn") / "wide", photos=240, types=24)
 
 

@@ -415,8 +415,6 @@ def test_a_folder_around_the_classes_of_each_part_is_skipped(train, test):
 @pytest.mark.parametrize(
     "files, folder",
     [
-        ([*wrapped("fashion"), "docs/logo.png"], "fashion"),
-        ([*wrapped("fashion"), *names("old/{}.jpg", "new/{}.jpg")], "fashion"),
         ([*names("A/{}.jpg", "B/{}.jpg", "C/{}.jpg"), *wrapped("backup")], "backup"),
         ([*names("A/{}.jpg", "B/{}.jpg"), *names("old/A/{}.jpg")], "old"),
         ([*names("A/{}.jpg", "B/{}.jpg"), "old/1.jpg", *wrapped("old")], "old"),
@@ -425,10 +423,6 @@ def test_a_folder_around_the_classes_of_each_part_is_skipped(train, test):
         ([*wrapped("train/fashion", "test")], "train/fashion"),
         ([*wrapped("train", "test/fashion")], "test/fashion"),
         ([*wrapped("x/train", "x/test/fashion", "x/val")], "x/test/fashion"),
-        (
-            [*wrapped("train/fashion"), *names("train/other/{}.jpg", "test/other/{}.jpg")],
-            "train/fashion",
-        ),
     ],
 )
 def test_a_folder_that_holds_classes_is_not_taken_for_one(tmp_path, zip_root, files, folder):
@@ -439,6 +433,36 @@ def test_a_folder_that_holds_classes_is_not_taken_for_one(tmp_path, zip_root, fi
         ) as error:
             open_root(path)
         assert f"name {folder} instead" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "files, classes, folder",
+    [
+        (
+            names("Dresses/red/{}.jpg", "Dresses/blue/{}.jpg", "Shoes/{}.jpg"),
+            {"Dresses", "Shoes"},
+            "Dresses",
+        ),
+        ([*wrapped("fashion"), "docs/logo.png"], {"docs", "fashion"}, "fashion"),
+        (
+            [*wrapped("fashion"), *names("old/{}.jpg", "new/{}.jpg")],
+            {"fashion", "new", "old"},
+            "fashion",
+        ),
+        (
+            [*wrapped("train/fashion"), *names("train/other/{}.jpg", "test/other/{}.jpg")],
+            {"fashion", "other"},
+            "train/fashion",
+        ),
+    ],
+)
+def test_a_folder_that_may_hold_classes_is_a_class_and_a_note_says_what_to_do(
+    files, classes, folder
+):
+    assert set(parts(files)) == classes
+    note = find_classes(files).notes[1]
+    assert note.startswith(f"{folder}/ is one class, though it holds ")
+    assert f"If these are the classes, name {folder} instead" in note
 
 
 def test_folders_in_a_class_belong_to_it_and_are_named():

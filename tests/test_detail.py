@@ -6,9 +6,11 @@ import zipfile
 import numpy as np
 import pytest
 
-from fashion_tl.errors import DataError
+from fashion_tl.errors import ConfigError, DataError, RunError
+from fashion_tl.runs import open_run
 from study import detail
 from study.blocks.detail import detail as block
+from study.records import read_looks
 from tests.conftest import pattern, row_line
 
 
@@ -70,6 +72,58 @@ def test_a_photo_that_only_one_size_can_show_is_named(both_roots, tmp_path):
         detail.load_both(paths, cache=None)
 
 
+def test_a_label_that_only_one_table_gives_is_named(both_roots, tmp_path):
+    small, large = both_roots
+    table = (large / "styles.csv").read_text()
+    (large / "styles.csv").write_text(
+        table.replace(row_line(20, 2012, "Watches"), row_line(20, 2012, "Shirts"))
+    )
+    paths = [tmp_path / "small.zip", tmp_path / "large.zip"]
+    detail.copy_shared(small, large, paths[0])
+    detail.copy_shared(large, small, paths[1])
+    with pytest.raises(DataError, match=r"photo 20 has another label in .*Watches.*Shirts"):
+        detail.load_both(paths, cache=None)
+
+
+@pytest.mark.parametrize("change", ["a photo", "a row", "one photo less", "no zip"])
+def test_zips_that_an_earlier_call_made_of_other_data_are_refused(both_roots, tmp_path, change):
+    small, large = both_roots
+    target = tmp_path / "runs" / "small.zip"
+    detail.copy_shared(small, large, target)
+    before = target.read_bytes()
+    detail.copy_shared(small, large, target)  # the same data again
+    assert target.read_bytes() == before
+    if change == "a photo":
+        (small / "images" / "20.jpg").write_bytes((small / "images" / "21.jpg").read_bytes())
+    elif change == "a row":
+        with open(small / "styles.csv", "a") as table:
+            table.write(row_line(99, 2012, "Ties"))
+    elif change == "one photo less":
+        (large / "images" / "20.jpg").unlink()
+    else:
+        target.write_bytes(b"no zip")
+    before = target.read_bytes()
+    with pytest.raises(DataError, match=r"small\.zip .*delete .*runs, or name another folder"):
+        detail.copy_shared(small, large, target)
+    assert target.read_bytes() == before
+
+
+def test_one_file_never_mixes_two_sets_of_photos():
+    ours, others = ({"small": {"data": "a.zip", "fingerprint": each}} for each in "12")
+    found = {"fc_only": {"sources": ours}, "direct": {"sources": others}}
+    assert detail.kept(found, ["direct"], ours) == {"fc_only": {"sources": ours}}
+    assert detail.kept(found, ["fc_only", "direct"], others) == {"direct": {"sources": others}}
+    for old in (found, {"direct": {}}):
+        with pytest.raises(RunError, match=r"direct of other photos.*--only direct --only fc_only"):
+            detail.kept(old, ["fc_only"], ours)
+
+
+def test_a_training_that_there_is_not_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(ConfigError, match="--only fc: no such training; take fc_only or direct"):
+        detail.main("a", "b", "none", str(tmp_path / "runs"), None, tmp_path, ["fc"])
+    assert not (tmp_path / "runs").exists()
+
+
 def test_the_study_compares_them_photo_by_photo(both_roots, tmp_path, monkeypatch):
     make = detail.make_config
     tiny = {"image_size": (32, 32), "epochs": 1, "batch_size": 8, "backbone": "resnet18"}
@@ -82,6 +136,11 @@ def test_the_study_compares_them_photo_by_photo(both_roots, tmp_path, monkeypatc
     assert own["paired"]["photos"] == own["small"]["n_test"] == 20
     gain = own["large"]["correct"] - own["small"]["correct"]
     assert gain == own["paired"]["only_second"] - own["paired"]["only_first"]
-    assert (tmp_path / "results" / "looks.csv").read_text().count("larger photos") == 2
+    assert [own["sources"][size]["data"] for size in ("small", "large")] == ["small", "large"]
+    assert own["sources"]["small"]["fingerprint"] != own["sources"]["large"]["fingerprint"]
+    looks = read_looks(tmp_path / "results")
+    assert looks["why"].str.contains("larger photos").tolist() == [True, True]
+    runs = [open_run(tmp_path / "runs" / name) for name in looks["run"]]
+    assert looks["commit"].tolist() == [str(run.metrics["commit"]) for run in runs]
     text = block(tmp_path / "results")
     assert "20 test" in text and "| FC only | large minus small |" in text

@@ -20,7 +20,7 @@ from fashion_tl.network.model import load_model
 from fashion_tl.predict import answers
 from fashion_tl.reporting.report import write_report
 from fashion_tl.runs import open_run, refuse_own_file, steps_of
-from fashion_tl.shots import find_shots
+from fashion_tl.shots import find_shots, not_yet_learned
 from tests.conftest import jpeg, pattern
 from tests.made_runs import FILES, small_model
 
@@ -105,6 +105,15 @@ def test_two_folders_of_one_class_are_refused(tmp_path, other, why):
     assert str(tmp_path / "Hats") in str(error.value)
 
 
+def test_folders_of_two_classes_that_a_run_tells_apart_by_capitals_are_two(tmp_path):
+    put(put(tmp_path, Hats=[1]), hats=[2])
+    if len(list(tmp_path.iterdir())) < 2:
+        pytest.skip("this system takes names that differ in capitals for the same")
+    assert find_shots(tmp_path, SIZE, ("hats", "Hats")).classes == ["Hats", "hats"]
+    with pytest.raises(DataError, match="are the same class"):
+        find_shots(tmp_path, SIZE, ("Hats", "HATS"))
+
+
 def test_names_in_two_forms_of_unicode_are_one_class(tmp_path):
     forms = {unicodedata.normalize(form, "Écharpes") for form in ("NFC", "NFD")}
     for number, name in enumerate(forms):
@@ -157,12 +166,10 @@ def test_a_folder_of_parts_and_a_file_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("photos", "folder"),
     [
-        (["new/Hats/1", "new/Caps/2"], "new"),
-        (["new/Hats/1"], "new"),
         (["train/Hats/1", "train/Caps/2", "Ties/3"], "train"),
         (["train/Hats/1", "Ties/3", "Bags/4", "Caps/5"], "train"),
         (["images/Hats/1", "Ties/3", "Bags/4"], "images"),
-        (["new/Hats/1", "new/Caps/2", "old/3"], "new"),
+        (["new/Hats/1", "new/Caps/2", "Hats/3", "Caps/4"], "new"),
         (["Hats/1", "Caps/2", "Ties/3", "backup/Hats/4", "backup/Caps/5", "backup/6"], "backup"),
     ],
 )
@@ -173,6 +180,30 @@ def test_a_folder_that_holds_classes_is_not_taken_for_one(tmp_path, photos, fold
     with pytest.raises(DataError, match="would be one class, but it holds ") as error:
         find_shots(tmp_path, SIZE)
     assert f"name {tmp_path / folder} instead" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("photos", "classes", "said"),
+    [
+        (["Hats/2023/1"], ["Hats"], "Hats/ is one class, though it holds 2023/."),
+        (
+            ["Dresses/red/1", "Dresses/blue/2", "Dresses/green/3", "Shoes/4"],
+            ["Dresses", "Shoes"],
+            "Dresses/ is one class, though it holds blue/, green/, red/.",
+        ),
+        (["new/Hats/1", "new/Caps/2"], ["new"], "new/ is one class, though it holds Caps/, Hats/."),
+        (["Hats/2023/1", "Caps/2"], ["Caps", "Hats"], ""),
+    ],
+)
+def test_a_folder_that_may_be_a_class_is_one_and_a_note_says_so(
+    tmp_path, capsys, photos, classes, said
+):
+    for number, name in enumerate(photos):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{name}.jpg").write_bytes(jpeg(pattern(number)))
+    assert find_shots(tmp_path, SIZE).classes == classes
+    told = capsys.readouterr().err
+    assert said in told and ("If these are the classes, name " in told) == bool(said)
 
 
 def test_folders_in_one_of_several_classes_belong_to_it(tmp_path):
@@ -334,17 +365,27 @@ def test_a_photo_that_was_learned_as_another_class_is_refused(extended, tmp_path
 
 
 def test_two_photos_never_have_one_id(extended, tiny_run, tmp_path):
-    with pytest.raises(DataError, match=r"remembers another photo as Stripes/0\.jpg"):
+    said = r"remembers this photo, or another of this name, as Stripes/0\.jpg"
+    with pytest.raises(DataError, match=said):
         extended_again(extended, tmp_path, Stripes=[striped(50)])
     assert not (tmp_path / "out").exists()
 
 
-def test_a_photo_never_gets_the_id_of_a_training_photo(own_run, tmp_path):
-    memory = read_memory(own_run / "memory.safetensors")
-    memory.ids[0] = "Hats/0.jpg"  # as in a run on class folders
-    save_memory(own_run / "memory.safetensors", memory)
-    with pytest.raises(DataError, match=r"remembers another photo as Hats/0\.jpg"):
-        extend(own_run, put(tmp_path / "new", Hats=[1]), tmp_path / "out")
+@pytest.mark.parametrize(
+    "own", ["Hats/0.jpg", "Hats/0", "train/Hats/0", "Hats/train/0", "data/Hats/winter/0.png", "0"]
+)
+def test_a_training_photo_is_not_learned_again(tiny_run, tmp_path, own):
+    """It is told by its class and the name of its file, wherever it lay."""
+    memory = read_memory(tiny_run.memory_path)
+    classes, ids = list(memory.classes), list(memory.ids)
+    classes[memory.labels[0]], ids[0] = "Hats", own
+    memory = replace(memory, classes=tuple(classes), ids=np.array(ids))
+    shots = find_shots(put(tmp_path, Hats=[1]), SIZE)
+    none = shots.chosen([])
+    with pytest.raises(DataError, match=f"this photo, or another of this name, as {own}; delete"):
+        not_yet_learned(tmp_path, shots, none, memory)
+    other = replace(shots, ids=["Hats/00.jpg"])
+    assert not_yet_learned(tmp_path, other, none, memory).ids == ["Hats/00.jpg"]
 
 
 def test_the_report_shows_the_photos_of_each_extension(extended, sample_root, tmp_path):
@@ -376,6 +417,20 @@ def test_a_second_command_tells_of_its_own_photos_and_names_what_was_learned_ear
     assert last == str(tmp_path / "out")
 
 
+def test_a_trained_class_with_more_photos_is_not_called_new(
+    tiny_run, sample_root, tmp_path, capsys
+):
+    name = load_model(tiny_run.model_path).classes[0]
+    photos = put(tmp_path / "more", **{name: [striped(0)]})
+    run = extend(tiny_run.folder, photos, tmp_path / "first", known=True)
+    text = write_report(run.folder, sample_root).read_text(encoding="utf-8")
+    assert 'this network learned <a href="#extension">more photos of its classes</a>' in text
+    words = ("--photos", put(tmp_path / "new", Hats=[1]), "--out", tmp_path / "second")
+    capsys.readouterr()
+    assert command("extend", run.folder, *words) == 0
+    assert "It also knows" not in capsys.readouterr().out
+
+
 def test_the_names_before_add_up_to_all_photos():
     before = {"Shirts": 4, "Ties": 2, "Belts": 2}
     row = {"label": "Hats", "photos": 10, "is_new": True, "before": before, "left_out": 3}
@@ -390,6 +445,21 @@ def test_the_folder_of_an_extended_run_is_never_replaced(tiny_run, stripes, tmp_
     with pytest.raises(RunError, match="is there already; name a new folder"):
         extend(tiny_run.folder, stripes, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_folder_that_another_process_makes_meanwhile_is_not_taken_for_ours(
+    tiny_run, stripes, tmp_path, monkeypatch
+):
+    out = tmp_path / "out"
+
+    def meanwhile(*given):
+        out.mkdir()
+        return extended_by(*given)
+
+    monkeypatch.setattr("fashion_tl.extend.extended_by", meanwhile)
+    with pytest.raises(RunError, match="is there already; name a new folder"):
+        extend(tiny_run.folder, stripes, out)
+    assert list(tmp_path.iterdir()) == [out] and not list(out.iterdir())
 
 
 def test_a_run_without_a_memory_says_how_to_make_one(own_run, stripes, tmp_path, capsys):

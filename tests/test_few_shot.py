@@ -1,21 +1,25 @@
 """The study of few shots draws fairly, and counts what is right after a draw."""
 
 import json
+from dataclasses import replace
+from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import study.few_shot
+import study.hidden
 from fashion_tl.network.extending import RIDGE, SCALE, Ground, LastLayer
 from fashion_tl.recipes import make_config
 from fashion_tl.runs import machine, write_json
 from study.blocks.few_shots import few_shot
-from study.few_shot import FIGURES, figures
-from study.hidden import SHOTS, drawn, judged
+from study.few_shot import CHOSEN, FIGURES, figures
+from study.hidden import METHODS, SCALES, SHIPPED, SHOTS, drawn, judged, ridge
 from study.places import RESULTS
 from study.records import read_measured
 from study.retrained import retrained
+from study.two_blocks import LastBlocks
 
 
 def test_a_draw_takes_only_classes_with_more_photos_and_twins_never_test():
@@ -63,7 +67,66 @@ def test_the_block_shows_each_network_and_number_of_photos(tmp_path):
     text = few_shot(tmp_path)
     assert "`mine`, the last block's features, 100 draws" in text
     assert "| 10 | 9 | 50.0 % (40.0–60.0) |" in text
-    assert "| ridge | 2 | 20.0 % |" in text
+    assert "| ridge | 2 | 20.0 % |" in text and "no bias" not in text
+
+
+def test_the_block_shows_what_extend_does_beside_the_best_scale_of_each_method(tmp_path):
+    hidden = [
+        {"method": SHIPPED, "scale": scale, "shots": shots, "new": scale / 10}
+        | {"plain_new": shots / 10, "plain_cost": shots / 1000}
+        for scale in (1, SCALE, 4)
+        for shots in (1, 2)
+    ]
+    network = {**CHOSEN, "hidden": hidden, "odd_years": {}}
+    (tmp_path / "few_shot.json").write_text(json.dumps({"networks": {"mine": network}}))
+    text = few_shot(tmp_path)
+    assert f"| {SHIPPED} | 4 | 40.0 % | 40.0 % |" in text
+    assert f"| **`extend`**: {SHIPPED}, no bias | {SCALE} | 10.0 % | 20.0 % |" in text
+    assert "0.10, 0.20 points, from 1 to 2 photos each" in text
+
+
+def test_the_values_that_extend_has_are_among_those_compared():
+    assert SCALE in SCALES and list(SCALES) == sorted(SCALES)
+    shipped = METHODS[SHIPPED]
+    assert (shipped.scores, shipped.blocks, shipped.ridge) == (ridge, 1, RIDGE)
+    ridges = {each.ridge for each in METHODS.values() if each.scores is ridge}
+    assert min(ridges) < RIDGE < max(ridges)
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(60, 8)).astype(np.float32)
+    layer = LastLayer(rng.normal(size=(2, 8)).astype(np.float32), np.zeros(2, np.float32))
+    ground = Ground(features, np.repeat([0, 1], 30), layer, np.ones(2, bool))
+    shots = features[:4].reshape(2, 2, 8)
+    ours = SCALE * ridge(replace(ground, scale=1.0), features, shots) * ground.best_logit
+    np.testing.assert_allclose(ours, ground.rows(shots.mean(1)).logits(features), rtol=1e-4)
+
+
+def test_every_method_scale_and_number_of_photos_is_judged_on_hidden_classes(monkeypatch):
+    """Six classes, of which the last two are hidden; each has a direction of its own."""
+    monkeypatch.setattr(study.hidden, "DRAWS", 1)
+    monkeypatch.setattr(study.hidden, "SHOTS", (1, 5))
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(6), 30)
+    last = rng.normal(0, 0.3, (180, 8)) + 3 * np.eye(8)[labels]
+    views = np.concatenate([last, last], axis=1).astype(np.float32)[:, None]
+    known = np.flatnonzero(labels < 4)
+    task = SimpleNamespace(
+        labels=labels,
+        train=known[known % 30 < 20],
+        val=known[known % 30 >= 20],
+        classes=tuple("abcdef"),
+        num_classes=6,
+        fit_counts=np.array([20] * 4 + [0] * 2),
+    )
+    digests = [bytes([photo]) for photo in range(180)]
+    weight = np.where(np.arange(6)[:, None] < 4, 2 * np.eye(8)[:6], 0).astype(np.float32)
+    layer = LastLayer(weight, np.zeros(6, np.float32))
+    network = LastBlocks(views, layer, SimpleNamespace(task=task, digests=digests))
+    found = dict(study.hidden.of_fold(network, np.flatnonzero(labels >= 4)))
+    assert set(found) == {(*each, n) for each in product(METHODS, SCALES) for n in (1, 5)}
+    accuracy, _, plain, _ = found[SHIPPED, SCALE, 5]
+    assert accuracy > 0.9 and plain > 0.9
+    bias = {value: found[f"ridge {value:g}", SCALE, 1][1] for value in study.hidden.RIDGES}
+    assert len(set(bias.values())) == 3  # so that each ridge is really used
 
 
 def test_each_network_keeps_the_values_and_the_machine_that_it_was_measured_with(
@@ -71,7 +134,7 @@ def test_each_network_keeps_the_values_and_the_machine_that_it_was_measured_with
 ):
     write_json(tmp_path / "few_shot.json", {"networks": {"earlier": {"ridge": 9, "machine": "m"}}})
     monkeypatch.setattr(study.few_shot, "both_ways", lambda network: {"last": []})
-    monkeypatch.setattr(study.few_shot, "weights_or_run", lambda weights, run: None)
+    monkeypatch.setattr(study.few_shot, "weights_or_run", lambda *given: None)
     monkeypatch.setattr(study.few_shot, "last_blocks", lambda *parts: None)
     monkeypatch.setattr(study.few_shot, "look", lambda *parts: None)
     config = make_config("fc_only")

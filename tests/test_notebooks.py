@@ -11,6 +11,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -287,6 +288,30 @@ def test_new_classes_are_never_right_before_and_often_after(learned, sample_root
     assert (after["top1"] == after["label"])[new].mean() > 0.4
     assert (learned["run"].folder / "figures" / "new_classes.png").exists()
     assert "largest difference of a logit: 0.0" in learned["said"]
+
+
+def run_again(learned, name, **given):
+    """One cell of the fifth notebook again, in a copy of its namespace with other values."""
+    (cell,) = [cell for cell in code_cells(NEW_CLASSES) if cell.id == f"05-{name}"]
+    found = learned | given
+    exec(cell.source, found)
+    plt.close("all")
+    return found
+
+
+def test_a_copy_of_a_photo_that_it_learned_from_does_not_test(learned):
+    twins, five = learned["twins"].copy(), learned["five"]
+    copy = int(np.flatnonzero(learned["is_new"] & learned["rest"])[0])
+    twins[copy] = twins[five[0]]
+    rest = run_again(learned, "after-table", twins=twins)["rest"]
+    assert np.flatnonzero(~rest).tolist() == sorted([*five, copy])
+
+
+def test_a_figure_is_shown_where_the_runs_folder_cannot_be_written(learned, tmp_path, capsys):
+    (tmp_path / "figures").write_text("mine")
+    found = run_again(learned, "picture-figure", run=replace(learned["run"], folder=tmp_path))
+    assert "This figure is only shown: " in capsys.readouterr().out
+    assert (tmp_path / "figures").read_text() == "mine" and found["figure"]
 
 
 def test_data_without_a_class_that_comes_later_are_named_as_such():

@@ -16,6 +16,7 @@ from fashion_tl.runs import open_run, read_table
 from study import charts, compare, train
 from study.__main__ import main
 from study.blocks import BLOCKS, approaches, runs
+from study.blocks.minutes import published_minutes, timed, whole_minutes
 from study.check import check, paired
 from study.places import REPOSITORY, RESULTS
 from study.published import read_published
@@ -362,6 +363,21 @@ def test_a_look_says_its_label_and_one_of_before_was_at_article_types(recorded_r
     assert looks["why"].tolist() == ["the first", "because", "because"]
 
 
+def test_a_look_that_differs_in_anything_is_a_look_of_its_own(recorded_runs, tmp_path):
+    _, results = recorded_runs
+    run = open_run(results.parent / "run")
+    larger = run.config.change(image_size=(40, 40))
+    for metrics, config, why in (
+        (run.metrics, run.config, "because"),
+        (run.metrics, run.config, "because"),
+        (run.metrics, run.config, "for another reason"),
+        (run.metrics, larger, "because"),
+        (run.metrics | {"epochs": 99}, run.config, "because"),
+    ):
+        look("mine", metrics, config, why, tmp_path)
+    assert len(read_looks(tmp_path)) == 4
+
+
 def test_every_run_on_record_is_among_the_looks_at_the_odd_years():
     looks = read_looks(RESULTS)
     for name, ours in RECORDS.items():
@@ -567,3 +583,18 @@ def test_every_long_check_has_left_its_table_and_met_its_bounds():
             if line.startswith("|")
         ]
         assert {row[head.index(column)] for row in rows} == {cell}, f"make {name}"
+
+
+def test_minutes_until_a_published_figure_count_the_step_before_and_scale_the_loop_by_pixels():
+    runs, bench = timed(RESULTS)
+    records = read_records(RESULTS)
+    steps = sum(records[name].about["minutes"] for name in ("top20", "two_step"))
+    assert whole_minutes(records["two_step"], records) == steps
+    assert whole_minutes(records["direct"], records) == records["direct"].about["minutes"]
+    assert "top20" not in runs and {"fc_only", "direct", "two_step"} <= set(runs)
+    rows = {row["name"]: row for row in bench["rows"]}
+    photos = records["direct"].per_class["train"].sum()
+    by_hand = 20 * photos / rows["full fine-tune, 80×60"]["peer"] * (224 * 224) / (80 * 60) / 60
+    theirs = published_minutes(RESULTS, bench)
+    assert theirs["direct"] == pytest.approx(by_hand)
+    assert theirs["direct"] < theirs["two_step"] < 2 * theirs["direct"]

@@ -1,22 +1,36 @@
 """``serve`` shows a page on this machine that names photos and learns classes from a few."""
 
 import io
+import os
+import re
 import shutil
+import signal
 import socket
+import subprocess
 import sys
+import tempfile
+from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
+from socketserver import BaseServer
+from threading import Lock, Timer
+from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 import pytest
 
+from fashion_tl import predict
 from fashion_tl.__main__ import main
 from fashion_tl.errors import DataError, RunError
+from fashion_tl.extend import extended_by
+from fashion_tl.extension import read_shots
 from fashion_tl.naming import learn_class, name_photos, open_served
 from fashion_tl.network.memory import read_memory, save_memory
+from fashion_tl.network.model import load_model, save_model
 from fashion_tl.predict import answers
+from fashion_tl.runs import open_run
 from tests.test_extend import striped
 
 STRIPES = [(f"{seed}.jpg", striped(seed)) for seed in range(5)]
+TOKEN = "secret"
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +55,23 @@ def refuse_all(folder):
     """Let a run take every photo for unknown."""
     file = folder / "memory.safetensors"
     save_memory(file, replace(read_memory(file), threshold=-1.0))
+
+
+def rename_a_class(folder, old, new):
+    """Let a run know a class under another name."""
+    saved = load_model(folder / "model.safetensors")
+    classes = tuple(new if name == old else name for name in saved.classes)
+    settings = (saved.config, saved.temperature)
+    save_model(saved.path, saved.model, classes, list(saved.fit_counts), *settings)
+    file = folder / "memory.safetensors"
+    save_memory(file, replace(read_memory(file), classes=classes))
+
+
+def name_a_training_photo(folder, name):
+    """Let a run remember its first training photo under this id."""
+    memory = read_memory(folder / "memory.safetensors")
+    memory.ids[0] = name
+    save_memory(folder / "memory.safetensors", memory)
 
 
 # What a photo is
@@ -83,6 +114,19 @@ def test_photos_are_kept_under_safe_names(served, name):
     assert row["error"] is None and row["answers"]
 
 
+def test_each_photo_is_decoded_once_and_goes_through_the_network_once(served, monkeypatch):
+    done = []
+
+    def counted(name):
+        work = getattr(predict, name)
+        monkeypatch.setattr(predict, name, lambda *given: done.append(name) or work(*given))
+
+    for name in ("decode", "photo_logits"):
+        counted(name)
+    assert len(name_photos(served, STRIPES[:3])) == 3
+    assert sorted(done) == ["decode"] * 3 + ["photo_logits"]
+
+
 def test_a_run_without_a_memory_names_photos_all_the_same(own_run):
     (own_run / "memory.safetensors").unlink()
     (row,) = name_photos(open_served(own_run), STRIPES[:1])
@@ -123,6 +167,65 @@ def test_photos_of_one_name_all_count_and_those_left_out_are_named(own_run):
     assert any(line.startswith("left out: Stripes/notes.jpg: ") for line in words)
 
 
+def test_what_is_said_of_photos_has_no_folder_that_nobody_knows(own_run, capsys):
+    photos = [("a.jpg", striped(1)), ("b.jpg", striped(1)), ("c.txt", b"text")]
+    _, words = learn_class(open_served(own_run), "Stripes", photos)
+    assert "left out, the same photo again: Stripes/b.jpg" in words
+    assert "Stripes: skipped, not photos: c.txt" in words
+    assert tempfile.gettempdir() not in "".join(words).replace(str(own_run.parent), "")
+    assert capsys.readouterr().err == ""
+
+
+def test_no_photo_is_lost_by_its_name(own_run):
+    names = ["y" * 300 + "." + "x" * 55 + ".jpg", "__MACOSX", "...jpg", "", " .a.jpg"]
+    photos = [(name, striped(seed)) for seed, name in enumerate(names)]
+    _, words = learn_class(open_served(own_run), "Stripes", photos)
+    assert len(words) == 1 and words[0].startswith("Stripes: new, from 5 photos.")
+
+
+def test_a_camera_that_gives_all_photos_one_name_can_add_photos_later(own_run):
+    photos = [("image.jpg", striped(seed)) for seed in range(3)]
+    now, _ = learn_class(open_served(own_run), "Stripes", photos[:2])
+    now, words = learn_class(now, "Stripes", photos[2:], known=True)
+    assert len(words) == 1 and words[0].startswith("Stripes: known, from 1 photo.")
+    assert sorted(read_shots(now.run).ids) == [f"Stripes/{n}image.jpg" for n in ("2 ", "3 ", "")]
+    with pytest.raises(DataError, match="has learned all of its photos already"):
+        learn_class(now, "Stripes", photos[:1], known=True)
+
+
+def test_a_photo_with_the_name_of_a_training_photo_is_learned_and_named(own_run):
+    name_a_training_photo(own_run, "Stripes/image")  # as in a run on class folders
+    now, words = learn_class(open_served(own_run), "Stripes", [("image.jpg", striped(1))])
+    assert read_shots(now.run).ids == ["Stripes/2 image.jpg"]
+    assert words[1:] == [
+        "image.jpg: training photo Stripes/image has this name. If it is the same photo, it now "
+        "counts twice."
+    ]
+
+
+def test_a_folder_that_another_process_took_meanwhile_is_left_alone(own_run, monkeypatch):
+    taken = own_run.with_name("run-extended-1")
+
+    def meanwhile(*given):
+        taken.mkdir(exist_ok=True)
+        return extended_by(*given)
+
+    monkeypatch.setattr("fashion_tl.extend.extended_by", meanwhile)
+    now, _ = learn_class(open_served(own_run), "Stripes", STRIPES)
+    assert now.run.folder.name == "run-extended-2" and not list(taken.iterdir())
+
+
+def test_classes_that_differ_only_in_capitals_are_told_apart(own_run):
+    one, other = load_model(own_run / "model.safetensors").classes[:2]
+    rename_a_class(own_run, other, one.upper())
+    served = open_served(own_run)
+    with pytest.raises(DataError, match=f"has the classes {one} and {one.upper()}; write one"):
+        learn_class(served, one.lower(), STRIPES, known=True)
+    for name in (one, one.upper()):
+        _, words = learn_class(served, name, STRIPES, known=True)
+        assert words[0].startswith(f"{name}: known, from 5 photos")
+
+
 def test_a_known_class_takes_more_photos_only_when_that_is_ticked(own_run):
     served = open_served(own_run)
     name = served.saved.classes[0]
@@ -161,7 +264,9 @@ def make_client(folder):
     pytest.importorskip("flask", reason='pip install "fashion_tl[demo]"')
     from fashion_tl.serve import make_app
 
-    return make_app(folder).test_client()
+    client = make_app(folder, TOKEN, Lock()).test_client()
+    assert client.get(f"/?token={TOKEN}").status_code == 302  # a cookie from then on
+    return client
 
 
 @pytest.fixture
@@ -207,12 +312,53 @@ def test_other_sites_can_neither_read_the_page_nor_send_forms_to_it(client, own_
     foreign = {"Origin": "https://example.com"}
     form = sent(*STRIPES, do="learn", name="Stripes")
     assert client.post("/", headers=foreign, **form).status_code == 403
-    assert client.get("/", headers={"Host": "example.com"}).status_code == 400
-    page = client.get("/", headers={"Host": "127.0.0.1:8765"})
+    rebound = {"Host": "example.com", "Cookie": f"fashion_tl_80={TOKEN}"}
+    plain = client.application.test_client(use_cookies=False)  # sends the header as it is
+    assert plain.get("/", headers=rebound).status_code == 400
+    page = client.get("/")
     assert page.status_code == 200
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert "http://" not in page.text and "https://" not in page.text
     assert [path.name for path in own_run.parent.iterdir()] == ["run"]
+
+
+def test_only_who_has_the_whole_address_sees_the_page_or_sends_forms_to_it(client, own_run):
+    stranger = client.application.test_client()
+    form = sent(*STRIPES, do="learn", name="Stripes")
+    for answer in (
+        stranger.get("/"),
+        stranger.get("/?token="),
+        stranger.get("/?token=sécret"),
+        stranger.post("/", **form),
+        stranger.post("/?token=other", **form),
+    ):
+        assert answer.status_code == 403 and "the whole address" in answer.text
+        assert "Set-Cookie" not in answer.headers and "<form" not in answer.text
+    cookie = stranger.get(f"/?token={TOKEN}").headers["Set-Cookie"]
+    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
+    assert "<form" in stranger.get("/").text
+    assert [path.name for path in own_run.parent.iterdir()] == ["run"]
+
+
+def test_only_the_script_of_the_page_runs_in_it(client):
+    seen = set()
+    for _ in range(2):
+        page = client.get("/")
+        (nonce,) = re.findall('<script nonce="([^"]+)">', page.text)
+        (scripts,) = re.findall("script-src ([^;]+);", page.headers["Content-Security-Policy"])
+        assert page.text.count("<script") == 1 and scripts == f"'nonce-{nonce}'"
+        seen.add(nonce)
+    assert len(seen) == 2
+
+
+def test_the_page_names_each_new_class_once_and_no_trained_class_as_untested(client, own_run):
+    trained = load_model(own_run / "model.safetensors").classes[0]
+    added = sent(STRIPES[0], do="learn", name=trained, known="on")
+    assert "These classes were not tested" not in client.post("/", **added).text
+    client.post("/", **sent(STRIPES[1], do="learn", name="Stripes"))
+    more = sent(*STRIPES[2:], do="learn", name="Stripes", known="on")
+    said = "Learned from a few photos: <bdi>Stripes</bdi> (4). These classes were not tested."
+    assert said in client.post("/", **more).text
 
 
 def test_a_run_without_a_memory_says_how_to_make_one(own_run):
@@ -251,18 +397,75 @@ def test_a_folder_without_a_run_is_refused(tmp_path, capsys):
     assert "no such run folder" in capsys.readouterr().err
 
 
-def test_it_listens_to_this_machine_alone_until_ctrl_c(tiny_run, monkeypatch, capsys):
-    serving = pytest.importorskip("werkzeug.serving", reason='pip install "fashion_tl[demo]"')
-    heard = []
+def test_it_listens_to_this_machine_alone_until_it_is_ended(tiny_run, monkeypatch, capsys):
+    pytest.importorskip("werkzeug", reason='pip install "fashion_tl[demo]"')
+    serve_forever, heard = BaseServer.serve_forever, []
 
-    def until_ctrl_c(server, poll_interval=0.5):
-        heard.append(server.socket.getsockname())
-        raise KeyboardInterrupt
+    def until_terminated(own, poll_interval=0.5):
+        heard.append(own.socket.getsockname())
+        Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        serve_forever(own, poll_interval)
 
-    monkeypatch.setattr(serving.BaseWSGIServer, "serve_forever", until_ctrl_c)
-    assert main(["serve", str(tiny_run.folder), "--port", "0"]) == 130
+    monkeypatch.setattr(BaseServer, "serve_forever", until_terminated)
+    assert main(["serve", str(tiny_run.folder), "--port", "0"]) == 143
     ((host, port),) = heard
     said = capsys.readouterr()
-    assert host == "127.0.0.1" and said.out.startswith(f"http://127.0.0.1:{port}/ shows ")
+    assert host == "127.0.0.1" and said.out.startswith(f"http://127.0.0.1:{port}/?token=")
     assert said.err == "stopped\n"
-    assert not Path(f"{tiny_run.folder}-extended-1").exists()
+
+
+SLOWLY = """
+import sys, time
+from fashion_tl.__main__ import main
+from fashion_tl.extend import extended_by
+import fashion_tl.extend
+
+def slowly(*given):
+    print("learning", flush=True)
+    time.sleep(1)
+    return extended_by(*given)
+
+fashion_tl.extend.extended_by = slowly
+sys.exit(main(["serve", sys.argv[1], "--port", "0"]))
+"""
+
+
+def test_ctrl_c_ends_it_after_the_class_that_it_is_learning(own_run, tmp_path):
+    pytest.importorskip("flask", reason='pip install "fashion_tl[demo]"')
+    (tmp_path / "temporary").mkdir()
+    own = os.environ | {"TMPDIR": str(tmp_path / "temporary")}
+    words = [sys.executable, "-c", SLOWLY, str(own_run)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(words, env=own, **pipes) as process:
+        address = process.stdout.readline().split()[0]  # comes at once, though it is a pipe
+        browser = build_opener(HTTPCookieProcessor())
+        browser.open(address).close()
+        form, kind = a_form(STRIPES, do="learn", name="Stripes")
+        asked = Request(address.partition("?")[0], form, {"Content-Type": kind})
+        Timer(0, lambda: suppressed(browser.open, asked)).start()
+        assert process.stdout.readline() == "learning\n"
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.splitlines()[-2:] == [
+        "the page finishes what it is at; Ctrl-C again ends it at once",
+        "stopped",
+    ]
+    assert {path.name for path in tmp_path.iterdir()} == {"run", "run-extended-1", "temporary"}
+    assert read_shots(open_run(tmp_path / "run-extended-1")).classes == ["Stripes"]
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+def a_form(photos, **fields):
+    """The bytes of a form with photos, and their content type."""
+    from werkzeug.test import EnvironBuilder
+
+    data = {"photos": [(io.BytesIO(content), name) for name, content in photos], **fields}
+    with EnvironBuilder(method="POST", data=data) as builder:
+        environ = builder.get_environ()
+    return environ["wsgi.input"].read(), environ["CONTENT_TYPE"]
+
+
+def suppressed(work, *given):
+    with suppress(OSError):  # the server may end before it answers
+        work(*given).close()

@@ -119,6 +119,7 @@ STUDY_ORDER = (
         "blocks/episodes",
         "blocks/labels",
         "blocks/speed",
+        "blocks/minutes",
         "blocks/__init__",
     ),
     *(

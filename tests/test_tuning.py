@@ -166,10 +166,10 @@ def test_a_training_or_trial_that_there_is_not_is_named_before_any_work():
     assert [plan.name for plan in train.chosen(named, gpu=False)] == named
 
 
-def test_flips_of_a_run_that_is_not_on_record_end_before_any_work(tmp_path, capsys):
-    words = ["flips", str(tmp_path / "mine"), "--data", "nothing", "--results", str(tmp_path)]
+def test_flips_of_a_run_that_is_not_on_record_end_before_any_work(tiny_run, tmp_path, capsys):
+    words = ["flips", str(tiny_run.folder), "--data", "nothing", "--results", str(tmp_path)]
     assert main(words) == 2
-    assert "mine: no run of this name is on record" in capsys.readouterr().err
+    assert "tiny: no run of this name is on record" in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings("ignore:The least populated class")

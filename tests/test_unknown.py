@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import study.unknown
 from fashion_tl.data.dataset import load_data
 from fashion_tl.network.memory import build_memory
 from fashion_tl.network.unknown import K
@@ -120,18 +121,42 @@ def test_near_and_far_unknown_photos_are_told_apart_and_all_of_it_is_shown(netwo
     own = found | {"config": config}
     content = {"hidden": hidden, "chosen": chosen, "odd_years": found, "runs": {"mine": own}}
     content["config"] = config
+    other = {"hidden": hidden, "chosen": "ViM", "odd_years": found, "by_own_choice": found}
+    content["other_sizes"] = {"224x168": other | {"config": {"image_size": [224, 168]}}}
     (tmp_path / "unknown.json").write_text(json.dumps(content))
     said = unknown(tmp_path)
     assert "| **distance to neighbour 10** | 100.0 % | 0.0 % | 100.0 % | 0.0 % |" in said
-    assert said.count("| all unknown photos | 20 | 100.0 % (100.0–100.0)") == 2
+    assert said.count("| all unknown photos | 20 | 100.0 % (100.0–100.0)") == 3
     assert "It accepts 95.0 % of the 40 known photos" in said
-    assert said.count("Goals, AUROC at least 96 %: met; at most 20 % accepted: met.") == 2
+    assert said.count("Goals, AUROC at least 96 %: met; at most 20 % accepted: met.") == 3
+    assert "The same comparison at 224×168, made later: it would choose ViM" in said
+    assert "FC only at 224×168, by the distance to neighbour 10" in said
 
 
 def test_the_package_uses_the_score_that_was_chosen():
     measured = read_measured(RESULTS, "unknown")
     assert measured["chosen"] == best(measured["hidden"])
     assert measured["chosen"] == f"distance to neighbour {K} × residual"
+
+
+def test_a_choice_stays_when_it_is_tried_at_another_size(data, tmp_path, monkeypatch):
+    chosen = "distance to neighbour 10"
+    monkeypatch.setattr(study.unknown, "available_weights", lambda *words, **more: None)
+    monkeypatch.setattr(study.unknown, "load_data", lambda *words: data)
+    monkeypatch.setattr(study.unknown, "made_with", lambda *words: {"config": {}})
+    monkeypatch.setattr(study.unknown, "compared", lambda *words: [])
+    monkeypatch.setattr(study.unknown, "best", lambda rows: "ViM")
+    monkeypatch.setattr(study.unknown, "learned", lambda *words, **more: (None, None, None))
+    monkeypatch.setattr(study.unknown, "correct", lambda *words: 7)
+    monkeypatch.setattr(study.unknown, "measured", lambda *words: {"score": words[-1]})
+    before = {"config": {"image_size": [128, 96]}, "chosen": chosen, "runs": {"mine": 1}}
+    words = ("data", "weights", None, tmp_path)
+    found = study.unknown.of_fc_only(*words, make_config("fc_only"), before)
+    assert found["chosen"] == chosen and found["runs"] == {"mine": 1}
+    other = found["other_sizes"]["224x168"]
+    assert other["odd_years"] == {"score": chosen} and other["by_own_choice"] == {"score": "ViM"}
+    again = study.unknown.of_fc_only(*words, make_config("fc_only", image_size=(128, 96)), found)
+    assert again["chosen"] == "ViM" and again["other_sizes"] == found["other_sizes"]
 
 
 def test_before_it_is_measured_the_document_says_how(tmp_path):

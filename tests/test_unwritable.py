@@ -1,5 +1,7 @@
 """A place that can't be written is found before the work, not after it."""
 
+import errno
+import os
 import shutil
 
 import pytest
@@ -59,13 +61,31 @@ def test_each_command_finds_a_place_that_it_cannot_write_before_the_work(
         ("predict", run, photo, "--to", no_place / "answers.csv"),
         ("similar", run, photo, *data, "--out", no_place / "near.png"),
         ("remember", tmp_path / "other", *data),
-        ("extend", run, "--photos", tmp_path, "--out", no_place),
+        ("extend", run, "--photos", tmp_path / "other", "--out", no_place),
         ("export", run, "--onnx", "--to", no_place / "model.onnx"),
         ("export", run, "--onnx", "--to", tmp_path),
     ):
         assert main([str(word) for word in words]) == 2, words
         (line,) = capsys.readouterr().err.splitlines()
         assert "can't be written (" in line, line
+
+
+def test_a_finished_run_is_read_where_nothing_can_be_written(
+    tiny_run, sample_root, monkeypatch, files_under
+):
+    def read_only(*given, dir=None, **more):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), dir)
+
+    monkeypatch.setattr("fashion_tl.files.tempfile.mkdtemp", read_only)
+    monkeypatch.setattr("fashion_tl.files.draft", read_only)
+    before = files_under(tiny_run.folder)
+    names = ("epochs", "image_size", "batch_size", "precision", "backbone", "flip_test", "lr")
+    settings = {name: getattr(tiny_run.config, name) for name in names}
+    words = ("fc_only", sample_root, "none")
+    (run,) = approaches.run_approach(*words, tiny_run.folder, **settings)
+    assert run.metrics == tiny_run.metrics and files_under(tiny_run.folder) == before
+    with pytest.raises(WriteError, match="Read-only"):
+        approaches.run_approach(*words, tiny_run.folder.with_name("new"), **settings)
 
 
 def test_a_measurement_finds_a_place_that_it_cannot_write_before_the_work(no_place, capsys):

@@ -13,6 +13,7 @@ from fashion_tl.data.foldernames import (
     fault_of_wrapper,
     find_wrapper,
     names_only_fillers,
+    note_on_wrapper,
     part_of,
     some_folders,
     words_of,
@@ -61,7 +62,8 @@ def find_classes(names: Sequence[str]) -> ClassFolders | None:
     next folders are either ``train``, ``test`` and ``val`` (or similar names) or the classes
     themselves. Folders further down belong to their class. ``val`` trains if there is a ``test``,
     and tests otherwise. If no folder says which photos test, a share of each class does, the same
-    share of photos each time. DataError if a folder that would be a class rather holds classes.
+    share of photos each time. DataError if a folder that would be a class holds classes. If it may
+    hold some, a note says so.
     """
     inner, folders = _folders_of(names)
     parts = _parts(folders)
@@ -72,14 +74,13 @@ def find_classes(names: Sequence[str]) -> ClassFolders | None:
     known = {place.part for place in found.values()}
     if known == {""}:
         _refuse_parts_in_a_class(inner, folders)
-    _refuse_wrapper(found)
+    notes = [_note_on_classes(kinds), *_notes_on_inner_folders(found)]
     tests = next((part for part in ("test", "val") if part in known and len(known) > 1), None)
     testing = set() if tests else _draw({name: each.kind for name, each in found.items()}, inner)
     labelled = {}
     for name, (part, kind, _) in found.items():
         does_test = name in testing or (tests is not None and part == tests)
         labelled[name] = ("test" if does_test else "train", kind)
-    notes = [_note_on_classes(kinds), *_notes_on_inner_folders(found)]
     notes += _notes_on_lost(folders, parts, found)
     notes.append(_note_on_split(parts, known, tests) if tests else _note_on_draw(len(testing)))
     return ClassFolders(
@@ -175,18 +176,6 @@ def _refuse_parts_in_a_class(inner: str, folders: dict[str, Paths]) -> None:
             )
 
 
-def _refuse_wrapper(found: Mapping[str, Place]) -> None:
-    """DataError if a folder that would be a class rather holds classes."""
-    paths: dict[str, list[tuple[str, ...]]] = {}
-    for place in found.values():
-        paths.setdefault(place.kind, []).append(place.below)
-    if (wrapper := find_wrapper(paths)) is None:
-        return
-    name, place = next((name, each) for name, each in found.items() if each.kind == wrapper[0])
-    folder = "/".join(name.split("/")[: -len(place.below)])
-    raise DataError(fault_of_wrapper(folder, wrapper[1]))
-
-
 def _unwrap(paths: Paths, skips: Callable[[str, Paths], bool]) -> tuple[str, Paths]:
     """Go into single folders as long as ``skips(name, its photos)`` is true.
 
@@ -257,12 +246,21 @@ def _note_on_classes(classes: set[str]) -> str:
 
 
 def _notes_on_inner_folders(found: Mapping[str, Place]) -> list[str]:
-    """A sentence on the folders in a class, if there are several, since they might be classes."""
-    inside: dict[str, set[str]] = {}
+    """A sentence on the folders in a class, if there are several, since they might be classes.
+
+    DataError if they are.
+    """
+    below: dict[str, list[tuple[str, ...]]] = {}
     for place in found.values():
-        if len(place.below) > 1:
-            inside.setdefault(place.kind, set()).add(place.below[0])
-    several = ((kind, sorted(own)) for kind, own in sorted(inside.items()) if len(own) > 1)
+        below.setdefault(place.kind, []).append(place.below)
+    if wrapper := find_wrapper(below):
+        name, own = next((name, own) for name, own in found.items() if own.kind == wrapper.kind)
+        folder = "/".join(name.split("/")[: -len(own.below)])
+        if wrapper.is_sure:
+            raise DataError(fault_of_wrapper(folder, wrapper.inside))
+        return [note_on_wrapper(folder, wrapper.inside)]
+    inside = {kind: {path[0] for path in below[kind] if len(path) > 1} for kind in sorted(below)}
+    several = ((kind, sorted(own)) for kind, own in inside.items() if len(own) > 1)
     return [
         f"Folders in a class folder belong to that class, such as {some_folders(own)} in {kind}/."
         for kind, own in several

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from fashion_tl.data.labels import label_of
 from fashion_tl.split import PARTS
@@ -31,25 +32,31 @@ def words_of(folder: str) -> set[str]:
     return set(re.findall(r"[^\W\d_]+", folder.casefold()))
 
 
-def find_wrapper(classes: Mapping[str, Sequence[tuple[str, ...]]]) -> tuple[str, list[str]] | None:
-    """The folder that would be a class, but rather holds classes, and the folders in it; or None.
+class Wrapper(NamedTuple):
+    """A folder that would be a class, and the folders in it: they are classes, surely or maybe."""
 
-    ``classes`` gives the paths of the photos of each class, below its folder. It is such a folder
-    if no photo lies in it itself and it has the name of a part or of photos in general; or if that
-    is so of it alone, and it holds more folders than lie beside it. It also is one if the folders
-    in it have the names of classes beside it.
+    kind: str
+    inside: list[str]
+    is_sure: bool
+
+
+def find_wrapper(classes: Mapping[str, Sequence[tuple[str, ...]]]) -> Wrapper | None:
+    """The folder that would be a class, but holds classes or may do so; None if there is none.
+
+    ``classes`` gives the paths of the photos of each class, below its folder. It holds classes if
+    the folders in it have the names of classes beside it; or if no photo lies in it itself and it
+    has the name of a part or of photos in general. It may do so if no photo lies in it itself, but
+    in each of the others, and it holds more folders than lie beside it. ``Dresses/`` with ``red/``
+    and ``blue/`` beside ``Shoes/`` looks like ``new/`` with ``Hats/`` and ``Caps/`` beside it.
     """
     deep = [kind for kind, paths in classes.items() if all(len(path) > 1 for path in paths)]
     for kind, paths in classes.items():
         inside = _folders_in(paths)
-        others = classes.keys() - {kind}
-        alike = sum(label_of(folder) in others for folder in inside)
-        if (
-            alike > 1
-            or (kind in deep and (alike == len(inside) or is_no_class(kind)))
-            or (deep == [kind] and len(inside) > len(others))
-        ):
-            return kind, inside
+        alike = sum(label_of(folder) in classes.keys() - {kind} for folder in inside)
+        if alike > 1 or (kind in deep and (alike == len(inside) or is_no_class(kind))):
+            return Wrapper(kind, inside, is_sure=True)
+    if len(deep) == 1 and len(inside := _folders_in(classes[deep[0]])) >= len(classes):
+        return Wrapper(deep[0], inside, is_sure=False)
     return None
 
 
@@ -58,11 +65,19 @@ def _folders_in(paths: Sequence[tuple[str, ...]]) -> list[str]:
 
 
 def fault_of_wrapper(folder: str, inside: Sequence[str]) -> str:
-    """What is wrong with a folder that :func:`find_wrapper` found, and what to do."""
+    """What is wrong with a folder that holds classes, and what to do."""
     return (
         f"{folder} would be one class, but it holds {some_folders(inside)}. If these are the "
         f"classes, name {folder} instead, or move them up out of it. If it is one class, move its "
         "photos up into it."
+    )
+
+
+def note_on_wrapper(folder: str, inside: Sequence[str]) -> str:
+    """What is decided of a folder that may hold classes, and what to do if it does."""
+    return (
+        f"{folder}/ is one class, though it holds {some_folders(inside)}. If these are the "
+        f"classes, name {folder} instead, or move them up out of it."
     )
 
 

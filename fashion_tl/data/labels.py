@@ -28,6 +28,15 @@ def fault_of_label(label: str, column: str) -> str | None:
     return None if label else f"missing {column}"
 
 
+def same_names(label: str, labels: Iterable[str]) -> list[str]:
+    """Which of the labels somebody means: the very same one, else those in other capitals.
+
+    Several labels may differ only in capitals. Empty if none is like it.
+    """
+    alike = [own for own in labels if own.casefold() == label.casefold()]
+    return [label] if label in alike else alike
+
+
 def alike_in_capitals(labels: Iterable[str]) -> tuple[str, ...]:
     """A sentence that names labels which differ only in capitals; empty if there are none."""
     groups: dict[str, list[str]] = {}

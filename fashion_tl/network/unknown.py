@@ -12,6 +12,7 @@ from fashion_tl.network.features import features_and_logits
 from fashion_tl.network.memory import Memory, build_memory
 
 K = 2  # the score has the distance to the K-th nearest photo; `python -m study unknown` chose it
+ENOUGH = 20  # photos of an added class, from which it is judged as the trained ones are
 ACCEPTED = 0.95  # the share of validation photos whose score is at most the threshold
 
 
@@ -20,15 +21,15 @@ def unknown_scores(memory: Memory, features: np.ndarray) -> np.ndarray:
 
     The score is the distance to the ``K``-th nearest training photo (Sun et al., 2022), multiplied
     by how far the features point out of the space that training photos fill (as in ViM, Wang et
-    al., 2022). ``features`` are float [n, width]. A class that was added from a few photos may not
-    have so many neighbours: for a photo that is nearest to it, the nearest tenth of its photos
-    count.
+    al., 2022). ``features`` are float [n, width]. A class that was added from few photos may have
+    no ``K`` photos near each other: for a photo that is nearest to such a class, the distance to
+    the nearest photo counts until the class has ``ENOUGH`` photos.
     """
     distances, places = memory.nearest(features, K)
     nearest = places[:, 0]
     is_added = nearest >= len(memory.ids) - memory.added
     photos = np.bincount(memory.labels)[memory.labels[nearest]]
-    k = np.where(is_added, photos // 10, K).clip(1, distances.shape[1])
+    k = np.where(is_added & (photos < ENOUGH), 1, K).clip(max=distances.shape[1])
     distance = np.take_along_axis(distances, k[:, None] - 1, axis=1)[:, 0]
     return distance.astype(np.float64) * memory.residuals(features)
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from fashion_tl.backbones import find_backbone
 from fashion_tl.data.catalogue import FEW_SHOT, Catalogue
-from fashion_tl.extension import in_a_sentence
+from fashion_tl.extension import in_a_sentence, photos_by_class
 from fashion_tl.recipes import TRAININGS
 from fashion_tl.runs import Run
 from fashion_tl.split import Split
@@ -128,7 +128,8 @@ def extended_card(card: str, rows: Sequence[dict[str, Any]]) -> str:
         "",
         "## What it learned afterwards",
         "",
-        f"- After its training, `extend` gave the network photos of: {in_a_sentence(rows)}.",
+        "- After its training, `extend` gave the network photos of: "
+        f"{in_a_sentence(photos_by_class(rows))}.",
         "- Only its last layer changed. No test photo measured what that did. The figures below "
         "are those of the network before, whose results are in `before/`.",
         rest,

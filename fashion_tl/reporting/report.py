@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from fashion_tl.data.catalogue import FEW_SHOT
 from fashion_tl.data.dataset import Data
 from fashion_tl.errors import RunError
-from fashion_tl.extension import extension_of, photos_by_class, read_shots
+from fashion_tl.extension import extension_of, new_classes, read_shots
 from fashion_tl.files import StrPath, as_path, check_writable
 from fashion_tl.network.features import features_of
 from fashion_tl.network.memory import nearest_photos, read_memory
@@ -67,7 +67,7 @@ def write_report(
         "report.html.j2",
         steps=[_collected(run, data) for run, data in steps],
         extension=_extension(extended),
-        learned=photos_by_class(extension_of(extended)),
+        learned=new_classes(extension_of(extended)),
         heading=_heading(steps[-1][0].config.training),
         wide=WIDE,
         high=HIGH,

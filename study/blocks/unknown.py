@@ -19,10 +19,35 @@ def unknown(results: Path) -> str:
     """Every score on hidden classes of even years, and the chosen one on the odd years."""
     if (measured := read_measured(results, "unknown")) is None:
         return "Not measured yet; `python -m study unknown --data … --weights …` does."
-    first = measured["odd_years"] | {"config": measured["config"]}
-    networks = {"FC only": first, **measured["runs"]}
-    tables = [_hidden(measured), *(_odd(name, each) for name, each in networks.items())]
-    return "\n\n".join(tables)
+    others = measured.get("other_sizes", {})
+    parts = [_hidden(measured), *(_again(each) for each in others.values())]
+    networks = [("FC only", each["odd_years"], each) for each in (measured, *others.values())]
+    networks += [(name, each, each) for name, each in measured["runs"].items()]
+    parts += [_odd(name, each, _size(made)) for name, each, made in networks]
+    return "\n\n".join(parts)
+
+
+def _size(made: dict[str, Any]) -> str:
+    return "×".join(map(str, made["config"]["image_size"]))
+
+
+def _again(other: dict[str, Any]) -> str:
+    """What the same choice would have been at another size, after it had been made."""
+    used, here = other["odd_years"]["score"], other["chosen"]
+    hidden = {
+        score: mean(each["scores"][score]["auroc"] for each in other["hidden"])
+        for score in (used, here)
+    }
+    said = f"The same comparison at {_size(other)}, made later: "
+    if used == here:
+        return f"{said}it chooses the same score."
+    odd = other["by_own_choice"]["unknown"]["all"]
+    return (
+        f"{said}it would choose {here} (AUROC on hidden classes {percent(hidden[here])}, and "
+        f"{percent(hidden[used])} for the {used}). On the odd years, {here} has an AUROC of "
+        f"{percent(odd['auroc'])} there, and {percent(odd['accepted_at_95'])} are accepted. "
+        f"The choice was not made again."
+    )
 
 
 def _hidden(measured: dict[str, Any]) -> str:
@@ -35,14 +60,14 @@ def _hidden(measured: dict[str, Any]) -> str:
     head = ["score", "AUROC, hidden classes", "accepted", "AUROC, odd years", "accepted"]
     sets = len(measured["hidden"])
     words = (
-        f"FC only's network. Means over {sets} sets of hidden classes of even years, and the odd "
-        "years. *Accepted* is the share of unknown photos that are accepted where 95 % of the "
-        "known ones are. The score in bold was chosen on the hidden classes."
+        f"FC only's network at {_size(measured)}. Means over {sets} sets of hidden classes of even "
+        "years, and the odd years. *Accepted* is the share of unknown photos that are accepted "
+        "where 95 % of the known ones are. The score in bold was chosen on the hidden classes."
     )
     return f"{words}\n\n{markdown(head, rows)}"
 
 
-def _odd(name: str, each: dict[str, Any]) -> str:
+def _odd(name: str, each: dict[str, Any], size: str) -> str:
     rows = []
     for part, words in PARTS.items():
         if not (own := each["unknown"][part]):
@@ -53,7 +78,6 @@ def _odd(name: str, each: dict[str, Any]) -> str:
         ]
         rows.append([words, f"{own['photos']:,}", *figures])
     known, unknown = each["known"], each["unknown"]["all"]
-    size = "×".join(map(str, each["config"]["image_size"]))
     is_met = [
         "met" if reached else "missed"
         for reached in (
