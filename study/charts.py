@@ -11,8 +11,8 @@ from matplotlib.ticker import PercentFormatter
 
 from fashion_tl.reporting.figures import confused_pairs, loss_curves, per_class_accuracy, save
 from fashion_tl.reporting.layout import BLUE, GREY, INK, ORANGE, RED, log_ticks, new_figure, styled
-from study.blocks.minutes import timed, whole_minutes
 from study.compare import BINS
+from study.minutes import timed, whole_minutes
 from study.published import read_published
 from study.records import METRICS, TITLES, Record, read_records
 

@@ -151,6 +151,12 @@ def read_measured(results: str | os.PathLike, name: str) -> Any:
         raise RunError(f"{file} can't be read ({error}); make it again") from error
 
 
+def read_benches(results: str | os.PathLike) -> list[dict[str, Any]]:
+    """What ``python -m study bench`` measured, a machine each."""
+    files = sorted((as_path(results) / "bench").glob("*.json"))
+    return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+
+
 def pairs(records: dict[str, Record]) -> list[tuple[str, str]]:
     """Each run with each that it is compared with, (base, run): those with a title first.
 

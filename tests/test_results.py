@@ -16,8 +16,8 @@ from fashion_tl.runs import open_run, read_table
 from study import charts, compare, train
 from study.__main__ import main
 from study.blocks import BLOCKS, approaches, runs
-from study.blocks.minutes import published_minutes, timed, whole_minutes
 from study.check import check, paired
+from study.minutes import published_minutes, timed, whole_minutes
 from study.places import REPOSITORY, RESULTS
 from study.published import read_published
 from study.record import look, record

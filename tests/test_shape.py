@@ -95,7 +95,7 @@ ORDER = (
 
 # Those of the study, which all stand on the package.
 STUDY_ORDER = (
-    *("places", "records", "uncertainty", "published", "compare", "charts"),
+    *("places", "records", "uncertainty", "published", "compare", "minutes", "charts"),
     *(
         "bench/timing",
         "bench/peers",

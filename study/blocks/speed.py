@@ -1,22 +1,16 @@
 """How fast it is, machine by machine, and what the quicker numbers change."""
 
-import json
 from pathlib import Path
 
 from study.bench.timing import notes, show
 from study.blocks.markdown import markdown, percent
-from study.records import TITLES, read_measured
-
-
-def benches(results: Path) -> list[dict]:
-    """What ``python -m study bench`` measured, a machine each."""
-    return [json.loads(file.read_text()) for file in sorted((results / "bench").glob("*.json"))]
+from study.records import TITLES, read_benches, read_measured
 
 
 def speed(results: Path) -> str:
     """The tables, machine by machine."""
     parts = []
-    for about in benches(results):
+    for about in read_benches(results):
         measured_with = (
             about["machine"],
             ", ".join(f"{name} {about['versions'][name]}" for name in ("torch", "torchvision")),
@@ -29,7 +23,7 @@ def speed(results: Path) -> str:
 
 def speed_notes(results: Path) -> str:
     """How each row of those tables was measured."""
-    return "\n".join(notes(about["rows"]) for about in benches(results))
+    return "\n".join(notes(about["rows"]) for about in read_benches(results))
 
 
 def precision(results: Path) -> str:
