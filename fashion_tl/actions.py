@@ -15,6 +15,13 @@ RANDOM = "NOTE: this network started from random weights, so its answers mean li
 OPTIONS = ("epochs", "seed", "label", "split", "backbone")  # settings that `run` has options for
 
 
+def _check_paths(*paths: str | None) -> None:
+    """ConfigError for a path that can't be one, also where the command doesn't need it."""
+    for path in paths:
+        if path is not None:
+            as_path(path)
+
+
 def summary(args: argparse.Namespace) -> None:
     from fashion_tl.data.catalogue import facts, print_account, read_catalogue
     from fashion_tl.data.dataroot import open_root
@@ -33,8 +40,9 @@ def summary(args: argparse.Namespace) -> None:
 def audit(args: argparse.Namespace) -> None:
     from fashion_tl.audit import write_audit
 
+    weights = DEFAULT_WEIGHTS if args.weights is None else args.weights
     settings = {"label": args.label} | dict(map(parse_setting, args.set))
-    write_audit(args.data, args.weights or DEFAULT_WEIGHTS, args.to, args.cache, **settings)
+    write_audit(args.data, weights, args.to, args.cache, **settings)
 
 
 def sample(args: argparse.Namespace) -> None:
@@ -58,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
     from fashion_tl.reporting.gallery import draw_all
 
     out = as_path(args.out)
-    weights = args.weights or default_weights(out)
+    weights = default_weights(out) if args.weights is None else args.weights
     with processes(pick_device()):
         settings = {name: getattr(args, name) for name in OPTIONS}
         settings |= dict(map(parse_setting, args.set))
@@ -110,6 +118,7 @@ def predict(args: argparse.Namespace) -> None:
 def similar(args: argparse.Namespace) -> None:
     from fashion_tl.similar import similar
 
+    _check_paths(args.data, args.cache)
     similar(args.run, args.photos, args.top, args.json, args.out, args.data, args.cache)
 
 
@@ -139,6 +148,7 @@ def extend(args: argparse.Namespace) -> None:
 def serve(args: argparse.Namespace) -> None:
     from fashion_tl.serve import serve
 
+    _check_paths(args.data, args.cache)
     serve(args.run, args.data, args.cache, args.port)
 
 
@@ -148,4 +158,5 @@ def export(args: argparse.Namespace) -> None:
     from fashion_tl.runs import open_run
 
     run = open_run(args.run)
-    print(export_onnx(load_model(run.model_path), args.to or run.folder / "model.onnx"))
+    to = run.folder / "model.onnx" if args.to is None else args.to
+    print(export_onnx(load_model(run.model_path), to))

@@ -77,6 +77,8 @@ def export_onnx(saved: SavedModel, path: StrPath) -> Path:
     path = as_path(path)
     refuse_own_file(path)
     check_writable(path)
+    if path.suffix.lower() != ".onnx":
+        raise ExportError(f"{path}: the model is written into a .onnx file")
     classifier = Classifier(saved).eval()
     runtime = _runtime()
     config = saved.config

@@ -1,5 +1,6 @@
 """This machine: its processors, and text and progress bars that any console can show."""
 
+import re
 import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any, TextIO
@@ -10,6 +11,11 @@ from fashion_tl.errors import ConfigError
 
 if TYPE_CHECKING:
     from tqdm import tqdm
+
+
+# Letters that change what a console shows instead of being shown: control letters, and marks that
+# turn the direction of the text after them.
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def processors() -> int:
@@ -27,13 +33,13 @@ def processors() -> int:
 def say(*words: object, file: TextIO | None = None) -> None:
     """Print words to any console, above the progress bars.
 
-    Letters that the console's encoding lacks are escaped.
+    Letters of ``CONTROL``, and those that the console's encoding lacks, are escaped.
     """
     stream = file or sys.stdout
     if stream is None:  # a program without a console
         return
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    text = " ".join(map(str, words))
+    text = CONTROL.sub(lambda found: ascii(found[0])[1:-1], " ".join(map(str, words)))
     shown = text.encode(encoding, "backslashreplace").decode(encoding)
     if bars := sys.modules.get("tqdm"):
         bars.tqdm.write(shown, file=stream)

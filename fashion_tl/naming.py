@@ -58,7 +58,7 @@ def open_served(
     RunError if the run is missing or damaged, or if it was made on other data.
     """
     pixels = {}
-    if data_path:
+    if data_path is not None:
         photos = open_steps(folder, data_path, cache)[-1][1].photos
         pixels = {own: photos.array[place] for place, own in enumerate(photos.ids)}
     return _served(open_run(folder), pixels, Path(os.path.abspath(as_path(folder))))

@@ -227,7 +227,7 @@ def predict(
     the file, with the reason. In the end DataError says how many there were. An error before any
     work if ``to`` can't be written.
     """
-    target = _target(to) if to else None
+    target = None if to is None else _target(to)
     photos = find_photos(paths)
     found: Iterable[dict[str, Any]] = answers(saved, photos, memory)
     if target:

@@ -257,7 +257,7 @@ def _hold(folder: Path) -> None:
 
 def refuse_own_file(path: Path) -> None:
     """RunError if a run itself keeps this file: writing anything else there would destroy it."""
-    if path.name in OWN_FILES and (path.parent / "run.json").exists():
+    if path.name.casefold() in OWN_FILES and (path.parent / "run.json").exists():
         raise RunError(f"{path} is a file of the run itself; name another file")
 
 

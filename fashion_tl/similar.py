@@ -49,8 +49,10 @@ def similar(
     saved = load_model(run.model_path)
     memory = read_memory(run.memory_path, saved.width)
     photos = find_photos(paths)
-    target = _target(out, photos, data_path) if out else None
-    data = open_steps(folder, data_path, cache)[-1][1] if target and data_path else None
+    target = None if out is None else _target(out, photos, data_path)
+    data = None
+    if target and data_path is not None:
+        data = open_steps(folder, data_path, cache)[-1][1]
     rows = []
     for row in neighbours(saved, memory, photos, top):
         rows.append(row)
@@ -101,7 +103,7 @@ def _target(out: StrPath, photos: Sequence[Path], data_path: StrPath | None) -> 
         raise ConfigError(f"{target}: the picture is written into a .png file")
     if len(photos) != 1:
         raise ConfigError(f"{target}: a picture shows one photo, not {len(photos)}; name one")
-    if not data_path:
+    if data_path is None:
         raise ConfigError(f"{target}: a picture needs the training photos; name them with --data")
     refuse_own_file(target)
     check_writable(target, makes_folders=True)

@@ -227,7 +227,9 @@ def main() -> int:
     if is_sample and not args.refresh:
         print("The notebooks run on the built-in sample; DATA=PATH names other data.")
     settings, root, backbone = checked(args)
-    weights = args.weights or default_weights(*(args.out / approach for approach in WITH_NOTEBOOKS))
+    weights = args.weights
+    if weights is None:
+        weights = default_weights(*(args.out / approach for approach in WITH_NOTEBOOKS))
     # Here, not in each notebook: a download is tried once.
     weights = available_weights(weights, root.is_sample, backbone)
     gentler = weights is None and args.recipe == "tuned"

@@ -183,6 +183,14 @@ def test_a_label_with_control_characters_is_left_out(make_root):
     }
 
 
+def test_a_label_that_hides_what_it_is_or_shows_nothing_is_left_out(make_root):
+    labels = ["Shirts\x7f", "\x9b31mShirts", "\u202estrihS", "\u2066Shirts", "\u3164", "\u200d"]
+    rows = [*ROWS, *((5 + number, 2012, label) for number, label in enumerate(labels))]
+    catalogue = read_catalogue(open_root(make_root(rows)))
+    assert catalogue.classes == ("Heels", "Shirts", "Socks")
+    assert reasons(catalogue) == {"bad articleType": 4, "missing articleType": 2}
+
+
 def test_bytes_of_nothing_where_they_do_no_harm_do_none(make_root):
     text = "\n".join([HEADER, *(row_line(*row).replace("Navy", "Na\0vy") for row in ROWS)])
     assert read_catalogue(open_root(make_root(text + "\n" + "\0" * 4096))).table["id"].tolist() == [

@@ -477,3 +477,56 @@ def test_folders_in_a_class_belong_to_it_and_are_named():
     kinds = parts(names(*(f"{kind}/{own}/{{}}.jpg" for kind in ("Tops", "Feet") for own in "abcd")))
     assert set(kinds) == {"Tops", "Feet"}
     assert len(find_classes(names("Shirts/photos/{}.jpg", "Shoes/photos/{}.jpg")).notes) == 2
+
+
+@pytest.mark.parametrize(
+    "others, lacking",
+    [
+        (["Y/{}.jpg"], "Y"),
+        (["Y/red/{}.jpg"], "Y"),
+        (["Y/train/{}.jpg", "Y/{}.jpg"], "Y"),
+        (["Y/train/{}.jpg", "Z/{}.jpg"], "Z"),
+    ],
+)
+def test_a_class_without_the_train_and_test_of_the_others_is_named(others, lacking):
+    with pytest.raises(
+        DataError, match=rf"^X/ holds test/ and train/, but photos in {lacking}/ lie in no such"
+    ):
+        find_classes(names("X/train/{}.jpg", "X/test/{}.jpg", *others))
+
+
+def test_a_class_without_parts_is_named_also_where_no_class_has_both():
+    with pytest.raises(DataError, match=r"^W/X/ holds train/, but photos in W/Z/ lie in no such"):
+        find_classes(names("W/X/train/{}.jpg", "W/Y/test/{}.jpg", "W/Z/{}.jpg"))
+
+
+@pytest.mark.parametrize(
+    "kind, reason",
+    [
+        ("\x1b[31mRed", "bad class"),
+        ("Red\x7f", "bad class"),
+        ("\x9b31mRed", "bad class"),
+        ("\u202eder", "bad class"),
+        ("\u2066Red", "bad class"),
+        ("\u200b", "missing class"),
+        ("\u200d", "missing class"),
+        ("\u3164", "missing class"),
+        (" ", "missing class"),
+    ],
+)
+def test_a_folder_whose_name_cannot_be_shown_is_no_class_and_never_printed(
+    tmp_path, capsys, kind, reason
+):
+    root = put(tmp_path / "root", names("Shirts/{}.jpg", "Shoes/{}.jpg", f"{kind}/{{}}.jpg"))
+    catalogue = read_catalogue(open_root(root))
+    assert catalogue.classes == ("Shirts", "Shoes")
+    assert catalogue.left_out["reason"].tolist() == [reason] * 5
+    assert main(["summary", "--data", str(root)]) == 0
+    said = capsys.readouterr().out
+    assert "(2 classes: Shirts, Shoes)" in said and f"{reason} (5): " in said
+    assert not {*"\x1b\x7f\x9b\u202e\u2066"} & {*said}
+
+
+def test_names_with_marks_that_join_or_change_letters_stay_classes():
+    kinds = ["ក្\u200dក", "👩\u200d🦰", "❤\ufe0f", "شر\u200cت"]
+    assert set(parts(names(*(f"{kind}/{{}}.jpg" for kind in kinds)))) == {*kinds}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fashion_tl.__main__ import main
 from fashion_tl.data import sample
 from fashion_tl.data.catalogue import read_catalogue
 from fashion_tl.data.dataroot import cache_folder, open_root
@@ -657,3 +658,13 @@ def test_class_folders_where_kaggle_mounts_them_go_by_their_own_name(tmp_path):
     names = [f"input/shoes/train/{kind}/{number}.jpg" for kind in "AB" for number in range(3)]
     put(tmp_path, dict.fromkeys(names, b"x"))
     assert open_root(tmp_path / "input").name == "shoes"
+
+
+def test_a_pipe_or_a_device_is_no_data_root(tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe")
+    os.mkfifo(tmp_path / "pipe.zip")
+    os.mkfifo(tmp_path / "styles.csv")
+    for path in (tmp_path / "pipe", tmp_path / "pipe.zip", tmp_path / "styles.csv", "/dev/zero"):
+        assert main(["summary", "--data", str(path)]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"error: {path} is neither a file nor a folder. A data root is")

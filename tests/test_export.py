@@ -396,3 +396,10 @@ def test_a_file_that_gives_other_answers_never_takes_its_place(tmp_path, monkeyp
     with pytest.raises(ExportError, match=r"model\.onnx: not written.*(0\.5|unsupported model)"):
         export_onnx(small_model(stored_size=(40, 32), image_size=(40, 32)), tmp_path / "model.onnx")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["earlier"]
+
+
+def test_a_model_never_takes_the_place_of_a_file_of_another_kind(tmp_path):
+    (tmp_path / "1.jpg").write_bytes(b"mine")
+    with pytest.raises(ExportError, match=r"1\.jpg: the model is written into a \.onnx file"):
+        export_onnx(small_model(), tmp_path / "1.jpg")
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"mine"]

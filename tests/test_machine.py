@@ -311,3 +311,8 @@ def test_one_photo_at_a_time_is_refused_where_batchnorm_could_not_learn(sample_r
         match="batch_size=1 with image_size=32x32: BatchNorm can't learn from one value",
     ):
         run_approach("direct", sample_root, "none", tmp_path / "run", **settings)
+
+
+def test_no_text_changes_the_console_or_the_direction_of_what_follows(capsys):
+    machine.say("a\x1b[31mb\x9b\u202ec\r\n\tCafé 👗")
+    assert capsys.readouterr().out == r"a\x1b[31mb\x9b\u202ec\r" + "\n\tCafé 👗\n"

@@ -226,3 +226,39 @@ def test_a_file_of_such_a_name_is_meant_where_it_is_there_and_a_dot_before_it_al
 @pytest.mark.parametrize("path", ["a/~/b", "a~", "$HOME/x", " ~/x"])
 def test_elsewhere_in_a_path_it_is_a_letter_as_any(path):
     assert as_path(path) == Path(path)
+
+
+EMPTY = [
+    "run fc_only --data DATA --out new --weights",
+    "run fc_only --data DATA --out",
+    "audit --data DATA --to new --weights",
+    "audit --data DATA --to",
+    "summary --data",
+    "summary --data DATA --cache",
+    "predict RUN PHOTO --to",
+    "report RUN --data DATA --to",
+    "export RUN --onnx --to",
+    "similar RUN PHOTO --out",
+    "similar RUN PHOTO --out near.png --data",
+    "similar RUN PHOTO --data",
+    "similar RUN PHOTO --cache",
+    "serve RUN --data",
+    "serve RUN --cache",
+    "extend RUN --photos",
+    "sample --to",
+]
+
+
+@pytest.mark.parametrize("words", EMPTY)
+def test_an_empty_path_never_stands_for_the_default(here, sample_root, tiny_run, capsys, words):
+    if words.startswith("audit"):
+        pytest.importorskip("cleanlab")
+    if words.startswith("export"):
+        pytest.importorskip("onnxscript")
+    more = ["--out", "new"] if words.startswith("extend") else []
+    photo = next((sample_root / "images").iterdir())
+    places = {"DATA": sample_root, "RUN": tiny_run.folder, "PHOTO": photo}
+    given = [str(places.get(word, word)) for word in words.split()]
+    assert main([*given, "", *more]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: a path is empty")
+    assert list(here.iterdir()) == []

@@ -395,6 +395,12 @@ def test_answers_never_take_the_place_of_a_runs_own_files(tiny_run, photos, caps
     assert file.read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["METRICS.json", "Per_Class.CSV"])
+def test_the_names_of_a_runs_own_files_count_in_any_capitals(tiny_run, photos, capsys, name):
+    assert command("predict", tiny_run.folder, photos[0], "--to", tiny_run.folder / name) == 2
+    assert f"{name} is a file of the run itself" in capsys.readouterr().err
+
+
 def test_a_network_whose_answers_are_no_numbers_is_named(tiny_run, photos):
     saved = load_model(tiny_run.model_path)
     saved.model.fc.weight.data[:] = 1e38

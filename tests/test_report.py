@@ -373,3 +373,16 @@ def test_a_run_that_is_not_finished_has_no_report_yet(step, root, tmp_path, caps
 def test_a_folder_without_a_run_is_named(root, tmp_path, capsys):
     assert main(["report", str(tmp_path / "none"), "--data", str(root)]) == 2
     assert "no such run folder" in capsys.readouterr().err
+
+
+def test_the_report_never_takes_the_place_of_a_file_of_another_kind(
+    tiny_run, sample_root, tmp_path, capsys
+):
+    photo = tmp_path / "1.jpg"
+    photo.write_bytes(b"mine")
+    for target in (photo, tmp_path / "report"):
+        words = ["report", tiny_run.folder, "--data", sample_root, "--to", target]
+        assert main([str(word) for word in words]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line == f"error: {target}: the report is written into a .html file"
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"mine"]

@@ -13,7 +13,13 @@ OTHER_CACHE = "name another folder with --cache or FASHION_TL_CACHE"
 def cache_folder(folder: StrPath | None = None) -> Path:
     """``folder``, ``$FASHION_TL_CACHE`` or ``~/.cache/fashion_tl``: the first one that is given."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return as_path(folder or os.environ.get("FASHION_TL_CACHE") or f"{base}/fashion_tl")
+    return named_cache(folder) or as_path(f"{base}/fashion_tl")
+
+
+def named_cache(folder: StrPath | None = None) -> Path | None:
+    """``folder``, else ``$FASHION_TL_CACHE`` unless that is empty; None if neither is given."""
+    named = os.environ.get("FASHION_TL_CACHE") or None if folder is None else folder
+    return None if named is None else as_path(named)
 
 
 def make_cached(path: Path, what: str, make: Callable[[Path], None]) -> None:

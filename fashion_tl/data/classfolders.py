@@ -1,7 +1,7 @@
 """Photos in a folder per class, as many data sets come: each photo's class and part."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import compress
@@ -15,10 +15,11 @@ from fashion_tl.data.foldernames import (
     names_only_fillers,
     note_on_wrapper,
     part_of,
+    refuse_parts_in_a_class,
     some_folders,
     words_of,
 )
-from fashion_tl.data.labels import label_of
+from fashion_tl.data.labels import fault_of_label, label_of
 from fashion_tl.data.listing import split_ending
 from fashion_tl.errors import DataError
 from fashion_tl.split import PARTS, drawn
@@ -68,12 +69,16 @@ def find_classes(names: Sequence[str]) -> ClassFolders | None:
     inner, folders = _folders_of(names)
     parts = _parts(folders)
     found = _found_in_parts(folders, parts) if parts else _found_in_classes(folders)
+    faults = {
+        name: fault for name, own in found.items() if (fault := fault_of_label(own.kind, "class"))
+    }
+    found = {name: own for name, own in found.items() if name not in faults}
     kinds = {place.kind for place in found.values()}
     if len(kinds) < 2:
         return None
     known = {place.part for place in found.values()}
     if known == {""}:
-        _refuse_parts_in_a_class(inner, folders)
+        refuse_parts_in_a_class(inner, {kind: [*own.values()] for kind, own in folders.items()})
     notes = [_note_on_classes(kinds), *_notes_on_inner_folders(found)]
     tests = next((part for part in ("test", "val") if part in known and len(known) > 1), None)
     testing = set() if tests else _draw({name: each.kind for name, each in found.items()}, inner)
@@ -81,12 +86,12 @@ def find_classes(names: Sequence[str]) -> ClassFolders | None:
     for name, (part, kind, _) in found.items():
         does_test = name in testing or (tests is not None and part == tests)
         labelled[name] = ("test" if does_test else "train", kind)
-    notes += _notes_on_lost(folders, parts, found)
+    notes += _notes_on_lost(folders, parts, found.keys() | faults)
     notes.append(_note_on_split(parts, known, tests) if tests else _note_on_draw(len(testing)))
     return ClassFolders(
         inner=inner,
         labelled=labelled,
-        left_out={name: NO_CLASS for name in sorted(names) if name not in found},
+        left_out={name: faults.get(name, NO_CLASS) for name in sorted(names) if name not in found},
         notes=tuple(notes),
         is_drawn=tests is None,
     )
@@ -162,18 +167,6 @@ def _found_in_classes(folders: dict[str, Paths]) -> dict[str, Place]:
         for kind, own in folders.items()
         for name, path in own.items()
     }
-
-
-def _refuse_parts_in_a_class(inner: str, folders: dict[str, Paths]) -> None:
-    """DataError if a folder that would be a class holds train/ and test/: it is a data set."""
-    for kind, own in folders.items():
-        below = sorted(filter(part_of, _by_folder(own)))
-        if len({part_of(folder) for folder in below}) > 1:
-            holds = " and ".join(f"{folder}/" for folder in below)
-            raise DataError(
-                f"{inner}{kind}/ holds {holds}, and other folders of photos lie beside it. "
-                "Name the folder of the one data set that you mean."
-            )
 
 
 def _unwrap(paths: Paths, skips: Callable[[str, Paths], bool]) -> tuple[str, Paths]:
@@ -268,7 +261,7 @@ def _notes_on_inner_folders(found: Mapping[str, Place]) -> list[str]:
 
 
 def _notes_on_lost(
-    folders: dict[str, Paths], parts: dict[str, str], found: Mapping[str, Place]
+    folders: dict[str, Paths], parts: dict[str, str], found: Collection[str]
 ) -> list[str]:
     """A sentence on each part whose photos lie in no class folder."""
     return [

@@ -8,7 +8,7 @@ import os
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from fashion_tl.data.cache import cache_folder
+from fashion_tl.data.cache import cache_folder, named_cache
 from fashion_tl.data.classfolders import find_classes
 from fashion_tl.data.contents import OUTSIDE, DataRoot
 from fashion_tl.data.listing import (
@@ -61,6 +61,7 @@ def open_root(path: StrPath, cache: StrPath | None = None) -> DataRoot:
 
     DataError names the path and what is missing.
     """
+    named_cache(cache)  # an empty path is an error also where no cache is needed
     if str(path) == SAMPLE:
         from fashion_tl.data.sample import draw_sample
 
@@ -72,6 +73,8 @@ def open_root(path: StrPath, cache: StrPath | None = None) -> DataRoot:
             "`python -m fashion_tl download --small --to data` fetches one, "
             "and the word `sample` draws one."
         )
+    if not path.is_file() and not path.is_dir():  # reading a pipe would never end
+        raise DataError(f"{path} is neither a file nor a folder. {HELP}.")
     is_table = path.is_file() and path.name.casefold() == TABLE
     path = path.parent if is_table else path
     listing = Folder(path) if path.is_dir() else _archive(path)

@@ -67,6 +67,8 @@ def download(to: str | os.PathLike, small: bool = False) -> Path:
 def _flaw(path: Path) -> str | None:
     """Why a file is not the data, or None. A zip that was cut off has no directory at its end."""
     try:
+        if not path.is_file():  # reading a pipe would never end
+            return "not a file"
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):

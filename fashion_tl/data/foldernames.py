@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from fashion_tl.data.labels import label_of
+from fashion_tl.errors import DataError
 from fashion_tl.split import PARTS
 
 # Words in folder names that name no class.
@@ -62,6 +63,37 @@ def find_wrapper(classes: Mapping[str, Sequence[tuple[str, ...]]]) -> Wrapper | 
 
 def _folders_in(paths: Sequence[tuple[str, ...]]) -> list[str]:
     return sorted({path[0] for path in paths if len(path) > 1})
+
+
+def refuse_parts_in_a_class(inner: str, classes: Mapping[str, Sequence[tuple[str, ...]]]) -> None:
+    """DataError if folders that would be classes hold train/ and test/, but some don't.
+
+    ``inner`` is the path to these folders. ``classes`` gives the paths of the photos of each, below
+    its folder. A folder whose train/ and test/ hold folders is a data set. Otherwise it is unknown
+    whether photos in no such folder train or test.
+    """
+    parts = {kind: list(filter(part_of, _folders_in(paths))) for kind, paths in classes.items()}
+    if len({part_of(folder) for own in parts.values() for folder in own}) < 2:
+        return
+    for kind, own in parts.items():
+        is_deep = any(len(path) > 2 and path[0] in own for path in classes[kind])
+        if is_deep and len({part_of(folder) for folder in own}) > 1:
+            raise DataError(
+                f"{inner}{kind}/ holds {_joined(own)}, and other folders of photos lie beside it. "
+                "Name the folder of the one data set that you mean."
+            )
+    example = next(kind for kind, own in parts.items() if own)
+    for kind, paths in classes.items():
+        if any(len(path) == 1 or path[0] not in parts[kind] for path in paths):
+            raise DataError(
+                f"{inner}{example}/ holds {_joined(parts[example])}, but photos in {inner}{kind}/ "
+                "lie in no such folder. Move them into a train/ or a test/ there, as in the other "
+                "classes, or let no class have such folders."
+            )
+
+
+def _joined(folders: Sequence[str]) -> str:
+    return " and ".join(f"{folder}/" for folder in folders)
 
 
 def fault_of_wrapper(folder: str, inside: Sequence[str]) -> str:

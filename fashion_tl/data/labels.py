@@ -4,6 +4,13 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from fashion_tl.machine import CONTROL
+
+# Letters that show nothing, besides blanks and formatting marks: fillers, and marks of variants.
+EMPTY = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
 # Marks without width, which text copied from web pages and documents brings along. Marks that join
 # letters are not among them.
 INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u2060\ufeff]")
@@ -23,9 +30,14 @@ def label_of(text: str) -> str:
 
 def fault_of_label(label: str, column: str) -> str | None:
     """Why photos with this label can't be used, or None; ``column`` is the label's column."""
-    if min(label, default=" ") < " ":  # no table or chart could hold NUL and the like
+    if CONTROL.search(label):  # no table, chart or console could show it as it is
         return f"bad {column}"
-    return None if label else f"missing {column}"
+    return None if any(map(_is_visible, label)) else f"missing {column}"
+
+
+def _is_visible(letter: str) -> bool:
+    is_blank = unicodedata.category(letter) in ("Cf", "Zs", "Zl", "Zp")
+    return not is_blank and not EMPTY.match(letter)
 
 
 def same_names(label: str, labels: Iterable[str]) -> list[str]:

@@ -172,9 +172,6 @@ def rows_of_folders(root: DataRoot) -> Rows:
     kept: list[dict[str, Any]] = []
     left_out = [(0, name, reason) for name, reason in root.left_out]
     for photo, part, kind in root.labelled:
-        if reason := fault_of_label(kind, "class"):
-            left_out.append((0, photo, reason))
-            continue
         own = {"id": photo, "year": None, "label": kind, "split_value": part, "line": 0}
         kept.append(dict.fromkeys(KEPT, "") | own)
     return Rows(kept, left_out)

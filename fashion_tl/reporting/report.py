@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from fashion_tl.data.catalogue import FEW_SHOT
 from fashion_tl.data.dataset import Data
-from fashion_tl.errors import RunError
+from fashion_tl.errors import ConfigError, RunError
 from fashion_tl.extension import extension_of, new_classes, read_shots
 from fashion_tl.files import StrPath, as_path, check_writable
 from fashion_tl.network.features import features_of
@@ -48,13 +48,15 @@ def write_report(
     """Write the page of a run and of the steps before it; return the file.
 
     Of an extended run, it shows what was learned since, and the figures of the run before. The
-    default file is ``report.html`` in the run's folder. RunError if the run isn't finished, or if
-    it was made on other data.
+    default file is ``report.html`` in the run's folder. ConfigError if the file isn't
+    a .html or .htm file. RunError if the run isn't finished, or if it was made on other data.
     """
     extended = open_run(folder)
-    target = as_path(to or as_path(folder) / "report.html")
+    target = as_path(folder) / "report.html" if to is None else as_path(to)
     refuse_own_file(target)
     check_writable(target, makes_folders=True)
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise ConfigError(f"{target}: the report is written into a .html file")
     steps = open_steps(folder, data_path, cache)
     for run, _ in steps:
         if not run.is_finished:
