@@ -324,13 +324,13 @@ def test_other_sites_can_neither_read_the_page_nor_send_forms_to_it(client, own_
 
 def test_only_who_has_the_whole_address_sees_the_page_or_sends_forms_to_it(client, own_run):
     stranger = client.application.test_client()
-    form = sent(*STRIPES, do="learn", name="Stripes")
+    form = {"do": "learn", "name": "Stripes"}
     for answer in (
         stranger.get("/"),
         stranger.get("/?token="),
         stranger.get("/?token=sécret"),
-        stranger.post("/", **form),
-        stranger.post("/?token=other", **form),
+        stranger.post("/", **sent(*STRIPES, **form)),
+        stranger.post("/?token=other", **sent(*STRIPES, **form)),
     ):
         assert answer.status_code == 403 and "the whole address" in answer.text
         assert "Set-Cookie" not in answer.headers and "<form" not in answer.text
@@ -437,6 +437,8 @@ def test_ctrl_c_ends_it_after_the_class_that_it_is_learning(own_run, tmp_path):
     words = [sys.executable, "-c", SLOWLY, str(own_run)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(words, env=own, **pipes) as process:
+        too_long = Timer(60, process.kill)
+        too_long.start()
         address = process.stdout.readline().split()[0]  # comes at once, though it is a pipe
         browser = build_opener(HTTPCookieProcessor())
         browser.open(address).close()
@@ -446,6 +448,7 @@ def test_ctrl_c_ends_it_after_the_class_that_it_is_learning(own_run, tmp_path):
         assert process.stdout.readline() == "learning\n"
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
+        too_long.cancel()
     assert process.returncode == 130
     assert said.splitlines()[-2:] == [
         "the page finishes what it is at; Ctrl-C again ends it at once",
@@ -461,8 +464,7 @@ def a_form(photos, **fields):
     from werkzeug.test import EnvironBuilder
 
     data = {"photos": [(io.BytesIO(content), name) for name, content in photos], **fields}
-    with EnvironBuilder(method="POST", data=data) as builder:
-        environ = builder.get_environ()
+    environ = EnvironBuilder(method="POST", data=data).get_environ()
     return environ["wsgi.input"].read(), environ["CONTENT_TYPE"]
 
 
