@@ -152,8 +152,8 @@ def write_audit(
 ) -> Audit:
     """Judge the labels of any data; print a summary, and write ``labels.csv`` and ``labels.html``.
 
-    Both go into the folder ``to``. Errors come before the long work, also
-    RunError if they would lie among the photos.
+    Both go into the folder ``to``. Errors come before the long work. RunError if
+    the files would lie among the photos.
     """
     _cleanlab()
     folder = as_path(to)
