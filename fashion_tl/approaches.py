@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from fashion_tl.config import Config
+from fashion_tl.data.dataroot import refuse_in_data
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.distributed import rank
 from fashion_tl.files import StrPath, as_path, check_writable
@@ -41,10 +42,11 @@ def run_approach(
 
     ``settings`` are those of ``Config``. Returns the finished runs of its trainings, in order. The
     last run lies in ``folder``, the others in folders below it. Finished runs are only read.
-    WriteError if other runs can't be written.
+    WriteError if other runs can't be written, RunError if they would lie among the photos.
     """
     configs = approach_configs(name, recipe, **settings)
     if rank() == 0 and not _is_finished(as_path(folder)):  # a finished run is only read
+        refuse_in_data(as_path(folder), data_path, "the run")
         check_writable(as_path(folder) / "run.json", makes_folders=True)
     data = load_data(data_path, configs[-1], cache, workers)
     found = available_weights(weights, data.root.is_sample, configs[-1].backbone)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from fashion_tl.config import Config
+from fashion_tl.data.dataroot import refuse_in_data
 from fashion_tl.data.dataset import Data, load_unsplit
 from fashion_tl.data.photos import twin_groups
 from fashion_tl.data.task import all_train
@@ -151,10 +152,12 @@ def write_audit(
 ) -> Audit:
     """Judge the labels of any data; print a summary, and write ``labels.csv`` and ``labels.html``.
 
-    Both go into the folder ``to``. Errors come before the long work.
+    Both go into the folder ``to``. Errors come before the long work. RunError if
+    the files would lie among the photos.
     """
     _cleanlab()
     folder = as_path(to)
+    refuse_in_data(folder, path, "the list of labels")
     table, page = folder / "labels.csv", folder / "labels.html"
     for file in (table, page):
         check_writable(file, makes_folders=True)

@@ -16,7 +16,7 @@ from torch import nn
 from fashion_tl.data.labels import same_names
 from fashion_tl.errors import DataError, RunError, WriteError
 from fashion_tl.extension import BEFORE, Shots, extension_of, measured, read_shots, save_shots
-from fashion_tl.files import StrPath, as_path, check_writable, make_once
+from fashion_tl.files import StrPath, as_path, check_writable, make_once, refuse_inside
 from fashion_tl.machine import warn
 from fashion_tl.network.calibration import masked_logits
 from fashion_tl.network.extending import (
@@ -103,11 +103,7 @@ def _check_target(target: Path, *others: Path) -> None:
     if os.path.lexists(target):
         raise _is_there(target)
     for other in others:
-        if target.resolve().is_relative_to(other.resolve()):
-            raise RunError(
-                f"{target} lies in {other}, which stays as it is; name a folder elsewhere for the "
-                "extended run"
-            )
+        refuse_inside(target, other, "the extended run")
 
 
 def _check_names(folder: Path, shots: Shots, saved: SavedModel, known: bool) -> None:

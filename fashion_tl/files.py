@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from fashion_tl.errors import ConfigError, FashionTLError, WriteError
+from fashion_tl.errors import ConfigError, FashionTLError, RunError, WriteError
 from fashion_tl.machine import say
 
 StrPath = str | os.PathLike
@@ -145,6 +145,14 @@ def check_writable(path: Path, makes_folders: bool = False) -> None:
         raise WriteError(
             f"{path} can't be written ({error.strerror}). Fix that, or name another place."
         ) from error
+
+
+def refuse_inside(target: Path, folder: Path, what: str) -> None:
+    """RunError if a file or folder that is to be made for ``what`` would lie in another folder."""
+    if target.resolve().is_relative_to(folder.resolve()):
+        raise RunError(
+            f"{target} lies in {folder}, which stays as it is; name a folder elsewhere for {what}"
+        )
 
 
 def is_made(path: Path) -> bool:

@@ -9,6 +9,7 @@ import pandas as pd
 from torch import nn
 
 from fashion_tl.config import Config
+from fashion_tl.data.dataroot import refuse_among_photos
 from fashion_tl.data.dataset import Data
 from fashion_tl.distributed import main_first, rank, world_size
 from fashion_tl.extension import refuse_extended
@@ -50,6 +51,7 @@ def start_run(folder: StrPath, config: Config, data: Data, weights: StrPath | No
     A run from random weights never freezes BatchNorm, because it has no statistics to keep.
     """
     refuse_extended(folder, "name another folder for this run")
+    refuse_among_photos(as_path(folder), data.root, "the run")
     starts_random = is_random(weights)
     fingerprint = None
     if starts_random:

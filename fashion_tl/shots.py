@@ -16,6 +16,7 @@ from fashion_tl.data.foldernames import (
 from fashion_tl.data.labels import fault_of_label, label_of, same_names
 from fashion_tl.data.listing import Folder, in_words, split_ending
 from fashion_tl.data.photos import photo_digests
+from fashion_tl.data.search import RUN
 from fashion_tl.errors import DataError
 from fashion_tl.extension import Shots
 from fashion_tl.files import StrPath, as_path
@@ -63,6 +64,9 @@ def _class_folders(root: Path, classes: Collection[str], note: Note) -> dict[str
             + ("; unpack this file first" if root.is_file() else "")
         )
     folders, files, _ = Folder(root).entries("")
+    if runs := [name for name in folders if (root / name / RUN).is_file()]:
+        note(f"{root}: left out, the folder of a run: {_some(runs)}")
+    folders = [name for name in folders if name not in runs]
     loose = [name for name in files if split_ending(name)[1]]
     if not folders:
         holds = "photos, but no folders" if loose else "no folders"

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fashion_tl.data.dataroot import refuse_in_data
 from fashion_tl.data.dataset import Data
 from fashion_tl.errors import ConfigError, DataError, RunError, in_a_line
 from fashion_tl.extension import read_shots, refuse_extended
@@ -106,6 +107,7 @@ def _target(out: StrPath, photos: Sequence[Path], data_path: StrPath | None) -> 
     if data_path is None:
         raise ConfigError(f"{target}: a picture needs the training photos; name them with --data")
     refuse_own_file(target)
+    refuse_in_data(target, data_path, "the picture")
     check_writable(target, makes_folders=True)
     return target
 

@@ -530,3 +530,14 @@ def test_a_folder_whose_name_cannot_be_shown_is_no_class_and_never_printed(
 def test_names_with_marks_that_join_or_change_letters_stay_classes():
     kinds = ["ក្\u200dក", "👩\u200d🦰", "❤\ufe0f", "شر\u200cت"]
     assert set(parts(names(*(f"{kind}/{{}}.jpg" for kind in kinds)))) == {*kinds}
+
+
+def test_the_folder_of_a_run_is_no_class_and_is_named_as_left_out(tmp_path, zip_root):
+    kinds = names("Shirts/{}.jpg", "Shoes/{}.jpg")
+    root = put(tmp_path / "root", [*kinds, "runs/mine/figures/loss.png", "Shoes/run/loss.png"])
+    for run in ("runs/mine", "Shoes/run"):
+        (root / run / "run.json").write_text("{}")
+    for path in (root, zip_root(root)):
+        catalogue = read_catalogue(open_root(path))
+        assert catalogue.classes == ("Shirts", "Shoes") and len(catalogue.table) == 10
+        assert catalogue.named() == ["folder of a run (2): Shoes/run/, runs/mine/"]

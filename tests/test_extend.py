@@ -504,6 +504,14 @@ def test_an_extended_run_never_lies_in_the_run_or_in_the_new_photos(own_run, tmp
         extend(own_run, photos, tmp_path)
 
 
+def test_a_run_beside_the_new_classes_is_no_class(tmp_path, capsys):
+    photos = put(tmp_path / "new", Stripes=[1], runs=[2])
+    (photos / "runs" / "run.json").write_text("{}")
+    shots = find_shots(photos, (80, 60))
+    assert shots.classes == ["Stripes"]
+    assert "new: left out, the folder of a run: runs" in capsys.readouterr().err
+
+
 def test_the_steps_of_the_run_before_are_kept_and_no_other_run_in_its_folder(
     own_run, tiny_run, stripes, tmp_path
 ):

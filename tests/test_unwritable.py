@@ -3,15 +3,19 @@
 import errno
 import os
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
 from fashion_tl import approaches, audit, export, extend, predict, similar
 from fashion_tl.__main__ import main
-from fashion_tl.errors import WriteError
+from fashion_tl.data.dataroot import open_root, refuse_in_data
+from fashion_tl.errors import RunError, WriteError
 from fashion_tl.files import check_writable
 from fashion_tl.reporting import gallery, report
+from fashion_tl.running import start_run
 from study.__main__ import main as study_main
+from tests.conftest import jpeg, pattern, tiny_config
 
 
 @pytest.fixture
@@ -94,3 +98,68 @@ def test_a_measurement_finds_a_place_that_it_cannot_write_before_the_work(no_pla
         asked = (words, "--data", "sample", *weights, "--results", str(no_place))
         assert study_main(asked) == 2
         assert f"{no_place / 'looks.csv'} can't be written (" in capsys.readouterr().err
+
+
+@pytest.fixture
+def class_root(tmp_path):
+    """Two folders of photos, which are the classes."""
+    for number, kind in enumerate(["Shirts", "Shoes"]):
+        (tmp_path / "classes" / kind).mkdir(parents=True)
+        (tmp_path / "classes" / kind / "1.jpg").write_bytes(jpeg(pattern(number)))
+    return tmp_path / "classes"
+
+
+def test_nothing_is_written_among_the_photos_where_it_would_become_data(
+    tiny_run, sample_root, class_root, monkeypatch, files_under, capsys
+):
+    for module in (approaches, audit, gallery, report, similar):
+        for name in ("load_data", "load_unsplit", "open_steps", "seen"):
+            monkeypatch.delattr(module, name, raising=False)
+    run, photo = tiny_run.folder, class_root / "Shoes" / "1.jpg"
+    monkeypatch.chdir(class_root)
+    before = files_under(class_root), files_under(sample_root)
+    for data, inside in (
+        (class_root, class_root / "new"),
+        (".", "Shoes/new"),
+        (class_root / "Shoes" / "..", class_root),
+        (sample_root, sample_root / "images" / "new"),
+        (sample_root / "styles.csv", sample_root / "images"),
+    ):
+        for words in (
+            ("run", "fc_only", "--out", inside),
+            ("audit", "--to", inside),
+            ("summary", "--cache", inside),
+            ("report", run, "--to", f"{inside}/page.html"),
+            ("similar", run, photo, "--out", f"{inside}/near.png"),
+        ):
+            if words[0] == "audit":
+                monkeypatch.setattr(audit, "_cleanlab", lambda: None)
+            assert main([str(word) for word in (*words, "--data", data)]) == 2, words
+            (line,) = capsys.readouterr().err.splitlines()
+            assert "which stays as it is; name a folder elsewhere for the" in line
+    monkeypatch.setenv("FASHION_TL_CACHE", str(class_root / "new"))
+    assert main(["summary", "--data", str(class_root)]) == 2
+    assert "with --cache or FASHION_TL_CACHE" in capsys.readouterr().err
+    assert before == (files_under(class_root), files_under(sample_root))
+
+
+def test_beside_a_table_and_in_a_run_that_is_there_nothing_becomes_data(sample_root, class_root):
+    (class_root / "mine").mkdir()
+    (class_root / "mine" / "run.json").write_text("{}")
+    for target, data in (
+        (sample_root / "runs" / "mine", sample_root),
+        (class_root / "mine", class_root),
+        (class_root / "mine" / "report.html", class_root),
+        (class_root.with_name("classes-2"), class_root),
+        (class_root / "new", "sample"),
+    ):
+        refuse_in_data(target, data, "the run")
+    assert open_root("sample", class_root.parent).is_sample
+
+
+def test_the_run_of_a_notebook_does_not_begin_among_the_photos(class_root):
+    config = tiny_config("fc_only")
+    data = SimpleNamespace(root=open_root(class_root))
+    with pytest.raises(RunError, match="name a folder elsewhere for the run"):
+        start_run(class_root / "new", config, data, None)
+    assert not (class_root / "new").exists()

@@ -63,6 +63,19 @@ class DataRoot:
         named = [part for part in below if part.lower() not in no_names]
         return named[-1] if named else name
 
+    @property
+    def folder_of_photos(self) -> Path | None:
+        """The folder in which other files would become data; None for a zip.
+
+        It is ``images/`` beside a table. Without a table, any folder may be a class.
+        """
+        if self.is_zip:
+            return None
+        if self.table is None:
+            return self.path
+        photo = next((photo.name for photo in self.photos.values()), f"{IMAGES}/")
+        return self.path / self.inner / photo.partition("/")[0]
+
     def id_of(self, text: str) -> str | None:
         """The id of the photo that a table's ``text`` names, or None.
 

@@ -25,6 +25,7 @@ from fashion_tl.data.search import (
     DEEPEST,
     IMAGES,
     OTHER_TABLES,
+    RUN,
     TABLE,
     TEXT_TABLES,
     Copy,
@@ -34,12 +35,13 @@ from fashion_tl.data.search import (
 )
 from fashion_tl.data.zips import why_no_zip
 from fashion_tl.errors import DataError
-from fashion_tl.files import StrPath, as_path
+from fashion_tl.files import StrPath, as_path, refuse_inside
 
 SAMPLE = "sample"  # instead of a path: the built-in sample, drawn on first use
 # Why a photo or a folder is left out.
 UNREAD = "format that isn't read"
 TOO_DEEP = "folder too far down"
+OF_A_RUN = "folder of a run"
 HELP = (
     "A data root is a folder or a .zip that holds styles.csv and images/<id>.jpg, "
     "or a folder of photos for each class"
@@ -59,14 +61,46 @@ def open_root(path: StrPath, cache: StrPath | None = None) -> DataRoot:
     is left out, because somebody else's data root must not show your private photos. In a zip no
     link is followed, and of two members with one name the last counts.
 
-    DataError names the path and what is missing.
+    DataError names the path and what is missing. RunError if a named cache lies among the photos.
     """
-    named_cache(cache)  # an empty path is an error also where no cache is needed
+    named = named_cache(cache)  # an empty path is an error also where no cache is needed
     if str(path) == SAMPLE:
         from fashion_tl.data.sample import draw_sample
 
         path = draw_sample(cache_folder(cache) / "sample")
-    path = as_path(path)
+    root = _found_at(as_path(path))
+    if named:
+        refuse_among_photos(named, root, "the cache, with --cache or FASHION_TL_CACHE")
+    return root
+
+
+def refuse_in_data(target: Path, path: StrPath, what: str) -> None:
+    """RunError if a file or folder that is to be made for ``what`` would become data.
+
+    That is the case anywhere in class folders, and in the ``images/`` of a table.
+    """
+    home = as_path(path)
+    if home.name.casefold() == TABLE:
+        home = home.parent
+    if str(path) == SAMPLE or not home.is_dir():
+        return
+    if target.resolve().is_relative_to(home.resolve()):  # else the data needn't be opened
+        refuse_among_photos(target, open_root(path), what)
+
+
+def refuse_among_photos(target: Path, root: DataRoot, what: str) -> None:
+    """:func:`refuse_in_data` for an open data root; a run that is there already may stay."""
+    photos = root.folder_of_photos
+    if photos is None:
+        return
+    whole = target.resolve()
+    below = [folder for folder in (whole, *whole.parents) if photos.resolve() in folder.parents]
+    if not any((folder / RUN).is_file() for folder in below):
+        refuse_inside(target, photos, what)
+
+
+def _found_at(path: Path) -> DataRoot:
+    """The data root in a folder or a zip; see :func:`open_root`."""
     if not path.exists():
         raise DataError(
             f"no such data root: {path}. {HELP}; "
@@ -168,6 +202,7 @@ def _with_classes(listing: Folder | Archive, path: Path, found: Found) -> DataRo
     left_out += [(in_words(photo.name), OUTSIDE) for photo in all_photos.outside]
     left_out += [(in_words(name), UNREAD) for name in all_photos.unread]
     left_out += [(in_words(name), TOO_DEEP) for name in all_photos.too_deep]
+    left_out += [(in_words(name), OF_A_RUN) for name in all_photos.runs]
     return DataRoot(
         path,
         "",

@@ -15,6 +15,7 @@ from fashion_tl.data.listing import (
 from fashion_tl.data.zips import DEEPEST_MEMBER, PACKED_ENDINGS
 from fashion_tl.errors import DataError
 
+RUN = "run.json"  # in the folder of a run
 TABLE, IMAGES = "styles.csv", "images"  # in any capitals
 DEEPEST = 5  # folders between the root and the table
 MOST_FOLDERS = 10_000  # that are searched for a table
@@ -92,13 +93,15 @@ class AllPhotos:
     """``photos``, and what is left out.
 
     ``outside`` are photos that link out of the root, ``unread`` the names of images in formats that
-    aren't read, and ``too_deep`` the names of folders that are too deep to be searched.
+    aren't read, ``too_deep`` the names of folders that are too deep to be searched, and ``runs``
+    those of folders of runs, whose images are figures.
     """
 
     photos: list[PhotoFile] = field(default_factory=list)
     outside: list[PhotoFile] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     too_deep: list[str] = field(default_factory=list)
+    runs: list[str] = field(default_factory=list)
 
 
 def find_photos(listing: Folder | Archive) -> AllPhotos:
@@ -112,6 +115,9 @@ def find_photos(listing: Folder | Archive) -> AllPhotos:
             continue
         seen.add(place)
         entries = listing.entries(folder)
+        if folder and RUN in entries.files:
+            found.runs.append(folder)
+            continue
         own, more = photos_in(listing, folder, entries)
         found.photos += own
         found.outside += more

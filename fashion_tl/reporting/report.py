@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from fashion_tl.data.catalogue import FEW_SHOT
+from fashion_tl.data.dataroot import refuse_in_data
 from fashion_tl.data.dataset import Data
 from fashion_tl.errors import ConfigError, RunError
 from fashion_tl.extension import extension_of, new_classes, read_shots
@@ -48,12 +49,14 @@ def write_report(
     """Write the page of a run and of the steps before it; return the file.
 
     Of an extended run, it shows what was learned since, and the figures of the run before. The
-    default file is ``report.html`` in the run's folder. ConfigError if the file isn't
-    a .html or .htm file. RunError if the run isn't finished, or if it was made on other data.
+    default file is ``report.html`` in the run's folder. ConfigError if the file is no .html or
+    .htm file. RunError if the run isn't finished, if it was made on other data, or if the file
+    would lie among the photos.
     """
     extended = open_run(folder)
     target = as_path(folder) / "report.html" if to is None else as_path(to)
     refuse_own_file(target)
+    refuse_in_data(target, data_path, "the page")
     check_writable(target, makes_folders=True)
     if target.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"{target}: the report is written into a .html file")
