@@ -74,6 +74,8 @@ def extend(
         raise RunError(
             f"{run.folder} isn't finished; run the command that began it again, and then extend it"
         )
+    for step in steps_of(measured(run)):
+        step.check_results()
     earlier = read_shots(run)
     saved = load_model(run.model_path)
     memory = read_memory(run.memory_path, saved.width)
@@ -212,7 +214,10 @@ def _write(new: Path, run: Run, extended: Extended, shots: Shots) -> None:
     save_shots(new, shots)
     rows = extension_of(run) + extended.rows
     card = new / BEFORE / "model_card.md"
-    text = card.read_text(encoding="utf-8") if card.exists() else f"# {run.folder.name}\n"
+    if card.exists():  # people may have edited it, in whatever encoding
+        text = card.read_text(encoding="utf-8", errors="replace")
+    else:
+        text = f"# {run.folder.name}\n"
     write_text(new / "model_card.md", extended_card(text, rows))
     write_json(new / "run.json", run.about | {"extended": rows})
 

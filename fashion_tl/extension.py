@@ -71,8 +71,19 @@ def in_a_sentence(photos: Mapping[str, int]) -> str:
 
 
 def measured(run: Run) -> Run:
-    """The run that a run's figures are of: itself or, of an extended run, the one before."""
-    return open_run(run.folder / BEFORE) if extension_of(run) else run
+    """The run that a run's figures are of: itself or, of an extended run, the one before.
+
+    RunError if that one is missing.
+    """
+    if not extension_of(run):
+        return run
+    before = run.folder / BEFORE
+    if not before.is_dir():
+        raise RunError(
+            f"{before}, which holds the figures of this extended run, is missing; copy it again, "
+            "or extend the first run again"
+        )
+    return open_run(before)
 
 
 def refuse_extended(folder: StrPath, why: str) -> None:

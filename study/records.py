@@ -15,7 +15,7 @@ from fashion_tl.config import DEFAULT_LABEL, Config
 from fashion_tl.errors import RunError
 from fashion_tl.files import as_path
 from fashion_tl.recipes import TRAININGS
-from fashion_tl.runs import read_table
+from fashion_tl.runfiles import read_table
 
 # The trainings that tables and charts show, by the names of their records.
 TITLES = {name: training.title for name, training in TRAININGS.items()}

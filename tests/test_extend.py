@@ -493,6 +493,34 @@ def test_an_unfinished_run_is_refused_and_the_error_says_how_to_finish_it(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("metrics.json", b"{}"),
+        ("per_class.csv", b"label,train\nHats,1\n"),
+        ("history.csv", b"a,b\n1,2\n"),
+        ("predictions.csv.gz", b"\x1f\x8b"),
+    ],
+)
+def test_damaged_figures_are_named_and_not_copied(own_run, stripes, tmp_path, name, content):
+    (own_run / name).write_bytes(content)
+    with pytest.raises(RunError, match=f"{own_run / name} is damaged.*; copy it again"):
+        extend(own_run, stripes, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_model_card_that_people_saved_in_another_encoding_is_no_obstacle(
+    own_run, stripes, tmp_path, encoding
+):
+    card = own_run / "model_card.md"
+    card.write_bytes((card.read_text(encoding="utf-8") + "Für Hüte.").encode(encoding, "replace"))
+    run = extend(own_run, stripes, tmp_path / "out")
+    new = (run.folder / "model_card.md").read_text(encoding="utf-8")
+    assert "Stripes (5 photos)" in new and ("What it is" in new) == (encoding == "latin-1")
+    assert (run.folder / "before" / "model_card.md").read_bytes() == card.read_bytes()
+
+
 def test_an_extended_run_never_lies_in_the_run_or_in_the_new_photos(own_run, tmp_path):
     photos = put(tmp_path / "new", Stripes=[1])
     (tmp_path / "link").symlink_to(own_run)
