@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from fashion_tl.data.labels import same_names
-from fashion_tl.errors import DataError, RunError, WriteError
+from fashion_tl.errors import DataError, RunError, WriteError, photos_in_words
 from fashion_tl.extension import BEFORE, Shots, extension_of, measured, read_shots, save_shots
 from fashion_tl.files import StrPath, as_path, check_writable, make_once
 from fashion_tl.machine import warn
@@ -124,8 +124,9 @@ def _check_names(folder: Path, shots: Shots, saved: SavedModel, known: bool) -> 
             )
         if photos.get(label) and not known:
             raise DataError(
-                f"{folder / label}: the run knows this class from {photos[label]:,} photos; "
-                "allow more photos of it with --known, or move the folder elsewhere"
+                f"{folder / label}: the run knows this class from "
+                f"{photos_in_words(photos[label])}; allow more photos of it with --known, or move "
+                "the folder elsewhere"
             )
 
 
@@ -234,7 +235,7 @@ def _keep(run: Run, new: Path) -> None:
 
 def findings(row: dict[str, Any]) -> str:
     """A row about a class (see :func:`fashion_tl.extension.extension_of`) in a few sentences."""
-    photos = "1 photo" if row["photos"] == 1 else f"{row['photos']:,} photos"
+    photos = photos_in_words(row["photos"])
     words = [f"{row['label']}: {'new' if row['is_new'] else 'known'}, from {photos}."]
     if row["photos"] == 1:
         words.append(f"Before, the network called it {', '.join(row['before'])}.")

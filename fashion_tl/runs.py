@@ -13,7 +13,7 @@ import pandas as pd
 from fashion_tl.backbones import find_backbone
 from fashion_tl.config import Config
 from fashion_tl.distributed import rank
-from fashion_tl.errors import ConfigError, RunError
+from fashion_tl.errors import ConfigError, RunError, photos_in_words
 from fashion_tl.files import StrPath, as_path, is_made, lock, make_once, replacing
 from fashion_tl.provenance import commit, machine, versions
 from fashion_tl.recipes import APPROACHES, make_config
@@ -81,7 +81,7 @@ class Run:
         is_changed = config != usual.change(**own)
         unusual = [name for name in TOLD if own[name] != getattr(usual, name)]
         words = [
-            f"Data: {data['name']}, {data['photos']:,} photos",
+            f"Data: {data['name']}, {photos_in_words(data['photos'])}",
             *(TOLD[name].format(own[name]) for name in unusual),
             f"{find_backbone(config.backbone).title} from {self.about['weights']['name']}",
             f"{config.recipe} recipe{', changed' if is_changed else ''}",

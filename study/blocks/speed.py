@@ -10,7 +10,10 @@ from study.records import TITLES, read_measured
 
 def benches(results: Path) -> list[dict]:
     """What ``python -m study bench`` measured, a machine each."""
-    return [json.loads(file.read_text()) for file in sorted((results / "bench").glob("*.json"))]
+    return [
+        json.loads(file.read_text(encoding="utf-8"))
+        for file in sorted((results / "bench").glob("*.json"))
+    ]
 
 
 def speed(results: Path) -> str:
