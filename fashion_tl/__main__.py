@@ -76,8 +76,7 @@ def _commands_of_data(command: Callable[..., argparse.ArgumentParser]) -> None:
 def _label(new: argparse.ArgumentParser) -> None:
     new.add_argument(
         "--label",
-        default=DEFAULT_LABEL,
-        help="the column that names the classes (default: %(default)s)",
+        help=f"the column that names the classes (default: {DEFAULT_LABEL})",
     )
 
 
@@ -95,8 +94,7 @@ def _label_and_split(new: argparse.ArgumentParser) -> None:
     ways = "even-odd, 'year<=2014' in quotes, random:0.2 or column:NAME"
     new.add_argument(
         "--split",
-        default=EVEN_ODD,
-        help=f"which photos train and which test: {ways} (default: %(default)s)",
+        help=f"which photos train and which test: {ways} (default: {EVEN_ODD})",
     )
 
 

@@ -6,10 +6,11 @@ Each imports what it needs, so that --help and summary never wait for torch.
 import argparse
 import json
 
-from fashion_tl.config import DEFAULT_WEIGHTS, parse_setting
+from fashion_tl.config import DEFAULT_LABEL, DEFAULT_WEIGHTS, parse_settings
 from fashion_tl.errors import DataError
 from fashion_tl.files import as_path
 from fashion_tl.machine import say, warn
+from fashion_tl.split import EVEN_ODD
 
 RANDOM = "NOTE: this network started from random weights, so its answers mean little."
 OPTIONS = ("epochs", "seed", "label", "split", "backbone")  # settings that `run` has options for
@@ -27,7 +28,9 @@ def summary(args: argparse.Namespace) -> None:
     from fashion_tl.data.dataroot import open_root
 
     root = open_root(args.data, args.cache)
-    catalogue = read_catalogue(root, args.bad_rows, args.label, args.split)
+    label = DEFAULT_LABEL if args.label is None else args.label
+    split = EVEN_ODD if args.split is None else args.split
+    catalogue = read_catalogue(root, args.bad_rows, label, split)
     numbers = facts(catalogue)
     if args.json:
         print(json.dumps(numbers, indent=2))
@@ -41,7 +44,7 @@ def audit(args: argparse.Namespace) -> None:
     from fashion_tl.audit import write_audit
 
     weights = DEFAULT_WEIGHTS if args.weights is None else args.weights
-    settings = {"label": args.label} | dict(map(parse_setting, args.set))
+    settings = parse_settings(args.set, label=args.label)
     write_audit(args.data, weights, args.to, args.cache, **settings)
 
 
@@ -68,8 +71,8 @@ def run(args: argparse.Namespace) -> None:
     out = as_path(args.out)
     weights = default_weights(out) if args.weights is None else args.weights
     with processes(pick_device()):
-        settings = {name: getattr(args, name) for name in OPTIONS}
-        settings |= dict(map(parse_setting, args.set))
+        options = {name: getattr(args, name) for name in OPTIONS}
+        settings = parse_settings(args.set, **options)
         runs = run_approach(
             args.approach,
             args.data,

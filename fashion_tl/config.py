@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -223,6 +224,19 @@ def parse_setting(text: str) -> tuple[str, Any]:
     if name not in SETTINGS:
         raise ConfigError(f"no setting is called {name!r}; there are {', '.join(SETTINGS)}")
     return name, _size(value) if name in SIZES else _value(value)
+
+
+def parse_settings(texts: Iterable[str], **options: Any) -> dict[str, Any]:
+    """Settings written as for :func:`parse_setting`, and those from options of their own.
+
+    An option that isn't given is None. ConfigError for a setting that is given twice.
+    """
+    settings = dict(options)
+    for name, value in map(parse_setting, texts):
+        if settings.get(name) is not None:
+            raise ConfigError(f"{name} is given twice; leave one of them out")
+        settings[name] = value
+    return settings
 
 
 def _plain(value: Any) -> Any:

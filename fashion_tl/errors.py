@@ -46,6 +46,11 @@ class DownloadError(FashionTLError):
     """Kaggle's data can't be downloaded."""
 
 
+def photos_in_words(number: int) -> str:
+    """``1 photo``, ``2 photos``, ``1,000 photos``."""
+    return f"{number:,} photo{'' if number == 1 else 's'}"
+
+
 def in_a_line(value: object) -> str:
     """A value as an error shows it: in one line, cut if it is long."""
     text = " ".join(repr(value).split())

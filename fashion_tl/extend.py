@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from fashion_tl.data.labels import same_names
-from fashion_tl.errors import DataError, RunError, WriteError
+from fashion_tl.errors import DataError, RunError, WriteError, photos_in_words
 from fashion_tl.extension import BEFORE, Shots, extension_of, measured, read_shots, save_shots
 from fashion_tl.files import StrPath, as_path, check_writable, make_once, refuse_inside
 from fashion_tl.machine import warn
@@ -74,6 +74,8 @@ def extend(
         raise RunError(
             f"{run.folder} isn't finished; run the command that began it again, and then extend it"
         )
+    for step in steps_of(measured(run)):
+        step.check_results()
     earlier = read_shots(run)
     saved = load_model(run.model_path)
     memory = read_memory(run.memory_path, saved.width)
@@ -118,8 +120,9 @@ def _check_names(folder: Path, shots: Shots, saved: SavedModel, known: bool) -> 
             )
         if photos.get(label) and not known:
             raise DataError(
-                f"{folder / label}: the run knows this class from {photos[label]:,} photos; "
-                "allow more photos of it with --known, or move the folder elsewhere"
+                f"{folder / label}: the run knows this class from "
+                f"{photos_in_words(photos[label])}; allow more photos of it with --known, or move "
+                "the folder elsewhere"
             )
 
 
@@ -208,7 +211,10 @@ def _write(new: Path, run: Run, extended: Extended, shots: Shots) -> None:
     save_shots(new, shots)
     rows = extension_of(run) + extended.rows
     card = new / BEFORE / "model_card.md"
-    text = card.read_text(encoding="utf-8") if card.exists() else f"# {run.folder.name}\n"
+    if card.exists():  # people may have edited it, in whatever encoding
+        text = card.read_text(encoding="utf-8", errors="replace")
+    else:
+        text = f"# {run.folder.name}\n"
     write_text(new / "model_card.md", extended_card(text, rows))
     write_json(new / "run.json", run.about | {"extended": rows})
 
@@ -225,7 +231,7 @@ def _keep(run: Run, new: Path) -> None:
 
 def findings(row: dict[str, Any]) -> str:
     """A row about a class (see :func:`fashion_tl.extension.extension_of`) in a few sentences."""
-    photos = "1 photo" if row["photos"] == 1 else f"{row['photos']:,} photos"
+    photos = photos_in_words(row["photos"])
     words = [f"{row['label']}: {'new' if row['is_new'] else 'known'}, from {photos}."]
     if row["photos"] == 1:
         words.append(f"Before, the network called it {', '.join(row['before'])}.")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fashion_tl.errors import RunError
+from fashion_tl.errors import RunError, photos_in_words
 from fashion_tl.files import StrPath, as_path, replacing
 from fashion_tl.runs import Run, open_run
 
@@ -67,12 +67,23 @@ def new_classes(rows: Sequence[dict[str, Any]]) -> dict[str, int]:
 
 def in_a_sentence(photos: Mapping[str, int]) -> str:
     """Classes with their photos, as in ``Hats (1 photo), Caps (2 photos)``."""
-    return ", ".join(f"{name} ({n:,} photo{'s' if n > 1 else ''})" for name, n in photos.items())
+    return ", ".join(f"{name} ({photos_in_words(n)})" for name, n in photos.items())
 
 
 def measured(run: Run) -> Run:
-    """The run that a run's figures are of: itself or, of an extended run, the one before."""
-    return open_run(run.folder / BEFORE) if extension_of(run) else run
+    """The run that a run's figures are of: itself or, of an extended run, the one before.
+
+    RunError if that one is missing.
+    """
+    if not extension_of(run):
+        return run
+    before = run.folder / BEFORE
+    if not before.is_dir():
+        raise RunError(
+            f"{before}, which holds the figures of this extended run, is missing; copy it again, "
+            "or extend the first run again"
+        )
+    return open_run(before)
 
 
 def refuse_extended(folder: StrPath, why: str) -> None:

@@ -74,10 +74,22 @@ def draft(path: Path) -> Iterator[Path]:
     try:
         shutil.rmtree(own / path.name, ignore_errors=True)
         yield own / path.name
+    except (OSError, WriteError) as error:
+        raise _of_the_target(error, own / path.name, path) from error.__cause__
     finally:
         shutil.rmtree(own, ignore_errors=True)
         if handle is not None:
             os.close(handle)
+
+
+def _of_the_target(error: Exception, drafted: Path, path: Path) -> Exception:
+    """The same error, with the path that a user knows instead of the draft's."""
+    if isinstance(error, OSError):
+        for name in ("filename", "filename2"):
+            if isinstance(there := getattr(error, name), str):
+                setattr(error, name, there.replace(str(drafted), str(path)))
+        return error
+    return WriteError(str(error).replace(str(drafted), str(path)))
 
 
 def _draft_folder(path: Path) -> Path:

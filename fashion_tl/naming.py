@@ -14,7 +14,7 @@ import numpy as np
 from fashion_tl.data.foldernames import is_no_class
 from fashion_tl.data.labels import fault_of_label, label_of, same_names
 from fashion_tl.data.listing import in_words, shown, split_ending
-from fashion_tl.errors import DataError, FashionTLError, RunError, in_a_line
+from fashion_tl.errors import DataError, FashionTLError, RunError, in_a_line, photos_in_words
 from fashion_tl.extend import extend, findings
 from fashion_tl.extension import extension_of, read_shots
 from fashion_tl.files import StrPath, as_path
@@ -186,8 +186,8 @@ def _class_name(saved: SavedModel, name: str, known: bool) -> str:
     label = alike[0] if alike else label
     if counts.get(label) and not known:
         raise DataError(
-            f"the run knows {label} from {counts[label]:,} photos; write another name, or tick "
-            "“more photos of a class that it knows”"
+            f"the run knows {label} from {photos_in_words(counts[label])}; write another name, or "
+            "tick “more photos of a class that it knows”"
         )
     return label
 

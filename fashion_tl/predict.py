@@ -18,7 +18,7 @@ from PIL import Image
 from fashion_tl.data.decoding import FORMATS, decode
 from fashion_tl.data.formats import what_it_is
 from fashion_tl.data.listing import ENDINGS, RAW_ENDINGS, UNREAD_ENDINGS, read_file, shown
-from fashion_tl.errors import DataError
+from fashion_tl.errors import DataError, photos_in_words
 from fashion_tl.files import StrPath, as_path, check_writable
 from fashion_tl.machine import processors, progress, say, warn
 from fashion_tl.network.inference import photo_logits, pick_device
@@ -248,7 +248,7 @@ def predict(
             write_table(target, pd.DataFrame(rows), float_format="%.6g")
         say(target)
     if failed := sum(row["error"] is not None for row in rows):
-        raise DataError(f"{failed} of {len(photos)} photos could not be read")
+        raise DataError(f"{failed} of {photos_in_words(len(photos))} could not be read")
 
 
 def _target(to: StrPath) -> Path:

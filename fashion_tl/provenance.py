@@ -1,6 +1,7 @@
 """Where a run's results come from: the machine, the versions, the commit, the weights' file."""
 
 import hashlib
+import os
 import platform
 import subprocess
 from contextlib import suppress
@@ -20,7 +21,7 @@ def machine() -> str:
 
     name = platform.processor() or platform.machine()
     with suppress(OSError, StopIteration):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
         own = next(line for line in lines if line.startswith("model name"))
         name = own.split(":", 1)[1].strip()
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
@@ -42,8 +43,8 @@ def commit() -> str | None:
     here = Path(__file__).parent
 
     def git(*words: str) -> str:
-        done = subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=True)
-        return done.stdout.strip()
+        done = subprocess.run(["git", *words], cwd=here, capture_output=True, check=True)
+        return os.fsdecode(done.stdout).strip()  # git prints paths in the file system's bytes
 
     try:
         if not here.parent.samefile(git("rev-parse", "--show-toplevel")):

@@ -168,8 +168,8 @@ def _described(
         **measured,
         "precision": resolve_precision(config.precision, pick_device()),
         "minutes": round(seconds / 60, 2),
-        "machine": run.about["machine"],
-        "commit": run.about["commit"],
+        "machine": run.about.get("machine"),
+        "commit": run.about.get("commit"),
     }
 
 

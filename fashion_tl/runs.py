@@ -13,17 +13,12 @@ import pandas as pd
 from fashion_tl.backbones import find_backbone
 from fashion_tl.config import Config
 from fashion_tl.distributed import rank
-from fashion_tl.errors import ConfigError, RunError
+from fashion_tl.errors import ConfigError, RunError, photos_in_words
 from fashion_tl.files import StrPath, as_path, is_made, lock, make_once, replacing
 from fashion_tl.provenance import commit, machine, versions
 from fashion_tl.recipes import APPROACHES, make_config
+from fashion_tl.runfiles import read_about, read_metrics, read_results
 
-# Columns of our tables that are always text: a class may be called 001, NA or True.
-TEXT = (
-    *("id", "label", "articleType", "true", "predicted", "photo", "error", "drawn_from", "by"),
-    *("top1", "top2", "top3", "top4", "top5", "given", "suggested", "other", "verdict"),
-    *("run", "commit", "input", "why", "approach", "trial", "image_size", "on", "machine", "part"),
-)
 # The files that a run itself keeps.
 OWN_FILES = (
     "run.json",
@@ -44,6 +39,7 @@ TOLD = {
     "largest": "{} largest classes",
     "without_largest": "without the {} largest classes",
 }
+AGAIN = "copy it again, or delete the run's folder and train it again"
 # Locks of the runs that this process works on, by the device and inode of run.json.
 _held: dict[tuple[int, int], int | None] = {}
 
@@ -62,10 +58,13 @@ class Run:
     @cached_property
     def config(self) -> Config:
         try:
-            return Config.from_dict(self.about["config"])
-        except (TypeError, ConfigError) as error:
+            config = Config.from_dict(self.about["config"])
+            make_config(config.training, config.recipe)  # ConfigError for an unknown training
+            return config
+        except (TypeError, KeyError, AttributeError, RecursionError, ConfigError) as error:
             raise RunError(
-                f"{self.folder} was made by another version of this package ({error})"
+                f"{self.folder / 'run.json'} is damaged, or was made by another version of this "
+                f"package ({error}); {AGAIN}"
             ) from error
 
     @property
@@ -82,7 +81,7 @@ class Run:
         is_changed = config != usual.change(**own)
         unusual = [name for name in TOLD if own[name] != getattr(usual, name)]
         words = [
-            f"Data: {data['name']}, {data['photos']:,} photos",
+            f"Data: {data['name']}, {photos_in_words(data['photos'])}",
             *(TOLD[name].format(own[name]) for name in unusual),
             f"{find_backbone(config.backbone).title} from {self.about['weights']['name']}",
             f"{config.recipe} recipe{', changed' if is_changed else ''}",
@@ -131,47 +130,57 @@ class Run:
 
     @property
     def history(self) -> pd.DataFrame:
-        return self._read("history.csv", read_table)
+        return self._read("history.csv", read_results)
 
     @property
     def predictions(self) -> pd.DataFrame:
-        return self._read("predictions.csv.gz", read_table)
+        return self._read("predictions.csv.gz", read_results)
 
     @property
     def per_class(self) -> pd.DataFrame:
-        return self._read("per_class.csv", read_table)
+        return self._read("per_class.csv", read_results)
 
     @property
     def metrics(self) -> dict[str, Any]:
-        return self._read("metrics.json", _read_json)
+        return self._read("metrics.json", read_metrics)
 
     def _read(self, name: str, reader: Callable[[Path], Any]) -> Any:
         try:
             return reader(self.folder / name)
-        except (OSError, ValueError) as error:
+        except FileNotFoundError as error:
             raise RunError(
                 f"{self.folder}: {name} can't be read ({error}); is the run finished?"
             ) from error
+        except Exception as error:  # a damaged file makes readers raise any error
+            raise _damaged(self.folder / name, error) from error
+
+    def check_results(self) -> None:
+        """RunError if something that a finished run measured is missing or damaged."""
+        for _ in (self.metrics, self.history, self.predictions, self.per_class):
+            pass
 
 
-def _read_json(path: Path) -> Any:
-    """The content of a JSON file; NaN and infinities become None."""
-    return json.loads(path.read_bytes(), parse_constant=lambda _: None)
+def _damaged(file: Path, error: Exception) -> RunError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+    return RunError(f"{file} is damaged, or can't be read ({reason}); {AGAIN}")
 
 
 def open_run(folder: StrPath) -> Run:
-    """The run in a folder; RunError if there is none."""
+    """The run in a folder; RunError if there is none, or if its run.json is damaged."""
     folder = as_path(folder)
     if not folder.is_dir():
         raise RunError(f"no such run folder: {folder}")
+    file = folder / "run.json"
     try:
-        return Run(folder, json.loads((folder / "run.json").read_text()))
-    except (OSError, ValueError) as error:
+        return Run(folder, read_about(file))
+    except FileNotFoundError as error:
         below = ", ".join(sorted(path.parent.name for path in folder.glob("*/run.json")))
         hint = f"; runs lie in it: {below}" if below else ""
         raise RunError(
             f"{folder} is not a run folder: run.json can't be read ({error}){hint}"
         ) from error
+    except Exception as error:  # deeply nested JSON raises RecursionError
+        raise _damaged(file, error) from error
 
 
 def steps_of(run: Run) -> list[Run]:
@@ -221,7 +230,7 @@ def _make_run_folder(folder: Path, about: dict[str, dict[str, Any]]) -> None:
     text = json.dumps(about | here, indent=2) + "\n"
 
     def write(new: Path) -> None:
-        new.write_text(text)
+        new.write_text(text, encoding="utf-8")
 
     make_once(folder / "run.json", write)
 
@@ -278,20 +287,6 @@ def write_table(path: Path, table: pd.DataFrame, float_format: str | None = None
     """
     content = table.to_csv(index=False, float_format=float_format, lineterminator="\n").encode()
     _write(path, gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
-
-
-def read_table(path: StrPath) -> pd.DataFrame:
-    """Read a table that :func:`write_table` wrote. All our tables are read here.
-
-    The columns of ``TEXT`` come back as the same text. An empty value in another column becomes
-    NaN. OSError or ValueError if the file can't be read.
-    """
-    empty = {name: [""] for name in pd.read_csv(path, nrows=0) if name not in TEXT}
-    table = pd.read_csv(
-        path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=empty
-    )
-    # Older versions called the label articleType, also if it came from another column.
-    return table.rename(columns={"articleType": "label"})
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from fashion_tl.data.dataroot import refuse_in_data
 from fashion_tl.data.dataset import Data
-from fashion_tl.errors import ConfigError, DataError, RunError, in_a_line
+from fashion_tl.errors import ConfigError, DataError, RunError, in_a_line, photos_in_words
 from fashion_tl.extension import read_shots, refuse_extended
 from fashion_tl.files import StrPath, as_path, check_writable
 from fashion_tl.machine import say
@@ -64,7 +64,7 @@ def similar(
     if as_json:
         print(json.dumps(rows, indent=2))  # in ASCII, which any console can show
     if failed := sum(row["error"] is not None for row in rows):
-        raise DataError(f"{failed} of {len(photos)} photos could not be read")
+        raise DataError(f"{failed} of {photos_in_words(len(photos))} could not be read")
     if target and data:
         _draw(target, run, photos[0], rows[0]["nearest"], data)
         say(target, file=sys.stderr if as_json else None)

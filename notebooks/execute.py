@@ -24,7 +24,7 @@ import torch
 from nbformat import NotebookNode
 
 from fashion_tl.commandline import GOES_ON, exit_code
-from fashion_tl.config import DEFAULT_WEIGHTS, parse_setting
+from fashion_tl.config import DEFAULT_WEIGHTS, parse_settings
 from fashion_tl.data.catalogue import read_catalogue
 from fashion_tl.data.dataroot import SAMPLE, DataRoot, open_root
 from fashion_tl.files import as_path
@@ -273,8 +273,8 @@ def checked(args: argparse.Namespace) -> tuple[dict, DataRoot, str]:
     So a mistake ends the whole program before one notebook starts. ``epochs`` is a parameter of its
     own in the notebooks: it becomes ``args.epochs``.
     """
-    settings = dict(map(parse_setting, args.set))
-    args.epochs = settings.pop("epochs", args.epochs)
+    settings = parse_settings(args.set, epochs=args.epochs)
+    args.epochs = settings.pop("epochs")
     for approach in WITH_NOTEBOOKS:
         config = approach_configs(approach, args.recipe, epochs=args.epochs, **settings)[-1]
     root = open_root(args.data, args.cache)

@@ -5,7 +5,7 @@ Each imports what it needs, so that --help waits for nothing.
 
 import argparse
 
-from fashion_tl.config import parse_setting
+from fashion_tl.config import parse_settings
 from fashion_tl.errors import ConfigError
 
 
@@ -43,21 +43,21 @@ def calibration(args: argparse.Namespace) -> None:
 def few_shot(args: argparse.Namespace) -> None:
     from study import few_shot
 
-    settings = dict(map(parse_setting, args.set))
+    settings = parse_settings(args.set)
     few_shot.main(args.data, args.weights, args.cache, args.results, args.run, **settings)
 
 
 def episodes(args: argparse.Namespace) -> None:
     from study import episodes
 
-    settings = dict(map(parse_setting, args.set))
+    settings = parse_settings(args.set)
     episodes.main(args.data, args.weights, args.out, args.cache, args.results, **settings)
 
 
 def unknown(args: argparse.Namespace) -> None:
     from study import unknown
 
-    settings = dict(map(parse_setting, args.set))
+    settings = parse_settings(args.set)
     unknown.main(args.data, args.weights, args.cache, args.results, args.run, **settings)
 
 

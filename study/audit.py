@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from fashion_tl.audit import Audit, audit_config, judge_labels
-from fashion_tl.config import parse_setting
+from fashion_tl.config import parse_settings
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.network.model import available_weights
 from fashion_tl.runs import write_json, write_table
@@ -84,7 +84,7 @@ def main(
 
     ``settings`` are written ``name=value``, and change those of FC only.
     """
-    config = audit_config(**dict(map(parse_setting, settings)))
+    config = audit_config(**parse_settings(settings))
     available_weights(weights, is_sample=False, backbone=config.backbone)
     data = load_data(data_path, config, cache)
     mistakes = mistakes_of(data, results)

@@ -30,8 +30,9 @@ from fashion_tl.files import as_path
 from fashion_tl.network.extending import layer_of
 from fashion_tl.network.model import available_weights, build_network
 from fashion_tl.recipes import make_config
+from fashion_tl.runfiles import read_table
 from fashion_tl.running import start_run, train, unless_interrupted
-from fashion_tl.runs import read_table, write_json
+from fashion_tl.runs import write_json
 from study.data_check import alike
 from study.draws import figures, mean_of, measured
 from study.heads import made_with

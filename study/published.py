@@ -8,7 +8,7 @@ import numpy as np
 from fashion_tl.data.catalogue import FEW_SHOT
 from fashion_tl.errors import RunError
 from fashion_tl.files import as_path
-from fashion_tl.runs import read_table
+from fashion_tl.runfiles import read_table
 from study.records import read_measured
 from study.uncertainty import margin95
 

@@ -15,7 +15,7 @@ from fashion_tl.config import DEFAULT_LABEL, Config
 from fashion_tl.errors import RunError
 from fashion_tl.files import as_path
 from fashion_tl.recipes import TRAININGS
-from fashion_tl.runs import read_table
+from fashion_tl.runfiles import read_table
 
 # The trainings that tables and charts show, by the names of their records.
 TITLES = {name: training.title for name, training in TRAININGS.items()}
@@ -105,7 +105,7 @@ def read_record(results: str | os.PathLike, name: str) -> Record:
         )
     file = folder / "run.json"
     try:
-        about = json.loads(file.read_text())
+        about = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunError(f"{file} can't be read ({error}); record the run again") from error
     for key, kind, words in (("base", list, "a list of names of runs"), ("group", str, "a name")):
@@ -146,7 +146,7 @@ def read_measured(results: str | os.PathLike, name: str) -> Any:
     """
     file = as_path(results) / f"{name}.json"
     try:
-        return json.loads(file.read_text()) if file.exists() else None
+        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
     except (OSError, ValueError) as error:
         raise RunError(f"{file} can't be read ({error}); make it again") from error
 

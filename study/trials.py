@@ -34,7 +34,8 @@ from fashion_tl.network.model import available_weights, split_frozen
 from fashion_tl.network.training import fit
 from fashion_tl.recipes import APPROACHES, approach_configs, make_config
 from fashion_tl.reporting.evaluation import prediction_table
-from fashion_tl.runs import Run, commit, machine, read_table, write_table
+from fashion_tl.runfiles import read_table
+from fashion_tl.runs import Run, commit, machine, write_table
 from study.heads import left_out
 
 FOLDS = ((2016,), (2010, 2014, 2018))  # left out together

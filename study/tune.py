@@ -27,8 +27,9 @@ from fashion_tl.errors import ConfigError
 from fashion_tl.files import as_path
 from fashion_tl.network.model import available_weights
 from fashion_tl.recipes import APPROACHES, TRAININGS
+from fashion_tl.runfiles import read_table
 from fashion_tl.running import train, unless_interrupted
-from fashion_tl.runs import Run, open_run, read_table, write_table
+from fashion_tl.runs import Run, open_run, write_table
 
 QUARTER = {"train_fraction": 0.25}
 BASIS = {

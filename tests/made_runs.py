@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from fashion_tl import runfiles
 from fashion_tl.config import Config
 from fashion_tl.data.dataset import load_data
 from fashion_tl.network.model import SavedModel
@@ -28,6 +29,9 @@ FILES = {
     "metrics.json",
     "model_card.md",
 }
+
+# All that metrics.json must hold.
+METRICS = dict.fromkeys((*runfiles.METRICS, *runfiles.MEANS), 1) | {"approach": "fc_only"}
 
 
 def predictions_on_record(name: str = "fc_only") -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -27,7 +27,7 @@ from fashion_tl.reporting.evaluation import class_probabilities
 from fashion_tl.running import start_run
 from fashion_tl.runs import Run, create_run, open_run
 from tests.conftest import figures_alone
-from tests.made_runs import FILES
+from tests.made_runs import FILES, METRICS
 
 SMALL = ("image_size=32x32", "batch_size=32", "precision=fp32", "backbone=resnet18")
 QUICK = [word for setting in SMALL for word in ("--set", setting)]
@@ -300,7 +300,8 @@ def test_measured_after_ctrl_c_a_run_is_not_finished_also_when_its_damaged_check
     tmp_path,
 ):
     for interrupted in (True, False):
-        (tmp_path / "metrics.json").write_text(json.dumps({"interrupted": interrupted}))
+        text = json.dumps(METRICS | {"interrupted": interrupted})
+        (tmp_path / "metrics.json").write_text(text)
         assert Run(tmp_path, {}).is_finished is not interrupted
 
 

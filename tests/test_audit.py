@@ -14,7 +14,7 @@ from fashion_tl.audit import Audit, audit_config, find_contradicted, judge_label
 from fashion_tl.data.dataset import load_unsplit
 from fashion_tl.errors import ConfigError, DataError
 from fashion_tl.network import folds
-from fashion_tl.runs import read_table
+from fashion_tl.runfiles import read_table
 from study.audit import DRAWN, to_look_at
 from study.blocks import labels as blocks
 from study.blocks.labels import LIST, LISTED_MISTAKES, OTHERS

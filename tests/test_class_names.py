@@ -17,7 +17,8 @@ from fashion_tl.errors import WriteError
 from fashion_tl.network.model import load_model
 from fashion_tl.reporting import figures, gallery
 from fashion_tl.reporting.evaluation import confused_pairs, metrics, per_class_table
-from fashion_tl.runs import TEXT, open_run, read_table, write_table
+from fashion_tl.runfiles import TEXT, read_table
+from fashion_tl.runs import open_run, write_table
 from study import compare
 from study.check import check
 from study.places import RESULTS

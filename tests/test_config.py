@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fashion_tl.__main__ import main
-from fashion_tl.config import SETTINGS, Config, parse_setting
+from fashion_tl.config import SETTINGS, Config, parse_setting, parse_settings
 from fashion_tl.errors import ConfigError
 from fashion_tl.recipes import TRAININGS, make_config
 
@@ -225,3 +225,28 @@ def test_settings_of_a_command_line_that_cannot_be_are_refused_in_one_line(tmp_p
         assert (
             code == 2 and error.startswith("error: ") and words in error and error.count("\n") == 1
         )
+
+
+def test_settings_come_from_options_and_from_set_but_never_twice():
+    assert parse_settings(["lr=0.1"], epochs=3, seed=None) == {"lr": 0.1, "epochs": 3, "seed": None}
+    assert parse_settings(["seed=1"], epochs=3, seed=None) == {"seed": 1, "epochs": 3}
+    for texts in (["epochs=1"], ["lr=1", " epochs = 3"], ["lr=1", "lr=1"]):
+        with pytest.raises(ConfigError, match="is given twice; leave one of them out"):
+            parse_settings(texts, epochs=3)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("epochs", "-3"),
+        ("seed", "0"),
+        ("label", "articleType"),
+        ("split", "even-odd"),
+        ("backbone", "resnet50"),
+    ],
+)
+def test_an_option_of_run_and_the_same_setting_are_refused(option, value, tmp_path, capsys):
+    words = ["run", "direct", "--data", "sample", "--weights", "none", "--out", f"{tmp_path}/run"]
+    assert main([*words, f"--{option}", value, "--set", f"{option}=1"]) == 2
+    assert f"{option} is given twice" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

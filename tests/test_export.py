@@ -7,8 +7,10 @@ import io
 import json
 import re
 import runpy
+import struct
 import subprocess
 import sys
+import zlib
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -334,6 +336,44 @@ def test_the_lines_of_the_document_give_the_answers_of_predict_for_photos_as_peo
         1
     )
     assert (off > 0.01).mean() > 0.5 and off.max() > 0.3  # so a careless way is seen here
+
+
+def photos_that_can_not_be_read(folder):
+    """Damaged ones, huge ones, and those of formats that `predict` refuses."""
+    folder.mkdir()
+    buffer = io.BytesIO()
+    product(60, 80).save(buffer, "PNG")
+    content = buffer.getvalue()
+    (folder / "a broken chunk.png").write_bytes(content[:33] + bytes(12) + content[45:])
+    (folder / "b cut.png").write_bytes(content[: len(content) // 2])
+    (folder / "c empty.jpg").write_bytes(b"")
+    (folder / "d text.jpg").write_bytes(b"no photo")
+    for ending in ("ico", "tga", "jp2"):
+        product(60, 80).save(folder / f"e.{ending}")
+    header = struct.pack(">II", 30_000, 30_000)
+    huge = content[:16] + header + content[24:29]
+    check = struct.pack(">I", zlib.crc32(huge[12:29]))
+    (folder / "f huge.png").write_bytes(huge + check + content[33:])
+    if "AVIF" in FORMATS:
+        product(60, 80).save(buffer := io.BytesIO(), "AVIF")
+        (folder / "g.avif").write_bytes(buffer.getvalue()[: len(buffer.getvalue()) // 2])
+    (folder / "h a folder.jpg").mkdir()
+    return sorted(folder.iterdir())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_photos_that_predict_can_not_read_are_named_and_the_others_get_their_answers(tmp_path):
+    saved = small_model(stored_size=(80, 60), image_size=(64, 48))
+    bad = photos_that_can_not_be_read(tmp_path / "photos")
+    product(60, 80).save(tmp_path / "photos" / "last.jpg")
+    assert all(row["error"] for row in answers(saved, bad))
+    export_onnx(saved, tmp_path / "model.onnx")
+    (tmp_path / "lines.py").write_text(lines_of_the_document(), encoding="utf-8")
+    words = [sys.executable, "-W", "ignore", "lines.py"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout.startswith("photos/last.jpg: ") and done.stdout.count("\n") == 1
+    named = [line.partition(": ")[0] for line in done.stderr.splitlines()]
+    assert named == [f"photos/{photo.name}" for photo in bad]
 
 
 def test_the_document_and_the_file_hold_the_same_lines(exported):

@@ -12,8 +12,9 @@ from PIL import Image
 from fashion_tl.__main__ import main
 from fashion_tl.errors import DataError, FashionTLError, RunError, WeightsError
 from fashion_tl.export import export_onnx
-from fashion_tl.extend import extend, extended_by, findings
-from fashion_tl.extension import extension_of, read_shots
+from fashion_tl.extend import _check_names, extend, extended_by, findings
+from fashion_tl.extension import Shots, extension_of, read_shots
+from fashion_tl.files import replacing
 from fashion_tl.network.features import features_of
 from fashion_tl.network.memory import build_memory, read_memory, save_memory
 from fashion_tl.network.model import load_model
@@ -493,6 +494,34 @@ def test_an_unfinished_run_is_refused_and_the_error_says_how_to_finish_it(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("metrics.json", b"{}"),
+        ("per_class.csv", b"label,train\nHats,1\n"),
+        ("history.csv", b"a,b\n1,2\n"),
+        ("predictions.csv.gz", b"\x1f\x8b"),
+    ],
+)
+def test_damaged_figures_are_named_and_not_copied(own_run, stripes, tmp_path, name, content):
+    (own_run / name).write_bytes(content)
+    with pytest.raises(RunError, match=f"{own_run / name} is damaged.*; copy it again"):
+        extend(own_run, stripes, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_model_card_that_people_saved_in_another_encoding_is_no_obstacle(
+    own_run, stripes, tmp_path, encoding
+):
+    card = own_run / "model_card.md"
+    card.write_bytes((card.read_text(encoding="utf-8") + "Für Hüte.").encode(encoding, "replace"))
+    run = extend(own_run, stripes, tmp_path / "out")
+    new = (run.folder / "model_card.md").read_text(encoding="utf-8")
+    assert "Stripes (5 photos)" in new and ("What it is" in new) == (encoding == "latin-1")
+    assert (run.folder / "before" / "model_card.md").read_bytes() == card.read_bytes()
+
+
 def test_an_extended_run_never_lies_in_the_run_or_in_the_new_photos(own_run, tmp_path):
     photos = put(tmp_path / "new", Stripes=[1])
     (tmp_path / "link").symlink_to(own_run)
@@ -631,6 +660,36 @@ def test_nothing_half_written_is_left(tiny_run, stripes, tmp_path, monkeypatch):
     with pytest.raises(FashionTLError, match="No space left"):
         extend(tiny_run.folder, stripes, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("where", ["in our folder", "in a file of ours"])
+def test_a_full_disk_is_said_of_the_folder_that_was_named(
+    tiny_run, stripes, tmp_path, monkeypatch, where
+):
+    def full(folder, *args):
+        if where == "in a file of ours":
+            with replacing(folder / "x.json") as temporary:
+                raise OSError(28, "No space left on device", str(temporary))
+        raise OSError(28, "No space left on device", str(folder / "x.json"))
+
+    monkeypatch.setattr("fashion_tl.extend.save_shots", full)
+    with pytest.raises(FashionTLError, match="No space left") as error:
+        extend(tiny_run.folder, stripes, tmp_path / "out")
+    assert str(tmp_path / "out") in str(error.value) and ".tmp" not in str(error.value)
+
+
+@pytest.mark.parametrize(("photos", "words"), [(1, "1 photo."), (1234, "1,234 photos.")])
+def test_photos_are_counted_as_people_do(photos, words):
+    row = {"label": "Hats", "photos": photos, "is_new": True, "before": {"Caps": photos}}
+    assert f"Hats: new, from {words}" in findings(row | {"left_out": None, "taken": 0})
+
+
+def test_a_class_known_from_one_photo_is_said_so(tiny_run, tmp_path):
+    saved = load_model(tiny_run.model_path)
+    alone = replace(saved, fit_counts=(1, *saved.fit_counts[1:]))
+    shots = Shots(np.zeros((1, 8, 8, 3), np.uint8), ["a"], [saved.classes[0]])
+    with pytest.raises(DataError, match="the run knows this class from 1 photo;"):
+        _check_names(tmp_path, shots, alone, known=False)
 
 
 def test_training_never_goes_on_in_an_extended_run(extended, sample_root, capsys):

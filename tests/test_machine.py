@@ -204,6 +204,14 @@ def test_a_device_that_does_not_exist_is_named_in_one_line(monkeypatch, device):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("device", ["cuda:" + "9" * 5000, "cuda:1\n2", "x" * 5000, "cuda:²"])
+def test_a_device_that_is_no_name_at_all_is_refused_in_a_short_line(monkeypatch, device):
+    monkeypatch.setenv("FASHION_TL_DEVICE", device)
+    with pytest.raises(ConfigError, match=r"there is no such device\. Set it to cpu") as error:
+        pick_device()
+    assert "\n" not in str(error.value) and len(str(error.value)) < 200
+
+
 def test_a_gpu_that_is_not_there_and_one_that_cannot_be_used_are_named(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setenv("FASHION_TL_DEVICE", "cuda:1")

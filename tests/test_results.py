@@ -12,7 +12,8 @@ from fashion_tl.config import Config
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.errors import RunError, WeightsError
 from fashion_tl.reporting.evaluation import TOP_K
-from fashion_tl.runs import open_run, read_table
+from fashion_tl.runfiles import read_table
+from fashion_tl.runs import open_run
 from study import charts, compare, train
 from study.__main__ import main
 from study.blocks import BLOCKS, approaches, runs

@@ -25,7 +25,7 @@ ORDER = (
         "config",
         "recipes",
     ),
-    *("distributed", "provenance", "runs", "extension"),
+    *("distributed", "provenance", "runfiles", "runs", "extension"),
     *(
         "data/sample",
         "data/download",

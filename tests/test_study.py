@@ -14,6 +14,7 @@ from study import calibration, render
 from study.__main__ import main
 from study.blocks import sureness
 from study.calibration import Answers, answers, compared
+from tests.made_runs import METRICS
 from tests.test_shape import STUDY_ORDER
 
 HELP = """
@@ -81,6 +82,9 @@ MEASURE = (
 )
 
 
+LEARNED = {"label": "Hats", "photos": 1, "is_new": True, "before": {}, "left_out": None, "taken": 0}
+
+
 @pytest.fixture
 def folder(tmp_path):
     """The folder of a run on data that nobody has, which isn't finished."""
@@ -93,7 +97,7 @@ def folder(tmp_path):
 @pytest.mark.parametrize("words", MEASURE)
 def test_an_extended_run_is_measured_by_no_command(words, folder, tmp_path, capsys):
     about = json.loads((folder / "run.json").read_text())
-    (folder / "run.json").write_text(json.dumps(about | {"extended": [{"label": "Hats"}]}))
+    (folder / "run.json").write_text(json.dumps(about | {"extended": [LEARNED]}))
     results = ["--results", str(tmp_path / "results")]
     assert main([*words.format(run=folder).split(), *results]) == 2
     error = capsys.readouterr().err
@@ -111,7 +115,7 @@ def test_an_unfinished_run_is_measured_by_no_command(words, folder, tmp_path, ca
 
 @pytest.mark.parametrize("command", ["unknown", "few-shot", "calibration"])
 def test_weights_beside_a_run_are_refused(command, folder, capsys):
-    write_json(folder / "metrics.json", {})
+    write_json(folder / "metrics.json", METRICS)
     words = [command, "--data", "d", "--run", str(folder)]
     assert main([*words, "--weights", "w"]) == 2
     assert "give either --weights, for FC only's network, or --run" in capsys.readouterr().err

@@ -212,7 +212,7 @@ def test_a_loss_that_is_no_number_stops_the_training_and_names_lr():
 
 def test_a_damaged_checkpoint_is_named(tmp_path):
     (tmp_path / CHECKPOINT).write_bytes(b"half a checkpoint")
-    with pytest.raises(RunError, match=r"checkpoint\.pt is damaged .*delete it"):
+    with pytest.raises(RunError, match=r"checkpoint\.pt is damaged, or can't be read; delete it"):
         run(settings(), tmp_path)
 
 

@@ -8,7 +8,7 @@ from fashion_tl.config import Config
 from fashion_tl.data.dataset import load_data
 from fashion_tl.errors import ConfigError
 from fashion_tl.network.model import build_network
-from fashion_tl.runs import read_table
+from fashion_tl.runfiles import read_table
 from study import trials
 
 TINY = {

@@ -19,7 +19,7 @@ from numpy.lib.format import open_memmap
 from fashion_tl.data.cache import cache_folder, make_cached, unreadable
 from fashion_tl.data.contents import DataRoot
 from fashion_tl.data.decoding import FORMATS, decode
-from fashion_tl.errors import ConfigError, DataError
+from fashion_tl.errors import ConfigError, DataError, photos_in_words
 from fashion_tl.files import reserve
 from fashion_tl.machine import processors, progress, say
 
@@ -68,7 +68,7 @@ def decode_photos(
     make_cached(folder, "the decoded photos", make)
     try:
         array = np.load(folder / "photos.npy", mmap_mode="c")
-        failed = json.loads((folder / "failed.json").read_text())
+        failed = json.loads((folder / "failed.json").read_text(encoding="utf-8"))
     except (EOFError, OSError, ValueError) as error:
         raise unreadable(folder, error) from error
     return Photos(array, wanted[[own not in failed for own in wanted]], failed)
@@ -108,7 +108,9 @@ def _decode_into(
     if len(failed) == len(ids):
         first = list(failed.items())[:3]
         some = "; ".join(f"{root.photos[own].name}: {reason}" for own, reason in first)
-        raise DataError(f"{root.path}: none of its {len(ids)} photos can be decoded. {some}")
+        raise DataError(
+            f"{root.path}: none of its {photos_in_words(len(ids))} can be decoded. {some}"
+        )
     if failed:
         keep = np.flatnonzero([own not in failed for own in ids])
         kept = open_memmap(folder / "kept.npy", "w+", np.uint8, (len(keep), *size, 3))
@@ -117,7 +119,7 @@ def _decode_into(
             kept[start : start + CHUNK] = array[keep[start : start + CHUNK]]
         kept.flush()
         os.replace(folder / "kept.npy", target)
-    (folder / "failed.json").write_text(json.dumps(failed))
+    (folder / "failed.json").write_text(json.dumps(failed), encoding="utf-8")
 
 
 def _decode_all(

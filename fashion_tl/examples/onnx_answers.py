@@ -1,12 +1,13 @@
 """Name the photos in the folder photos/ with model.onnx alone. The answers are `predict`'s."""
 
 import json
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, features
 
 if tuple(map(int, onnxruntime.__version__.split(".")[:2])) < (1, 18):
     raise SystemExit(
@@ -17,11 +18,16 @@ about = {
     name: json.loads(value) for name, value in session.get_modelmeta().custom_metadata_map.items()
 }
 height, width = about["stored_size"]
+FORMATS = ["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM"]
+if features.check("avif"):
+    FORMATS.append("AVIF")
 
 
 def read_photo(path):
     """uint8 RGB [height, width, 3]: upright, on white, and resized as for the training."""
-    with Image.open(path) as image:
+    with Image.open(path, formats=FORMATS) as image:
+        if image.width * image.height > 1 << 26:
+            raise ValueError("too many pixels for a product photo")
         side = max(height, width)
         image.draft("RGB", (side, side))  # a large JPEG is decoded at a reduced scale
         image.load()
@@ -54,8 +60,8 @@ def read_photo(path):
 for path in sorted(Path("photos").glob("[!.]*")):
     try:
         photo = read_photo(path)
-    except (OSError, ValueError) as error:  # not a photo, or a damaged one
-        print(f"{path}: {error}")
+    except Exception as error:  # not a photo, or a damaged one: Pillow raises errors of many kinds
+        print(f"{path}: {type(error).__name__}: {error}", file=sys.stderr)
         continue
     (probabilities,) = session.run(None, {"photos": photo[np.newaxis]})
     best = probabilities[0].argmax()

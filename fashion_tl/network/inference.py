@@ -14,7 +14,7 @@ from torch._inductor import config as inductor
 from fashion_tl.config import Config
 from fashion_tl.data.batches import Batches, mirrored, prepare_photos
 from fashion_tl.distributed import everyone, share
-from fashion_tl.errors import ConfigError
+from fashion_tl.errors import ConfigError, in_a_line
 from fashion_tl.machine import processors, progress, say
 from fashion_tl.network.layers import folded
 from fashion_tl.threads import threads_by_load
@@ -39,17 +39,18 @@ def pick_device() -> torch.device:
         gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     wanted = os.environ.get("FASHION_TL_DEVICE") or ("cuda" if gpus else "cpu")
     kind, _, number = wanted.partition(":")
+    shown = in_a_line(wanted).strip("'")
     if kind == "mps":
         raise ConfigError(
             "FASHION_TL_DEVICE=mps: Apple's GPU can't be used, it lacks float64. Set it to cpu."
         )
-    if not re.fullmatch(r"cpu|cuda(:(0|[1-9]\d*))?", wanted, re.ASCII):
+    if not re.fullmatch(r"cpu|cuda(:(0|[1-9]\d{0,8}))?", wanted, re.ASCII):
         raise ConfigError(
-            f"FASHION_TL_DEVICE={wanted}: there is no such device. Set it to cpu, cuda or cuda:1."
+            f"FASHION_TL_DEVICE={shown}: there is no such device. Set it to cpu, cuda or cuda:1."
         )
     if kind == "cuda" and int(number or 0) >= gpus:
         raise ConfigError(
-            f"FASHION_TL_DEVICE={wanted}: torch finds {gpus} CUDA GPUs here. Set it to cpu."
+            f"FASHION_TL_DEVICE={shown}: torch finds {gpus} CUDA GPUs here. Set it to cpu."
         )
     return torch.device(wanted)
 

@@ -265,8 +265,9 @@ def _go_on(
     try:
         state = torch.load(path, map_location=next(model.parameters()).device, weights_only=True)
     except Exception as error:  # a damaged archive makes torch raise any error
+        reason = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
         raise RunError(
-            f"{path} is damaged ({type(error).__name__}); delete it to train from the start"
+            f"{path} is damaged, or can't be read{reason}; delete it to train from the start"
         ) from error
     made_with = Config.from_dict(state["config"]).to_dict()
     if made_with != config.to_dict():

@@ -28,7 +28,7 @@ from study.bench.measures import evenly, some
 
 def anonymous() -> int:
     """Bytes of memory of this process that no file stands behind (Linux)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fashion_tl.runs import read_table
+from fashion_tl.runfiles import read_table
 from study.blocks.markdown import markdown, percent
 from study.records import read_measured
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fashion_tl.runs import read_table
+from fashion_tl.runfiles import read_table
 from study.blocks.markdown import markdown, percent, spread
 from study.compare import on_the_same_photos, with_interval
 from study.records import METRICS, groups, read_looks, read_measured, read_records

@@ -117,7 +117,7 @@ def draw_sample(
         with draft(home) as drawn:
             if not _check(folder, settings):  # another process may have drawn it by now
                 _draw_into(drawn, photos, types, seed)
-                (drawn / "sample.json").write_text(json.dumps(settings) + "\n")
+                (drawn / "sample.json").write_text(json.dumps(settings) + "\n", encoding="utf-8")
                 _swap(drawn, home)
     except OSError as error:
         raise DataError(
@@ -162,7 +162,7 @@ def _check(folder: Path, wanted: dict) -> bool:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return False
     try:
-        settings = json.loads((folder / "sample.json").read_text())
+        settings = json.loads((folder / "sample.json").read_text(encoding="utf-8"))
         is_sample = settings["sample"] is True
     except (OSError, ValueError, TypeError, KeyError):
         is_sample = False

@@ -1,0 +1,143 @@
+"""What a run's own JSON files and tables must hold. ValueError says what is wrong with one."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+from fashion_tl.files import StrPath
+
+# Columns of our tables that are always text: a class may be called 001, NA or True.
+TEXT = (
+    *("id", "label", "articleType", "true", "predicted", "photo", "error", "drawn_from", "by"),
+    *("top1", "top2", "top3", "top4", "top5", "given", "suggested", "other", "verdict"),
+    *("run", "commit", "input", "why", "approach", "trial", "image_size", "on", "machine", "part"),
+)
+# The kinds of values in JSON, with their names for errors.
+KINDS = {dict: "an object", list: "a list", str: "text", int: "a whole number", float: "a number"}
+# What run.json must hold, and what each row of its ``extended`` must.
+ABOUT = {"config": dict, "data": dict, "weights": dict}
+DATA = {"name": str, "photos": int, "fingerprint": str}
+WEIGHTS = {"name": str}
+EXTENDED = {"label": str, "photos": int, "is_new": bool, "before": dict, "taken": int}
+# What metrics.json must hold. A mean over no photos or classes is null.
+METRICS = {
+    **dict.fromkeys(("n_test", "correct", "macro_classes", "few_shot_classes"), int),
+    **dict.fromkeys(("epochs", "best_epoch"), int),
+    **dict.fromkeys(("top1", "top5", "ceiling", "minutes"), float),
+    "approach": str,
+}
+MEANS = ("top1_learnable", "macro", "few_shot")
+# The columns that each table must have. Of the numbers, those that may be missing stand apart.
+TEXTS = {
+    "predictions.csv.gz": ("id", "label", *(f"top{k}" for k in range(1, 6))),
+    "per_class.csv": ("label",),
+}
+NUMBERS = {
+    "history.csv": ("epoch", "train_loss", "train_accuracy"),
+    "predictions.csv.gz": ("p1",),
+    "per_class.csv": ("train", "test", "correct"),
+}
+GAPS = {
+    "history.csv": ("val_loss", "val_accuracy", "val_cross_entropy"),
+    "predictions.csv.gz": ("loss",),
+    "per_class.csv": ("accuracy",),
+}
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file; NaN and infinities become None."""
+    return json.loads(path.read_bytes(), parse_constant=lambda _: None)
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """The content of a run.json; OSError or ValueError if it can't be used."""
+    about = read_json(path)
+    _check_object(about, ABOUT)
+    _check_object(about["data"], DATA, "data: ")
+    _check_object(about["weights"], WEIGHTS, "weights: ")
+    for name, kind in {"versions": dict, "extended": list}.items():
+        if name in about and not _is(about[name], kind):
+            raise ValueError(f"{name} must be {KINDS[kind]}")
+    for row in about.get("extended", []):
+        _check_object(row, EXTENDED, "extended: ")
+        if not all(_is(photos, int) for photos in row["before"].values()):
+            raise ValueError("extended: before must hold whole numbers")
+        _check_optional(row, ("left_out",), int, "extended: ")
+    return about
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """The content of a metrics.json; OSError or ValueError if it can't be used."""
+    metrics = read_json(path)
+    _check_object(metrics, METRICS)
+    _check_optional(metrics, MEANS, float)
+    return metrics
+
+
+def _check_object(value: Any, wanted: Mapping[str, type], where: str = "") -> None:
+    if not isinstance(value, dict):
+        raise ValueError(f"{where}it must be an object in braces")
+    if missing := [name for name in wanted if name not in value]:
+        raise ValueError(f"{where}it lacks {', '.join(missing)}")
+    for name, kind in wanted.items():
+        if not _is(value[name], kind):
+            raise ValueError(f"{where}{name} must be {KINDS.get(kind, 'true or false')}")
+
+
+def _check_optional(
+    value: dict[str, Any], names: tuple[str, ...], kind: type, where: str = ""
+) -> None:
+    """ValueError unless each name is there, and its value is null or of this kind."""
+    given = {name: value[name] for name in names if value.get(name) is not None}
+    if missing := [name for name in names if name not in value]:
+        raise ValueError(f"{where}it lacks {', '.join(missing)}")
+    _check_object(given, dict.fromkeys(given, kind), where)
+
+
+def _is(value: Any, kind: type) -> bool:
+    """Whether a value of JSON is of a kind: true is no number, and 1 is also a ``float``."""
+    if kind is float:
+        kind = int if isinstance(value, int) else float
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+def read_table(path: StrPath) -> pd.DataFrame:
+    """Read a table that :func:`write_table` wrote. All our tables are read here.
+
+    The columns of ``TEXT`` come back as the same text. An empty value in another column becomes
+    NaN. OSError or ValueError if the file can't be read.
+    """
+    empty = {name: [""] for name in pd.read_csv(path, nrows=0) if name not in TEXT}
+    table = pd.read_csv(
+        path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=empty
+    )
+    # Older versions called the label articleType, also if it came from another column.
+    return table.rename(columns={"articleType": "label"})
+
+
+def read_results(path: Path) -> pd.DataFrame:
+    """:func:`read_table` for a table in ``NUMBERS``, which must have its columns and values."""
+    table = read_table(path)
+    _check_table(table, path.name)
+    return table
+
+
+def _check_table(table: pd.DataFrame, name: str) -> None:
+    """ValueError unless the table has the columns and the values that a file of this name has."""
+    numbers, gaps = NUMBERS[name], GAPS[name]
+    flags = ("best",) if name == "history.csv" else ()
+    wanted = (*TEXTS.get(name, ()), *numbers, *gaps, *flags)
+    if missing := [column for column in wanted if column not in table]:
+        raise ValueError(f"it lacks the columns {', '.join(missing)}")
+    if table.empty:
+        raise ValueError("it has no rows")
+    for column in (*numbers, *gaps):
+        is_number = is_numeric_dtype(table[column]) and not is_bool_dtype(table[column])
+        if not is_number or (column in numbers and table[column].isna().any()):
+            raise ValueError(f"the column {column} must hold numbers")
+    if flags and not (is_bool_dtype(table["best"]) and table["best"].sum() == 1):
+        raise ValueError("the column best must hold False, and True once")

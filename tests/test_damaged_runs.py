@@ -1,0 +1,246 @@
+"""A run folder whose files are damaged: one line names the file and says what to do."""
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from fashion_tl.__main__ import main
+from fashion_tl.errors import RunError
+from fashion_tl.extension import measured
+from fashion_tl.reporting.gallery import draw_all
+from fashion_tl.reporting.report import write_report
+from fashion_tl.runs import open_run
+from tests import REPOSITORY
+from tests.made_runs import make_run
+
+ROW = {"label": "Hüte", "photos": 2, "is_new": True, "before": {}, "left_out": 1, "taken": 0}
+AGAIN = "copy it again, or delete the run's folder and train it again"
+
+
+@pytest.fixture
+def root(make_root):
+    return make_root(
+        [(1, 2010, "Shirts"), (2, 2010, "Tops"), (3, 2011, "Shirts"), (4, 2013, "Tops")]
+    )
+
+
+@pytest.fixture
+def folder(root, tmp_path) -> Path:
+    """A finished run, to be damaged."""
+    table = pd.DataFrame({"label": ["Shirts", "Tops"], "top1": "Shirts", "p1": 0.5, "loss": 1.25})
+    counts = pd.DataFrame({"label": ["Shirts", "Tops"], "train": 1})
+    return make_run(tmp_path / "run", root, table, counts)
+
+
+def refused(file: Path, work) -> str:
+    """The error of some work on a run with this damaged file: one line that says what to do."""
+    with pytest.raises(RunError) as error:
+        work()
+    said = str(error.value)
+    assert str(file) in said and AGAIN in said and "\n" not in said
+    return said
+
+
+def changed(file: Path, **values) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"{}",
+        b"[]",
+        b"null",
+        b"7",
+        b"\xff\xfe\x00",
+        b"[" * 200_000,
+        b'{"config": {}, "weights": {"name": "w"}}',
+    ],
+)
+def test_a_run_json_of_another_shape_is_named(folder, content):
+    (folder / "run.json").write_bytes(content)
+    refused(folder / "run.json", lambda: open_run(folder))
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("config", None),
+        ("data", "x"),
+        ("data", {"name": "d", "photos": "many", "fingerprint": "f"}),
+        ("data", {"name": "d", "photos": True, "fingerprint": "f"}),
+        ("weights", None),
+        ("weights", {}),
+        ("versions", []),
+        ("extended", "x"),
+        ("extended", ["x"]),
+        ("extended", [{"label": "Hats"}]),
+        ("extended", [ROW | {"before": {"Caps": "x"}}]),
+        ("extended", [ROW | {"left_out": "x"}]),
+    ],
+)
+def test_a_part_of_run_json_of_another_kind_is_named(folder, part, value):
+    changed(folder / "run.json", **{part: value})
+    assert part in refused(folder / "run.json", lambda: open_run(folder))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"training": "x"},
+        {"training": "direct", "class_weights": "sqrt"},
+        {"training": "direct", "split": {}},
+    ],
+)
+def test_settings_that_no_version_wrote_are_named(folder, config):
+    changed(folder / "run.json", config=config)
+    refused(folder / "run.json", lambda: open_run(folder).source)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"{}", b"null", b"[" * 200_000, b'{"top1": null}', b'{"interrupted": true}'],
+)
+def test_metrics_of_another_shape_are_named(folder, root, content):
+    (folder / "metrics.json").write_bytes(content)
+    for work in (lambda: open_run(folder).is_finished, lambda: write_report(folder, root)):
+        refused(folder / "metrics.json", work)
+
+
+@pytest.mark.parametrize("value", [None, "0.5", True, []])
+@pytest.mark.parametrize("name", ["top1", "correct", "minutes", "n_test"])
+def test_a_metric_that_is_no_number_is_named(folder, name, value):
+    changed(folder / "metrics.json", **{name: value})
+    assert name in refused(folder / "metrics.json", lambda: open_run(folder).metrics)
+
+
+def test_a_mean_over_no_classes_is_no_damage(folder):
+    changed(folder / "metrics.json", few_shot=None, macro=None)
+    assert open_run(folder).metrics["macro"] is None
+
+
+COLUMNS = [
+    ("history.csv", "epoch"),
+    ("history.csv", "val_cross_entropy"),
+    ("history.csv", "best"),
+    ("per_class.csv", "label"),
+    ("per_class.csv", "correct"),
+    ("predictions.csv.gz", "p1"),
+    ("predictions.csv.gz", "top1"),
+    ("predictions.csv.gz", "loss"),
+]
+
+
+@pytest.mark.parametrize(("name", "column"), COLUMNS)
+def test_a_table_without_one_of_its_columns_names_the_column(folder, root, name, column):
+    table = pd.read_csv(folder / name)
+    table.drop(columns=column).to_csv(folder / name, index=False)
+    assert column in refused(folder / name, lambda: write_report(folder, root))
+    assert column in refused(folder / name, lambda: draw_all(folder, root))
+
+
+@pytest.mark.parametrize(
+    ("name", "column"), [each for each in COLUMNS if each[1] not in ("label", "top1")]
+)
+def test_a_table_with_words_among_its_numbers_names_the_column(folder, root, name, column):
+    table = pd.read_csv(folder / name)
+    table.assign(**{column: "x"}).to_csv(folder / name, index=False)
+    assert column in refused(folder / name, lambda: write_report(folder, root))
+
+
+@pytest.mark.parametrize("name", ["history.csv", "per_class.csv", "predictions.csv.gz"])
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"\xff\x00", b'"'])
+def test_a_table_that_holds_something_else_is_named(folder, root, name, content):
+    packed = gzip.compress(content) if name.endswith("gz") else content
+    (folder / name).write_bytes(packed)
+    refused(folder / name, lambda: write_report(folder, root))
+
+
+@pytest.mark.parametrize("damage", ["cut", "cut to its header", "changed", "not gzipped"])
+def test_damaged_predictions_are_named(folder, root, damage):
+    file = folder / "predictions.csv.gz"
+    content = file.read_bytes()
+    file.write_bytes(
+        {
+            "cut": content[: len(content) // 2],
+            "cut to its header": content[:10],
+            "changed": content[:20] + bytes(20) + content[40:],
+            "not gzipped": b"id,label\n",
+        }[damage]
+    )
+    refused(file, lambda: write_report(folder, root))
+    refused(file, lambda: draw_all(folder, root))
+
+
+def test_a_command_says_it_in_one_line(folder, root, capsys):
+    (folder / "metrics.json").write_text("[]")
+    assert main(["report", str(folder), "--data", str(root)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_missing_figures_of_an_extended_run_are_named_with_a_way_out(folder):
+    changed(folder / "run.json", extended=[ROW])
+    with pytest.raises(RunError, match=r"before, which holds .*; copy it again, or extend"):
+        measured(open_run(folder))
+
+
+OPEN = """
+import sys
+from fashion_tl.extension import extension_of
+from fashion_tl.provenance import commit, machine
+from fashion_tl.runs import open_run
+
+run = open_run(sys.argv[1])
+print(ascii(extension_of(run)[0]["label"]), bool(run.source))
+"""
+
+
+def test_a_run_is_opened_whatever_the_locale(folder):
+    """`extend` writes names of classes in UTF-8."""
+    about = json.loads((folder / "run.json").read_text()) | {"extended": [ROW]}
+    text = json.dumps(about, ensure_ascii=False)
+    (folder / "run.json").write_bytes(text.encode())
+    plain = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    done = subprocess.run(
+        [sys.executable, "-c", OPEN, str(folder)],
+        env=os.environ | plain | {"PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == [r"'H\xfcte'", "True"], done.stderr
+
+
+def test_git_may_answer_with_a_path_of_any_letters_in_any_locale(tmp_path):
+    """The package tells its own checkout by the path that git prints."""
+    clone = tmp_path / "Hüte"
+    (clone / "fashion_tl").mkdir(parents=True)
+    for name in ("__init__", "provenance", "errors", "files", "machine"):
+        shutil.copyfile(
+            REPOSITORY / "fashion_tl" / f"{name}.py", clone / "fashion_tl" / f"{name}.py"
+        )
+    (clone / "fashion_tl" / "threads.py").write_bytes(
+        (REPOSITORY / "fashion_tl" / "threads.py").read_bytes()
+    )
+    subprocess.run(["git", "init", "-q"], cwd=clone, check=True)
+    subprocess.run(["git", "add", "."], cwd=clone, check=True)
+    who = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
+    subprocess.run(["git", *who, "commit", "-qm", "all"], cwd=clone, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", "from fashion_tl.provenance import commit; print(commit())"],
+        cwd=clone,
+        env=os.environ
+        | {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C", "PYTHONPATH": str(clone)},
+        capture_output=True,
+        text=True,
+    )
+    assert len(done.stdout.strip()) == 10, done.stderr
