@@ -229,14 +229,14 @@ def parse_setting(text: str) -> tuple[str, Any]:
 def parse_settings(texts: Iterable[str], **options: Any) -> dict[str, Any]:
     """Settings written as for :func:`parse_setting`, and those from options of their own.
 
-    An option that isn't given is None. ConfigError for a setting that is given twice.
+    An option that isn't given is None. ConfigError for a setting that is given in both ways. Of
+    texts with one name the last counts, as of options.
     """
-    settings = dict(options)
-    for name, value in map(parse_setting, texts):
-        if settings.get(name) is not None:
-            raise ConfigError(f"{name} is given twice; leave one of them out")
-        settings[name] = value
-    return settings
+    settings = dict(map(parse_setting, texts))
+    for name in settings:
+        if options.get(name) is not None:
+            raise ConfigError(f"{name} is given twice: leave out --{name} or --set {name}")
+    return options | settings
 
 
 def _plain(value: Any) -> Any:
