@@ -211,6 +211,15 @@ def test_the_tests_that_cover_commands_exist():
         assert f"\ndef {function}(" in (ROOT / "tests" / file).read_text(encoding="utf-8")
 
 
+TINY = {
+    "epochs": 1,
+    "image_size": (32, 32),
+    "precision": "fp32",
+    "lr": 1e-4,
+    "backbone": "resnet18",
+}
+
+
 @pytest.fixture(scope="module")
 def example(tmp_path_factory):
     """What the documents take for granted: a zip of photos under the names it has there, a run,
@@ -228,15 +237,7 @@ def example(tmp_path_factory):
     (home / "new-classes" / "Hats").mkdir(parents=True)
     for place in ("photo.jpg", "folder/a.jpg", "folder/b.png", "new-classes/Hats/a.png"):
         (home / place).write_bytes(jpeg(pattern(7)))
-    quick = {
-        "epochs": 1,
-        "image_size": (32, 32),
-        "precision": "fp32",
-        "lr": 1e-4,
-        "backbone": "resnet18",
-        "cache": home / "cache",
-    }
-    run_approach("fc_only", small, "none", home / "runs" / "mine", **quick)
+    run_approach("fc_only", small, "none", home / "runs" / "mine", cache=home / "cache", **TINY)
     return home
 
 
@@ -271,6 +272,8 @@ def test_a_command_of_the_documents_runs_as_it_is_written(here, capsys, line):
     if words[0] == "run":
         shutil.rmtree(here / "runs")
         words += QUICK.split()
+    elif "runs/try" in words:  # the run of the line before it
+        run_approach("fc_only", "sample", "none", here / "runs" / "try", **TINY)
     if words[0] == "audit":
         pytest.importorskip("cleanlab")
         words += QUICK.replace("--epochs 1", "--set epochs=1").split()
