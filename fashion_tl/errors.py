@@ -3,7 +3,7 @@
 
 def how_to_install(extra: str) -> str:
     """The command that installs the packages of an extra (see ``pyproject.toml``)."""
-    return f'pip install ".[{extra}]" in the clone, or pip install "fashion_tl[{extra}]"'
+    return f'pip install "fashion_tl[{extra}]", or in a clone pip install ".[{extra}]"'
 
 
 class FashionTLError(Exception):

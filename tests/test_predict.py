@@ -16,6 +16,7 @@ from PIL import Image
 
 from fashion_tl import predict
 from fashion_tl.__main__ import main
+from fashion_tl.actions import RANDOM
 from fashion_tl.data.batches import prepare_photos
 from fashion_tl.data.listing import ENDINGS
 from fashion_tl.data.photos import FORMATS, decode
@@ -107,7 +108,7 @@ def test_without_a_file_each_photo_is_printed_and_there_is_no_progress_bar(
     assert command("predict", tiny_run.folder, photos[0].parent) == 0
     output = capsys.readouterr()
     lines = output.out.splitlines()
-    assert output.err == "" and lines[::6] == [str(photo) for photo in photos]
+    assert output.err == f"{RANDOM}\n" and lines[::6] == [str(photo) for photo in photos]
     assert all(line.startswith("  ") and "%  " in line for line in lines if line not in lines[::6])
 
 
@@ -116,7 +117,7 @@ def test_into_a_file_its_name_alone_is_printed_and_a_log_gets_no_progress_bar(
 ):
     assert command("predict", tiny_run.folder, *photos, "--to", tmp_path / "answers.csv") == 0
     output = capsys.readouterr()
-    assert output.out == f"{tmp_path / 'answers.csv'}\n" and output.err == ""
+    assert output.out == f"{tmp_path / 'answers.csv'}\n" and output.err == f"{RANDOM}\n"
 
 
 def test_json_holds_what_csv_holds(tiny_run, photos, tmp_path):
@@ -242,7 +243,7 @@ def test_files_that_are_no_photos_are_passed_over_and_the_first_few_named(tiny_r
     assert command("predict", tiny_run.folder, photos[0].parent) == 0
     said = "skipped, not photos: Thumbs.db, a.txt, b.json and 2 more"
     output = capsys.readouterr()
-    assert output.err == f"{photos[0].parent}: {said}\n" and "THUMB" not in output.out
+    assert output.err == f"{RANDOM}\n{photos[0].parent}: {said}\n" and "THUMB" not in output.out
 
 
 def test_links_are_followed_each_folder_once_and_a_circle_ends(photos, tmp_path):

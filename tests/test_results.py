@@ -11,6 +11,7 @@ from fashion_tl.approaches import run_approach
 from fashion_tl.config import Config
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.errors import RunError, WeightsError
+from fashion_tl.recipes import make_config
 from fashion_tl.reporting.evaluation import TOP_K
 from fashion_tl.runfiles import read_table
 from fashion_tl.runs import open_run
@@ -183,7 +184,8 @@ def test_all_trainings_are_on_record():
 
 
 def test_a_run_on_the_sample_is_not_taken_for_a_result(tmp_path):
-    (tmp_path / "run.json").write_text(json.dumps({"data": {"name": "the built-in sample"}}))
+    about = {"config": make_config("fc_only").to_dict(), "data": {"name": "the built-in sample"}}
+    (tmp_path / "run.json").write_text(json.dumps(about | {"weights": {"name": "w"}}))
     with pytest.raises(RunError, match="measurements on real data alone"):
         record(tmp_path, tmp_path)
 
