@@ -184,7 +184,8 @@ def test_all_trainings_are_on_record():
 
 
 def test_a_run_on_the_sample_is_not_taken_for_a_result(tmp_path):
-    about = {"config": make_config("fc_only").to_dict(), "data": {"name": "the built-in sample"}}
+    data = {"name": "the built-in sample", "photos": 9, "fingerprint": "f"}
+    about = {"config": make_config("fc_only").to_dict(), "data": data}
     (tmp_path / "run.json").write_text(json.dumps(about | {"weights": {"name": "w"}}))
     with pytest.raises(RunError, match="measurements on real data alone"):
         record(tmp_path, tmp_path)
