@@ -28,6 +28,15 @@ REAL_ZIPS = [
     REPOSITORY.parent / "shared" / "data" / "fashion-product-images-small.zip",
 ]
 
+# The settings of trainings that are only tried.
+TINY = {
+    "image_size": (32, 32),
+    "epochs": 1,
+    "batch_size": 32,
+    "precision": "fp32",
+    "backbone": "resnet18",
+}
+
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory) -> Path:

@@ -10,14 +10,7 @@ from fashion_tl.errors import ConfigError
 from fashion_tl.network.model import build_network
 from fashion_tl.runfiles import read_table
 from study import trials
-
-TINY = {
-    "image_size": (32, 32),
-    "epochs": 1,
-    "batch_size": 32,
-    "precision": "fp32",
-    "backbone": "resnet18",
-}
+from tests.conftest import TINY
 
 
 @pytest.fixture

@@ -21,14 +21,7 @@ from study import data_check, flips, heads, train, tune
 from study.__main__ import main
 from study.places import RESULTS
 from study.records import read_records
-
-TINY = {
-    "image_size": (32, 32),
-    "epochs": 1,
-    "batch_size": 32,
-    "precision": "fp32",
-    "backbone": "resnet18",
-}
+from tests.conftest import TINY
 
 
 @pytest.fixture(scope="module")
