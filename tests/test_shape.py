@@ -129,6 +129,7 @@ STUDY_ORDER = (
         "train",
         "tune",
         "heads",
+        "fresh",
         "trials",
         "scores",
         "unknown",
