@@ -211,8 +211,6 @@ def main(
         return
     assert weights, "or a run was given"
     config = make_config("fc_only", **settings)
-    if before:
-        refuse_mixed(before, weights, config, file)
     write_json(file, of_fc_only(data_path, weights, cache, results, config, before))
 
 
@@ -250,6 +248,8 @@ def of_fc_only(
     old one is left out.
     """
     available_weights(weights, is_sample=False, backbone=config.backbone)
+    if before:
+        refuse_mixed(before, weights, config, results / "unknown.json")
     data = load_data(data_path, config, cache)
     rows = compared(weights, data, config)
     here = best(rows)

@@ -9,7 +9,7 @@ from fashion_tl.reporting.evaluation import best_and_worst
 from study.blocks.markdown import markdown, percent
 from study.compare import with_interval
 from study.minutes import fc_only_minutes
-from study.published import read_published, read_study
+from study.published import THEIR_NAMES, read_published, read_study
 from study.records import (
     METRICS,
     TITLES,
@@ -182,12 +182,13 @@ def story(name: str, results: Path) -> str:
     """One approach in words: right answers of all, and the five best classes, published and
     ours."""
     study, records = read_study(results), titled(results)
-    stated, best_theirs = study[name]["readme"], study["best_five_classes"][name]
-    share = percent(stated["correct"] / stated["total"])
-    lines = [
-        f"- Published: {stated['correct']:,} of {stated['total']:,} right ({share}); "
-        f"best five classes: {', '.join(best_theirs)}."
-    ]
+    best_theirs = study["best_five_classes"][name]
+    first, *with_flips = (study[own]["readme"] for own in THEIR_NAMES[name])
+    stated = f"{first['correct']:,} of {first['total']:,} right ({_share(first)})"
+    without = " without flips" if with_flips else ""
+    for each in with_flips:
+        stated += f"{without}, and {each['correct']:,} ({_share(each)}) with them"
+    lines = [f"- Published: {stated}; best five classes{without}: {', '.join(best_theirs)}."]
     if name in records:
         ours, (best, _) = records[name].about, best_and_worst(records[name].per_class)
         five = ", ".join(f"{row.label} {row.accuracy:.0%}" for row in best.itertuples())
@@ -197,3 +198,7 @@ def story(name: str, results: Path) -> str:
             f"best five classes: {five}."
         )
     return "\n".join(lines)
+
+
+def _share(stated: dict[str, int]) -> str:
+    return percent(stated["correct"] / stated["total"])
