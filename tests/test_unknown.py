@@ -145,8 +145,8 @@ def test_the_package_uses_the_score_that_was_chosen():
 
 @pytest.fixture
 def measure(sample_root, tmp_path, monkeypatch):
-    """``measure(**settings)``: the command at 32×32, with one set of hidden classes and three scores;
-    what it wrote, and the looks.
+    """``measure(**settings)``: the command at 32×32, with one set of hidden classes and three
+    scores; what it wrote, and the looks.
     """
     one = {"fifth 1": hidden_classes(load_data(sample_root, make_config("fc_only")))["fifth 1"]}
     monkeypatch.setattr(study.unknown, "hidden_classes", lambda data: one)
