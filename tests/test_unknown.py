@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import fashion_tl.network.memory
+import study.scores
 import study.unknown
 from fashion_tl.data.dataset import load_data
 from fashion_tl.errors import ConfigError
@@ -152,6 +154,8 @@ def measure(sample_root, tmp_path, monkeypatch):
     monkeypatch.setattr(study.unknown, "hidden_classes", lambda data: one)
     quick = ("energy", "largest logit", "distance to neighbour 10")
     monkeypatch.setattr(study.unknown, "SCORES", {name: SCORES[name] for name in quick})
+    monkeypatch.setattr(study.scores, "DRAWS", 5)
+    monkeypatch.setattr(fashion_tl.network.memory, "PRINCIPAL", 0.02)  # else it takes a second each
 
     def made(**settings):
         settings = {"lr": 1e-4, **TINY, **settings}
