@@ -15,13 +15,14 @@ from fashion_tl.data.foldernames import (
     names_only_fillers,
     note_on_wrapper,
     part_of,
+    refuse_data_sets,
     refuse_parts_in_a_class,
     some_folders,
     words_of,
 )
 from fashion_tl.data.labels import fault_of_label, label_of
 from fashion_tl.data.listing import split_ending
-from fashion_tl.errors import DataError
+from fashion_tl.errors import DataError, in_a_line
 from fashion_tl.split import PARTS, drawn
 
 SHARE = 0.2  # of each class tests if no folder says which photos test
@@ -63,22 +64,28 @@ def find_classes(names: Sequence[str]) -> ClassFolders | None:
     next folders are either ``train``, ``test`` and ``val`` (or similar names) or the classes
     themselves. Folders further down belong to their class. ``val`` trains if there is a ``test``,
     and tests otherwise. If no folder says which photos test, a share of each class does, the same
-    share of photos each time. DataError if a folder that would be a class holds classes. If it may
-    hold some, a note says so.
+    share of photos each time. DataError if a folder that would be a class holds classes, or if only
+    folders' names leave fewer than two classes. If a folder may hold classes, a note says so.
     """
     inner, folders = _folders_of(names)
     parts = _parts(folders)
-    found = _found_in_parts(folders, parts) if parts else _found_in_classes(folders)
+    all_found = _found_in_parts(folders, parts) if parts else _found_in_classes(folders)
     faults = {
-        name: fault for name, own in found.items() if (fault := fault_of_label(own.kind, "class"))
+        name: fault
+        for name, own in all_found.items()
+        if (fault := fault_of_label(own.kind, "class"))
     }
-    found = {name: own for name, own in found.items() if name not in faults}
+    found = {name: own for name, own in all_found.items() if name not in faults}
     kinds = {place.kind for place in found.values()}
     if len(kinds) < 2:
+        _refuse_names(all_found, faults)
         return None
     known = {place.part for place in found.values()}
-    if known == {""}:
-        refuse_parts_in_a_class(inner, {kind: [*own.values()] for kind, own in folders.items()})
+    if not parts:
+        below = {kind: [*own.values()] for kind, own in folders.items()}
+        refuse_data_sets(inner, below)
+        if known == {""}:
+            refuse_parts_in_a_class(inner, below)
     notes = [_note_on_classes(kinds), *_notes_on_inner_folders(found)]
     tests = next((part for part in ("test", "val") if part in known and len(known) > 1), None)
     testing = set() if tests else _draw({name: each.kind for name, each in found.items()}, inner)
@@ -94,6 +101,18 @@ def find_classes(names: Sequence[str]) -> ClassFolders | None:
         left_out={name: faults.get(name, NO_CLASS) for name in sorted(names) if name not in found},
         notes=tuple(notes),
         is_drawn=tests is None,
+    )
+
+
+def _refuse_names(found: Mapping[str, Place], faults: Mapping[str, str]) -> None:
+    """DataError if there would be two classes, were it not for the names of their folders."""
+    if not faults or len({place.kind for place in found.values()}) < 2:
+        return
+    name, fault = next(iter(faults.items()))
+    folder = next(own for own in name.split("/") if label_of(own) == found[name].kind)
+    raise DataError(
+        f"the folder {in_a_line(folder)} is no class, because its name has letters that can't be "
+        f"shown ({fault}). Rename it; there must be two or more classes."
     )
 
 
@@ -148,13 +167,13 @@ def _skips_by_content(part: str, folder: str, own: Paths) -> bool:
 def _found_in_classes(folders: dict[str, Paths]) -> dict[str, Place]:
     """The place of each photo, if the folders are classes.
 
-    A class may have its own train/ and test/, as in ``Shirts/train/1.jpg``. If not all classes do,
-    every part is empty.
+    A class may have its own train/ and test/, as in ``Shirts/train/1.jpg`` and, with folders
+    further down, ``Shirts/train/red/1.jpg``. If a photo lies in none, every part is empty.
     """
     within: dict[str, Place] = {}
     for kind, own in folders.items():
         below = _by_folder(own)
-        if not all(map(part_of, below)) or any(len(path) != 2 for path in own.values()):
+        if not all(map(part_of, below)) or any(len(path) < 2 for path in own.values()):
             within = {}
             break
         for folder, photos in below.items():

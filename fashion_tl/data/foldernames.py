@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 from fashion_tl.data.labels import label_of
@@ -65,31 +66,65 @@ def _folders_in(paths: Sequence[tuple[str, ...]]) -> list[str]:
     return sorted({path[0] for path in paths if len(path) > 1})
 
 
-def refuse_parts_in_a_class(inner: str, classes: Mapping[str, Sequence[tuple[str, ...]]]) -> None:
-    """DataError if folders that would be classes hold train/ and test/, but some don't.
+def refuse_data_sets(inner: str, classes: Mapping[str, Sequence[tuple[str, ...]]]) -> None:
+    """DataError if two folders that would be classes look like data sets.
 
     ``inner`` is the path to these folders. ``classes`` gives the paths of the photos of each, below
-    its folder. A folder whose train/ and test/ hold folders is a data set. Otherwise it is unknown
-    whether photos in no such folder train or test.
+    its folder. Two data sets have train/ and test/, and several folders in these have the same
+    names in both data sets, since they may be the same classes.
     """
-    parts = {kind: list(filter(part_of, _folders_in(paths))) for kind, paths in classes.items()}
+    inside: dict[str, set[str]] = {}
+    for kind, paths in classes.items():
+        further_down = {path[1] for path in paths if len(path) > 2 and part_of(path[0])}
+        if len(further_down) > 1 and _has_several_parts(paths):
+            inside[kind] = further_down
+    for kind, other in combinations(inside, 2):
+        if len(inside[kind] & inside[other]) > 1:
+            way = "move the photos there up out of the folders further down"
+            raise DataError(_fault_of_data_set(inner, kind, _parts_in(classes[kind]), way))
+
+
+def refuse_parts_in_a_class(inner: str, classes: Mapping[str, Sequence[tuple[str, ...]]]) -> None:
+    """DataError if some folders that would be classes hold train/ and test/, but not all photos do.
+
+    ``inner`` and ``classes`` are as in :func:`refuse_data_sets`, and a photo lies in no part. It is
+    unknown whether that photo trains or tests.
+    """
+    parts = {kind: _parts_in(paths) for kind, paths in classes.items()}
     if len({part_of(folder) for own in parts.values() for folder in own}) < 2:
         return
+    lacking = next(
+        kind
+        for kind, paths in classes.items()
+        if any(len(path) == 1 or path[0] not in parts[kind] for path in paths)
+    )
     for kind, own in parts.items():
         is_deep = any(len(path) > 2 and path[0] in own for path in classes[kind])
-        if is_deep and len({part_of(folder) for folder in own}) > 1:
-            raise DataError(
-                f"{inner}{kind}/ holds {_joined(own)}, and other folders of photos lie beside it. "
-                "Name the folder of the one data set that you mean."
-            )
+        if is_deep and _has_several_parts(classes[kind]):
+            way = f"move all photos in {inner}{lacking}/ into a train/ or a test/ there"
+            raise DataError(_fault_of_data_set(inner, kind, own, way))
     example = next(kind for kind, own in parts.items() if own)
-    for kind, paths in classes.items():
-        if any(len(path) == 1 or path[0] not in parts[kind] for path in paths):
-            raise DataError(
-                f"{inner}{example}/ holds {_joined(parts[example])}, but photos in {inner}{kind}/ "
-                "lie in no such folder. Move them into a train/ or a test/ there, as in the other "
-                "classes, or let no class have such folders."
-            )
+    raise DataError(
+        f"{inner}{example}/ holds {_joined(parts[example])}, but photos in {inner}{lacking}/ "
+        "lie in no such folder. Move them into a train/ or a test/ there, as in the other "
+        "classes, or remove these folders from all classes."
+    )
+
+
+def _fault_of_data_set(inner: str, folder: str, parts: Sequence[str], way: str) -> str:
+    return (
+        f"{inner}{folder}/ holds {_joined(parts)}, and other folders of photos lie beside it. "
+        f"If it is a data set, name its folder instead. If it is a class, {way}."
+    )
+
+
+def _has_several_parts(paths: Sequence[tuple[str, ...]]) -> bool:
+    return len(set(map(part_of, _parts_in(paths)))) > 1
+
+
+def _parts_in(paths: Sequence[tuple[str, ...]]) -> list[str]:
+    """The folders among the paths that are parts, such as train/."""
+    return list(filter(part_of, _folders_in(paths)))
 
 
 def _joined(folders: Sequence[str]) -> str:
