@@ -16,10 +16,9 @@ from fashion_tl.data.foldernames import (
 from fashion_tl.data.labels import fault_of_label, label_of, same_names
 from fashion_tl.data.listing import Folder, in_words, split_ending
 from fashion_tl.data.photos import photo_digests
-from fashion_tl.data.search import RUN
 from fashion_tl.errors import DataError
 from fashion_tl.extension import Shots
-from fashion_tl.files import StrPath, as_path
+from fashion_tl.files import StrPath, as_path, is_run_folder
 from fashion_tl.machine import processors, warn
 from fashion_tl.network.memory import Memory
 from fashion_tl.predict import find_photos, read_photo
@@ -64,7 +63,7 @@ def _class_folders(root: Path, classes: Collection[str], note: Note) -> dict[str
             + ("; unpack this file first" if root.is_file() else "")
         )
     folders, files, _ = Folder(root).entries("")
-    if runs := [name for name in folders if (root / name / RUN).is_file()]:
+    if runs := [name for name in folders if is_run_folder(root / name)]:
         note(f"{root}: left out, the folder of a run: {_some(runs)}")
     folders = [name for name in folders if name not in runs]
     loose = [name for name in files if split_ending(name)[1]]

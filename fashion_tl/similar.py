@@ -10,7 +10,7 @@ import numpy as np
 
 from fashion_tl.data.dataroot import refuse_in_data
 from fashion_tl.data.dataset import Data
-from fashion_tl.errors import ConfigError, DataError, RunError, in_a_line, photos_in_words
+from fashion_tl.errors import ConfigError, DataError, in_a_line, photos_in_words
 from fashion_tl.extension import read_shots, refuse_extended
 from fashion_tl.files import StrPath, as_path, check_writable
 from fashion_tl.machine import say
@@ -140,8 +140,7 @@ def remember(folder: StrPath, data_path: StrPath, cache: StrPath | None = None) 
     check_writable(open_run(folder).memory_path)
     files = []
     for run, data in open_steps(folder, data_path, cache):
-        if not run.is_finished:
-            raise RunError(f"{run.folder} isn't finished: its same command goes on, and remembers")
+        run.refuse_unfinished("it gets its memory, too")
         model = load_model(run.model_path).model.to(pick_device())
         val, _ = features_and_logits(model, data, run.config, "val")
         save_memory(run.memory_path, training_memory(model, data, run.config, val))

@@ -59,7 +59,7 @@ ORDER = (
     ),
     *("network/features", "network/memory", "network/optimizer", "network/loss"),
     *("network/unknown", "network/extending"),
-    "network/training",
+    *("network/going_on", "network/training"),
     "network/folds",
     *(
         "reporting/calibration",

@@ -16,13 +16,14 @@ from fashion_tl.data.foldernames import (
     note_on_wrapper,
     part_of,
     refuse_data_sets,
+    refuse_name,
     refuse_parts_in_a_class,
     some_folders,
     words_of,
 )
 from fashion_tl.data.labels import fault_of_label, label_of
 from fashion_tl.data.listing import split_ending
-from fashion_tl.errors import DataError, in_a_line
+from fashion_tl.errors import DataError, photos_in_words
 from fashion_tl.split import PARTS, drawn
 
 SHARE = 0.2  # of each class tests if no folder says which photos test
@@ -78,7 +79,9 @@ def find_classes(names: Sequence[str]) -> ClassFolders | None:
     found = {name: own for name, own in all_found.items() if name not in faults}
     kinds = {place.kind for place in found.values()}
     if len(kinds) < 2:
-        _refuse_names(all_found, faults)
+        if faults and len({place.kind for place in all_found.values()}) > 1:
+            name = next(iter(faults))
+            refuse_name(name, all_found[name].kind, faults[name])
         return None
     known = {place.part for place in found.values()}
     if not parts:
@@ -101,18 +104,6 @@ def find_classes(names: Sequence[str]) -> ClassFolders | None:
         left_out={name: faults.get(name, NO_CLASS) for name in sorted(names) if name not in found},
         notes=tuple(notes),
         is_drawn=tests is None,
-    )
-
-
-def _refuse_names(found: Mapping[str, Place], faults: Mapping[str, str]) -> None:
-    """DataError if there would be two classes, were it not for the names of their folders."""
-    if not faults or len({place.kind for place in found.values()}) < 2:
-        return
-    name, fault = next(iter(faults.items()))
-    folder = next(own for own in name.split("/") if label_of(own) == found[name].kind)
-    raise DataError(
-        f"the folder {in_a_line(folder)} is no class, because its name has letters that can't be "
-        f"shown ({fault}). Rename it; there must be two or more classes."
     )
 
 
@@ -284,10 +275,10 @@ def _notes_on_lost(
 ) -> list[str]:
     """A sentence on each part whose photos lie in no class folder."""
     return [
-        f"{len(folders[folder]):,} photos in {folder}/ lie in no class folder: left out. "
-        "After the run, `predict` tells their classes."
+        f"{photos_in_words(n)} in {folder}/ {'lies' if n == 1 else 'lie'} in no class folder: "
+        "left out. After the run, `predict` tells their classes."
         for folder in parts
-        if not any(name in found for name in folders[folder])
+        if (n := len(folders[folder])) and not any(name in found for name in folders[folder])
     ]
 
 
@@ -305,5 +296,5 @@ def _note_on_split(parts: dict[str, str], known: set[str], tests: str) -> str:
 def _note_on_draw(drawn: int) -> str:
     return (
         f"No folder says which photos test: {SHARE:.0%} of each class do "
-        f"({drawn:,} photos, always the same); the others train."
+        f"({photos_in_words(drawn)}, always the same); the others train."
     )

@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 from fashion_tl.data.labels import label_of
-from fashion_tl.errors import DataError
+from fashion_tl.errors import DataError, in_a_line
 from fashion_tl.split import PARTS
 
 # Words in folder names that name no class.
@@ -120,6 +120,18 @@ def _fault_of_data_set(inner: str, folder: str, parts: Sequence[str], way: str) 
 
 def _has_several_parts(paths: Sequence[tuple[str, ...]]) -> bool:
     return len(set(map(part_of, _parts_in(paths)))) > 1
+
+
+def refuse_name(path: str, label: str, fault: str) -> None:
+    """DataError that names the folder in a photo's path whose name is no label for this ``fault``.
+
+    It is to be called if fewer than two classes are left without that folder.
+    """
+    folder = next(own for own in path.split("/") if label_of(own) == label)
+    raise DataError(
+        f"the folder {in_a_line(folder)} is no class, because its name has letters that can't be "
+        f"shown ({fault}). Rename it; there must be two or more classes."
+    )
 
 
 def _parts_in(paths: Sequence[tuple[str, ...]]) -> list[str]:

@@ -21,6 +21,7 @@ from fashion_tl.network.calibration import PLAIN
 from fashion_tl.network.checkpoints import likeness, quantised
 from fashion_tl.network.layers import Head, WithFeatures, with_quick_convolutions
 from fashion_tl.network.weights import find_tensors, is_random, ways_to_give
+from fashion_tl.runfiles import way_out
 
 # What reading a file that isn't a saved model may raise.
 UNREADABLE = (
@@ -288,8 +289,6 @@ def load_model(path: StrPath) -> SavedModel:
         if values.is_floating_point()
     )
     if fault := next(filter(None, faults), ""):
-        raise WeightsError(
-            f"{path} is damaged: {fault}; copy it again, or delete the run and train it again"
-        )
+        raise WeightsError(f"{path} is damaged: {fault}; {way_out(path.parent)}")
     model.to(memory_format=torch.channels_last).eval()
     return SavedModel(model, classes, counts, config, path, temperature)

@@ -16,7 +16,7 @@ from torchvision.models import WeightsEnum
 
 from fashion_tl.backbones import Backbone
 from fashion_tl.config import DEFAULT_WEIGHTS
-from fashion_tl.errors import RunError, WeightsError
+from fashion_tl.errors import RunError, WeightsError, fault_of_file
 from fashion_tl.files import StrPath, as_path
 from fashion_tl.machine import say, say_once
 from fashion_tl.network.checkpoints import find_network, read_checkpoint
@@ -97,9 +97,8 @@ def _download(member: WeightsEnum, ways: str) -> dict[str, Any]:
             )
     except Exception as error:  # from urllib, SSL, a wrong hash or a full disk
         if was_there:
-            raise WeightsError(
-                f"{file} is damaged: delete it, and {name} is downloaded again. {ways}"
-            ) from error
+            way = f"delete it, and {name} is downloaded again"
+            raise WeightsError(f"{fault_of_file(file, error, way)}. {ways}") from error
         reason = _reason(error)
         raise WeightsError(
             f"the weights {name} could not be downloaded ({reason}). {ways}"

@@ -186,6 +186,7 @@ def draw_all(folder: StrPath, data_path: StrPath, cache: StrPath | None = None) 
     RunError if the run isn't finished, or if it was made on other data.
     """
     for run in steps_of(measured(open_run(folder))):
+        run.refuse_unfinished("then draw its figures")
         check_writable(run.folder / "figures" / "loss.png", makes_folders=True)
     steps = open_steps(folder, data_path, cache)
     last = steps[-1][0]

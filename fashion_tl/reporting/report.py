@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from fashion_tl.data.catalogue import FEW_SHOT
 from fashion_tl.data.dataroot import refuse_in_data
 from fashion_tl.data.dataset import Data
-from fashion_tl.errors import ConfigError, RunError
+from fashion_tl.errors import ConfigError
 from fashion_tl.extension import extension_of, new_classes, read_shots
 from fashion_tl.files import StrPath, as_path, check_writable
 from fashion_tl.network.features import features_of
@@ -62,11 +62,7 @@ def write_report(
         raise ConfigError(f"{target}: the report is written into a .html file")
     steps = open_steps(folder, data_path, cache)
     for run, _ in steps:
-        if not run.is_finished:
-            raise RunError(
-                f"{run.folder} isn't finished; run the command that began it again, "
-                "and then write the report"
-            )
+        run.refuse_unfinished("then write the report")
     write_page(
         target,
         "report.html.j2",
