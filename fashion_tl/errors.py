@@ -1,6 +1,7 @@
 """The errors that users see. Each message names the file, row or setting, and says what to do."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -52,6 +53,12 @@ class DownloadError(FashionTLError):
 def photos_in_words(number: int) -> str:
     """``1 photo``, ``2 photos``, ``1,000 photos``."""
     return f"{number:,} photo{'' if number == 1 else 's'}"
+
+
+def some_of(names: Sequence[object], most: int = 3, between: str = ", ") -> str:
+    """The first of several names, such as ``a, b, c and 2 more``."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return between.join(map(str, names[:most])) + more
 
 
 def fault_of_file(

@@ -15,9 +15,8 @@ from fashion_tl.data.foldernames import (
     names_only_fillers,
     note_on_wrapper,
     part_of,
-    refuse_data_sets,
     refuse_name,
-    refuse_parts_in_a_class,
+    refuse_other_layouts,
     some_folders,
     words_of,
 )
@@ -86,9 +85,7 @@ def find_classes(names: Sequence[str]) -> ClassFolders | None:
     known = {place.part for place in found.values()}
     if not parts:
         below = {kind: [*own.values()] for kind, own in folders.items()}
-        refuse_data_sets(inner, below)
-        if known == {""}:
-            refuse_parts_in_a_class(inner, below)
+        refuse_other_layouts(inner, below, has_parts=known != {""})
     notes = [_note_on_classes(kinds), *_notes_on_inner_folders(found)]
     tests = next((part for part in ("test", "val") if part in known and len(known) > 1), None)
     testing = set() if tests else _draw({name: each.kind for name, each in found.items()}, inner)

@@ -1,17 +1,16 @@
 """What folders are by their names and their contents: parts, classes, or around classes."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
 from fashion_tl.data.labels import label_of
-from fashion_tl.errors import DataError, in_a_line
+from fashion_tl.errors import DataError, in_a_line, some_of
 from fashion_tl.split import PARTS
 
 # Words in folder names that name no class.
 FILLERS = set("set data dataset images photos split seg all unknown unlabelled unlabeled".split())
-NAMED = 3  # folders that a message names
 
 
 def part_of(folder: str, shared: set[str] | frozenset[str] = frozenset()) -> str | None:
@@ -66,12 +65,36 @@ def _folders_in(paths: Sequence[tuple[str, ...]]) -> list[str]:
     return sorted({path[0] for path in paths if len(path) > 1})
 
 
-def refuse_data_sets(inner: str, classes: Mapping[str, Sequence[tuple[str, ...]]]) -> None:
-    """DataError if two folders that would be classes look like data sets.
+def refuse_other_layouts(
+    inner: str, classes: Mapping[str, Sequence[tuple[str, ...]]], has_parts: bool
+) -> None:
+    """DataError if would-be classes look like data sets, or if only some have train/ and test/.
 
     ``inner`` is the path to these folders. ``classes`` gives the paths of the photos of each, below
-    its folder. Two data sets have train/ and test/, and several folders in these have the same
-    names in both data sets, since they may be the same classes.
+    its folder. With ``has_parts``, each photo lies in a train/ or test/ of its class.
+    """
+    _refuse_data_sets(inner, classes)
+    if not has_parts:
+        _refuse_parts_in_a_class(inner, classes)
+
+
+def refuse_part_as_class(where: str, folders: Iterable[str]) -> None:
+    """DataError if a folder that would be a class has a name such as ``train``.
+
+    ``where`` is the path to the folders, up to its last ``/``.
+    """
+    if name := next(filter(part_of, folders), None):
+        raise DataError(
+            f"{where}{name}/ lies among folders of classes, but its name is that of a part of the "
+            "photos. Give it the name of the class of its photos, or move it elsewhere."
+        )
+
+
+def _refuse_data_sets(inner: str, classes: Mapping[str, Sequence[tuple[str, ...]]]) -> None:
+    """DataError if two folders that would be classes look like data sets.
+
+    Two data sets have train/ and test/, and several folders in these have the same names in both
+    data sets, since they may be the same classes.
     """
     inside: dict[str, set[str]] = {}
     for kind, paths in classes.items():
@@ -84,11 +107,10 @@ def refuse_data_sets(inner: str, classes: Mapping[str, Sequence[tuple[str, ...]]
             raise DataError(_fault_of_data_set(inner, kind, _parts_in(classes[kind]), way))
 
 
-def refuse_parts_in_a_class(inner: str, classes: Mapping[str, Sequence[tuple[str, ...]]]) -> None:
+def _refuse_parts_in_a_class(inner: str, classes: Mapping[str, Sequence[tuple[str, ...]]]) -> None:
     """DataError if some folders that would be classes hold train/ and test/, but not all photos do.
 
-    ``inner`` and ``classes`` are as in :func:`refuse_data_sets`, and a photo lies in no part. It is
-    unknown whether that photo trains or tests.
+    It is unknown whether the others train or test.
     """
     parts = {kind: _parts_in(paths) for kind, paths in classes.items()}
     if len({part_of(folder) for own in parts.values() for folder in own}) < 2:
@@ -162,5 +184,4 @@ def note_on_wrapper(folder: str, inside: Sequence[str]) -> str:
 
 def some_folders(names: Sequence[str]) -> str:
     """The first folders of several, such as ``a/, b/, c/ and 2 more``."""
-    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return ", ".join(f"{name}/" for name in names[:NAMED]) + more
+    return some_of([f"{name}/" for name in names])

@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from fashion_tl.backbones import DEFAULT_BACKBONE, find_backbone
 from fashion_tl.config import Config
 from fashion_tl.distributed import main_first
-from fashion_tl.errors import ConfigError, WeightsError
+from fashion_tl.errors import ConfigError, WeightsError, some_of
 from fashion_tl.files import StrPath, as_path, replacing
 from fashion_tl.machine import say
 from fashion_tl.network.calibration import PLAIN
@@ -113,11 +113,10 @@ def read_weights(weights: StrPath, backbone: str = DEFAULT_BACKBONE) -> dict[str
         elif fault := _fault(name, given[name]):
             faults.append(fault)
     if faults:
-        more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
         other = likeness(given)
         like = f" It looks like a {other}." if other not in ("", row.title) else ""
         raise WeightsError(
-            f"{weights} does not fit {row.title}: {'; '.join(faults[:5])}{more}.{like} {ways}"
+            f"{weights} does not fit {row.title}: {some_of(faults, 5, '; ')}.{like} {ways}"
         )
     return given
 
