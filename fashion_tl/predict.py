@@ -19,7 +19,7 @@ from fashion_tl.data.decoding import FORMATS, decode
 from fashion_tl.data.formats import what_it_is
 from fashion_tl.data.listing import ENDINGS, RAW_ENDINGS, UNREAD_ENDINGS, read_file, shown
 from fashion_tl.errors import DataError, photos_in_words, some_of
-from fashion_tl.files import RUN_FILE, StrPath, as_path, check_writable
+from fashion_tl.files import RUN_FILE, StrPath, as_path
 from fashion_tl.machine import processors, progress, say, warn
 from fashion_tl.network.inference import photo_logits, pick_device
 from fashion_tl.network.layers import folded
@@ -27,7 +27,8 @@ from fashion_tl.network.memory import Memory
 from fashion_tl.network.model import SavedModel, with_features
 from fashion_tl.network.unknown import doubts
 from fashion_tl.reporting.evaluation import TOP_K, answer_table
-from fashion_tl.runs import refuse_own_file, write_json, write_table
+from fashion_tl.runs import write_json, write_table
+from fashion_tl.targets import checked_target
 
 UNKNOWN = "  (unknown: like nothing it learned from)"  # stands after the name of a photo
 BATCH = 64  # photos at a time, or the training's batch size if that is smaller; more aren't faster
@@ -234,7 +235,7 @@ def predict(
     the file, with the reason. In the end DataError says how many there were. An error before any
     work if ``to`` can't be written.
     """
-    target = None if to is None else _target(to)
+    target = None if to is None else checked_target(to, "answers", (".csv", ".json"))
     photos = find_photos(paths)
     found: Iterable[dict[str, Any]] = answers(saved, photos, memory)
     if target:
@@ -256,13 +257,3 @@ def predict(
         say(target)
     if failed := sum(row["error"] is not None for row in rows):
         raise DataError(f"{failed} of {photos_in_words(len(photos))} could not be read")
-
-
-def _target(to: StrPath) -> Path:
-    """The file for the answers; DataError, RunError or WriteError if it can't be that one."""
-    target = as_path(to)
-    if target.suffix.lower() not in (".csv", ".json"):
-        raise DataError(f"{target}: answers are written into a .csv or .json file")
-    refuse_own_file(target)
-    check_writable(target)
-    return target

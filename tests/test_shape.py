@@ -48,7 +48,7 @@ ORDER = (
         "data/decoding",
         "data/photos",
     ),
-    *("data/batches", "data/dataset"),
+    *("data/batches", "data/dataset", "targets"),
     *(
         "network/calibration",
         "network/checkpoints",

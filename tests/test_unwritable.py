@@ -10,10 +10,11 @@ import pytest
 from fashion_tl import approaches, audit, export, extend, predict, similar
 from fashion_tl.__main__ import main
 from fashion_tl.data.dataroot import open_root, refuse_in_data
-from fashion_tl.errors import RunError, WriteError
+from fashion_tl.errors import ConfigError, RunError, WriteError
 from fashion_tl.files import check_writable
 from fashion_tl.reporting import gallery, report
 from fashion_tl.running import start_run
+from fashion_tl.targets import checked_target
 from study.__main__ import main as study_main
 from tests.conftest import jpeg, pattern, tiny_config
 
@@ -170,6 +171,22 @@ def test_nothing_is_written_among_the_photos_where_it_would_become_data(
     assert main(["summary", "--data", str(class_root)]) == 2
     assert "with --cache or FASHION_TL_CACHE" in capsys.readouterr().err
     assert before == (files_under(class_root), files_under(sample_root))
+
+
+def test_a_file_of_another_kind_is_a_wrong_setting_whatever_is_to_be_written(tmp_path, class_root):
+    assert checked_target(tmp_path / "a.CSV", "answers", (".csv", ".json")) == tmp_path / "a.CSV"
+    with pytest.raises(
+        ConfigError, match=r"a\.txt: answers are written into a \.csv or \.json file"
+    ):
+        checked_target(tmp_path / "a.txt", "answers", (".csv", ".json"))
+    (tmp_path / "run.json").write_text("{}")
+    for words, error in (
+        ((tmp_path / "metrics.json", "answers", (".json",)), "is a file of the run itself"),
+        ((class_root / "a.png", "the picture", (".png",), class_root), "elsewhere for the picture"),
+        ((tmp_path / "none" / "a.onnx", "the model", (".onnx",)), "there is no folder"),
+    ):
+        with pytest.raises((RunError, WriteError), match=error):
+            checked_target(*words)
 
 
 def test_beside_a_table_and_in_a_run_that_is_there_nothing_becomes_data(sample_root, class_root):
