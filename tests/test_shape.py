@@ -48,7 +48,8 @@ ORDER = (
         "data/decoding",
         "data/photos",
     ),
-    *("data/batches", "data/dataset", "targets"),
+    *("data/batches", "data/dataset"),
+    "targets",
     *(
         "network/calibration",
         "network/checkpoints",
