@@ -20,9 +20,9 @@ from fashion_tl import approaches
 from fashion_tl.__main__ import main
 from fashion_tl.data.dataset import load_data
 from fashion_tl.machine import say_once
+from fashion_tl.network import weights
 from fashion_tl.network.calibration import fit_temperature
 from fashion_tl.network.inference import forward
-from fashion_tl.network import weights
 from fashion_tl.network.model import load_model
 from fashion_tl.recipes import make_config
 from fashion_tl.reporting.evaluation import class_probabilities

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from socketserver import BaseServer
 from threading import Lock, Timer
@@ -335,7 +335,7 @@ def test_only_who_has_the_whole_address_sees_the_page_or_sends_forms_to_it(clien
         assert answer.status_code == 403 and "the whole address" in answer.text
         assert "Set-Cookie" not in answer.headers and "<form" not in answer.text
     cookie = stranger.get(f"/?token={TOKEN}").headers["Set-Cookie"]
-    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
+    assert "HttpOnly" in cookie and "SameSite=Lax" in cookie
     assert "<form" in stranger.get("/").text
     assert [path.name for path in own_run.parent.iterdir()] == ["run"]
 
@@ -418,19 +418,30 @@ SLOWLY = """
 import sys, time
 from fashion_tl.__main__ import main
 from fashion_tl.extend import extended_by
-import fashion_tl.extend
+import fashion_tl.extend, fashion_tl.serve
+from werkzeug.serving import WSGIRequestHandler
 
 def slowly(*given):
     print("learning", flush=True)
     time.sleep(1)
     return extended_by(*given)
 
+def late(work):
+    def after_a_while(*given, **named):
+        time.sleep(0.5)
+        return work(*given, **named)
+    return after_a_while
+
 fashion_tl.extend.extended_by = slowly
+fashion_tl.serve._page = late(fashion_tl.serve._page)
+WSGIRequestHandler.send_response = late(WSGIRequestHandler.send_response)
 sys.exit(main(["serve", sys.argv[1], "--port", "0"]))
 """
 
 
-def test_ctrl_c_ends_it_after_the_class_that_it_is_learning(own_run, tmp_path):
+def test_ctrl_c_ends_it_after_the_class_that_it_is_learning_and_the_browser_gets_the_answer(
+    own_run, tmp_path
+):
     pytest.importorskip("flask", reason='pip install "fashion_tl[demo]"')
     (tmp_path / "temporary").mkdir()
     own = os.environ | {"TMPDIR": str(tmp_path / "temporary")}
@@ -444,14 +455,16 @@ def test_ctrl_c_ends_it_after_the_class_that_it_is_learning(own_run, tmp_path):
         browser.open(address).close()
         form, kind = a_form(STRIPES, do="learn", name="Stripes")
         asked = Request(address.partition("?")[0], form, {"Content-Type": kind})
-        Timer(0, lambda: suppressed(browser.open, asked)).start()
-        assert process.stdout.readline() == "learning\n"
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        with ThreadPoolExecutor() as pool:
+            answer = pool.submit(lambda: browser.open(asked).read().decode())
+            assert process.stdout.readline() == "learning\n"
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
         too_long.cancel()
     assert process.returncode == 130
+    assert "Stripes: new, from 5 photos." in answer.result() and "</html>" in answer.result()
     assert said.splitlines()[-2:] == [
-        "the page finishes what it is at; Ctrl-C again ends it at once",
+        "the page is finishing its last task; press Ctrl-C again to stop it at once",
         "stopped",
     ]
     assert {path.name for path in tmp_path.iterdir()} == {"run", "run-extended-1", "temporary"}
@@ -466,8 +479,3 @@ def a_form(photos, **fields):
     data = {"photos": [(io.BytesIO(content), name) for name, content in photos], **fields}
     environ = EnvironBuilder(method="POST", data=data).get_environ()
     return environ["wsgi.input"].read(), environ["CONTENT_TYPE"]
-
-
-def suppressed(work, *given):
-    with suppress(OSError):  # the server may end before it answers
-        work(*given).close()
