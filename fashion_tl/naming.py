@@ -200,10 +200,12 @@ def _new_folder(first: Path) -> Path:
 
 @contextmanager
 def _without(folder: str) -> Iterator[None]:
-    """Errors of ours leave out the name of a folder that nobody knows."""
+    """Errors of ours leave out the name of a folder that nobody knows, and advice on folders."""
     try:
         yield
     except FashionTLError as error:
+        if isinstance(error, DataError) and error.fault:
+            raise DataError(f"{_shortened(error.fault, folder)}; choose other photos") from error
         raise type(error)(_shortened(str(error), folder)) from error
 
 

@@ -48,7 +48,10 @@ def find_photos(paths: Sequence[StrPath], note: Callable[[str], None] = warn) ->
             continue
         below = {file: _is_image(file) for file in sorted(_below(path))}
         if not any(below.values()):
-            raise DataError(f"{path}: no image files in this folder, nor below it")
+            raise DataError(
+                f"{path}: no image files in this folder, nor below it",
+                fault=f"{path}: none of the files is a photo",
+            )
         photos += [file for file, is_image in below.items() if is_image]
         if others := [file.name for file, is_image in below.items() if not is_image]:
             more = f" and {len(others) - 3} more" if len(others) > 3 else ""

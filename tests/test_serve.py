@@ -361,6 +361,25 @@ def test_the_page_names_each_new_class_once_and_no_trained_class_as_untested(cli
     assert said in client.post("/", **more).text
 
 
+def test_errors_on_photos_speak_of_photos_not_of_folders(client, own_run):
+    client.post("/", **sent(*STRIPES[:2], do="learn", name="Stripes"))
+    known = {"do": "learn", "known": "on"}
+    for form, why in (
+        (sent(("a.txt", b"text"), do="learn", name="Hats"), "Hats: none of the files is a photo"),
+        (sent(("a.jpg", b"text"), do="learn", name="Hats"), "Hats: none of its photos can be read"),
+        (sent(STRIPES[0], name="Stripes", **known), "Stripes: the run has learned all of its"),
+        (
+            sent(STRIPES[0], do="learn", name="Hats"),
+            "Hats/0.jpg: the run learned this same photo as Stripes",
+        ),
+    ):
+        page = client.post("/", **form)
+        (said,) = re.findall('<p class="notice" role="alert">(.*?)</p>', page.text)
+        assert page.status_code == 400 and why in said
+        assert said.endswith("; choose other photos")
+        assert "folder" not in said and "delete" not in said and tempfile.gettempdir() not in said
+
+
 def test_a_run_without_a_memory_says_how_to_make_one(own_run):
     (own_run / "memory.safetensors").unlink()
     client = make_client(own_run)
