@@ -5,12 +5,19 @@ Each imports what it needs, so that --help and summary never wait for torch.
 
 import argparse
 import json
+from typing import TYPE_CHECKING
 
 from fashion_tl.config import DEFAULT_LABEL, DEFAULT_WEIGHTS, parse_settings
 from fashion_tl.errors import DataError
 from fashion_tl.files import as_path
 from fashion_tl.machine import say, warn
 from fashion_tl.split import EVEN_ODD
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from fashion_tl.data.dataset import Data
+    from fashion_tl.runs import Run
 
 RANDOM = "NOTE: this network started from random weights, so its answers mean little."
 OPTIONS = ("epochs", "seed", "label", "split", "backbone")  # settings that `run` has options for
@@ -66,7 +73,14 @@ def run(args: argparse.Namespace) -> None:
     from fashion_tl.network.inference import pick_device
     from fashion_tl.network.weights import default_weights
     from fashion_tl.reporting.evaluation import headline
-    from fashion_tl.reporting.gallery import draw_all
+    from fashion_tl.reporting.gallery import draw
+    from fashion_tl.running import train_and_finish
+
+    steps: list[tuple[Run, Data]] = []
+
+    def learn(model: "nn.Module", data: "Data", run: "Run") -> "Run":
+        steps.append((run, data))  # reading the data again for the figures would take long
+        return train_and_finish(model, data, run)
 
     out = as_path(args.out)
     weights = default_weights(out) if args.weights is None else args.weights
@@ -81,13 +95,14 @@ def run(args: argparse.Namespace) -> None:
             recipe=args.recipe,
             cache=args.cache,
             workers=args.workers,
+            learn=learn,
             **settings,
         )
         if rank() > 0:
             return
     for finished in runs:
         print(f"{finished.folder}:\n{headline(finished.metrics).to_string()}")
-    print(f"{len(draw_all(out, args.data, args.cache))} figures in {out / 'figures'}")
+    print(f"{len(draw(steps))} figures in {out / 'figures'}")
 
 
 def figures(args: argparse.Namespace) -> None:
@@ -104,15 +119,12 @@ def report(args: argparse.Namespace) -> None:
 
 
 def predict(args: argparse.Namespace) -> None:
-    from fashion_tl.network.memory import read_memory
-    from fashion_tl.network.model import load_model
+    from fashion_tl.network.trained import load_trained
     from fashion_tl.predict import predict
     from fashion_tl.runs import open_run
 
     run = open_run(args.run)
-    saved = load_model(run.model_path)
-    has_memory = run.memory_path.exists()
-    memory = read_memory(run.memory_path, saved.width) if has_memory else None
+    saved, memory = load_trained(run)
     if run.is_random:
         warn(RANDOM)
     predict(saved, args.photos, args.to, memory)

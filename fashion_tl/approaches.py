@@ -36,13 +36,16 @@ def run_approach(
     recipe: str = "tuned",
     cache: StrPath | None = None,
     workers: int | None = None,
+    learn: Learn = train_and_finish,
     **settings: Any,
 ) -> list[Run]:
     """Run one approach of the table, from the data to its metrics.
 
-    ``settings`` are those of ``Config``. Returns the finished runs of its trainings, in order. The
-    last run lies in ``folder``, the others in folders below it. If the weights can't be downloaded
-    for the built-in sample, :func:`fashion_tl.recipes.suiting_random_weights` changes the settings.
+    ``settings`` are those of ``Config``. Each training's network, data and run go to ``learn``, in
+    order. Returns the finished runs of the trainings. The last run lies in ``folder``, the others
+    in folders below it. If the weights can't be downloaded for the built-in sample,
+    :func:`fashion_tl.recipes.suiting_random_weights` changes the settings.
+
     A finished run is only read. WriteError if an unfinished run can't be written. RunError if it
     would lie among the photos.
     """
@@ -56,7 +59,9 @@ def run_approach(
         # The download failed. Who asks for random weights gets the recipe as it is.
         settings = suiting_random_weights(name, recipe, settings)
         configs = approach_configs(name, recipe, **settings)
-    return resolve_name(APPROACHES[name].function)(data, found, as_path(folder), *configs)
+    return resolve_name(APPROACHES[name].function)(
+        data, found, as_path(folder), *configs, learn=learn
+    )
 
 
 def _is_finished(folder: Path) -> bool:

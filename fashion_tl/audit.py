@@ -23,9 +23,9 @@ from fashion_tl.files import StrPath, as_path, check_writable
 from fashion_tl.machine import say
 from fashion_tl.network.calibration import fit_temperature
 from fashion_tl.network.folds import FOLDS, logits_out_of_fold
-from fashion_tl.network.model import available_weights, notes_on_random
+from fashion_tl.network.model import available_weights
 from fashion_tl.network.weights import is_random, weights_name
-from fashion_tl.recipes import make_config, suiting_random_weights
+from fashion_tl.recipes import make_config, notes_on_random, suiting_random_weights
 from fashion_tl.reporting.evaluation import class_probabilities
 from fashion_tl.reporting.pages import photo_cards, write_page
 from fashion_tl.runs import write_table

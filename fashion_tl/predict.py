@@ -22,9 +22,8 @@ from fashion_tl.errors import DataError, photos_in_words
 from fashion_tl.files import StrPath, as_path, check_writable
 from fashion_tl.machine import processors, progress, say, warn
 from fashion_tl.network.inference import photo_logits, pick_device
-from fashion_tl.network.layers import folded
 from fashion_tl.network.memory import Memory
-from fashion_tl.network.model import SavedModel, with_features
+from fashion_tl.network.model import SavedModel
 from fashion_tl.network.unknown import doubts
 from fashion_tl.reporting.evaluation import TOP_K, answer_table
 from fashion_tl.runs import refuse_own_file, write_json, write_table
@@ -159,7 +158,7 @@ def seen(saved: SavedModel, photos: Sequence[StrPath]) -> Iterator[Seen]:
     """
     config = saved.config
     device = pick_device()
-    model = with_features(folded(saved.model.to(device)))
+    model = saved.folded.to(device)
     n = min(BATCH, config.batch_size)
     files = [as_path(photo) for photo in photos]
 

@@ -179,5 +179,15 @@ def suiting_random_weights(name: str, recipe: str, given: Mapping[str, Any]) -> 
     return changed | given
 
 
+def notes_on_random(config: Config) -> list[str]:
+    """A sentence on each setting that doesn't suit random weights."""
+    notes = []
+    if config.lr > 0.01:
+        notes.append(f"lr={config.lr:g} is too high for random weights; set lr to 0.01 or less")
+    if config.frozen_batchnorm:
+        notes.append("from random weights BatchNorm always learns, also with frozen_batchnorm=true")
+    return notes
+
+
 def _as_text(value: Any) -> str:
     return "x".join(map(str, value)) if isinstance(value, list) else str(value)

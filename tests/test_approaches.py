@@ -25,6 +25,7 @@ from fashion_tl.network.calibration import fit_temperature
 from fashion_tl.network.inference import forward
 from fashion_tl.network.model import load_model
 from fashion_tl.recipes import make_config
+from fashion_tl.reporting import gallery
 from fashion_tl.reporting.evaluation import class_probabilities
 from fashion_tl.running import start_run
 from fashion_tl.runs import Run, create_run, open_run
@@ -70,6 +71,22 @@ def test_a_run_folder_holds_settings_history_weights_predictions_and_metrics(fc_
     assert run.metrics["n_test"] == len(run.predictions) == run.per_class["test"].sum()
     assert run.metrics["correct"] == run.per_class["correct"].sum()
     assert run.metrics["top1"] <= run.metrics["ceiling"] < 1
+
+
+def test_a_run_reads_its_data_once_also_for_its_figures(
+    sample_root, tmp_path, one_figure, monkeypatch
+):
+    read = []
+
+    def once(*given, **named):
+        read.append(1)
+        return load_data(*given, **named)
+
+    for module in (approaches, gallery):
+        monkeypatch.setattr(module, "load_data", once)
+    assert command(*run_words("fc_only", sample_root, tmp_path / "run", epochs=1)) == 0
+    assert len(read) == 1
+    assert [file.name for file in (tmp_path / "run" / "figures").iterdir()] == ["loss_fconly.png"]
 
 
 def test_the_temperature_of_a_run_suits_its_validation_photos(tiny_run, sample_root):
@@ -283,7 +300,7 @@ def trained_with(sample_root, tmp_path, monkeypatch):
     """``trained_with(*words)``: the settings with which `run` would train FC only or Direct."""
     given = []
 
-    def begin(data, found, folder, config):
+    def begin(data, found, folder, config, learn):
         given.append(config)
         raise KeyboardInterrupt
 

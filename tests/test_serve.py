@@ -23,6 +23,7 @@ from fashion_tl.errors import DataError, RunError
 from fashion_tl.extend import extended_by
 from fashion_tl.extension import read_shots
 from fashion_tl.naming import learn_class, name_photos, open_served
+from fashion_tl.network import layers, model
 from fashion_tl.network.memory import read_memory, save_memory
 from fashion_tl.network.model import load_model, save_model
 from fashion_tl.predict import answers
@@ -127,6 +128,14 @@ def test_each_photo_is_decoded_once_and_goes_through_the_network_once(served, mo
     assert sorted(done) == ["decode"] * 3 + ["photo_logits"]
 
 
+def test_the_network_is_folded_once_for_all_photos_that_the_page_names(own_run, monkeypatch):
+    folds = []
+    monkeypatch.setattr(model, "folded", lambda own: folds.append(1) or layers.folded(own))
+    served = open_served(own_run)
+    first, again = (name_photos(served, STRIPES[:1]) for _ in range(2))
+    assert first == again and len(folds) == 1
+
+
 def test_a_run_without_a_memory_names_photos_all_the_same(own_run):
     (own_run / "memory.safetensors").unlink()
     (row,) = name_photos(open_served(own_run), STRIPES[:1])
@@ -158,6 +167,20 @@ def test_it_learns_a_class_in_a_new_folder_and_names_it_from_then_on(
     assert row["nearest"][0]["id"].startswith("Stripes/")
     assert row["nearest"][0]["photo"]  # the new photos are kept in the run, with or without data
     assert files_under(own_run) == before
+
+
+def test_learning_reads_the_photos_of_earlier_extensions_from_their_run_once(own_run, monkeypatch):
+    served, _ = learn_class(open_served(own_run), "Stripes", STRIPES[:2])
+    read = []
+
+    def counted(run):
+        read.append(run.folder.name)
+        return read_shots(run)
+
+    for module in ("naming", "extend"):
+        monkeypatch.setattr(f"fashion_tl.{module}.read_shots", counted)
+    learn_class(served, "Stripes", STRIPES[2:], known=True)
+    assert read == ["run-extended-1", "run-extended-2"]
 
 
 def test_photos_of_one_name_all_count_and_those_left_out_are_named(own_run):

@@ -68,7 +68,7 @@ STAGES = [
     (running, "save_memory", "saving"),
     (running, "write_table", "saving"),
     (running, "write_json", "saving"),
-    (gallery, "draw_all", "drawing"),
+    (gallery, "draw", "drawing"),
     (commands, "run", "in between"),
 ]
 ORDER = (
