@@ -14,10 +14,7 @@ from fashion_tl.machine import say, warn
 from fashion_tl.split import EVEN_ODD
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from fashion_tl.data.dataset import Data
-    from fashion_tl.runs import Run
 
 RANDOM = "NOTE: this network started from random weights, so its answers mean little."
 OPTIONS = ("epochs", "seed", "label", "split", "backbone")  # settings that `run` has options for
@@ -74,14 +71,8 @@ def run(args: argparse.Namespace) -> None:
     from fashion_tl.network.weights import default_weights
     from fashion_tl.reporting.evaluation import headline
     from fashion_tl.reporting.gallery import draw
-    from fashion_tl.running import train_and_finish
 
-    steps: list[tuple[Run, Data]] = []
-
-    def learn(model: "nn.Module", data: "Data", run: "Run") -> "Run":
-        steps.append((run, data))  # reading the data again for the figures would take long
-        return train_and_finish(model, data, run)
-
+    data: list[Data] = []  # reading them again for the figures would take long
     out = as_path(args.out)
     weights = default_weights(out) if args.weights is None else args.weights
     with processes(pick_device()):
@@ -95,13 +86,14 @@ def run(args: argparse.Namespace) -> None:
             recipe=args.recipe,
             cache=args.cache,
             workers=args.workers,
-            learn=learn,
+            note_data=data.append,
             **settings,
         )
         if rank() > 0:
             return
     for finished in runs:
         print(f"{finished.folder}:\n{headline(finished.metrics).to_string()}")
+    steps = [(finished, data[0].of_classes(finished.config)) for finished in runs]
     print(f"{len(draw(steps))} figures in {out / 'figures'}")
 
 

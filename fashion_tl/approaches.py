@@ -36,14 +36,14 @@ def run_approach(
     recipe: str = "tuned",
     cache: StrPath | None = None,
     workers: int | None = None,
-    learn: Learn = train_and_finish,
+    note_data: Callable[[Data], object] | None = None,
     **settings: Any,
 ) -> list[Run]:
     """Run one approach of the table, from the data to its metrics.
 
-    ``settings`` are those of ``Config``. Each training's network, data and run go to ``learn``, in
-    order. Returns the finished runs of the trainings. The last run lies in ``folder``, the others
-    in folders below it. If the weights can't be downloaded for the built-in sample,
+    ``settings`` are those of ``Config``. Returns the finished runs of its trainings, in order. The
+    last run lies in ``folder``, the others in folders below it. ``note_data`` gets the data, so
+    that the caller need not read them again. If the weights can't be downloaded for the built-in sample,
     :func:`fashion_tl.recipes.suiting_random_weights` changes the settings.
 
     A finished run is only read. WriteError if an unfinished run can't be written. RunError if it
@@ -54,14 +54,14 @@ def run_approach(
         refuse_in_data(as_path(folder), data_path, "the run")
         check_writable(as_path(folder) / "run.json", makes_folders=True)
     data = load_data(data_path, configs[-1], cache, workers)
+    if note_data:
+        note_data(data)
     found = available_weights(weights, data.root.is_sample, configs[-1].backbone)
     if found is None and not is_random(weights):
         # The download failed. Who asks for random weights gets the recipe as it is.
         settings = suiting_random_weights(name, recipe, settings)
         configs = approach_configs(name, recipe, **settings)
-    return resolve_name(APPROACHES[name].function)(
-        data, found, as_path(folder), *configs, learn=learn
-    )
+    return resolve_name(APPROACHES[name].function)(data, found, as_path(folder), *configs)
 
 
 def _is_finished(folder: Path) -> bool:

@@ -300,7 +300,7 @@ def trained_with(sample_root, tmp_path, monkeypatch):
     """``trained_with(*words)``: the settings with which `run` would train FC only or Direct."""
     given = []
 
-    def begin(data, found, folder, config, learn):
+    def begin(data, found, folder, config):
         given.append(config)
         raise KeyboardInterrupt
 

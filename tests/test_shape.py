@@ -88,6 +88,7 @@ ORDER = (
         "export",
         "audit",
         "actions",
+        "commands",
         "__main__",
     ),
 )
