@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING
 
 from fashion_tl.config import DEFAULT_LABEL, DEFAULT_WEIGHTS, parse_settings
-from fashion_tl.errors import DataError
+from fashion_tl.errors import ConfigError, DataError
 from fashion_tl.files import as_path
 from fashion_tl.machine import say, warn
 from fashion_tl.split import EVEN_ODD
@@ -25,6 +25,20 @@ def _check_paths(*paths: str | None) -> None:
     for path in paths:
         if path is not None:
             as_path(path)
+
+
+def _data_of(args: argparse.Namespace) -> str:
+    """The data that a run was made on: those named or, for a run on it, the built-in sample."""
+    from fashion_tl.data.dataroot import SAMPLE
+    from fashion_tl.runs import open_run
+
+    if args.data is not None:
+        return args.data
+    run = open_run(args.run)
+    if not run.is_sample:
+        name = run.about["data"]["name"]
+        raise ConfigError(f"{run.folder} was made on {name}; name these data with --data")
+    return SAMPLE
 
 
 def summary(args: argparse.Namespace) -> None:
@@ -100,14 +114,14 @@ def run(args: argparse.Namespace) -> None:
 def figures(args: argparse.Namespace) -> None:
     from fashion_tl.reporting.gallery import draw_all
 
-    for file in draw_all(args.run, args.data, args.cache):
+    for file in draw_all(args.run, _data_of(args), args.cache):
         print(file)
 
 
 def report(args: argparse.Namespace) -> None:
     from fashion_tl.reporting.report import write_report
 
-    print(write_report(args.run, args.data, args.cache, args.to))
+    print(write_report(args.run, _data_of(args), args.cache, args.to))
 
 
 def predict(args: argparse.Namespace) -> None:
@@ -132,7 +146,7 @@ def similar(args: argparse.Namespace) -> None:
 def remember(args: argparse.Namespace) -> None:
     from fashion_tl.similar import remember
 
-    for file in remember(args.run, args.data, args.cache):
+    for file in remember(args.run, _data_of(args), args.cache):
         print(file)
 
 

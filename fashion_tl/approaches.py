@@ -43,8 +43,8 @@ def run_approach(
 
     ``settings`` are those of ``Config``. Returns the finished runs of its trainings, in order. The
     last run lies in ``folder``, the others in folders below it. ``note_data`` gets the data, so
-    that the caller need not read them again. If the weights can't be downloaded for the built-in sample,
-    :func:`fashion_tl.recipes.suiting_random_weights` changes the settings.
+    that the caller need not read them again. If the weights can't be downloaded for the built-in
+    sample, :func:`fashion_tl.recipes.suiting_random_weights` changes the settings.
 
     A finished run is only read. WriteError if an unfinished run can't be written. RunError if it
     would lie among the photos.

@@ -115,14 +115,16 @@ def _command_of_training(command: Callable[..., argparse.ArgumentParser]) -> Non
 
 
 def _commands_of_a_run(command: Callable[..., argparse.ArgumentParser]) -> None:
-    new = command(figures, "Draw the figures of a run again, without training.")
+    new = command(figures, "Draw the figures of a run again, without training.", of_a_run=True)
     new.add_argument("run", help="folder of the run")
 
-    new = command(report, "Write a finished run as one HTML page that needs no network.")
+    words = "Write a finished run as one HTML page that needs no network."
+    new = command(report, words, of_a_run=True)
     new.add_argument("run", help="folder of the run")
     new.add_argument("--to", help="the page's file (default: report.html in the run's folder)")
 
-    new = command(remember, "Give a run that has no memory of its training photos one.")
+    words = "Give a run that has no memory of its training photos one."
+    new = command(remember, words, of_a_run=True)
     new.add_argument("run", help="folder of the run")
 
     new = command(export, "Write a model for use without this package.", data=False)
