@@ -22,9 +22,8 @@ from fashion_tl.errors import DataError, photos_in_words
 from fashion_tl.files import StrPath, as_path, check_writable
 from fashion_tl.machine import processors, progress, say, warn
 from fashion_tl.network.inference import photo_logits, pick_device
-from fashion_tl.network.layers import folded
 from fashion_tl.network.memory import Memory
-from fashion_tl.network.model import SavedModel, with_features
+from fashion_tl.network.model import SavedModel
 from fashion_tl.network.unknown import doubts
 from fashion_tl.reporting.evaluation import TOP_K, answer_table
 from fashion_tl.runs import refuse_own_file, write_json, write_table
@@ -48,7 +47,10 @@ def find_photos(paths: Sequence[StrPath], note: Callable[[str], None] = warn) ->
             continue
         below = {file: _is_image(file) for file in sorted(_below(path))}
         if not any(below.values()):
-            raise DataError(f"{path}: no image files in this folder, nor below it")
+            raise DataError(
+                f"{path}: no image files in this folder, nor below it",
+                fault=f"{path}: none of the files is a photo",
+            )
         photos += [file for file, is_image in below.items() if is_image]
         if others := [file.name for file, is_image in below.items() if not is_image]:
             more = f" and {len(others) - 3} more" if len(others) > 3 else ""
@@ -156,7 +158,7 @@ def seen(saved: SavedModel, photos: Sequence[StrPath]) -> Iterator[Seen]:
     """
     config = saved.config
     device = pick_device()
-    model = with_features(folded(saved.model.to(device)))
+    model = saved.folded.to(device)
     n = min(BATCH, config.batch_size)
     files = [as_path(photo) for photo in photos]
 

@@ -57,7 +57,7 @@ ORDER = (
         "network/model",
         "network/inference",
     ),
-    *("network/features", "network/memory", "network/optimizer", "network/loss"),
+    *("network/features", "network/memory", "network/trained", "network/optimizer", "network/loss"),
     *("network/unknown", "network/extending"),
     "network/training",
     "network/folds",
@@ -88,6 +88,7 @@ ORDER = (
         "export",
         "audit",
         "actions",
+        "commands",
         "__main__",
     ),
 )
