@@ -22,9 +22,9 @@ from fashion_tl.files import StrPath, as_path
 from fashion_tl.machine import say
 from fashion_tl.network.calibration import fit_temperature
 from fashion_tl.network.folds import FOLDS, logits_out_of_fold
-from fashion_tl.network.model import available_weights, notes_on_random
+from fashion_tl.network.model import available_weights
 from fashion_tl.network.weights import is_random, weights_name
-from fashion_tl.recipes import make_config
+from fashion_tl.recipes import make_config, notes_on_random, suiting_random_weights
 from fashion_tl.reporting.evaluation import class_probabilities
 from fashion_tl.reporting.pages import photo_cards, write_page
 from fashion_tl.runs import write_table
@@ -164,11 +164,13 @@ def write_audit(
     config = audit_config(**settings)
     data = load_unsplit(path, config, cache)
     of_large_enough_classes(data)
-    weights = available_weights(weights, data.root.is_sample, config.backbone)
-    if is_random(weights):
+    found = available_weights(weights, data.root.is_sample, config.backbone)
+    if found is None and not is_random(weights):  # the download failed
+        config = audit_config(**suiting_random_weights("fc_only", config.recipe, settings))
+    if found is None:
         for note in notes_on_random(config):
             say(f"NOTE: {note}")
-    result = judge_labels(data, weights, config)
+    result = judge_labels(data, found, config)
     folder.mkdir(parents=True, exist_ok=True)
     write_table(table, result.found, float_format="%.4f")
     write_page(
@@ -178,7 +180,7 @@ def write_audit(
         pairs=result.pairs[:PAIRS_SHOWN].to_dict("records"),
         photos=photo_cards(result.found[:SHOWN], data),
         data=data,
-        weights=weights_name(weights),
+        weights=weights_name(found),
     )
     _print_summary(result)
     say(table)

@@ -15,7 +15,15 @@ class FashionTLError(Exception):
 
 
 class DataError(FashionTLError):
-    """The data root, ``styles.csv`` or the photos can't be used."""
+    """The data root, ``styles.csv`` or the photos can't be used.
+
+    ``fault``, if it is given, is what is wrong with the photos, without advice. The page shows it,
+    because who drops photos there knows nothing of their folders.
+    """
+
+    def __init__(self, message: str, fault: str | None = None) -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 class WeightsError(FashionTLError):

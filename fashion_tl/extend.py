@@ -34,8 +34,9 @@ from fashion_tl.network.extending import (
     layer_of,
 )
 from fashion_tl.network.features import features_of
-from fashion_tl.network.memory import Memory, read_memory, save_memory
-from fashion_tl.network.model import SavedModel, load_model, replace_head, save_model
+from fashion_tl.network.memory import Memory, save_memory
+from fashion_tl.network.model import SavedModel, replace_head, save_model
+from fashion_tl.network.trained import load_remembering
 from fashion_tl.provenance import commit
 from fashion_tl.reporting.card import extended_card
 from fashion_tl.runs import OWN_FILES, Run, open_run, steps_of, write_json, write_text
@@ -81,8 +82,7 @@ def extend(
     for step in steps_of(measured(run)):
         step.check_results()
     earlier = read_shots(run)
-    saved = load_model(run.model_path)
-    memory = read_memory(run.memory_path, saved.width)
+    saved, memory = load_remembering(run)
     if memory.classes != saved.classes:
         raise RunError(
             f"{run.memory_path} has other classes than the network; make it again: "
@@ -148,6 +148,7 @@ def extended_by(saved: SavedModel, memory: Memory, shots: Shots) -> Extended:
     is_right = _left_out(ground, layer, features, labels, counts)
     answers = masked_logits(layer.logits(ground.features), counts).argmax(1)
     answered = masked_logits(ground.layer.logits(ground.features), saved.fit_counts).argmax(1)
+    code = commit()
     rows = []
     for name in shots.classes:
         own = labels == number[name]
@@ -161,7 +162,7 @@ def extended_by(saved: SavedModel, memory: Memory, shots: Shots) -> Extended:
                 "before": dict(names.most_common(NAMED)),
                 "left_out": int(is_right[own].sum()) if own.sum() > 1 else None,
                 "taken": int((new & (ground.labels != number[name])).sum()),
-                "commit": commit(),
+                "commit": code,
             }
         )
     return Extended(

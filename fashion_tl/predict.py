@@ -22,9 +22,8 @@ from fashion_tl.errors import DataError, photos_in_words, some_of
 from fashion_tl.files import RUN_FILE, StrPath, as_path
 from fashion_tl.machine import processors, progress, say, warn
 from fashion_tl.network.inference import photo_logits, pick_device
-from fashion_tl.network.layers import folded
 from fashion_tl.network.memory import Memory
-from fashion_tl.network.model import SavedModel, with_features
+from fashion_tl.network.model import SavedModel
 from fashion_tl.network.unknown import doubts
 from fashion_tl.reporting.evaluation import TOP_K, answer_table
 from fashion_tl.runs import write_json, write_table
@@ -53,7 +52,10 @@ def find_photos(paths: Sequence[StrPath], note: Callable[[str], None] = warn) ->
         if runs:
             note(f"{path}: skipped, the folder of a run: {some_of(runs)}")
         if not any(below.values()):
-            raise DataError(f"{path}: no image files in this folder, nor below it")
+            raise DataError(
+                f"{path}: no image files in this folder, nor below it",
+                fault=f"{path}: none of the files is a photo",
+            )
         photos += [file for file, is_image in below.items() if is_image]
         if others := [file.name for file, is_image in below.items() if not is_image]:
             note(f"{path}: skipped, not photos: {some_of(others)}")
@@ -164,7 +166,7 @@ def seen(saved: SavedModel, photos: Sequence[StrPath]) -> Iterator[Seen]:
     """
     config = saved.config
     device = pick_device()
-    model = with_features(folded(saved.model.to(device)))
+    model = saved.folded.to(device)
     n = min(BATCH, config.batch_size)
     files = [as_path(photo) for photo in photos]
 

@@ -34,11 +34,12 @@ def find_shots(
 
     The first folder below ``folder`` is the class; folders further down belong to it. The same
     photo counts once in a class. A ``note`` lists photos that can't be read, those in no class
-    folder, and a folder that may be meant to hold classes. Folders that differ only in capitals are
-    one class, unless the run has both ``classes``. DataError if there is no class folder, if a
-    folder has the name of a part such as ``train`` or holds folders with the names of the classes
-    beside it, if two folders are one class, if a class has no photo that can be read, or if two
-    classes have the same photo.
+    folder, and a folder that may be meant to hold classes. Two folders whose names differ only in
+    capitals are refused, unless the run has a class for each.
+
+    DataError if there is no class folder, if a folder has the name of a part such as ``train`` or
+    holds folders with the names of the classes beside it, if two folders are one class, if a class
+    has no photo that can be read, or if two classes have the same photo.
     """
     root = as_path(folder)
     found = Shots(np.zeros((0, *size, 3), np.uint8), [], [])
@@ -131,10 +132,8 @@ def _decoded(
     pairs = list(zip(files, results, strict=True))
     reasons = [f"{file}: {why}" for file, why in pairs if isinstance(why, str)]
     if not photos:
-        raise DataError(
-            f"{folder}: none of its photos can be read ({reasons[0]}); put others there, or delete "
-            "the folder"
-        )
+        fault = f"{folder}: none of its photos can be read ({reasons[0]})"
+        raise DataError(f"{fault}; put others there, or delete the folder", fault)
     for reason in reasons:
         note(f"left out: {reason}")
     return np.stack(photos), [file for file, own in pairs if isinstance(own, np.ndarray)]
@@ -194,17 +193,14 @@ def not_yet_learned(
                 "delete the file, or give it another name if it is another photo"
             )
         if label not in (None, shots.labels[number]):
-            raise DataError(
-                f"{root / own}: the run learned this same photo as {label}; delete it here"
-            )
+            fault = f"{root / own}: the run learned this same photo as {label}"
+            raise DataError(f"{fault}; delete it here", fault)
         (kept if label is None else again).append(number)
     left = shots.chosen(kept)
     for label in shots.classes:
         if label not in left.classes:
-            raise DataError(
-                f"{root / label}: the run has learned all of its photos already; put others there, "
-                "or move the folder elsewhere"
-            )
+            fault = f"{root / label}: the run has learned all of its photos already"
+            raise DataError(f"{fault}; put others there, or move the folder elsewhere", fault)
     if again:
         some = some_of([shots.ids[number] for number in again])
         note(f"{root}: left out, learned already: {some}")

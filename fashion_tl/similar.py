@@ -15,8 +15,9 @@ from fashion_tl.files import StrPath, check_writable
 from fashion_tl.machine import say
 from fashion_tl.network.features import features_and_logits
 from fashion_tl.network.inference import pick_device
-from fashion_tl.network.memory import Memory, nearest_photos, read_memory, save_memory
+from fashion_tl.network.memory import Memory, nearest_photos, save_memory
 from fashion_tl.network.model import SavedModel, load_model
+from fashion_tl.network.trained import load_remembering
 from fashion_tl.network.unknown import training_memory
 from fashion_tl.predict import Seen, find_photos, read_photo, seen
 from fashion_tl.reporting import figures, photo_figures
@@ -47,8 +48,7 @@ def similar(
     if isinstance(top, bool) or not isinstance(top, int) or top < 1:
         raise ConfigError(f"top must be a whole number from 1, not {in_a_line(top)}")
     run = open_run(folder)
-    saved = load_model(run.model_path)
-    memory = read_memory(run.memory_path, saved.width)
+    saved, memory = load_remembering(run)
     photos = find_photos(paths)
     target = None if out is None else _target(out, photos, data_path)
     data = None

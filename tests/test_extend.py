@@ -258,6 +258,13 @@ def test_the_new_class_is_named_rightly_and_the_others_keep_their_names(
     assert sum(one == other for one, other in zip(before, after, strict=True)) >= 38
 
 
+def test_the_commit_of_the_code_is_asked_for_once_for_all_classes(tiny_run, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("fashion_tl.extend.commit", lambda: asked.append(1) or "abc")
+    run = extend(tiny_run.folder, put(tmp_path / "new", Hats=[1], Caps=[2]), tmp_path / "out")
+    assert [row["commit"] for row in extension_of(run)] == ["abc", "abc"] and len(asked) == 1
+
+
 def test_only_the_last_layer_changes_and_its_old_rows_stay(tiny_run, extended):
     before, after = (load_model(run.model_path) for run in (tiny_run, extended))
     assert after.classes == (*before.classes, "Stripes")

@@ -58,7 +58,7 @@ ORDER = (
         "network/model",
         "network/inference",
     ),
-    *("network/features", "network/memory", "network/optimizer", "network/loss"),
+    *("network/features", "network/memory", "network/trained", "network/optimizer", "network/loss"),
     *("network/unknown", "network/extending"),
     *("network/going_on", "network/training"),
     "network/folds",
@@ -89,6 +89,7 @@ ORDER = (
         "export",
         "audit",
         "actions",
+        "commands",
         "__main__",
     ),
 )

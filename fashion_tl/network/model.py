@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -19,7 +20,7 @@ from fashion_tl.files import StrPath, as_path, replacing
 from fashion_tl.machine import say
 from fashion_tl.network.calibration import PLAIN
 from fashion_tl.network.checkpoints import likeness, quantised
-from fashion_tl.network.layers import Head, WithFeatures, with_quick_convolutions
+from fashion_tl.network.layers import Head, WithFeatures, folded, with_quick_convolutions
 from fashion_tl.network.weights import find_tensors, is_random, ways_to_give
 from fashion_tl.runfiles import way_out
 
@@ -74,16 +75,6 @@ def available_weights(
         "so accuracy is far lower."
     )
     return None
-
-
-def notes_on_random(config: Config) -> list[str]:
-    """A sentence on each setting that doesn't suit random weights."""
-    notes = []
-    if config.lr > 0.01:
-        notes.append(f"lr={config.lr:g} is too high for random weights; set lr to 0.01 or less")
-    if config.frozen_batchnorm:
-        notes.append("from random weights BatchNorm always learns, also with frozen_batchnorm=true")
-    return notes
 
 
 def read_weights(weights: StrPath, backbone: str = DEFAULT_BACKBONE) -> dict[str, torch.Tensor]:
@@ -232,6 +223,11 @@ class SavedModel:
     def width(self) -> int:
         """The number of features that the last layer takes."""
         return _head(self.model).in_features
+
+    @cached_property
+    def folded(self) -> WithFeatures:
+        """:func:`fashion_tl.network.layers.folded`, also giving features; it is made once."""
+        return with_features(folded(self.model))
 
 
 def save_model(

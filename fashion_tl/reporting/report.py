@@ -15,8 +15,8 @@ from fashion_tl.data.dataset import Data
 from fashion_tl.extension import extension_of, new_classes, read_shots
 from fashion_tl.files import StrPath, as_path
 from fashion_tl.network.features import features_of
-from fashion_tl.network.memory import nearest_photos, read_memory
-from fashion_tl.network.model import load_model
+from fashion_tl.network.memory import nearest_photos
+from fashion_tl.network.trained import load_remembering
 from fashion_tl.recipes import APPROACHES, TRAININGS
 from fashion_tl.reporting.calibration import (
     calibration_error,
@@ -116,7 +116,7 @@ def _collected(run: Run, data: Data) -> dict[str, Any]:
         "classes": per_class.to_dict("records"),
         "pairs": confused_pairs(predictions).to_dict("records"),
         "largest_losses": _with_nearest(largest_losses(predictions), run, data),
-        "unknown": _unknown(run, data),
+        "unknown": _unknown(predictions, per_class, data),
         "samples": _with_photos(choose(predictions), data),
     }
 
@@ -231,10 +231,10 @@ def _coverage_chart(curves: dict[str, np.ndarray]) -> dict[str, Any]:
     }
 
 
-def _unknown(run: Run, data: Data) -> dict[str, Any] | None:
+def _unknown(
+    predictions: pd.DataFrame, per_class: pd.DataFrame, data: Data
+) -> dict[str, Any] | None:
     """What the page says of photos that are like none it learned from; None for older runs."""
-    predictions = run.predictions
-    per_class = run.per_class
     if not (kinds := refused_and_missed(predictions, per_class)):
         return None
     return {
@@ -261,8 +261,7 @@ def _nearest_to(run: Run, data: Data, table: pd.DataFrame) -> list[list[dict[str
     """
     if table.empty or not run.memory_path.exists():
         return [[] for _ in range(len(table))]
-    saved = load_model(run.model_path)
-    memory = read_memory(run.memory_path, saved.width)
+    saved, memory = load_remembering(run)
     features, _ = features_of(saved, photos_of(table, data))
     return nearest_photos(memory, features, NEAREST)
 
