@@ -11,7 +11,7 @@ from fashion_tl.config import Config
 from fashion_tl.data.dataroot import refuse_in_data
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.distributed import rank
-from fashion_tl.files import StrPath, as_path, check_writable
+from fashion_tl.files import RUN_FILE, StrPath, as_path, check_writable, is_run_folder
 from fashion_tl.network.model import (
     available_weights,
     build_network,
@@ -52,7 +52,7 @@ def run_approach(
     configs = approach_configs(name, recipe, **settings)
     if rank() == 0 and not _is_finished(as_path(folder)):  # a finished run is only read
         refuse_in_data(as_path(folder), data_path, "the run")
-        check_writable(as_path(folder) / "run.json", makes_folders=True)
+        check_writable(as_path(folder) / RUN_FILE, makes_folders=True)
     data = load_data(data_path, configs[-1], cache, workers)
     if note_data:
         note_data(data)
@@ -65,7 +65,7 @@ def run_approach(
 
 
 def _is_finished(folder: Path) -> bool:
-    return (folder / "run.json").is_file() and open_run(folder).is_finished
+    return is_run_folder(folder) and open_run(folder).is_finished
 
 
 def fc_only(

@@ -14,12 +14,11 @@ import numpy as np
 import pandas as pd
 
 from fashion_tl.config import Config
-from fashion_tl.data.dataroot import refuse_in_data
 from fashion_tl.data.dataset import Data, load_unsplit
 from fashion_tl.data.photos import twin_groups
 from fashion_tl.data.task import all_train
 from fashion_tl.errors import AuditError, ConfigError, DataError, how_to_install
-from fashion_tl.files import StrPath, as_path, check_writable
+from fashion_tl.files import StrPath, as_path
 from fashion_tl.machine import say
 from fashion_tl.network.calibration import fit_temperature
 from fashion_tl.network.folds import FOLDS, logits_out_of_fold
@@ -29,6 +28,7 @@ from fashion_tl.recipes import make_config, notes_on_random, suiting_random_weig
 from fashion_tl.reporting.evaluation import class_probabilities
 from fashion_tl.reporting.pages import photo_cards, write_page
 from fashion_tl.runs import write_table
+from fashion_tl.targets import checked_target
 
 FEWEST = FOLDS  # different photos that a class needs, so that all networks learn it
 PAIRS_PRINTED, PAIRS_SHOWN = 10, 25  # pairs of classes: printed, and on the page
@@ -157,10 +157,10 @@ def write_audit(
     """
     _cleanlab()
     folder = as_path(to)
-    refuse_in_data(folder, path, "the list of labels")
-    table, page = folder / "labels.csv", folder / "labels.html"
-    for file in (table, page):
-        check_writable(file, makes_folders=True)
+    table, page = (
+        checked_target(folder / f"labels{ending}", what, (ending,), path, makes_folders=True)
+        for what, ending in (("the list of labels", ".csv"), ("the page of labels", ".html"))
+    )
     config = audit_config(**settings)
     data = load_unsplit(path, config, cache)
     of_large_enough_classes(data)

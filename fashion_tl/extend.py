@@ -16,7 +16,14 @@ from torch import nn
 from fashion_tl.data.labels import same_names
 from fashion_tl.errors import DataError, RunError, WriteError, photos_in_words
 from fashion_tl.extension import BEFORE, Shots, extension_of, measured, read_shots, save_shots
-from fashion_tl.files import StrPath, as_path, check_writable, make_once, refuse_inside
+from fashion_tl.files import (
+    RUN_FILE,
+    StrPath,
+    as_path,
+    check_writable,
+    make_once,
+    refuse_inside,
+)
 from fashion_tl.machine import warn
 from fashion_tl.network.calibration import masked_logits
 from fashion_tl.network.extending import (
@@ -71,10 +78,7 @@ def extend(
     root, target = as_path(photos), as_path(out)
     _check_target(target, run.folder, root)
     check_writable(target, makes_folders=True)
-    if not measured(run).is_finished:
-        raise RunError(
-            f"{run.folder} isn't finished; run the command that began it again, and then extend it"
-        )
+    measured(run).refuse_unfinished("then extend it")
     for step in steps_of(measured(run)):
         step.check_results()
     earlier = read_shots(run)
@@ -217,7 +221,7 @@ def _write(new: Path, run: Run, extended: Extended, shots: Shots) -> None:
     else:
         text = f"# {run.folder.name}\n"
     write_text(new / "model_card.md", extended_card(text, rows))
-    write_json(new / "run.json", run.about | {"extended": rows})
+    write_json(new / RUN_FILE, run.about | {"extended": rows})
 
 
 def _keep(run: Run, new: Path) -> None:

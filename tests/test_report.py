@@ -407,5 +407,5 @@ def test_the_report_never_takes_the_place_of_a_file_of_another_kind(
         words = ["report", tiny_run.folder, "--data", sample_root, "--to", target]
         assert main([str(word) for word in words]) == 2
         (line,) = capsys.readouterr().err.splitlines()
-        assert line == f"error: {target}: the report is written into a .html file"
+        assert line == f"error: {target}: the report is written into a .html or .htm file"
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"mine"]

@@ -49,6 +49,7 @@ ORDER = (
         "data/photos",
     ),
     *("data/batches", "data/dataset"),
+    "targets",
     *(
         "network/calibration",
         "network/checkpoints",
@@ -59,7 +60,7 @@ ORDER = (
     ),
     *("network/features", "network/memory", "network/trained", "network/optimizer", "network/loss"),
     *("network/unknown", "network/extending"),
-    "network/training",
+    *("network/going_on", "network/training"),
     "network/folds",
     *(
         "reporting/calibration",

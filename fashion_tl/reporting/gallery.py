@@ -185,18 +185,19 @@ def draw_all(folder: StrPath, data_path: StrPath, cache: StrPath | None = None) 
 
     RunError if the run isn't finished, or if it was made on other data.
     """
-    _check_writable(steps_of(measured(open_run(folder))))
+    _check_ready(steps_of(measured(open_run(folder))))
     return draw(open_steps(folder, data_path, cache))
 
 
-def _check_writable(runs: Iterable[Run]) -> None:
+def _check_ready(runs: Iterable[Run]) -> None:
     for run in runs:
+        run.refuse_unfinished("then draw its figures")
         check_writable(run.folder / "figures" / "loss.png", makes_folders=True)
 
 
 def draw(steps: Sequence[tuple[Run, Data]]) -> list[Path]:
     """:func:`draw_all` for runs whose data were read, in the order of :func:`open_steps`."""
-    _check_writable(run for run, _ in steps)
+    _check_ready(run for run, _ in steps)
     last = steps[-1][0]
     for run, data in steps:
         if run is last:

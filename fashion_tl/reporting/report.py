@@ -11,11 +11,9 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from fashion_tl.data.catalogue import FEW_SHOT
-from fashion_tl.data.dataroot import refuse_in_data
 from fashion_tl.data.dataset import Data
-from fashion_tl.errors import ConfigError, RunError
 from fashion_tl.extension import extension_of, new_classes, read_shots
-from fashion_tl.files import StrPath, as_path, check_writable
+from fashion_tl.files import StrPath, as_path
 from fashion_tl.network.features import features_of
 from fashion_tl.network.memory import nearest_photos
 from fashion_tl.network.trained import load_remembering
@@ -31,7 +29,8 @@ from fashion_tl.reporting.evaluation import confused_pairs, largest_losses
 from fashion_tl.reporting.gallery import choose, open_steps, photos_of
 from fashion_tl.reporting.pages import photo_cards, picture, write_page
 from fashion_tl.reporting.unknown import refused_and_missed, unknown_metrics
-from fashion_tl.runs import Run, open_run, refuse_own_file
+from fashion_tl.runs import Run, open_run
+from fashion_tl.targets import checked_target
 
 SHOWN = 12  # photos of each kind
 NEAREST = 3  # training photos beside a mistake
@@ -54,19 +53,16 @@ def write_report(
     would lie among the photos.
     """
     extended = open_run(folder)
-    target = as_path(folder) / "report.html" if to is None else as_path(to)
-    refuse_own_file(target)
-    refuse_in_data(target, data_path, "the page")
-    check_writable(target, makes_folders=True)
-    if target.suffix.lower() not in (".html", ".htm"):
-        raise ConfigError(f"{target}: the report is written into a .html file")
+    target = checked_target(
+        as_path(folder) / "report.html" if to is None else to,
+        "the report",
+        (".html", ".htm"),
+        data_path,
+        makes_folders=True,
+    )
     steps = open_steps(folder, data_path, cache)
     for run, _ in steps:
-        if not run.is_finished:
-            raise RunError(
-                f"{run.folder} isn't finished; run the command that began it again, "
-                "and then write the report"
-            )
+        run.refuse_unfinished("then write the report")
     write_page(
         target,
         "report.html.j2",

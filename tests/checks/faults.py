@@ -63,7 +63,7 @@ STAGES = [
     (training, "validate", "evaluating"),
     (features, "forward", "evaluating"),
     (running, "prediction_table", "evaluating"),
-    (training, "_save_checkpoint", "saving"),
+    (training, "save_checkpoint", "saving"),
     (running, "save_model", "saving"),
     (running, "save_memory", "saving"),
     (running, "write_table", "saving"),
