@@ -5,12 +5,16 @@ Each imports what it needs, so that --help and summary never wait for torch.
 
 import argparse
 import json
+from typing import TYPE_CHECKING
 
 from fashion_tl.config import DEFAULT_LABEL, DEFAULT_WEIGHTS, parse_settings
-from fashion_tl.errors import DataError
+from fashion_tl.errors import ConfigError, DataError
 from fashion_tl.files import as_path
 from fashion_tl.machine import say, warn
 from fashion_tl.split import EVEN_ODD
+
+if TYPE_CHECKING:
+    from fashion_tl.data.dataset import Data
 
 RANDOM = "NOTE: this network started from random weights, so its answers mean little."
 OPTIONS = ("epochs", "seed", "label", "split", "backbone")  # settings that `run` has options for
@@ -21,6 +25,20 @@ def _check_paths(*paths: str | None) -> None:
     for path in paths:
         if path is not None:
             as_path(path)
+
+
+def _data_of(args: argparse.Namespace) -> str:
+    """The data that a run was made on: those named or, for a run on it, the built-in sample."""
+    from fashion_tl.data.dataroot import SAMPLE
+    from fashion_tl.runs import open_run
+
+    if args.data is not None:
+        return args.data
+    run = open_run(args.run)
+    if not run.is_sample:
+        name = run.about["data"]["name"]
+        raise ConfigError(f"{run.folder} was made on {name}; name these data with --data")
+    return SAMPLE
 
 
 def summary(args: argparse.Namespace) -> None:
@@ -66,8 +84,9 @@ def run(args: argparse.Namespace) -> None:
     from fashion_tl.network.inference import pick_device
     from fashion_tl.network.weights import default_weights
     from fashion_tl.reporting.evaluation import headline
-    from fashion_tl.reporting.gallery import draw_all
+    from fashion_tl.reporting.gallery import draw
 
+    data: list[Data] = []  # reading them again for the figures would take long
     out = as_path(args.out)
     weights = default_weights(out) if args.weights is None else args.weights
     with processes(pick_device()):
@@ -81,38 +100,37 @@ def run(args: argparse.Namespace) -> None:
             recipe=args.recipe,
             cache=args.cache,
             workers=args.workers,
+            note_data=data.append,
             **settings,
         )
         if rank() > 0:
             return
     for finished in runs:
         print(f"{finished.folder}:\n{headline(finished.metrics).to_string()}")
-    print(f"{len(draw_all(out, args.data, args.cache))} figures in {out / 'figures'}")
+    steps = [(finished, data[0].of_classes(finished.config)) for finished in runs]
+    print(f"{len(draw(steps))} figures in {out / 'figures'}")
 
 
 def figures(args: argparse.Namespace) -> None:
     from fashion_tl.reporting.gallery import draw_all
 
-    for file in draw_all(args.run, args.data, args.cache):
+    for file in draw_all(args.run, _data_of(args), args.cache):
         print(file)
 
 
 def report(args: argparse.Namespace) -> None:
     from fashion_tl.reporting.report import write_report
 
-    print(write_report(args.run, args.data, args.cache, args.to))
+    print(write_report(args.run, _data_of(args), args.cache, args.to))
 
 
 def predict(args: argparse.Namespace) -> None:
-    from fashion_tl.network.memory import read_memory
-    from fashion_tl.network.model import load_model
+    from fashion_tl.network.trained import load_trained
     from fashion_tl.predict import predict
     from fashion_tl.runs import open_run
 
     run = open_run(args.run)
-    saved = load_model(run.model_path)
-    has_memory = run.memory_path.exists()
-    memory = read_memory(run.memory_path, saved.width) if has_memory else None
+    saved, memory = load_trained(run)
     if run.is_random:
         warn(RANDOM)
     predict(saved, args.photos, args.to, memory)
@@ -128,7 +146,7 @@ def similar(args: argparse.Namespace) -> None:
 def remember(args: argparse.Namespace) -> None:
     from fashion_tl.similar import remember
 
-    for file in remember(args.run, args.data, args.cache):
+    for file in remember(args.run, _data_of(args), args.cache):
         print(file)
 
 

@@ -11,7 +11,7 @@ from fashion_tl.config import Config
 from fashion_tl.data.dataroot import refuse_in_data
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.distributed import rank
-from fashion_tl.files import StrPath, as_path, check_writable
+from fashion_tl.files import RUN_FILE, StrPath, as_path, check_writable, is_run_folder
 from fashion_tl.network.model import (
     available_weights,
     build_network,
@@ -20,7 +20,7 @@ from fashion_tl.network.model import (
     replace_head,
 )
 from fashion_tl.network.weights import is_random
-from fashion_tl.recipes import APPROACHES, approach_configs
+from fashion_tl.recipes import APPROACHES, approach_configs, suiting_random_weights
 from fashion_tl.running import start_run, train_and_finish
 from fashion_tl.runs import Run, open_run
 
@@ -36,33 +36,36 @@ def run_approach(
     recipe: str = "tuned",
     cache: StrPath | None = None,
     workers: int | None = None,
+    note_data: Callable[[Data], object] | None = None,
     **settings: Any,
 ) -> list[Run]:
     """Run one approach of the table, from the data to its metrics.
 
     ``settings`` are those of ``Config``. Returns the finished runs of its trainings, in order. The
-    last run lies in ``folder``, the others in folders below it. Finished runs are only read.
-    WriteError if other runs can't be written, RunError if they would lie among the photos.
+    last run lies in ``folder``, the others in folders below it. ``note_data`` gets the data, so
+    that the caller need not read them again. If the weights can't be downloaded for the built-in
+    sample, :func:`fashion_tl.recipes.suiting_random_weights` changes the settings.
+
+    A finished run is only read. WriteError if an unfinished run can't be written. RunError if it
+    would lie among the photos.
     """
     configs = approach_configs(name, recipe, **settings)
     if rank() == 0 and not _is_finished(as_path(folder)):  # a finished run is only read
         refuse_in_data(as_path(folder), data_path, "the run")
-        check_writable(as_path(folder) / "run.json", makes_folders=True)
+        check_writable(as_path(folder) / RUN_FILE, makes_folders=True)
     data = load_data(data_path, configs[-1], cache, workers)
+    if note_data:
+        note_data(data)
     found = available_weights(weights, data.root.is_sample, configs[-1].backbone)
-    if found is None and not (weights is None or is_random(weights)):
-        # The download failed. The recipe is made for its weights, and learns nothing without them.
-        gentle = dict(APPROACHES[name].from_random) | _given(settings)
-        configs = approach_configs(name, recipe, **gentle)
+    if found is None and not is_random(weights):
+        # The download failed. Who asks for random weights gets the recipe as it is.
+        settings = suiting_random_weights(name, recipe, settings)
+        configs = approach_configs(name, recipe, **settings)
     return resolve_name(APPROACHES[name].function)(data, found, as_path(folder), *configs)
 
 
-def _given(settings: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if value is not None}
-
-
 def _is_finished(folder: Path) -> bool:
-    return (folder / "run.json").is_file() and open_run(folder).is_finished
+    return is_run_folder(folder) and open_run(folder).is_finished
 
 
 def fc_only(

@@ -14,21 +14,21 @@ import numpy as np
 import pandas as pd
 
 from fashion_tl.config import Config
-from fashion_tl.data.dataroot import refuse_in_data
 from fashion_tl.data.dataset import Data, load_unsplit
 from fashion_tl.data.photos import twin_groups
 from fashion_tl.data.task import all_train
 from fashion_tl.errors import AuditError, ConfigError, DataError, how_to_install
-from fashion_tl.files import StrPath, as_path, check_writable
+from fashion_tl.files import StrPath, as_path
 from fashion_tl.machine import say
 from fashion_tl.network.calibration import fit_temperature
 from fashion_tl.network.folds import FOLDS, logits_out_of_fold
-from fashion_tl.network.model import available_weights, notes_on_random
+from fashion_tl.network.model import available_weights
 from fashion_tl.network.weights import is_random, weights_name
-from fashion_tl.recipes import make_config
+from fashion_tl.recipes import make_config, notes_on_random, suiting_random_weights
 from fashion_tl.reporting.evaluation import class_probabilities
 from fashion_tl.reporting.pages import photo_cards, write_page
 from fashion_tl.runs import write_table
+from fashion_tl.targets import checked_target
 
 FEWEST = FOLDS  # different photos that a class needs, so that all networks learn it
 PAIRS_PRINTED, PAIRS_SHOWN = 10, 25  # pairs of classes: printed, and on the page
@@ -157,18 +157,20 @@ def write_audit(
     """
     _cleanlab()
     folder = as_path(to)
-    refuse_in_data(folder, path, "the list of labels")
-    table, page = folder / "labels.csv", folder / "labels.html"
-    for file in (table, page):
-        check_writable(file, makes_folders=True)
+    table, page = (
+        checked_target(folder / f"labels{ending}", what, (ending,), path, makes_folders=True)
+        for what, ending in (("the list of labels", ".csv"), ("the page of labels", ".html"))
+    )
     config = audit_config(**settings)
     data = load_unsplit(path, config, cache)
     of_large_enough_classes(data)
-    weights = available_weights(weights, data.root.is_sample, config.backbone)
-    if is_random(weights):
+    found = available_weights(weights, data.root.is_sample, config.backbone)
+    if found is None and not is_random(weights):  # the download failed
+        config = audit_config(**suiting_random_weights("fc_only", config.recipe, settings))
+    if found is None:
         for note in notes_on_random(config):
             say(f"NOTE: {note}")
-    result = judge_labels(data, weights, config)
+    result = judge_labels(data, found, config)
     folder.mkdir(parents=True, exist_ok=True)
     write_table(table, result.found, float_format="%.4f")
     write_page(
@@ -178,7 +180,7 @@ def write_audit(
         pairs=result.pairs[:PAIRS_SHOWN].to_dict("records"),
         photos=photo_cards(result.found[:SHOWN], data),
         data=data,
-        weights=weights_name(weights),
+        weights=weights_name(found),
     )
     _print_summary(result)
     say(table)

@@ -15,19 +15,25 @@ GOES_ON = "; the same command goes on after the last whole epoch"
 
 
 def add_command(
-    commands: argparse._SubParsersAction, function: Callable, words: str, data: bool = True
+    commands: argparse._SubParsersAction,
+    function: Callable,
+    words: str,
+    data: bool = True,
+    of_a_run: bool = False,
 ) -> argparse.ArgumentParser:
     """Add a command that calls a function and has its name.
 
-    If it reads ``data``, it gets the options ``--data`` and ``--cache``.
+    If it reads ``data``, it gets the options ``--data`` and ``--cache``. The data ``of_a_run`` on
+    the built-in sample need not be named.
     """
     new = commands.add_parser(function.__name__.replace("_", "-"), help=words, description=words)
     new.set_defaults(function=function)
     if data:
         new.add_argument(
             "--data",
-            required=True,
-            help="folder or zip in Kaggle's layout or with a folder per class, or `sample`",
+            required=not of_a_run,
+            help="folder or zip in Kaggle's layout or with a folder per class, or `sample`"
+            + ("; not needed for a run on the sample" if of_a_run else ""),
         )
         new.add_argument(
             "--cache", help="folder for decoded photos (default: FASHION_TL_CACHE or ~/.cache)"

@@ -229,8 +229,8 @@ def parse_setting(text: str) -> tuple[str, Any]:
 def parse_settings(texts: Iterable[str], **options: Any) -> dict[str, Any]:
     """Settings written as for :func:`parse_setting`, and those from options of their own.
 
-    An option that isn't given is None. ConfigError for a setting that is given in both ways. Of
-    texts with one name the last counts, as of options.
+    An option that isn't given is None. ConfigError for a setting that is given in both ways. If
+    several texts set the same name, the last one counts, as with options.
     """
     settings = dict(map(parse_setting, texts))
     for name in settings:

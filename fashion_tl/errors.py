@@ -1,5 +1,9 @@
 """The errors that users see. Each message names the file, row or setting, and says what to do."""
 
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
 
 def how_to_install(extra: str) -> str:
     """The command that installs the packages of an extra (see ``pyproject.toml``)."""
@@ -11,7 +15,15 @@ class FashionTLError(Exception):
 
 
 class DataError(FashionTLError):
-    """The data root, ``styles.csv`` or the photos can't be used."""
+    """The data root, ``styles.csv`` or the photos can't be used.
+
+    ``fault``, if it is given, is what is wrong with the photos, without advice. The page shows it,
+    because who drops photos there knows nothing of their folders.
+    """
+
+    def __init__(self, message: str, fault: str | None = None) -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 class WeightsError(FashionTLError):
@@ -49,6 +61,34 @@ class DownloadError(FashionTLError):
 def photos_in_words(number: int) -> str:
     """``1 photo``, ``2 photos``, ``1,000 photos``."""
     return f"{number:,} photo{'' if number == 1 else 's'}"
+
+
+def some_of(names: Sequence[object], most: int = 3, between: str = ", ") -> str:
+    """The first of several names, such as ``a, b, c and 2 more``."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return between.join(map(str, names[:most])) + more
+
+
+def fault_of_file(
+    path: Path, error: Exception, way: str, readable: str = "make it readable"
+) -> str:
+    """Why a file can't be read, in a line, with the way out.
+
+    The ``way`` is for a file that is damaged or missing. A file that the system doesn't let us read
+    may be whole, so nobody is told to delete it: it must be made ``readable``.
+    """
+    reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+    if may_be_whole(error):
+        return f"{path} can't be read ({reason}); {readable}"
+    is_there = os.path.lexists(path)
+    return f"{path} is {'damaged' if is_there else 'missing'} ({reason}); {way}"
+
+
+def may_be_whole(error: Exception) -> bool:
+    """Whether an error comes from the system's refusal to read a file, whatever is in it."""
+    is_other = isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError)
+    refused = isinstance(error, OSError) and bool(error.strerror) and not is_other
+    return refused or isinstance(error, PermissionError)
 
 
 def in_a_line(value: object) -> str:

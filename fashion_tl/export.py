@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from fashion_tl.errors import ExportError, how_to_install
-from fashion_tl.files import StrPath, as_path, check_writable, replacing
+from fashion_tl.files import StrPath, replacing
 from fashion_tl.network.inference import photo_logits
 from fashion_tl.network.layers import folded
 from fashion_tl.network.model import SavedModel
-from fashion_tl.runs import refuse_own_file
+from fashion_tl.targets import checked_target
 
 OLDEST_RUNTIME = (1, 18)  # the first onnxruntime that reads the version of ONNX that torch writes
 NEEDS = (
@@ -66,7 +66,7 @@ def export_onnx(saved: SavedModel, path: StrPath) -> Path:
 
     If onnxruntime is installed, the file must give torch's answers before it is kept. ExportError
     if it doesn't, if a package is missing or too old, or if torch can't export the model.
-    WriteError if the file can't be written.
+    WriteError if the file can't be written, ConfigError if it is no .onnx file.
     """
     try:
         import onnxscript  # noqa: F401  (for torch.onnx; it brings onnx)
@@ -74,11 +74,7 @@ def export_onnx(saved: SavedModel, path: StrPath) -> Path:
         raise ExportError(
             f"the export needs another package ({error}): {how_to_install('onnx')}"
         ) from error
-    path = as_path(path)
-    refuse_own_file(path)
-    check_writable(path)
-    if path.suffix.lower() != ".onnx":
-        raise ExportError(f"{path}: the model is written into a .onnx file")
+    path = checked_target(path, "the model", (".onnx",))
     classifier = Classifier(saved).eval()
     runtime = _runtime()
     config = saved.config

@@ -16,7 +16,14 @@ from torch import nn
 from fashion_tl.data.labels import same_names
 from fashion_tl.errors import DataError, RunError, WriteError, photos_in_words
 from fashion_tl.extension import BEFORE, Shots, extension_of, measured, read_shots, save_shots
-from fashion_tl.files import StrPath, as_path, check_writable, make_once, refuse_inside
+from fashion_tl.files import (
+    RUN_FILE,
+    StrPath,
+    as_path,
+    check_writable,
+    make_once,
+    refuse_inside,
+)
 from fashion_tl.machine import warn
 from fashion_tl.network.calibration import masked_logits
 from fashion_tl.network.extending import (
@@ -27,8 +34,9 @@ from fashion_tl.network.extending import (
     layer_of,
 )
 from fashion_tl.network.features import features_of
-from fashion_tl.network.memory import Memory, read_memory, save_memory
-from fashion_tl.network.model import SavedModel, load_model, replace_head, save_model
+from fashion_tl.network.memory import Memory, save_memory
+from fashion_tl.network.model import SavedModel, replace_head, save_model
+from fashion_tl.network.trained import load_remembering
 from fashion_tl.provenance import commit
 from fashion_tl.reporting.card import extended_card
 from fashion_tl.runs import OWN_FILES, Run, open_run, steps_of, write_json, write_text
@@ -70,15 +78,11 @@ def extend(
     root, target = as_path(photos), as_path(out)
     _check_target(target, run.folder, root)
     check_writable(target, makes_folders=True)
-    if not measured(run).is_finished:
-        raise RunError(
-            f"{run.folder} isn't finished; run the command that began it again, and then extend it"
-        )
+    measured(run).refuse_unfinished("then extend it")
     for step in steps_of(measured(run)):
         step.check_results()
     earlier = read_shots(run)
-    saved = load_model(run.model_path)
-    memory = read_memory(run.memory_path, saved.width)
+    saved, memory = load_remembering(run)
     if memory.classes != saved.classes:
         raise RunError(
             f"{run.memory_path} has other classes than the network; make it again: "
@@ -144,6 +148,7 @@ def extended_by(saved: SavedModel, memory: Memory, shots: Shots) -> Extended:
     is_right = _left_out(ground, layer, features, labels, counts)
     answers = masked_logits(layer.logits(ground.features), counts).argmax(1)
     answered = masked_logits(ground.layer.logits(ground.features), saved.fit_counts).argmax(1)
+    code = commit()
     rows = []
     for name in shots.classes:
         own = labels == number[name]
@@ -157,7 +162,7 @@ def extended_by(saved: SavedModel, memory: Memory, shots: Shots) -> Extended:
                 "before": dict(names.most_common(NAMED)),
                 "left_out": int(is_right[own].sum()) if own.sum() > 1 else None,
                 "taken": int((new & (ground.labels != number[name])).sum()),
-                "commit": commit(),
+                "commit": code,
             }
         )
     return Extended(
@@ -216,7 +221,7 @@ def _write(new: Path, run: Run, extended: Extended, shots: Shots) -> None:
     else:
         text = f"# {run.folder.name}\n"
     write_text(new / "model_card.md", extended_card(text, rows))
-    write_json(new / "run.json", run.about | {"extended": rows})
+    write_json(new / RUN_FILE, run.about | {"extended": rows})
 
 
 def _keep(run: Run, new: Path) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from fashion_tl.errors import RunError, photos_in_words
-from fashion_tl.files import StrPath, as_path, replacing
+from fashion_tl.errors import RunError, fault_of_file, photos_in_words
+from fashion_tl.files import StrPath, as_path, is_run_folder, replacing
+from fashion_tl.runfiles import BEFORE, EXTEND_AGAIN
 from fashion_tl.runs import Run, open_run
 
-BEFORE = "before"  # the folder of the run that was extended, without its network
 PHOTOS = "photos.npz"
 
 
@@ -80,8 +80,7 @@ def measured(run: Run) -> Run:
     before = run.folder / BEFORE
     if not before.is_dir():
         raise RunError(
-            f"{before}, which holds the figures of this extended run, is missing; copy it again, "
-            "or extend the first run again"
+            f"{before}, which holds the figures of this extended run, is missing; {EXTEND_AGAIN}"
         )
     return open_run(before)
 
@@ -89,7 +88,7 @@ def measured(run: Run) -> Run:
 def refuse_extended(folder: StrPath, why: str) -> None:
     """RunError, which says ``why`` it is refused, if there is an extended run in a folder."""
     folder = as_path(folder)
-    if (folder / "run.json").exists() and extension_of(open_run(folder)):
+    if is_run_folder(folder) and extension_of(open_run(folder)):
         raise RunError(f"{folder} holds a run that was extended; {why}")
 
 
@@ -113,9 +112,7 @@ def read_shots(run: Run) -> Shots:
             shots = Shots(content["pixels"], content["ids"].tolist(), content["labels"].tolist())
         _check(shots, size)
     except Exception as error:  # a damaged zip raises errors of many kinds
-        raise RunError(
-            f"{file} is missing or damaged ({error}); copy it again, or extend the first run again"
-        ) from error
+        raise RunError(fault_of_file(file, error, EXTEND_AGAIN)) from error
     return shots
 
 

@@ -16,6 +16,16 @@ from fashion_tl.machine import say
 StrPath = str | os.PathLike
 
 
+RUN_FILE = "run.json"  # in the folder of each run
+# The locks that this process holds until it ends, by the device and inode of each file.
+_held: dict[tuple[int, int], int | None] = {}
+
+
+def is_run_folder(folder: Path) -> bool:
+    """Whether a folder is that of a run, so that its images are figures."""
+    return os.path.isfile(folder / RUN_FILE)  # false also where nothing can be looked up
+
+
 def as_path(path: StrPath) -> Path:
     """A path as a user writes it, where ``~`` is the home folder.
 
@@ -56,6 +66,16 @@ def lock(path: Path, wait: bool = False) -> int | None:
             raise
         return None
     return handle
+
+
+def hold(file: Path) -> None:
+    """Keep other processes from a file as long as this process lives, which may ask again.
+
+    BlockingIOError if another process has it. On a system without locks this does nothing.
+    """
+    about = file.stat()
+    if (about.st_dev, about.st_ino) not in _held:
+        _held[about.st_dev, about.st_ino] = lock(file)
 
 
 @contextmanager
@@ -139,6 +159,12 @@ def replacing(path: Path) -> Iterator[Path]:
         raise WriteError(f"{path} can't be written ({cause}). Fix that and try again.") from error
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all; see :func:`replacing`."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
 def check_writable(path: Path, makes_folders: bool = False) -> None:
     """WriteError if no file can be written at a path; to be called before long work.
 
@@ -159,9 +185,25 @@ def check_writable(path: Path, makes_folders: bool = False) -> None:
         ) from error
 
 
+def ways_into(folder: Path, target: Path) -> list[list[Path]]:
+    """The paths from ``target`` up to ``folder``, without the folder; none if it lies elsewhere.
+
+    A folder between them may be a link. So there may be two ways: that of the target as it is
+    named, and that of the place that it stands for.
+    """
+    home = os.path.realpath(folder)
+    ways = []
+    for named in dict.fromkeys([os.path.abspath(target), os.path.realpath(target)]):
+        paths = [Path(named), *Path(named).parents]
+        above = next((n for n, path in enumerate(paths) if os.path.realpath(path) == home), None)
+        if above is not None:
+            ways.append(paths[:above])
+    return ways
+
+
 def refuse_inside(target: Path, folder: Path, what: str) -> None:
     """RunError if a file or folder that is to be made for ``what`` would lie in another folder."""
-    if target.resolve().is_relative_to(folder.resolve()):
+    if ways_into(folder, target):
         raise RunError(
             f"{target} lies in {folder}, which stays as it is; name a folder elsewhere for {what}"
         )

@@ -18,8 +18,9 @@ from fashion_tl.errors import DataError, FashionTLError, RunError, in_a_line, ph
 from fashion_tl.extend import extend, findings
 from fashion_tl.extension import extension_of, read_shots
 from fashion_tl.files import StrPath, as_path
-from fashion_tl.network.memory import Memory, read_memory
-from fashion_tl.network.model import SavedModel, load_model
+from fashion_tl.network.memory import Memory
+from fashion_tl.network.model import SavedModel
+from fashion_tl.network.trained import load_trained
 from fashion_tl.predict import Seen, answers_of, seen
 from fashion_tl.reporting.evaluation import TOP_K
 from fashion_tl.reporting.gallery import open_steps
@@ -40,13 +41,15 @@ class Served:
     """The run that the page uses.
 
     ``memory`` is None for a run of an older version. ``pixels`` are training photos to show, by
-    their ids: uint8 RGB [height, width, 3]. New runs get their names from the folder ``first``.
+    their ids: uint8 RGB [height, width, 3]. ``added`` are the ids of the photos of extensions. New
+    runs get their names from the folder ``first``.
     """
 
     run: Run
     saved: SavedModel
     memory: Memory | None
     pixels: Mapping[str, np.ndarray]
+    added: Collection[str]
     first: Path
 
 
@@ -55,7 +58,8 @@ def open_served(
 ) -> Served:
     """The run in a folder, with its training photos if its data are given.
 
-    RunError if the run is missing or damaged, or if it was made on other data.
+    RunError if the run is missing or damaged, or if it was made on other data. WeightsError if its
+    network can't be read. DataError or ConfigError if the data can't be read.
     """
     pixels = {}
     if data_path is not None:
@@ -65,12 +69,10 @@ def open_served(
 
 
 def _served(run: Run, pixels: Mapping[str, np.ndarray], first: Path) -> Served:
-    saved = load_model(run.model_path)
-    has_memory = run.memory_path.exists()
-    memory = read_memory(run.memory_path, saved.width) if has_memory else None
+    saved, memory = load_trained(run)
     shots = read_shots(run)
     own = dict(zip(shots.ids, shots.pixels, strict=True))
-    return Served(run, saved, memory, {**pixels, **own}, first)
+    return Served(run, saved, memory, {**pixels, **own}, frozenset(shots.ids), first)
 
 
 def name_photos(served: Served, uploads: Sequence[Upload]) -> list[dict[str, Any]]:
@@ -145,13 +147,12 @@ def _notes_on_names(
     ``names`` are those of :func:`fashion_tl.shots.names_of`. Photos of an extension need none,
     because they are known by their pixels.
     """
-    added = set(read_shots(served.run).ids)
     files = [_safe_name(name) for name, _ in uploads]
     known = [(file, names.get(f"{label}/{split_ending(in_words(file))[0]}")) for file in files]
     return [
         f"{file}: training photo {own} has this name. If it is the same photo, it now counts twice."
         for file, own in known
-        if own and own not in added
+        if own and own not in served.added
     ]
 
 
@@ -200,10 +201,12 @@ def _new_folder(first: Path) -> Path:
 
 @contextmanager
 def _without(folder: str) -> Iterator[None]:
-    """Errors of ours leave out the name of a folder that nobody knows."""
+    """Errors of ours leave out the name of a folder that nobody knows, and advice on folders."""
     try:
         yield
     except FashionTLError as error:
+        if isinstance(error, DataError) and error.fault:
+            raise DataError(f"{_shortened(error.fault, folder)}; choose other photos") from error
         raise type(error)(_shortened(str(error), folder)) from error
 
 

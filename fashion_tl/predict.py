@@ -18,16 +18,16 @@ from PIL import Image
 from fashion_tl.data.decoding import FORMATS, decode
 from fashion_tl.data.formats import what_it_is
 from fashion_tl.data.listing import ENDINGS, RAW_ENDINGS, UNREAD_ENDINGS, read_file, shown
-from fashion_tl.errors import DataError, photos_in_words
-from fashion_tl.files import StrPath, as_path, check_writable
+from fashion_tl.errors import DataError, photos_in_words, some_of
+from fashion_tl.files import RUN_FILE, StrPath, as_path
 from fashion_tl.machine import processors, progress, say, warn
 from fashion_tl.network.inference import photo_logits, pick_device
-from fashion_tl.network.layers import folded
 from fashion_tl.network.memory import Memory
-from fashion_tl.network.model import SavedModel, with_features
+from fashion_tl.network.model import SavedModel
 from fashion_tl.network.unknown import doubts
 from fashion_tl.reporting.evaluation import TOP_K, answer_table
-from fashion_tl.runs import refuse_own_file, write_json, write_table
+from fashion_tl.runs import write_json, write_table
+from fashion_tl.targets import checked_target
 
 UNKNOWN = "  (unknown: like nothing it learned from)"  # stands after the name of a photo
 BATCH = 64  # photos at a time, or the training's batch size if that is smaller; more aren't faster
@@ -36,9 +36,10 @@ BATCH = 64  # photos at a time, or the training's batch size if that is smaller;
 def find_photos(paths: Sequence[StrPath], note: Callable[[str], None] = warn) -> list[Path]:
     """The files among ``paths`` and, for each folder, the image files below it.
 
-    Those of a folder are sorted by path; hidden ones are left out, and links are followed. An image
-    file has an image's ending, or begins like a photo that can be decoded. The first few of all
-    other files are named in a ``note``. A folder that can't be listed is returned as a photo, and
+    Those of a folder are sorted by path; hidden ones and those in the folders of runs, which are
+    figures, are left out, and links are followed. An image file has an image's ending, or begins
+    like a photo that can be decoded. The first few of all other files, and of the runs, are named
+    in a ``note``. A folder that can't be listed is returned as a photo, and
     :func:`answers` says why. DataError names a folder without any image files.
     """
     photos = []
@@ -46,19 +47,25 @@ def find_photos(paths: Sequence[StrPath], note: Callable[[str], None] = warn) ->
         if not os.path.isdir(path):
             photos.append(path)
             continue
-        below = {file: _is_image(file) for file in sorted(_below(path))}
+        runs: list[str] = []
+        below = {file: _is_image(file) for file in sorted(_below(path, runs))}
+        if runs:
+            note(f"{path}: skipped, the folder of a run: {some_of(runs)}")
         if not any(below.values()):
-            raise DataError(f"{path}: no image files in this folder, nor below it")
+            raise DataError(
+                f"{path}: no image files in this folder, nor below it",
+                fault=f"{path}: none of the files is a photo",
+            )
         photos += [file for file, is_image in below.items() if is_image]
         if others := [file.name for file, is_image in below.items() if not is_image]:
-            more = f" and {len(others) - 3} more" if len(others) > 3 else ""
-            note(f"{path}: skipped, not photos: {', '.join(others[:3])}{more}")
+            note(f"{path}: skipped, not photos: {some_of(others)}")
     return photos
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def _below(folder: Path, runs: list[str]) -> Iterator[Path]:
     """All visible files below a folder, and each folder there that can't be listed.
 
+    The folders of runs in it are left out, and their paths below it are added to ``runs``.
     Links to folders come after all files and real folders. Each real folder comes only once, so
     links in a circle end.
     """
@@ -77,6 +84,9 @@ def _below(folder: Path) -> Iterator[Path]:
                 yield Path(here)
                 continue
             seen.add(own)
+            if RUN_FILE in entries and here != tops[0]:
+                runs.append(os.path.relpath(here, folder))
+                continue
             inner = {name for name, entry in entries.items() if _is_folder(entry)}
             links = [name for name in shown(inner) if entries[name].is_symlink()]
             tops += [os.path.join(here, name) for name in links]
@@ -156,7 +166,7 @@ def seen(saved: SavedModel, photos: Sequence[StrPath]) -> Iterator[Seen]:
     """
     config = saved.config
     device = pick_device()
-    model = with_features(folded(saved.model.to(device)))
+    model = saved.folded.to(device)
     n = min(BATCH, config.batch_size)
     files = [as_path(photo) for photo in photos]
 
@@ -227,7 +237,7 @@ def predict(
     the file, with the reason. In the end DataError says how many there were. An error before any
     work if ``to`` can't be written.
     """
-    target = None if to is None else _target(to)
+    target = None if to is None else checked_target(to, "answers", (".csv", ".json"))
     photos = find_photos(paths)
     found: Iterable[dict[str, Any]] = answers(saved, photos, memory)
     if target:
@@ -249,13 +259,3 @@ def predict(
         say(target)
     if failed := sum(row["error"] is not None for row in rows):
         raise DataError(f"{failed} of {photos_in_words(len(photos))} could not be read")
-
-
-def _target(to: StrPath) -> Path:
-    """The file for the answers; DataError, RunError or WriteError if it can't be that one."""
-    target = as_path(to)
-    if target.suffix.lower() not in (".csv", ".json"):
-        raise DataError(f"{target}: answers are written into a .csv or .json file")
-    refuse_own_file(target)
-    check_writable(target)
-    return target

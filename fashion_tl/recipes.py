@@ -6,6 +6,7 @@ from typing import Any
 
 from fashion_tl.config import RECIPES, Config
 from fashion_tl.errors import ConfigError
+from fashion_tl.machine import say
 
 LARGEST = 20  # classes in the first step of two-step
 
@@ -161,3 +162,32 @@ def approach_configs(name: str, recipe: str = "tuned", **settings: Any) -> list[
             own["without_largest"] = settings.get("largest")
         configs.append(make_config(training, recipe, **own))
     return configs
+
+
+def suiting_random_weights(name: str, recipe: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of an approach that must start from random weights, though its recipe needs others.
+
+    These are the ``given`` settings that aren't None, and the approach's ``from_random`` in the
+    place of the recipe's own. A printed sentence names them. The published recipe stays as it is.
+    """
+    given = {setting: value for setting, value in given.items() if value is not None}
+    changed = {} if recipe == "published" else dict(APPROACHES[name].from_random)
+    changed = {setting: value for setting, value in changed.items() if setting not in given}
+    if changed:
+        pairs = (f"{setting}={_as_text(value)}" for setting, value in changed.items())
+        say(f"{name} starts without its weights, so these settings change: {', '.join(pairs)}")
+    return changed | given
+
+
+def notes_on_random(config: Config) -> list[str]:
+    """A sentence on each setting that doesn't suit random weights."""
+    notes = []
+    if config.lr > 0.01:
+        notes.append(f"lr={config.lr:g} is too high for random weights; set lr to 0.01 or less")
+    if config.frozen_batchnorm:
+        notes.append("from random weights BatchNorm always learns, also with frozen_batchnorm=true")
+    return notes
+
+
+def _as_text(value: Any) -> str:
+    return "x".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,6 +1,7 @@
 """What a run's own JSON files and tables must hold. ValueError says what is wrong with one."""
 
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,11 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from fashion_tl.files import StrPath
+from fashion_tl.files import StrPath, is_run_folder
 
+BEFORE = "before"  # in an extended run, the folder of the run before, without its network
+AGAIN = "copy it again, or delete the run's folder and train it again"
+EXTEND_AGAIN = "copy it again, or extend the first run again"
 # Columns of our tables that are always text: a class may be called 001, NA or True.
 TEXT = (
     *("id", "label", "articleType", "true", "predicted", "photo", "error", "drawn_from", "by"),
@@ -31,6 +35,11 @@ METRICS = {
     "approach": str,
 }
 MEANS = ("top1_learnable", "macro", "few_shot")
+# What it also may hold: older versions wrote less. Each is null where nothing could be measured.
+MAY_BE_MEASURED = (
+    *("top5_learnable", "ece", "nll", "temperature", "val_ece", "threshold95", "threshold98"),
+    *("unknown_auroc", "unknown_accepted", "known_accepted"),
+)
 # The columns that each table must have. Of the numbers, those that may be missing stand apart.
 TEXTS = {
     "predictions.csv.gz": ("id", "label", *(f"top{k}" for k in range(1, 6))),
@@ -46,6 +55,19 @@ GAPS = {
     "predictions.csv.gz": ("loss",),
     "per_class.csv": ("accuracy",),
 }
+# Columns of predictions.csv.gz that are there together or not at all.
+DOUBTS = ("unknown", "unknown_score")
+
+
+def way_out(folder: Path) -> str:
+    """What to do if the content of a file in a run's folder is damaged."""
+    return EXTEND_AGAIN if is_of_extended(folder) else AGAIN
+
+
+def is_of_extended(folder: Path) -> bool:
+    """Whether a folder is that of an extended run, or of a run that was kept in one."""
+    kept = (own for own in (folder, *folder.parents) if own.name == BEFORE)
+    return (folder / BEFORE).is_dir() or any(is_run_folder(own.parent) for own in kept)
 
 
 def read_json(path: Path) -> Any:
@@ -75,6 +97,9 @@ def read_metrics(path: Path) -> dict[str, Any]:
     metrics = read_json(path)
     _check_object(metrics, METRICS)
     _check_optional(metrics, MEANS, float)
+    _check_optional(metrics, tuple(name for name in MAY_BE_MEASURED if name in metrics), float)
+    if not _is(metrics.get("interrupted", False), bool):
+        raise ValueError("interrupted must be true or false")
     return metrics
 
 
@@ -111,10 +136,13 @@ def read_table(path: StrPath) -> pd.DataFrame:
     The columns of ``TEXT`` come back as the same text. An empty value in another column becomes
     NaN. OSError or ValueError if the file can't be read.
     """
-    empty = {name: [""] for name in pd.read_csv(path, nrows=0) if name not in TEXT}
-    table = pd.read_csv(
-        path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=empty
-    )
+    try:
+        empty = {name: [""] for name in pd.read_csv(path, nrows=0) if name not in TEXT}
+        table = pd.read_csv(
+            path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=empty
+        )
+    except (EOFError, zlib.error) as error:  # of a gzipped file that is cut off or changed
+        raise ValueError(f"it can't be unpacked: {error}") from error
     # Older versions called the label articleType, also if it came from another column.
     return table.rename(columns={"articleType": "label"})
 
@@ -129,6 +157,10 @@ def read_results(path: Path) -> pd.DataFrame:
 def _check_table(table: pd.DataFrame, name: str) -> None:
     """ValueError unless the table has the columns and the values that a file of this name has."""
     numbers, gaps = NUMBERS[name], GAPS[name]
+    if any(column in table for column in DOUBTS):  # older versions wrote neither
+        numbers = (*numbers, DOUBTS[1])
+        if not is_bool_dtype(table.get(DOUBTS[0], pd.Series(dtype=object))):
+            raise ValueError(f"the column {DOUBTS[0]} must hold True and False")
     flags = ("best",) if name == "history.csv" else ()
     wanted = (*TEXTS.get(name, ()), *numbers, *gaps, *flags)
     if missing := [column for column in wanted if column not in table]:

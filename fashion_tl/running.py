@@ -25,7 +25,6 @@ from fashion_tl.network.inference import pick_device, resolve_precision, through
 from fashion_tl.network.memory import save_memory
 from fashion_tl.network.model import (
     load_model,
-    notes_on_random,
     save_model,
     split_frozen,
 )
@@ -33,6 +32,7 @@ from fashion_tl.network.training import Fitted, fit
 from fashion_tl.network.unknown import doubts, training_memory
 from fashion_tl.network.weights import is_random, weights_name
 from fashion_tl.provenance import file_fingerprint
+from fashion_tl.recipes import notes_on_random
 from fashion_tl.reporting.card import model_card
 from fashion_tl.reporting.evaluation import (
     chosen_on_validation,

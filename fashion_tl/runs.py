@@ -13,15 +13,24 @@ import pandas as pd
 from fashion_tl.backbones import find_backbone
 from fashion_tl.config import Config
 from fashion_tl.distributed import rank
-from fashion_tl.errors import ConfigError, RunError, photos_in_words
-from fashion_tl.files import StrPath, as_path, is_made, lock, make_once, replacing
+from fashion_tl.errors import ConfigError, RunError, fault_of_file, photos_in_words
+from fashion_tl.files import (
+    RUN_FILE,
+    StrPath,
+    as_path,
+    hold,
+    is_made,
+    is_run_folder,
+    make_once,
+    write_whole,
+)
 from fashion_tl.provenance import commit, machine, versions
 from fashion_tl.recipes import APPROACHES, make_config
-from fashion_tl.runfiles import read_about, read_metrics, read_results
+from fashion_tl.runfiles import read_about, read_metrics, read_results, way_out
 
 # The files that a run itself keeps.
 OWN_FILES = (
-    "run.json",
+    RUN_FILE,
     "history.csv",
     "checkpoint.pt",
     "model.safetensors",
@@ -39,9 +48,6 @@ TOLD = {
     "largest": "{} largest classes",
     "without_largest": "without the {} largest classes",
 }
-AGAIN = "copy it again, or delete the run's folder and train it again"
-# Locks of the runs that this process works on, by the device and inode of run.json.
-_held: dict[tuple[int, int], int | None] = {}
 
 
 @dataclass(frozen=True)
@@ -63,8 +69,8 @@ class Run:
             return config
         except (TypeError, KeyError, AttributeError, RecursionError, ConfigError) as error:
             raise RunError(
-                f"{self.folder / 'run.json'} is damaged, or was made by another version of this "
-                f"package ({error}); {AGAIN}"
+                f"{self.folder / RUN_FILE} is damaged, or was made by another version of this "
+                f"package ({error}); {way_out(self.folder)}"
             ) from error
 
     @property
@@ -120,6 +126,13 @@ class Run:
         is_measured = (self.folder / "metrics.json").is_file() and not self.checkpoint.exists()
         return is_measured and not self.metrics.get("interrupted")
 
+    def refuse_unfinished(self, then: str) -> None:
+        """RunError unless it is finished; the message says what to do ``then``, afterwards."""
+        if not self.is_finished:
+            raise RunError(
+                f"{self.folder} isn't finished; run the command that began it again, and {then}"
+            )
+
     @property
     def model_path(self) -> Path:
         return self.folder / "model.safetensors"
@@ -152,7 +165,7 @@ class Run:
                 f"{self.folder}: {name} can't be read ({error}); is the run finished?"
             ) from error
         except Exception as error:  # a damaged file makes readers raise any error
-            raise _damaged(self.folder / name, error) from error
+            raise _unreadable(self.folder / name, error) from error
 
     def check_results(self) -> None:
         """RunError if something that a finished run measured is missing or damaged."""
@@ -160,9 +173,8 @@ class Run:
             pass
 
 
-def _damaged(file: Path, error: Exception) -> RunError:
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-    return RunError(f"{file} is damaged, or can't be read ({reason}); {AGAIN}")
+def _unreadable(file: Path, error: Exception) -> RunError:
+    return RunError(fault_of_file(file, error, way_out(file.parent)))
 
 
 def open_run(folder: StrPath) -> Run:
@@ -170,24 +182,24 @@ def open_run(folder: StrPath) -> Run:
     folder = as_path(folder)
     if not folder.is_dir():
         raise RunError(f"no such run folder: {folder}")
-    file = folder / "run.json"
+    file = folder / RUN_FILE
     try:
         return Run(folder, read_about(file))
     except FileNotFoundError as error:
-        below = ", ".join(sorted(path.parent.name for path in folder.glob("*/run.json")))
+        below = ", ".join(sorted(path.parent.name for path in folder.glob(f"*/{RUN_FILE}")))
         hint = f"; runs lie in it: {below}" if below else ""
         raise RunError(
-            f"{folder} is not a run folder: run.json can't be read ({error}){hint}"
+            f"{folder} is not a run folder: {RUN_FILE} can't be read ({error}){hint}"
         ) from error
     except Exception as error:  # deeply nested JSON raises RecursionError
-        raise _damaged(file, error) from error
+        raise _unreadable(file, error) from error
 
 
 def steps_of(run: Run) -> list[Run]:
     """The runs of the steps before this one, which lie below it, and the run itself."""
     training = run.config.training
     steps = [row.trainings[:-1] for row in APPROACHES.values() if row.trainings[-1] == training]
-    there = [own for own in steps if all((run.folder / step / "run.json").exists() for step in own)]
+    there = [own for own in steps if all(is_run_folder(run.folder / step) for step in own)]
     before = max(there, key=len, default=())
     return [*(open_run(run.folder / step) for step in before), run]
 
@@ -205,7 +217,7 @@ def create_run(
     folder = as_path(folder)
     about = {"config": config.to_dict(), "data": data, "weights": weights}
     try:
-        if rank() == 0 and not is_made(folder / "run.json"):
+        if rank() == 0 and not is_made(folder / RUN_FILE):
             _make_run_folder(folder, about)
         run = open_run(folder)
         changed = _changes(run, about)
@@ -224,7 +236,7 @@ def create_run(
 def _make_run_folder(folder: Path, about: dict[str, dict[str, Any]]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     others = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
-    if others and "run.json" not in others:
+    if others and RUN_FILE not in others:
         raise RunError(f"{folder} holds something that isn't a run; name another folder")
     here = {"machine": machine(), "versions": versions(), "commit": commit()}
     text = json.dumps(about | here, indent=2) + "\n"
@@ -232,7 +244,7 @@ def _make_run_folder(folder: Path, about: dict[str, dict[str, Any]]) -> None:
     def write(new: Path) -> None:
         new.write_text(text, encoding="utf-8")
 
-    make_once(folder / "run.json", write)
+    make_once(folder / RUN_FILE, write)
 
 
 def _changes(run: Run, about: dict[str, dict[str, Any]]) -> list[str]:
@@ -253,31 +265,29 @@ def _hold(folder: Path) -> None:
     This process itself may start it again, as a notebook does. RunError if another process has it.
     On a system without locks this does nothing.
     """
-    file = (folder / "run.json").stat()
-    if (file.st_dev, file.st_ino) not in _held:
-        try:
-            _held[file.st_dev, file.st_ino] = lock(folder / "run.json")
-        except BlockingIOError as error:
-            raise RunError(
-                f"{folder}: another process is at this run. Wait until it ends, or end it "
-                "(a notebook keeps its run until its kernel is shut down), or name another folder."
-            ) from error
+    try:
+        hold(folder / RUN_FILE)
+    except BlockingIOError as error:
+        raise RunError(
+            f"{folder}: another process is at this run. Wait until it ends, or end it "
+            "(a notebook keeps its run until its kernel is shut down), or name another folder."
+        ) from error
 
 
 def refuse_own_file(path: Path) -> None:
     """RunError if a run itself keeps this file: writing anything else there would destroy it."""
-    if path.name.casefold() in OWN_FILES and (path.parent / "run.json").exists():
+    if path.name.casefold() in OWN_FILES and is_run_folder(path.parent):
         raise RunError(f"{path} is a file of the run itself; name another file")
 
 
 def write_text(path: Path, text: str) -> None:
-    _write(path, text.encode())
+    write_whole(path, text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON, whole or not at all; ValueError for NaN and infinities."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    _write(path, f"{text}\n".encode())
+    write_whole(path, f"{text}\n".encode())
 
 
 def write_table(path: Path, table: pd.DataFrame, float_format: str | None = None) -> None:
@@ -286,9 +296,4 @@ def write_table(path: Path, table: pd.DataFrame, float_format: str | None = None
     The same table gives the same bytes.
     """
     content = table.to_csv(index=False, float_format=float_format, lineterminator="\n").encode()
-    _write(path, gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
-
-
-def _write(path: Path, content: bytes) -> None:
-    with replacing(path) as temporary:
-        temporary.write_bytes(content)
+    write_whole(path, gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)

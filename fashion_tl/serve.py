@@ -3,9 +3,10 @@
 import secrets
 import socket
 import sys
+import time
 from collections.abc import Mapping
 from socketserver import BaseServer
-from threading import Lock
+from threading import Lock, Thread, current_thread
 from typing import Any
 
 from fashion_tl.errors import ConfigError, FashionTLError, ServeError, how_to_install
@@ -18,6 +19,7 @@ from fashion_tl.reporting.pages import filled_in
 HOST = "127.0.0.1"  # only this machine reaches it
 PORT = 8765
 MOST = 256 << 20  # bytes that are sent at a time
+MOMENT = 2.0  # seconds in which an answer reaches the browser before the process ends
 POLICY = (  # a browser then asks no other host for anything, and runs the page's own script alone
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'nonce-{}'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -33,9 +35,9 @@ def make_app(
 ) -> Any:
     """The page about a run as a Flask application, which keeps the run that it uses.
 
-    Only who has the address with the ``token`` sees the page. It holds the lock ``busy`` while it
-    does what a form asks for. ServeError if Flask is missing, and errors as from
-    :func:`fashion_tl.naming.open_served`.
+    Only a browser that opened the address with the ``token`` sees the page. While the application
+    does what a form asks for, it holds the lock ``busy``. ServeError if Flask is missing, and
+    errors as from :func:`fashion_tl.naming.open_served`.
     """
     try:
         from flask import Flask, abort, g, request
@@ -56,12 +58,12 @@ def make_app(
             abort(403)
         photos = [(file.filename or "", file.read()) for file in request.files.getlist("photos")]
         photos = [(name, content) for name, content in photos if name]  # a form may have none
-        try:
-            with busy:  # one class after the other
+        with busy:  # one class after the other
+            try:
                 served, shown = _done(served, request.form, photos)
-        except (FashionTLError, OSError) as error:
-            return _page(served, g.nonce, error=error), 400
-        return _page(served, g.nonce, **shown), 200
+            except (FashionTLError, OSError) as error:
+                return _page(served, g.nonce, error=error), 400
+            return _page(served, g.nonce, **shown), 200
 
     @app.errorhandler(413)
     def too_large(error: Exception) -> tuple[str, int]:
@@ -86,7 +88,9 @@ def _guard(app: Any, token: str) -> None:
             return None
         if is_token(request.args.get("token", "")):
             answer = redirect("/")
-            answer.set_cookie(cookie, token, httponly=True, samesite="Strict")
+            # With "Strict", a click on the address in another page, such as JupyterLab's, would end
+            # here: the browser wouldn't send the cookie on. `page` refuses forms of other pages.
+            answer.set_cookie(cookie, token, httponly=True, samesite="Lax")
             return answer
         why = "Open the whole address that the command printed: it ends in ?token= and a key.\n"
         return Response(why, 403, content_type="text/plain; charset=utf-8")
@@ -148,9 +152,18 @@ def serve(
         app = make_app(folder, token, busy, data_path, cache)
         from werkzeug.serving import WSGIRequestHandler, make_server
 
+        answering: set[Thread] = set()
+
         class Quiet(WSGIRequestHandler):
             def log(self, type: str, message: str, *args: Any) -> None:
                 """No line for each request."""
+
+            def run_wsgi(self) -> None:
+                answering.add(current_thread())
+                try:
+                    super().run_wsgi()
+                finally:
+                    answering.discard(current_thread())
 
         server = make_server(
             HOST, port, app, threaded=True, request_handler=Quiet, fd=taken.fileno()
@@ -162,13 +175,17 @@ def serve(
         if sys.stdout:
             sys.stdout.flush()  # a pipe or a log would get the address at the end
         with server:
-            _serve_until_ctrl_c(server, busy)
+            _serve_until_ctrl_c(server, busy, answering)
 
 
-def _serve_until_ctrl_c(server: BaseServer, busy: Lock) -> None:
+def _serve_until_ctrl_c(server: BaseServer, busy: Lock, answering: set[Thread]) -> None:
+    """Serve, and finish the last task before the end; ``answering`` are the open requests."""
     try:
         BaseServer.serve_forever(server)  # werkzeug's own one hides Ctrl-C
     finally:
         if busy.locked():
-            warn("the page finishes what it is at; Ctrl-C again ends it at once")
+            warn("the page is finishing its last task; press Ctrl-C again to stop it at once")
         busy.acquire()  # threads die with the process, and would leave half a run and its photos
+        end = time.monotonic() + MOMENT
+        for thread in [*answering]:  # its answer may be on its way to the browser
+            thread.join(max(0.0, end - time.monotonic()))

@@ -1,6 +1,5 @@
 """Photos that `extend` learns new classes from: a folder for each class."""
 
-import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,19 +11,17 @@ from fashion_tl.data.foldernames import (
     find_wrapper,
     is_no_class,
     note_on_wrapper,
+    refuse_part_as_class,
 )
 from fashion_tl.data.labels import fault_of_label, label_of, same_names
 from fashion_tl.data.listing import Folder, in_words, split_ending
 from fashion_tl.data.photos import photo_digests
-from fashion_tl.data.search import RUN
-from fashion_tl.errors import DataError
+from fashion_tl.errors import DataError, some_of
 from fashion_tl.extension import Shots
-from fashion_tl.files import StrPath, as_path
+from fashion_tl.files import StrPath, as_path, is_run_folder
 from fashion_tl.machine import processors, warn
 from fashion_tl.network.memory import Memory
 from fashion_tl.predict import find_photos, read_photo
-
-NAMED = 3  # photos that are named for one reason
 
 # What takes sentences about photos that are left out.
 Note = Callable[[str], None]
@@ -37,17 +34,19 @@ def find_shots(
 
     The first folder below ``folder`` is the class; folders further down belong to it. The same
     photo counts once in a class. A ``note`` lists photos that can't be read, those in no class
-    folder, and a folder that may be meant to hold classes. Folders that differ only in capitals are
-    one class, unless the run has both ``classes``. DataError if there is no class folder, if a
-    folder has the name of a part such as ``train`` or holds folders with the names of the classes
-    beside it, if two folders are one class, if a class has no photo that can be read, or if two
-    classes have the same photo.
+    folder, and a folder that may be meant to hold classes. Two folders whose names differ only in
+    capitals are refused, unless the run has a class for each.
+
+    DataError if there is no class folder, if a folder has the name of a part such as ``train`` or
+    holds folders with the names of the classes beside it, if two folders are one class, if a class
+    has no photo that can be read, or if two classes have the same photo.
     """
     root = as_path(folder)
     found = Shots(np.zeros((0, *size, 3), np.uint8), [], [])
     names = _class_folders(root, classes, note)
     photos = {label: find_photos([root / name], note) for label, name in names.items()}
     _judge_wrapper(root, names, photos, note)
+    refuse_part_as_class(f"{root}/", [own for label, own in names.items() if label not in classes])
     for label, files in photos.items():
         name = names[label]
         pixels, kept = _decoded(root / name, files, size, note)
@@ -64,23 +63,25 @@ def _class_folders(root: Path, classes: Collection[str], note: Note) -> dict[str
             + ("; unpack this file first" if root.is_file() else "")
         )
     folders, files, _ = Folder(root).entries("")
-    if runs := [name for name in folders if (root / name / RUN).is_file()]:
-        note(f"{root}: left out, the folder of a run: {_some(runs)}")
+    if runs := [name for name in folders if is_run_folder(root / name)]:
+        note(f"{root}: left out, the folder of a run: {some_of(runs)}")
     folders = [name for name in folders if name not in runs]
     loose = [name for name in files if split_ending(name)[1]]
     if not folders:
         holds = "photos, but no folders" if loose else "no folders"
+        holds += f" other than that of a run ({some_of(runs)})" if runs else ""
         raise DataError(
             f"{root} holds {holds}; put the photos of each class into a folder in it that has the "
             "name of the class"
         )
     if all(map(is_no_class, folders)):
         raise DataError(
-            f"{root} holds {' and '.join(f'{name}/' for name in folders[:NAMED])}, which names no "
-            "class; name the folder that holds the folders of the classes"
+            f"{root} holds {' and '.join(f'{name}/' for name in folders[:3])}, which aren't names "
+            "of classes. If folders of classes lie in one of them, name that one; otherwise give "
+            "each the name of the class of its photos."
         )
     if loose:
-        note(f"{root}: left out, in no class folder: {_some(loose)}")
+        note(f"{root}: left out, in no class folder: {some_of(loose)}")
     by_label: dict[str, str] = {}
     for name in folders:
         label = label_of(in_words(name))
@@ -131,10 +132,8 @@ def _decoded(
     pairs = list(zip(files, results, strict=True))
     reasons = [f"{file}: {why}" for file, why in pairs if isinstance(why, str)]
     if not photos:
-        raise DataError(
-            f"{folder}: none of its photos can be read ({reasons[0]}); put others there, or delete "
-            "the folder"
-        )
+        fault = f"{folder}: none of its photos can be read ({reasons[0]})"
+        raise DataError(f"{fault}; put others there, or delete the folder", fault)
     for reason in reasons:
         note(f"left out: {reason}")
     return np.stack(photos), [file for file, own in pairs if isinstance(own, np.ndarray)]
@@ -154,7 +153,7 @@ def _without_twins(root: Path, shots: Shots, note: Note) -> Shots:
         if other != number:
             twins.append(shots.ids[number])
     if twins:
-        note(f"{root}: left out, the same photo again: {_some(twins)}")
+        note(f"{root}: left out, the same photo again: {some_of(twins)}")
     return shots.chosen(sorted(first.values()))
 
 
@@ -194,19 +193,16 @@ def not_yet_learned(
                 "delete the file, or give it another name if it is another photo"
             )
         if label not in (None, shots.labels[number]):
-            raise DataError(
-                f"{root / own}: the run learned this same photo as {label}; delete it here"
-            )
+            fault = f"{root / own}: the run learned this same photo as {label}"
+            raise DataError(f"{fault}; delete it here", fault)
         (kept if label is None else again).append(number)
     left = shots.chosen(kept)
     for label in shots.classes:
         if label not in left.classes:
-            raise DataError(
-                f"{root / label}: the run has learned all of its photos already; put others there, "
-                "or move the folder elsewhere"
-            )
+            fault = f"{root / label}: the run has learned all of its photos already"
+            raise DataError(f"{fault}; put others there, or move the folder elsewhere", fault)
     if again:
-        some = _some([shots.ids[number] for number in again])
+        some = some_of([shots.ids[number] for number in again])
         note(f"{root}: left out, learned already: {some}")
     return left
 
@@ -216,8 +212,3 @@ def _known_as(own: str, label: str, names: Mapping[str, str]) -> str | None:
     stem, _ = split_ending(own)
     forms = (own, stem, f"{label}/{stem.rpartition('/')[2]}")
     return next((names[form] for form in forms if form in names), None)
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{', '.join(map(os.fspath, names[:NAMED]))}{more}"

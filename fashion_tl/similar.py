@@ -8,21 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from fashion_tl.data.dataroot import refuse_in_data
 from fashion_tl.data.dataset import Data
-from fashion_tl.errors import ConfigError, DataError, RunError, in_a_line, photos_in_words
+from fashion_tl.errors import ConfigError, DataError, in_a_line, photos_in_words
 from fashion_tl.extension import read_shots, refuse_extended
-from fashion_tl.files import StrPath, as_path, check_writable
+from fashion_tl.files import StrPath, check_writable
 from fashion_tl.machine import say
 from fashion_tl.network.features import features_and_logits
 from fashion_tl.network.inference import pick_device
-from fashion_tl.network.memory import Memory, nearest_photos, read_memory, save_memory
+from fashion_tl.network.memory import Memory, nearest_photos, save_memory
 from fashion_tl.network.model import SavedModel, load_model
+from fashion_tl.network.trained import load_remembering
 from fashion_tl.network.unknown import training_memory
 from fashion_tl.predict import Seen, find_photos, read_photo, seen
 from fashion_tl.reporting import figures, photo_figures
 from fashion_tl.reporting.gallery import open_steps
-from fashion_tl.runs import Run, open_run, refuse_own_file
+from fashion_tl.runs import Run, open_run
+from fashion_tl.targets import checked_target
 
 MOST_SHOWN = photo_figures.MAX_PHOTOS - 1  # neighbours in a picture, beside the photo itself
 
@@ -47,8 +48,7 @@ def similar(
     if isinstance(top, bool) or not isinstance(top, int) or top < 1:
         raise ConfigError(f"top must be a whole number from 1, not {in_a_line(top)}")
     run = open_run(folder)
-    saved = load_model(run.model_path)
-    memory = read_memory(run.memory_path, saved.width)
+    saved, memory = load_remembering(run)
     photos = find_photos(paths)
     target = None if out is None else _target(out, photos, data_path)
     data = None
@@ -99,17 +99,11 @@ def _as_table(row: dict[str, Any]) -> str:
 
 def _target(out: StrPath, photos: Sequence[Path], data_path: StrPath | None) -> Path:
     """The picture's file; an error if no picture can be drawn there."""
-    target = as_path(out)
-    if target.suffix.lower() != ".png":
-        raise ConfigError(f"{target}: the picture is written into a .png file")
     if len(photos) != 1:
-        raise ConfigError(f"{target}: a picture shows one photo, not {len(photos)}; name one")
+        raise ConfigError(f"{out}: a picture shows one photo, not {len(photos)}; name one")
     if data_path is None:
-        raise ConfigError(f"{target}: a picture needs the training photos; name them with --data")
-    refuse_own_file(target)
-    refuse_in_data(target, data_path, "the picture")
-    check_writable(target, makes_folders=True)
-    return target
+        raise ConfigError(f"{out}: a picture needs the training photos; name them with --data")
+    return checked_target(out, "the picture", (".png",), data_path, makes_folders=True)
 
 
 def _draw(
@@ -140,8 +134,7 @@ def remember(folder: StrPath, data_path: StrPath, cache: StrPath | None = None) 
     check_writable(open_run(folder).memory_path)
     files = []
     for run, data in open_steps(folder, data_path, cache):
-        if not run.is_finished:
-            raise RunError(f"{run.folder} isn't finished: its same command goes on, and remembers")
+        run.refuse_unfinished("it gets its memory, too")
         model = load_model(run.model_path).model.to(pick_device())
         val, _ = features_and_logits(model, data, run.config, "val")
         save_memory(run.memory_path, training_memory(model, data, run.config, val))

@@ -30,7 +30,7 @@ from fashion_tl.data.dataroot import SAMPLE, DataRoot, open_root
 from fashion_tl.files import as_path
 from fashion_tl.network.model import available_weights
 from fashion_tl.network.weights import default_weights
-from fashion_tl.recipes import APPROACHES, approach_configs
+from fashion_tl.recipes import APPROACHES, approach_configs, suiting_random_weights
 from fashion_tl.reporting.evaluation import headline
 from fashion_tl.runs import Run, open_run
 
@@ -232,15 +232,19 @@ def main() -> int:
         weights = default_weights(*(args.out / approach for approach in WITH_NOTEBOOKS))
     # Here, not in each notebook: a download is tried once.
     weights = available_weights(weights, root.is_sample, backbone)
-    gentler = weights is None and args.recipe == "tuned"
+    chosen = args.only or (NOTEBOOKS if root.is_sample else WITH_NOTEBOOKS)
+    own = dict.fromkeys(map(approach_of, chosen), settings)
+    # `--weights none` on the sample shows what happens without a network.
+    gentler = weights is None and root.is_sample and args.recipe != "published"
+    if gentler:
+        own = {name: suiting_random_weights(name, args.recipe, settings) for name in own}
     given = parameters(args, weights)
     args.out.mkdir(parents=True, exist_ok=True)
     done: dict[Path, list[Run]] = {}
-    for name in args.only or (NOTEBOOKS if root.is_sample else WITH_NOTEBOOKS):
+    for name in chosen:
         print(f"\n=== notebooks/{NOTEBOOKS[name]}.ipynb", flush=True)
         try:
-            own = APPROACHES[approach_of(name)].from_random if gentler else {}
-            executed = execute(name, args.out, given | {"settings": {**own, **settings}})
+            executed = execute(name, args.out, given | {"settings": own[approach_of(name)]})
         except papermill.PapermillExecutionError as error:
             print(f"error: {NOTEBOOKS[name]}.ipynb: {error.ename}: {error.evalue}", file=sys.stderr)
             return 1

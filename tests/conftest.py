@@ -21,8 +21,9 @@ from fashion_tl.machine import processors
 from tests import HEADER, REPOSITORY
 
 # Else trainings would take fewer threads while another program is busy, and some tests compare them
-# bit for bit.
-os.environ.setdefault("OMP_NUM_THREADS", str(processors()))
+# bit for bit. The processes that share the tests (`pytest -n`) share the processors, too.
+SHARING = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+os.environ.setdefault("OMP_NUM_THREADS", str(max(1, processors() // SHARING)))
 REAL_ZIPS = [
     REPOSITORY / "data" / "fashion-product-images-small.zip",
     REPOSITORY.parent / "shared" / "data" / "fashion-product-images-small.zip",
@@ -36,6 +37,11 @@ TINY = {
     "precision": "fp32",
     "backbone": "resnet18",
 }
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """As many processes for ``-n auto`` as there are processors for us; a quota counts."""
+    return processors()
 
 
 @pytest.fixture(scope="session", autouse=True)

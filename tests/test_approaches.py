@@ -16,13 +16,16 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models import ResNet18_Weights
 
+from fashion_tl import approaches
 from fashion_tl.__main__ import main
 from fashion_tl.data.dataset import load_data
 from fashion_tl.machine import say_once
+from fashion_tl.network import weights
 from fashion_tl.network.calibration import fit_temperature
 from fashion_tl.network.inference import forward
 from fashion_tl.network.model import load_model
 from fashion_tl.recipes import make_config
+from fashion_tl.reporting import gallery
 from fashion_tl.reporting.evaluation import class_probabilities
 from fashion_tl.running import start_run
 from fashion_tl.runs import Run, create_run, open_run
@@ -68,6 +71,22 @@ def test_a_run_folder_holds_settings_history_weights_predictions_and_metrics(fc_
     assert run.metrics["n_test"] == len(run.predictions) == run.per_class["test"].sum()
     assert run.metrics["correct"] == run.per_class["correct"].sum()
     assert run.metrics["top1"] <= run.metrics["ceiling"] < 1
+
+
+def test_a_run_reads_its_data_once_also_for_its_figures(
+    sample_root, tmp_path, one_figure, monkeypatch
+):
+    read = []
+
+    def once(*given, **named):
+        read.append(1)
+        return load_data(*given, **named)
+
+    for module in (approaches, gallery):
+        monkeypatch.setattr(module, "load_data", once)
+    assert command(*run_words("fc_only", sample_root, tmp_path / "run", epochs=1)) == 0
+    assert len(read) == 1
+    assert [file.name for file in (tmp_path / "run" / "figures").iterdir()] == ["loss_fconly.png"]
 
 
 def test_the_temperature_of_a_run_suits_its_validation_photos(tiny_run, sample_root):
@@ -265,13 +284,83 @@ def test_predict_without_a_run_says_so(tiny_run, sample_root, tmp_path, capsys):
     assert f"; runs lie in it: {tiny_run.folder.name}" in capsys.readouterr().err
 
 
-def test_a_run_on_real_data_without_weights_stops_and_names_the_three_ways(
-    sample_root, tmp_path, monkeypatch, capsys
-):
-    def offline(*args, **kwargs):
+@pytest.fixture
+def offline(monkeypatch):
+    """No weights can be downloaded."""
+
+    def fail(*args, **kwargs):
         raise URLError("no network")
 
-    monkeypatch.setattr(ResNet18_Weights, "get_state_dict", offline)
+    monkeypatch.setattr(ResNet18_Weights, "get_state_dict", fail)
+    monkeypatch.setattr(weights, "_knock", lambda url: None)
+
+
+@pytest.fixture
+def trained_with(sample_root, tmp_path, monkeypatch):
+    """``trained_with(*words)``: the settings with which `run` would train FC only or Direct."""
+    given = []
+
+    def begin(data, found, folder, config):
+        given.append(config)
+        raise KeyboardInterrupt
+
+    for name in ("fc_only", "direct"):
+        monkeypatch.setattr(approaches, name, begin)
+
+    def try_out(approach, *words, weights="IMAGENET1K_V1"):
+        place = ("--data", sample_root, "--out", tmp_path / "run", "--weights", weights)
+        assert command("run", approach, *place, "--set", "backbone=resnet18", *words) == 130
+        return given.pop()
+
+    return try_out
+
+
+def test_without_a_network_the_sample_gets_other_settings_than_the_recipes_and_a_line_says_which(
+    trained_with, offline, capsys
+):
+    config = trained_with("direct")
+    changed = {
+        "image_size": (80, 60),
+        "optimizer": "sgd",
+        "lr": 0.005,
+        "backbone_lr_ratio": 1.0,
+        "weight_decay": 1e-4,
+        "mixup": 0.0,
+    }
+    assert config == make_config("direct", backbone="resnet18", **changed)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "optimizer" in line]
+    assert line == (
+        "direct starts without its weights, so these settings change: image_size=80x60, "
+        "optimizer=sgd, lr=0.005, backbone_lr_ratio=1.0, weight_decay=0.0001, mixup=0.0"
+    )
+
+
+def test_without_a_network_a_setting_that_was_given_stays(trained_with, offline, capsys):
+    config = trained_with("fc_only", "--set", "lr=0.5")
+    assert config.lr == 0.5 and config.image_size == (80, 60)
+    assert "these settings change: image_size=80x60\n" in capsys.readouterr().out
+    given = ("--set", "lr=0.5", "--set", "image_size=32x32")
+    assert trained_with("fc_only", *given).image_size == (32, 32)
+    assert "these settings change" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("approach", ["fc_only", "direct"])
+def test_without_a_network_the_published_recipe_stays_as_it_is(
+    trained_with, offline, approach, capsys
+):
+    published = make_config(approach, "published", backbone="resnet18")
+    assert trained_with(approach, "--recipe", "published") == published
+    assert "these settings change" not in capsys.readouterr().out
+
+
+def test_who_asks_for_random_weights_gets_the_recipe(trained_with, capsys):
+    assert trained_with("direct", weights="none") == make_config("direct", backbone="resnet18")
+    assert "these settings change" not in capsys.readouterr().out
+
+
+def test_a_run_on_real_data_without_weights_stops_and_names_the_three_ways(
+    sample_root, tmp_path, offline, capsys
+):
     shutil.copytree(sample_root, tmp_path / "mine")
     (tmp_path / "mine" / "sample.json").unlink()  # now it is somebody's own data
     assert (

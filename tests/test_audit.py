@@ -188,6 +188,29 @@ def test_a_setting_that_would_leave_photos_out_is_an_error_that_names_it(setting
         audit_config(without_largest=3)
 
 
+def test_without_a_network_the_sample_is_judged_with_settings_that_suit_random_weights(
+    sample_root, tmp_path, monkeypatch, capsys
+):
+    used = []
+
+    def judge(data, weights, config):
+        used.append((weights, config))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(audit, "judge_labels", judge)
+    monkeypatch.setattr(audit, "available_weights", lambda *words: None)  # the download failed
+    words = ["audit", "--data", str(sample_root), "--to", str(tmp_path / "to")]
+    changed = {"image_size": (80, 60), "lr": 0.01}
+    for given in ({}, {"lr": 0.005}):
+        assert main([*words, *(f"--set={name}={value}" for name, value in given.items())]) == 130
+        assert used.pop() == (None, audit_config(**changed | given))
+    said = capsys.readouterr().out
+    assert "these settings change: image_size=80x60, lr=0.01\n" in said and "NOTE" not in said
+    assert main([*words, "--weights=none"]) == 130
+    assert used.pop() == (None, audit_config())
+    assert "lr=1 is too high for random weights" in capsys.readouterr().out
+
+
 def test_data_with_fewer_than_two_classes_to_judge_are_refused_before_any_work(
     make_root, tmp_path, monkeypatch, capsys
 ):

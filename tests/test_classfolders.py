@@ -300,6 +300,28 @@ def test_each_class_may_have_its_own_train_and_test():
     )
 
 
+def test_folders_further_down_belong_to_their_class_and_its_part():
+    files = ["Shirts/train/1.jpg", "Shirts/test/2.jpg", "Shoes/train/high/3.jpg"]
+    assert parts(files) == {
+        "Shirts": ({"Shirts/train"}, {"Shirts/test"}),
+        "Shoes": ({"Shoes/train/high"}, set()),
+    }
+    deep = {"Shirts": ("red", "blue"), "Shoes": ("high", "low")}
+    assert parts(
+        names(
+            *(
+                f"{kind}/{part}/{own}/{{}}.jpg"
+                for kind, below in deep.items()
+                for own in below
+                for part in ("train", "test")
+            )
+        )
+    ) == {
+        kind: tuple({f"{kind}/{part}/{own}" for own in below} for part in ("train", "test"))
+        for kind, below in deep.items()
+    }
+
+
 def test_one_picture_beside_the_data_makes_no_class_of_the_folder_around_it():
     names = [
         "docs/logo.png",
@@ -321,9 +343,15 @@ def test_a_class_folder_that_holds_train_and_test_beside_others_is_refused():
         for kind in "ab"
     ]
     with pytest.raises(
-        DataError, match=r"one/ holds test/ and train/, and other folders of photos"
+        DataError,
+        match=r"one/ holds test/ and train/, and other folders of photos lie beside it\. "
+        "If it is a data set, name its folder instead. If it is a class, move ",
     ):
         find_classes(names)
+    with pytest.raises(
+        DataError, match=r"one/ holds .*a class, move all photos in docs/ into a train/ or a test/"
+    ):
+        find_classes([*(name for name in names if "one/" in name), "docs/1.jpg"])
 
 
 def test_photos_of_formats_that_are_not_read_are_counted_and_named(tmp_path, capsys):
@@ -525,6 +553,16 @@ def test_a_folder_whose_name_cannot_be_shown_is_no_class_and_never_printed(
     said = capsys.readouterr().out
     assert "(2 classes: Shirts, Shoes)" in said and f"{reason} (5): " in said
     assert not {*"\x1b\x7f\x9b\u202e\u2066"} & {*said}
+
+
+@pytest.mark.parametrize(
+    "files", [["Shirts/{}.jpg", "\u202eder/{}.jpg"], ["train/\u200b/{}.jpg", "train/A/{}.jpg"]]
+)
+def test_a_folder_whose_name_leaves_a_single_class_is_named_as_such(files):
+    with pytest.raises(
+        DataError, match=r"folder '\\u20.*' is no class, because its name has .*Rename it"
+    ):
+        find_classes(names(*files))
 
 
 def test_names_with_marks_that_join_or_change_letters_stay_classes():

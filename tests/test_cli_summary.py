@@ -144,6 +144,20 @@ def test_the_command_itself_ends_without_a_traceback(tmp_path):
     assert done.stderr.startswith("error: no such data root") and done.stderr.count("\n") == 1
 
 
+def test_ctrl_c_while_the_program_is_loaded_ends_it_in_one_line():
+    program = (
+        "import os, runpy, signal, sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, *more):\n"
+        "        if name == 'fashion_tl.config': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "sys.argv[1:] = ['--help']\n"
+        "runpy.run_module('fashion_tl', run_name='__main__')\n"
+    )
+    done = python("-c", program)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
+
+
 def test_summary_and_help_never_wait_for_torch(sample_root):
     program = (
         "import sys; from fashion_tl.__main__ import main\n"

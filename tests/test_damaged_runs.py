@@ -1,5 +1,6 @@
 """A run folder whose files are damaged: one line names the file and says what to do."""
 
+import errno
 import gzip
 import json
 import os
@@ -16,6 +17,7 @@ from fashion_tl.errors import RunError
 from fashion_tl.extension import measured
 from fashion_tl.reporting.gallery import draw_all
 from fashion_tl.reporting.report import write_report
+from fashion_tl.runfiles import read_table
 from fashion_tl.runs import open_run
 from tests import REPOSITORY
 from tests.made_runs import make_run
@@ -180,6 +182,97 @@ def test_damaged_predictions_are_named(folder, root, damage):
     )
     refused(file, lambda: write_report(folder, root))
     refused(file, lambda: draw_all(folder, root))
+
+
+@pytest.mark.parametrize("name", ["run.json", "metrics.json", "history.csv"])
+def test_a_file_that_must_not_be_read_may_be_whole_so_nobody_is_told_to_delete_it(
+    folder, monkeypatch, name
+):
+    def forbidden(file, *given, **more):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
+
+    run = open_run(folder)
+    if name == "history.csv":
+        monkeypatch.setattr(pd, "read_csv", forbidden)
+    else:
+        monkeypatch.setattr(Path, "read_bytes", forbidden)
+    works = {
+        "run.json": lambda: open_run(folder),
+        "metrics.json": lambda: run.is_finished,
+        "history.csv": lambda: run.history,
+    }
+    with pytest.raises(RunError) as error:
+        works[name]()
+    said = f"{folder / name} can't be read (Permission denied); make it readable"
+    assert str(error.value) == said
+
+
+def test_damage_in_an_extended_run_is_repaired_by_extending_again(folder):
+    shutil.copytree(folder, folder / "before")
+    (folder / "before" / "metrics.json").write_text("[]")
+    (folder / "run.json").write_text("[]")
+    for work in (
+        lambda: open_run(folder),
+        lambda: open_run(folder / "before").metrics,
+        lambda: open_run(folder / "before").is_finished,
+    ):
+        with pytest.raises(RunError, match=r"is damaged .*; copy it again, or extend the first"):
+            work()
+
+
+@pytest.mark.parametrize("name", ["threshold95", "temperature", "val_ece", "ece", "nll"])
+def test_a_metric_that_older_versions_lack_is_a_number_where_it_is_there(folder, root, name):
+    changed(folder / "metrics.json", **{name: "0.9"})
+    for work in (lambda: open_run(folder).metrics, lambda: write_report(folder, root)):
+        assert name in refused(folder / "metrics.json", work)
+    changed(folder / "metrics.json", **{name: None})
+    assert open_run(folder).metrics[name] is None
+
+
+def test_whether_a_run_was_interrupted_is_true_or_false(folder):
+    changed(folder / "metrics.json", interrupted="no")
+    assert "interrupted" in refused(folder / "metrics.json", lambda: open_run(folder).metrics)
+
+
+@pytest.mark.parametrize(
+    ("columns", "wrong"),
+    [
+        ({"unknown": ["yes", "no"], "unknown_score": 0.5}, "unknown"),
+        ({"unknown": [1, 0], "unknown_score": 0.5}, "unknown"),
+        ({"unknown": [True, None], "unknown_score": 0.5}, "unknown"),
+        ({"unknown_score": 0.5}, "unknown"),
+        ({"unknown": [True, False]}, "unknown_score"),
+        ({"unknown": [True, False], "unknown_score": "x"}, "unknown_score"),
+        ({"unknown": [True, False], "unknown_score": [0.5, None]}, "unknown_score"),
+    ],
+)
+def test_what_a_run_refused_is_told_by_two_columns_or_by_none(folder, root, columns, wrong):
+    file = folder / "predictions.csv.gz"
+    table = open_run(folder).predictions
+    table.assign(unknown=[True, False], unknown_score=0.5).to_csv(file, index=False)
+    assert open_run(folder).predictions["unknown"].tolist() == [True, False]
+    table.assign(**columns).to_csv(file, index=False)
+    assert wrong in refused(file, lambda: write_report(folder, root))
+
+
+@pytest.mark.parametrize("damage", [lambda whole: whole[:-9], lambda whole: whole[:20] + b"0" * 40])
+def test_a_packed_table_that_is_cut_off_or_changed_is_a_wrong_value(folder, damage):
+    file = folder / "predictions.csv.gz"
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(ValueError, match="it can't be unpacked: "):
+        read_table(file)
+
+
+@pytest.mark.parametrize("file", ["metrics.json", "top20/metrics.json"])
+def test_the_figures_of_an_unfinished_run_are_not_even_begun(root, folder, tmp_path, file):
+    table = open_run(folder).predictions[["label", "top1", "p1", "loss"]]
+    counts = pd.DataFrame({"label": ["Shirts", "Tops"], "train": 1})
+    run = make_run(tmp_path / "two", root, table, counts, training="two_step")
+    make_run(run / "top20", root, table, counts, training="top20")
+    (run / file).unlink()
+    with pytest.raises(RunError, match=r"isn't finished; run the command .*, and then draw its"):
+        draw_all(run, root)
+    assert not list(run.rglob("*.png"))
 
 
 def test_a_command_says_it_in_one_line(folder, root, capsys):

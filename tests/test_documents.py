@@ -7,6 +7,7 @@ run here.
 """
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -245,7 +246,9 @@ def example(tmp_path_factory):
 @pytest.fixture
 def here(example, tmp_path, one_figure, monkeypatch):
     """A copy of the example as the working folder, with a small built-in sample."""
-    shutil.copytree(example, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("cache"))
+    but_caches = shutil.ignore_patterns("cache")
+    # Links are enough: a file is replaced as a whole, never changed.
+    shutil.copytree(example, tmp_path, dirs_exist_ok=True, ignore=but_caches, copy_function=os.link)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FASHION_TL_CACHE", str(example / "cache"))
     monkeypatch.setattr(draw_sample, "__kwdefaults__", {"photos": 60, "types": 6, "seed": 2010})

@@ -25,7 +25,7 @@ from fashion_tl.config import Config
 from fashion_tl.data import batches
 from fashion_tl.data.dataset import load_data
 from fashion_tl.data.photos import FORMATS
-from fashion_tl.errors import ExportError, WriteError, how_to_install
+from fashion_tl.errors import ConfigError, ExportError, WriteError, how_to_install
 from fashion_tl.export import EXAMPLE, NEEDS, OLDEST_RUNTIME, export_onnx
 from fashion_tl.network.inference import photo_logits
 from fashion_tl.network.model import load_model
@@ -440,6 +440,6 @@ def test_a_file_that_gives_other_answers_never_takes_its_place(tmp_path, monkeyp
 
 def test_a_model_never_takes_the_place_of_a_file_of_another_kind(tmp_path):
     (tmp_path / "1.jpg").write_bytes(b"mine")
-    with pytest.raises(ExportError, match=r"1\.jpg: the model is written into a \.onnx file"):
+    with pytest.raises(ConfigError, match=r"1\.jpg: the model is written into a \.onnx file"):
         export_onnx(small_model(), tmp_path / "1.jpg")
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"mine"]

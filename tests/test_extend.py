@@ -155,8 +155,14 @@ def test_a_folder_without_classes_is_refused(tmp_path):
 
 def test_a_folder_of_parts_and_a_file_are_refused(tmp_path):
     put(tmp_path / "set", train=[1], test=[2])
-    with pytest.raises(DataError, match="test/ and train/, which names no class"):
+    with pytest.raises(
+        DataError, match=r"test/ and train/, which aren't names of cl.*name that one"
+    ):
         find_shots(tmp_path / "set", SIZE)
+    put(tmp_path / "new", Hats=[1], train=[2])
+    with pytest.raises(DataError, match=r"new/train/ lies among folders of classes, but its name"):
+        find_shots(tmp_path / "new", SIZE)
+    assert find_shots(tmp_path / "new", SIZE, ("train",)).classes == ["Hats", "train"]
     (tmp_path / "photos.zip").write_bytes(b"PK")
     with pytest.raises(DataError, match="unpack this file first"):
         find_shots(tmp_path / "photos.zip", SIZE)
@@ -250,6 +256,13 @@ def test_the_new_class_is_named_rightly_and_the_others_keep_their_names(
     before = [row["top1"] for row in answers(load_model(tiny_run.model_path), photos)]
     after = [row["top1"] for row in answers(saved, photos)]
     assert sum(one == other for one, other in zip(before, after, strict=True)) >= 38
+
+
+def test_the_commit_of_the_code_is_asked_for_once_for_all_classes(tiny_run, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("fashion_tl.extend.commit", lambda: asked.append(1) or "abc")
+    run = extend(tiny_run.folder, put(tmp_path / "new", Hats=[1], Caps=[2]), tmp_path / "out")
+    assert [row["commit"] for row in extension_of(run)] == ["abc", "abc"] and len(asked) == 1
 
 
 def test_only_the_last_layer_changes_and_its_old_rows_stay(tiny_run, extended):
@@ -525,7 +538,11 @@ def test_a_model_card_that_people_saved_in_another_encoding_is_no_obstacle(
 def test_an_extended_run_never_lies_in_the_run_or_in_the_new_photos(own_run, tmp_path):
     photos = put(tmp_path / "new", Stripes=[1])
     (tmp_path / "link").symlink_to(own_run)
-    for out in (own_run / "out", own_run / "a" / "b", tmp_path / "link" / "out", photos / "out"):
+    (photos / "Hats").symlink_to(tmp_path)
+    for out in (
+        *(own_run / "out", own_run / "a" / "b", tmp_path / "link" / "out"),
+        *(photos / "out", photos / "Hats" / "out"),
+    ):
         with pytest.raises(RunError, match="which stays as it is; name a folder elsewhere"):
             extend(own_run, photos, out)
         assert not out.exists()
@@ -539,6 +556,16 @@ def test_a_run_beside_the_new_classes_is_no_class(tmp_path, capsys):
     shots = find_shots(photos, (80, 60))
     assert shots.classes == ["Stripes"]
     assert "new: left out, the folder of a run: runs" in capsys.readouterr().err
+
+
+def test_the_figures_of_a_run_in_a_class_folder_are_no_photos(tmp_path, capsys):
+    photos = put(tmp_path / "new", Hats=[1], Caps=[2])
+    run = put(photos / "Hats" / "below" / "old", figures=[3])
+    (run / "run.json").write_text("{}")
+    assert find_shots(photos, SIZE).ids == ["Caps/0.jpg", "Hats/0.jpg"]
+    assert "Hats: skipped, the folder of a run: below/old" in capsys.readouterr().err
+    with pytest.raises(DataError, match=r"holds no folders other than that of a run \(old\); put"):
+        find_shots(photos / "Hats" / "below", SIZE)
 
 
 def test_the_steps_of_the_run_before_are_kept_and_no_other_run_in_its_folder(
@@ -600,14 +627,14 @@ def test_damaged_photos_of_an_extension_are_named(extended, tmp_path, how):
     for name in ("run.json", "photos.npz"):
         shutil.copy(extended.folder / name, tmp_path)
     damage(tmp_path / "photos.npz", how)
-    with pytest.raises(RunError, match=r"photos\.npz is missing or damaged"):
+    with pytest.raises(RunError, match=r"photos\.npz is (missing|damaged) .*; copy it again, or"):
         read_shots(open_run(tmp_path))
 
 
 def test_a_run_with_damaged_photos_is_not_extended(extended, tmp_path):
     shutil.copytree(extended.folder, tmp_path / "run")
     (tmp_path / "run" / "photos.npz").unlink()
-    with pytest.raises(RunError, match=r"photos\.npz is missing or damaged"):
+    with pytest.raises(RunError, match=r"photos\.npz is (missing|damaged) .*; copy it again, or"):
         extend(tmp_path / "run", put(tmp_path / "new", Hats=[1]), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

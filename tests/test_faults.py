@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from fashion_tl import files, runs
+from fashion_tl import files
 from fashion_tl.errors import RunError, WriteError
 from fashion_tl.files import draft, lock, make_once, replacing
 from fashion_tl.network import training
@@ -124,20 +124,20 @@ def test_a_run_that_another_process_is_at_is_refused_and_free_when_that_has_ende
     tmp_path, monkeypatch
 ):
     create_run(tmp_path / "run", make_config("direct"), DATA, WEIGHTS)
-    monkeypatch.setattr(runs, "_held", {})  # as another process sees it
+    monkeypatch.setattr(files, "_held", {})  # as another process sees it
     with pytest.raises(RunError, match="run: another process is at this run"):
         create_run(tmp_path / "run", make_config("direct"), DATA, WEIGHTS)
     monkeypatch.undo()
-    for handle in runs._held.values():  # as the kernel does when that process ends
+    for handle in files._held.values():  # as the kernel does when that process ends
         os.close(handle)
-    runs._held.clear()
+    files._held.clear()
     assert create_run(tmp_path / "run", make_config("direct"), DATA, WEIGHTS).config == make_config(
         "direct"
     )
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, WriteError])
-@pytest.mark.parametrize("where", ["train_epoch", "_save_checkpoint"])
+@pytest.mark.parametrize("where", ["train_epoch", "save_checkpoint"])
 def test_stopped_before_its_first_checkpoint_the_same_call_starts_from_where_it_did(
     where, error, monkeypatch
 ):

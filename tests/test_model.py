@@ -23,14 +23,13 @@ from fashion_tl.network.model import (
     freeze_all_but_head,
     freeze_first_children,
     load_model,
-    notes_on_random,
     read_weights,
     replace_head,
     save_model,
     train_mode,
 )
 from fashion_tl.network.training import fit
-from fashion_tl.recipes import make_config
+from fashion_tl.recipes import make_config, notes_on_random
 
 
 @pytest.fixture(scope="module")

@@ -441,6 +441,37 @@ def test_in_the_demo_a_download_is_tried_once_and_said_once(tmp_path, monkeypatc
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "lr"),
+    [
+        ("", 0.005),
+        ("--weights none", 0.005),
+        ("--set lr=0.02", 0.02),
+        ("--recipe published", None),
+    ],
+)
+def test_without_weights_the_demo_changes_settings_as_run_does_and_says_which(
+    tmp_path, monkeypatch, capsys, drawn, words, lr
+):
+    given = []
+    monkeypatch.setattr(execute, "available_weights", lambda *_: None)
+    monkeypatch.setattr(execute, "execute", lambda name, out, all_: given.append(all_["settings"]))
+    monkeypatch.setattr(execute, "summary", lambda runs, args, gentler: None)
+    place = ["--only", "direct", "--data", str(drawn), "--out", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["execute.py", *place, *words.split()])
+    assert execute.main() == 0
+    assert given[0].get("lr") == lr
+    said = [
+        each for each in capsys.readouterr().out.splitlines() if "these settings change" in each
+    ]
+    if lr is None:
+        assert given == [{}] and not said
+    else:
+        (line,) = said
+        assert line.startswith("direct starts without its weights")
+        assert "optimizer=sgd" in line and ("lr=0.005, " in line) is (lr == 0.005)
+
+
 def test_on_other_data_a_download_that_fails_ends_it_before_a_notebook_starts(
     tmp_path, monkeypatch, make_root
 ):

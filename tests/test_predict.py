@@ -246,6 +246,18 @@ def test_files_that_are_no_photos_are_passed_over_and_the_first_few_named(tiny_r
     assert output.err == f"{RANDOM}\n{photos[0].parent}: {said}\n" and "THUMB" not in output.out
 
 
+def test_the_figures_of_runs_are_no_photos_unless_their_folder_is_named(photos, tmp_path, capsys):
+    shop = photos[0].parent
+    for run in (shop / "run", tmp_path / "other"):
+        (run / "figures").mkdir(parents=True)
+        (run / "run.json").write_text("{}")
+        shutil.copy(photos[0], run / "figures" / "loss.png")
+    (shop / "link").symlink_to(tmp_path / "other", target_is_directory=True)
+    assert find_photos([shop]) == photos
+    assert f"{shop}: skipped, the folder of a run: run, link" in capsys.readouterr().err
+    assert find_photos([shop / "run"]) == [shop / "run" / "figures" / "loss.png"]
+
+
 def test_links_are_followed_each_folder_once_and_a_circle_ends(photos, tmp_path):
     shop, other = photos[0].parent, tmp_path / "other"
     other.mkdir()

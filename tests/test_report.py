@@ -370,6 +370,29 @@ def test_a_run_that_is_not_finished_has_no_report_yet(step, root, tmp_path, caps
     assert not (folder / "report.html").exists()
 
 
+@pytest.mark.parametrize(
+    ("command", "work"),
+    [
+        ("report", "reporting.report.write_report"),
+        ("figures", "reporting.gallery.draw_all"),
+        ("remember", "similar.remember"),
+    ],
+)
+def test_a_run_on_the_sample_needs_no_data_named_and_any_other_run_does(
+    tiny_run, root, tmp_path, monkeypatch, capsys, command, work
+):
+    used = []
+    monkeypatch.setattr(f"fashion_tl.{work}", lambda run, data, *more: used.append(data) or [])
+    assert main([command, str(tiny_run.folder)]) == 0
+    assert main([command, str(tiny_run.folder), "--data", str(root)]) == 0
+    assert used == ["sample", str(root)]
+    folder = make_run(tmp_path / "run", root, *predictions(("Tops", "Tops")))
+    assert main([command, str(folder)]) == 2
+    error = capsys.readouterr().err
+    assert error == f"error: {folder} was made on root; name these data with --data\n"
+    assert len(used) == 2
+
+
 def test_a_folder_without_a_run_is_named(root, tmp_path, capsys):
     assert main(["report", str(tmp_path / "none"), "--data", str(root)]) == 2
     assert "no such run folder" in capsys.readouterr().err
@@ -384,5 +407,5 @@ def test_the_report_never_takes_the_place_of_a_file_of_another_kind(
         words = ["report", tiny_run.folder, "--data", sample_root, "--to", target]
         assert main([str(word) for word in words]) == 2
         (line,) = capsys.readouterr().err.splitlines()
-        assert line == f"error: {target}: the report is written into a .html file"
+        assert line == f"error: {target}: the report is written into a .html or .htm file"
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"mine"]

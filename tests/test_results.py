@@ -25,6 +25,7 @@ from study.record import look, record
 from study.records import groups, pairs, read_looks, read_record, read_records, recorded
 from study.render import MarkerError, documents, render, render_all
 from study.train import Entry, Plan
+from tests.conftest import TINY
 
 SETTINGS = Config("direct").to_dict()
 KEYS = set(
@@ -197,7 +198,7 @@ def recorded_runs(tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp("recorded")
     data = draw_sample(folder / "catalogue", photos=240, types=22)
-    settings = {"image_size": (32, 32), "epochs": 2, "cache": folder / "cache"}
+    settings = TINY | {"epochs": 2, "cache": folder / "cache"}
     run = run_approach("fc_only", data, "none", folder / "run", **settings)[0]
     about = json.loads((run.folder / "run.json").read_text())
     about["data"] |= {"name": "a catalogue", "is_sample": False}

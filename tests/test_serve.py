@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from socketserver import BaseServer
 from threading import Lock, Timer
@@ -23,6 +23,7 @@ from fashion_tl.errors import DataError, RunError
 from fashion_tl.extend import extended_by
 from fashion_tl.extension import read_shots
 from fashion_tl.naming import learn_class, name_photos, open_served
+from fashion_tl.network import layers, model
 from fashion_tl.network.memory import read_memory, save_memory
 from fashion_tl.network.model import load_model, save_model
 from fashion_tl.predict import answers
@@ -127,6 +128,14 @@ def test_each_photo_is_decoded_once_and_goes_through_the_network_once(served, mo
     assert sorted(done) == ["decode"] * 3 + ["photo_logits"]
 
 
+def test_the_network_is_folded_once_for_all_photos_that_the_page_names(own_run, monkeypatch):
+    folds = []
+    monkeypatch.setattr(model, "folded", lambda own: folds.append(1) or layers.folded(own))
+    served = open_served(own_run)
+    first, again = (name_photos(served, STRIPES[:1]) for _ in range(2))
+    assert first == again and len(folds) == 1
+
+
 def test_a_run_without_a_memory_names_photos_all_the_same(own_run):
     (own_run / "memory.safetensors").unlink()
     (row,) = name_photos(open_served(own_run), STRIPES[:1])
@@ -158,6 +167,20 @@ def test_it_learns_a_class_in_a_new_folder_and_names_it_from_then_on(
     assert row["nearest"][0]["id"].startswith("Stripes/")
     assert row["nearest"][0]["photo"]  # the new photos are kept in the run, with or without data
     assert files_under(own_run) == before
+
+
+def test_learning_reads_the_photos_of_earlier_extensions_from_their_run_once(own_run, monkeypatch):
+    served, _ = learn_class(open_served(own_run), "Stripes", STRIPES[:2])
+    read = []
+
+    def counted(run):
+        read.append(run.folder.name)
+        return read_shots(run)
+
+    for module in ("naming", "extend"):
+        monkeypatch.setattr(f"fashion_tl.{module}.read_shots", counted)
+    learn_class(served, "Stripes", STRIPES[2:], known=True)
+    assert read == ["run-extended-1", "run-extended-2"]
 
 
 def test_photos_of_one_name_all_count_and_those_left_out_are_named(own_run):
@@ -335,7 +358,7 @@ def test_only_who_has_the_whole_address_sees_the_page_or_sends_forms_to_it(clien
         assert answer.status_code == 403 and "the whole address" in answer.text
         assert "Set-Cookie" not in answer.headers and "<form" not in answer.text
     cookie = stranger.get(f"/?token={TOKEN}").headers["Set-Cookie"]
-    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
+    assert "HttpOnly" in cookie and "SameSite=Lax" in cookie
     assert "<form" in stranger.get("/").text
     assert [path.name for path in own_run.parent.iterdir()] == ["run"]
 
@@ -359,6 +382,25 @@ def test_the_page_names_each_new_class_once_and_no_trained_class_as_untested(cli
     more = sent(*STRIPES[2:], do="learn", name="Stripes", known="on")
     said = "Learned from a few photos: <bdi>Stripes</bdi> (4). These classes were not tested."
     assert said in client.post("/", **more).text
+
+
+def test_errors_on_photos_speak_of_photos_not_of_folders(client, own_run):
+    client.post("/", **sent(*STRIPES[:2], do="learn", name="Stripes"))
+    known = {"do": "learn", "known": "on"}
+    for form, why in (
+        (sent(("a.txt", b"text"), do="learn", name="Hats"), "Hats: none of the files is a photo"),
+        (sent(("a.jpg", b"text"), do="learn", name="Hats"), "Hats: none of its photos can be read"),
+        (sent(STRIPES[0], name="Stripes", **known), "Stripes: the run has learned all of its"),
+        (
+            sent(STRIPES[0], do="learn", name="Hats"),
+            "Hats/0.jpg: the run learned this same photo as Stripes",
+        ),
+    ):
+        page = client.post("/", **form)
+        (said,) = re.findall('<p class="notice" role="alert">(.*?)</p>', page.text)
+        assert page.status_code == 400 and why in said
+        assert said.endswith("; choose other photos")
+        assert "folder" not in said and "delete" not in said and tempfile.gettempdir() not in said
 
 
 def test_a_run_without_a_memory_says_how_to_make_one(own_run):
@@ -418,19 +460,30 @@ SLOWLY = """
 import sys, time
 from fashion_tl.__main__ import main
 from fashion_tl.extend import extended_by
-import fashion_tl.extend
+import fashion_tl.extend, fashion_tl.serve
+from werkzeug.serving import WSGIRequestHandler
 
 def slowly(*given):
     print("learning", flush=True)
     time.sleep(1)
     return extended_by(*given)
 
+def late(work):
+    def after_a_while(*given, **named):
+        time.sleep(0.5)
+        return work(*given, **named)
+    return after_a_while
+
 fashion_tl.extend.extended_by = slowly
+fashion_tl.serve._page = late(fashion_tl.serve._page)
+WSGIRequestHandler.send_response = late(WSGIRequestHandler.send_response)
 sys.exit(main(["serve", sys.argv[1], "--port", "0"]))
 """
 
 
-def test_ctrl_c_ends_it_after_the_class_that_it_is_learning(own_run, tmp_path):
+def test_ctrl_c_ends_it_after_the_class_that_it_is_learning_and_the_browser_gets_the_answer(
+    own_run, tmp_path
+):
     pytest.importorskip("flask", reason='pip install "fashion_tl[demo]"')
     (tmp_path / "temporary").mkdir()
     own = os.environ | {"TMPDIR": str(tmp_path / "temporary")}
@@ -444,14 +497,16 @@ def test_ctrl_c_ends_it_after_the_class_that_it_is_learning(own_run, tmp_path):
         browser.open(address).close()
         form, kind = a_form(STRIPES, do="learn", name="Stripes")
         asked = Request(address.partition("?")[0], form, {"Content-Type": kind})
-        Timer(0, lambda: suppressed(browser.open, asked)).start()
-        assert process.stdout.readline() == "learning\n"
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        with ThreadPoolExecutor() as pool:
+            answer = pool.submit(lambda: browser.open(asked).read().decode())
+            assert process.stdout.readline() == "learning\n"
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
         too_long.cancel()
     assert process.returncode == 130
+    assert "Stripes: new, from 5 photos." in answer.result() and "</html>" in answer.result()
     assert said.splitlines()[-2:] == [
-        "the page finishes what it is at; Ctrl-C again ends it at once",
+        "the page is finishing its last task; press Ctrl-C again to stop it at once",
         "stopped",
     ]
     assert {path.name for path in tmp_path.iterdir()} == {"run", "run-extended-1", "temporary"}
@@ -466,8 +521,3 @@ def a_form(photos, **fields):
     data = {"photos": [(io.BytesIO(content), name) for name, content in photos], **fields}
     environ = EnvironBuilder(method="POST", data=data).get_environ()
     return environ["wsgi.input"].read(), environ["CONTENT_TYPE"]
-
-
-def suppressed(work, *given):
-    with suppress(OSError):  # the server may end before it answers
-        work(*given).close()

@@ -49,6 +49,7 @@ ORDER = (
         "data/photos",
     ),
     *("data/batches", "data/dataset"),
+    "targets",
     *(
         "network/calibration",
         "network/checkpoints",
@@ -57,9 +58,9 @@ ORDER = (
         "network/model",
         "network/inference",
     ),
-    *("network/features", "network/memory", "network/optimizer", "network/loss"),
+    *("network/features", "network/memory", "network/trained", "network/optimizer", "network/loss"),
     *("network/unknown", "network/extending"),
-    "network/training",
+    *("network/going_on", "network/training"),
     "network/folds",
     *(
         "reporting/calibration",
@@ -88,6 +89,7 @@ ORDER = (
         "export",
         "audit",
         "actions",
+        "commands",
         "__main__",
     ),
 )

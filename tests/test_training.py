@@ -2,6 +2,8 @@
 happened.
 """
 
+import errno
+import os
 import re
 
 import numpy as np
@@ -212,7 +214,43 @@ def test_a_loss_that_is_no_number_stops_the_training_and_names_lr():
 
 def test_a_damaged_checkpoint_is_named(tmp_path):
     (tmp_path / CHECKPOINT).write_bytes(b"half a checkpoint")
-    with pytest.raises(RunError, match=r"checkpoint\.pt is damaged, or can't be read; delete it"):
+    with pytest.raises(RunError, match=r"checkpoint\.pt is damaged \(.*; delete it to train"):
+        run(settings(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: {},
+        lambda state: [1, 2],
+        lambda state: state | {"config": None},
+        lambda state: state | {"config": {"shape": "x"}},
+        lambda state: state | {"history": 7},
+        lambda state: state | {"history": [{"epoch": 1}]},
+        lambda state: state | {"history": state["history"] * 2},
+        lambda state: state | {"best": {}},
+        lambda state: state | {"best": state["best"] | {"state": {}}},
+        lambda state: state | {"model": None},
+        lambda state: state | {"optimizer": {}},
+    ],
+)
+def test_a_file_of_torchs_that_is_no_checkpoint_is_named(tmp_path, change):
+    run(settings(epochs=1), tmp_path)
+    state = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    torch.save(change(state), tmp_path / CHECKPOINT)
+    with pytest.raises(RunError, match=r"checkpoint\.pt is of (something|another).*; delete it"):
+        run(settings(epochs=1), tmp_path)
+
+
+def test_a_checkpoint_that_must_not_be_read_may_be_whole_so_nobody_is_told_to_delete_it(
+    tmp_path, monkeypatch
+):
+    def forbidden(*given, **more):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    (tmp_path / CHECKPOINT).write_bytes(b"whole")
+    monkeypatch.setattr(torch, "load", forbidden)
+    with pytest.raises(RunError, match=r"can't be read \(Permission denied\); make it readable$"):
         run(settings(), tmp_path)
 
 

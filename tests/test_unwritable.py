@@ -10,10 +10,11 @@ import pytest
 from fashion_tl import approaches, audit, export, extend, predict, similar
 from fashion_tl.__main__ import main
 from fashion_tl.data.dataroot import open_root, refuse_in_data
-from fashion_tl.errors import RunError, WriteError
+from fashion_tl.errors import ConfigError, RunError, WriteError
 from fashion_tl.files import check_writable
 from fashion_tl.reporting import gallery, report
 from fashion_tl.running import start_run
+from fashion_tl.targets import checked_target
 from study.__main__ import main as study_main
 from tests.conftest import jpeg, pattern, tiny_config
 
@@ -109,8 +110,34 @@ def class_root(tmp_path):
     return tmp_path / "classes"
 
 
+@pytest.fixture
+def linked_root(class_root):
+    """The same classes; each folder is a link."""
+    root = class_root.with_name("links")
+    root.mkdir()
+    for kind in class_root.iterdir():
+        (root / kind.name).symlink_to(kind)
+    return root
+
+
+@pytest.fixture
+def linked_table(sample_root, tmp_path):
+    """A table beside a link to its photos."""
+    (tmp_path / "table").mkdir()
+    shutil.copy(sample_root / "styles.csv", tmp_path / "table")
+    (tmp_path / "table" / "images").symlink_to(sample_root / "images")
+    return tmp_path / "table"
+
+
 def test_nothing_is_written_among_the_photos_where_it_would_become_data(
-    tiny_run, sample_root, class_root, monkeypatch, files_under, capsys
+    tiny_run,
+    sample_root,
+    class_root,
+    linked_root,
+    linked_table,
+    monkeypatch,
+    files_under,
+    capsys,
 ):
     for module in (approaches, audit, gallery, report, similar):
         for name in ("load_data", "load_unsplit", "open_steps", "seen"):
@@ -124,6 +151,9 @@ def test_nothing_is_written_among_the_photos_where_it_would_become_data(
         (class_root / "Shoes" / "..", class_root),
         (sample_root, sample_root / "images" / "new"),
         (sample_root / "styles.csv", sample_root / "images"),
+        (linked_root, linked_root / "Shirts"),
+        (linked_root, linked_root / "Shirts" / "new"),
+        (linked_table, linked_table / "images" / "new"),
     ):
         for words in (
             ("run", "fc_only", "--out", inside),
@@ -143,6 +173,22 @@ def test_nothing_is_written_among_the_photos_where_it_would_become_data(
     assert before == (files_under(class_root), files_under(sample_root))
 
 
+def test_a_file_of_another_kind_is_a_wrong_setting_whatever_is_to_be_written(tmp_path, class_root):
+    assert checked_target(tmp_path / "a.CSV", "answers", (".csv", ".json")) == tmp_path / "a.CSV"
+    with pytest.raises(
+        ConfigError, match=r"a\.txt: answers are written into a \.csv or \.json file"
+    ):
+        checked_target(tmp_path / "a.txt", "answers", (".csv", ".json"))
+    (tmp_path / "run.json").write_text("{}")
+    for words, error in (
+        ((tmp_path / "metrics.json", "answers", (".json",)), "is a file of the run itself"),
+        ((class_root / "a.png", "the picture", (".png",), class_root), "elsewhere for the picture"),
+        ((tmp_path / "none" / "a.onnx", "the model", (".onnx",)), "there is no folder"),
+    ):
+        with pytest.raises((RunError, WriteError), match=error):
+            checked_target(*words)
+
+
 def test_beside_a_table_and_in_a_run_that_is_there_nothing_becomes_data(sample_root, class_root):
     (class_root / "mine").mkdir()
     (class_root / "mine" / "run.json").write_text("{}")
@@ -155,6 +201,31 @@ def test_beside_a_table_and_in_a_run_that_is_there_nothing_becomes_data(sample_r
     ):
         refuse_in_data(target, data, "the run")
     assert open_root("sample", class_root.parent).is_sample
+
+
+def test_hidden_folders_are_never_read_as_data_so_they_take_anything(
+    class_root, sample_root, monkeypatch
+):
+    for hidden in (".cache", ".runs/x", "Shirts/.new/page.html", "Shirts/@eaDir/x", ".near.png"):
+        refuse_in_data(class_root / hidden, class_root, "the run")
+    refuse_in_data(sample_root / "images" / ".new", sample_root, "the run")
+    (class_root / ".hidden").mkdir()
+    (class_root / "shown").symlink_to(class_root / ".hidden")
+    with pytest.raises(RunError, match="which stays as it is"):
+        refuse_in_data(class_root / "shown" / "new", class_root, "the run")
+    monkeypatch.setenv("FASHION_TL_CACHE", str(class_root / ".cache"))
+    assert open_root(class_root).path == class_root
+
+
+def test_a_cache_among_the_photos_is_no_obstacle_where_another_one_is_named(
+    class_root, monkeypatch
+):
+    monkeypatch.setenv("FASHION_TL_CACHE", str(class_root / "new"))
+    refuse_in_data(class_root / ".runs", class_root, "the run")
+    refuse_in_data(class_root.with_name("elsewhere"), class_root, "the run")
+    with pytest.raises(RunError, match="name a folder elsewhere for the run"):
+        refuse_in_data(class_root / "new", class_root, "the run")
+    assert open_root(class_root, class_root.with_name("cache")).path == class_root
 
 
 def test_the_run_of_a_notebook_does_not_begin_among_the_photos(class_root):

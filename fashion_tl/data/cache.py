@@ -4,10 +4,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from fashion_tl.errors import DataError
+from fashion_tl.errors import DataError, fault_of_file
 from fashion_tl.files import StrPath, as_path, make_once
 
 OTHER_CACHE = "name another folder with --cache or FASHION_TL_CACHE"
+MADE_AGAIN = "delete it, and it is made again"
 
 
 def cache_folder(folder: StrPath | None = None) -> Path:
@@ -37,6 +38,5 @@ def make_cached(path: Path, what: str, make: Callable[[Path], None]) -> None:
 
 def unreadable(path: Path, error: Exception) -> DataError:
     """The error to raise, with the way out, if a file or folder in the cache can't be read."""
-    if isinstance(error, PermissionError):  # another user's file
-        return DataError(f"{path} can't be read ({error.strerror}); {OTHER_CACHE}.")
-    return DataError(f"{path} is damaged ({error}); delete it, and it is made again.")
+    # What can't be read at all is another user's.
+    return DataError(f"{fault_of_file(path, error, MADE_AGAIN, readable=OTHER_CACHE)}.")

@@ -15,13 +15,14 @@ from fashion_tl.data.foldernames import (
     names_only_fillers,
     note_on_wrapper,
     part_of,
-    refuse_parts_in_a_class,
+    refuse_name,
+    refuse_other_layouts,
     some_folders,
     words_of,
 )
 from fashion_tl.data.labels import fault_of_label, label_of
 from fashion_tl.data.listing import split_ending
-from fashion_tl.errors import DataError
+from fashion_tl.errors import DataError, photos_in_words
 from fashion_tl.split import PARTS, drawn
 
 SHARE = 0.2  # of each class tests if no folder says which photos test
@@ -63,22 +64,28 @@ def find_classes(names: Sequence[str]) -> ClassFolders | None:
     next folders are either ``train``, ``test`` and ``val`` (or similar names) or the classes
     themselves. Folders further down belong to their class. ``val`` trains if there is a ``test``,
     and tests otherwise. If no folder says which photos test, a share of each class does, the same
-    share of photos each time. DataError if a folder that would be a class holds classes. If it may
-    hold some, a note says so.
+    share of photos each time. DataError if a folder that would be a class holds classes, or if only
+    folders' names leave fewer than two classes. If a folder may hold classes, a note says so.
     """
     inner, folders = _folders_of(names)
     parts = _parts(folders)
-    found = _found_in_parts(folders, parts) if parts else _found_in_classes(folders)
+    all_found = _found_in_parts(folders, parts) if parts else _found_in_classes(folders)
     faults = {
-        name: fault for name, own in found.items() if (fault := fault_of_label(own.kind, "class"))
+        name: fault
+        for name, own in all_found.items()
+        if (fault := fault_of_label(own.kind, "class"))
     }
-    found = {name: own for name, own in found.items() if name not in faults}
+    found = {name: own for name, own in all_found.items() if name not in faults}
     kinds = {place.kind for place in found.values()}
     if len(kinds) < 2:
+        if faults and len({place.kind for place in all_found.values()}) > 1:
+            name = next(iter(faults))
+            refuse_name(name, all_found[name].kind, faults[name])
         return None
     known = {place.part for place in found.values()}
-    if known == {""}:
-        refuse_parts_in_a_class(inner, {kind: [*own.values()] for kind, own in folders.items()})
+    if not parts:
+        below = {kind: [*own.values()] for kind, own in folders.items()}
+        refuse_other_layouts(inner, below, has_parts=known != {""})
     notes = [_note_on_classes(kinds), *_notes_on_inner_folders(found)]
     tests = next((part for part in ("test", "val") if part in known and len(known) > 1), None)
     testing = set() if tests else _draw({name: each.kind for name, each in found.items()}, inner)
@@ -148,13 +155,13 @@ def _skips_by_content(part: str, folder: str, own: Paths) -> bool:
 def _found_in_classes(folders: dict[str, Paths]) -> dict[str, Place]:
     """The place of each photo, if the folders are classes.
 
-    A class may have its own train/ and test/, as in ``Shirts/train/1.jpg``. If not all classes do,
-    every part is empty.
+    A class may have its own train/ and test/, as in ``Shirts/train/1.jpg`` and, with folders
+    further down, ``Shirts/train/red/1.jpg``. If a photo lies in none, every part is empty.
     """
     within: dict[str, Place] = {}
     for kind, own in folders.items():
         below = _by_folder(own)
-        if not all(map(part_of, below)) or any(len(path) != 2 for path in own.values()):
+        if not all(map(part_of, below)) or any(len(path) < 2 for path in own.values()):
             within = {}
             break
         for folder, photos in below.items():
@@ -265,10 +272,10 @@ def _notes_on_lost(
 ) -> list[str]:
     """A sentence on each part whose photos lie in no class folder."""
     return [
-        f"{len(folders[folder]):,} photos in {folder}/ lie in no class folder: left out. "
-        "After the run, `predict` tells their classes."
+        f"{photos_in_words(n)} in {folder}/ {'lies' if n == 1 else 'lie'} in no class folder: "
+        "left out. After the run, `predict` tells their classes."
         for folder in parts
-        if not any(name in found for name in folders[folder])
+        if (n := len(folders[folder])) and not any(name in found for name in folders[folder])
     ]
 
 
@@ -286,5 +293,5 @@ def _note_on_split(parts: dict[str, str], known: set[str], tests: str) -> str:
 def _note_on_draw(drawn: int) -> str:
     return (
         f"No folder says which photos test: {SHARE:.0%} of each class do "
-        f"({drawn:,} photos, always the same); the others train."
+        f"({photos_in_words(drawn)}, always the same); the others train."
     )

@@ -20,12 +20,12 @@ from fashion_tl.data.listing import (
     in_words,
     photos_in,
     read_file,
+    shown,
 )
 from fashion_tl.data.search import (
     DEEPEST,
     IMAGES,
     OTHER_TABLES,
-    RUN,
     TABLE,
     TEXT_TABLES,
     Copy,
@@ -35,7 +35,7 @@ from fashion_tl.data.search import (
 )
 from fashion_tl.data.zips import why_no_zip
 from fashion_tl.errors import DataError
-from fashion_tl.files import StrPath, as_path, refuse_inside
+from fashion_tl.files import StrPath, as_path, is_run_folder, refuse_inside, ways_into
 
 SAMPLE = "sample"  # instead of a path: the built-in sample, drawn on first use
 # Why a photo or a folder is left out.
@@ -77,15 +77,16 @@ def open_root(path: StrPath, cache: StrPath | None = None) -> DataRoot:
 def refuse_in_data(target: Path, path: StrPath, what: str) -> None:
     """RunError if a file or folder that is to be made for ``what`` would become data.
 
-    That is the case anywhere in class folders, and in the ``images/`` of a table.
+    That is the case anywhere in class folders, and in the ``images/`` of a table, but not in
+    hidden folders.
     """
     home = as_path(path)
     if home.name.casefold() == TABLE:
         home = home.parent
     if str(path) == SAMPLE or not home.is_dir():
         return
-    if target.resolve().is_relative_to(home.resolve()):  # else the data needn't be opened
-        refuse_among_photos(target, open_root(path), what)
+    if any(map(_is_shown, ways_into(home, target))):  # else the data needn't be opened
+        refuse_among_photos(target, _found_at(as_path(path)), what)
 
 
 def refuse_among_photos(target: Path, root: DataRoot, what: str) -> None:
@@ -93,10 +94,14 @@ def refuse_among_photos(target: Path, root: DataRoot, what: str) -> None:
     photos = root.folder_of_photos
     if photos is None:
         return
-    whole = target.resolve()
-    below = [folder for folder in (whole, *whole.parents) if photos.resolve() in folder.parents]
-    if not any((folder / RUN).is_file() for folder in below):
+    ways = ways_into(photos, target)
+    if any(_is_shown(way) and not any(map(is_run_folder, way)) for way in ways):
         refuse_inside(target, photos, what)
+
+
+def _is_shown(way: list[Path]) -> bool:
+    """Whether no path of a way (see :func:`ways_into`) is hidden, so that data is read there."""
+    return len(shown(path.name for path in way)) == len(way)
 
 
 def _found_at(path: Path) -> DataRoot:

@@ -1,16 +1,16 @@
 """What folders are by their names and their contents: parts, classes, or around classes."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 from fashion_tl.data.labels import label_of
-from fashion_tl.errors import DataError
+from fashion_tl.errors import DataError, in_a_line, some_of
 from fashion_tl.split import PARTS
 
 # Words in folder names that name no class.
 FILLERS = set("set data dataset images photos split seg all unknown unlabelled unlabeled".split())
-NAMED = 3  # folders that a message names
 
 
 def part_of(folder: str, shared: set[str] | frozenset[str] = frozenset()) -> str | None:
@@ -65,31 +65,100 @@ def _folders_in(paths: Sequence[tuple[str, ...]]) -> list[str]:
     return sorted({path[0] for path in paths if len(path) > 1})
 
 
-def refuse_parts_in_a_class(inner: str, classes: Mapping[str, Sequence[tuple[str, ...]]]) -> None:
-    """DataError if folders that would be classes hold train/ and test/, but some don't.
+def refuse_other_layouts(
+    inner: str, classes: Mapping[str, Sequence[tuple[str, ...]]], has_parts: bool
+) -> None:
+    """DataError if would-be classes look like data sets, or if only some have train/ and test/.
 
     ``inner`` is the path to these folders. ``classes`` gives the paths of the photos of each, below
-    its folder. A folder whose train/ and test/ hold folders is a data set. Otherwise it is unknown
-    whether photos in no such folder train or test.
+    its folder. With ``has_parts``, each photo lies in a train/ or test/ of its class.
     """
-    parts = {kind: list(filter(part_of, _folders_in(paths))) for kind, paths in classes.items()}
+    _refuse_data_sets(inner, classes)
+    if not has_parts:
+        _refuse_parts_in_a_class(inner, classes)
+
+
+def refuse_part_as_class(where: str, folders: Iterable[str]) -> None:
+    """DataError if a folder that would be a class has a name such as ``train``.
+
+    ``where`` is the path to the folders, up to its last ``/``.
+    """
+    if name := next(filter(part_of, folders), None):
+        raise DataError(
+            f"{where}{name}/ lies among folders of classes, but its name is that of a part of the "
+            "photos. Give it the name of the class of its photos, or move it elsewhere."
+        )
+
+
+def _refuse_data_sets(inner: str, classes: Mapping[str, Sequence[tuple[str, ...]]]) -> None:
+    """DataError if two folders that would be classes look like data sets.
+
+    Two data sets have train/ and test/, and several folders in these have the same names in both
+    data sets, since they may be the same classes.
+    """
+    inside: dict[str, set[str]] = {}
+    for kind, paths in classes.items():
+        further_down = {path[1] for path in paths if len(path) > 2 and part_of(path[0])}
+        if len(further_down) > 1 and _has_several_parts(paths):
+            inside[kind] = further_down
+    for kind, other in combinations(inside, 2):
+        if len(inside[kind] & inside[other]) > 1:
+            way = "move the photos there up out of the folders further down"
+            raise DataError(_fault_of_data_set(inner, kind, _parts_in(classes[kind]), way))
+
+
+def _refuse_parts_in_a_class(inner: str, classes: Mapping[str, Sequence[tuple[str, ...]]]) -> None:
+    """DataError if some folders that would be classes hold train/ and test/, but not all photos do.
+
+    It is unknown whether the others train or test.
+    """
+    parts = {kind: _parts_in(paths) for kind, paths in classes.items()}
     if len({part_of(folder) for own in parts.values() for folder in own}) < 2:
         return
+    lacking = next(
+        kind
+        for kind, paths in classes.items()
+        if any(len(path) == 1 or path[0] not in parts[kind] for path in paths)
+    )
     for kind, own in parts.items():
         is_deep = any(len(path) > 2 and path[0] in own for path in classes[kind])
-        if is_deep and len({part_of(folder) for folder in own}) > 1:
-            raise DataError(
-                f"{inner}{kind}/ holds {_joined(own)}, and other folders of photos lie beside it. "
-                "Name the folder of the one data set that you mean."
-            )
+        if is_deep and _has_several_parts(classes[kind]):
+            way = f"move all photos in {inner}{lacking}/ into a train/ or a test/ there"
+            raise DataError(_fault_of_data_set(inner, kind, own, way))
     example = next(kind for kind, own in parts.items() if own)
-    for kind, paths in classes.items():
-        if any(len(path) == 1 or path[0] not in parts[kind] for path in paths):
-            raise DataError(
-                f"{inner}{example}/ holds {_joined(parts[example])}, but photos in {inner}{kind}/ "
-                "lie in no such folder. Move them into a train/ or a test/ there, as in the other "
-                "classes, or let no class have such folders."
-            )
+    raise DataError(
+        f"{inner}{example}/ holds {_joined(parts[example])}, but photos in {inner}{lacking}/ "
+        "lie in no such folder. Move them into a train/ or a test/ there, as in the other "
+        "classes, or remove these folders from all classes."
+    )
+
+
+def _fault_of_data_set(inner: str, folder: str, parts: Sequence[str], way: str) -> str:
+    return (
+        f"{inner}{folder}/ holds {_joined(parts)}, and other folders of photos lie beside it. "
+        f"If it is a data set, name its folder instead. If it is a class, {way}."
+    )
+
+
+def _has_several_parts(paths: Sequence[tuple[str, ...]]) -> bool:
+    return len(set(map(part_of, _parts_in(paths)))) > 1
+
+
+def refuse_name(path: str, label: str, fault: str) -> None:
+    """DataError that names the folder in a photo's path whose name is no label for this ``fault``.
+
+    It is to be called if fewer than two classes are left without that folder.
+    """
+    folder = next(own for own in path.split("/") if label_of(own) == label)
+    raise DataError(
+        f"the folder {in_a_line(folder)} is no class, because its name has letters that can't be "
+        f"shown ({fault}). Rename it; there must be two or more classes."
+    )
+
+
+def _parts_in(paths: Sequence[tuple[str, ...]]) -> list[str]:
+    """The folders among the paths that are parts, such as train/."""
+    return list(filter(part_of, _folders_in(paths)))
 
 
 def _joined(folders: Sequence[str]) -> str:
@@ -115,5 +184,4 @@ def note_on_wrapper(folder: str, inside: Sequence[str]) -> str:
 
 def some_folders(names: Sequence[str]) -> str:
     """The first folders of several, such as ``a/, b/, c/ and 2 more``."""
-    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return ", ".join(f"{name}/" for name in names[:NAMED]) + more
+    return some_of([f"{name}/" for name in names])

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from fashion_tl.errors import some_of
 from fashion_tl.machine import CONTROL
 
 # Letters that show nothing, besides blanks and formatting marks: fillers, and marks of variants.
@@ -57,6 +58,5 @@ def alike_in_capitals(labels: Iterable[str]) -> tuple[str, ...]:
     alike = [" and ".join(map(repr, group)) for group in groups.values() if len(group) > 1]
     if not alike:
         return ()
-    more = f" and {len(alike) - 3:,} more" if len(alike) > 3 else ""
-    named = f"{', '.join(alike[:3])}{more}"
-    return (f"Some labels differ only in capitals, and count as different classes: {named}.",)
+    words = "Some labels differ only in capitals, and count as different classes"
+    return (f"{words}: {some_of(alike)}.",)

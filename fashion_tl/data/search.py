@@ -14,8 +14,8 @@ from fashion_tl.data.listing import (
 )
 from fashion_tl.data.zips import DEEPEST_MEMBER, PACKED_ENDINGS
 from fashion_tl.errors import DataError
+from fashion_tl.files import RUN_FILE
 
-RUN = "run.json"  # in the folder of a run
 TABLE, IMAGES = "styles.csv", "images"  # in any capitals
 DEEPEST = 5  # folders between the root and the table
 MOST_FOLDERS = 10_000  # that are searched for a table
@@ -115,7 +115,7 @@ def find_photos(listing: Folder | Archive) -> AllPhotos:
             continue
         seen.add(place)
         entries = listing.entries(folder)
-        if folder and RUN in entries.files:
+        if folder and RUN_FILE in entries.files:
             found.runs.append(folder)
             continue
         own, more = photos_in(listing, folder, entries)

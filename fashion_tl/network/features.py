@@ -26,7 +26,7 @@ from fashion_tl.network.inference import (
     pick_device,
     resolve_precision,
 )
-from fashion_tl.network.layers import WithFeatures, folded
+from fashion_tl.network.layers import WithFeatures
 from fashion_tl.network.model import SavedModel, split_frozen, with_features
 
 BATCH = 128  # fixed, so that features never depend on the training's batch size
@@ -101,7 +101,7 @@ def features_of(saved: SavedModel, photos: np.ndarray) -> tuple[np.ndarray, np.n
     Returns float32 [n, width] and float32 [n, num_classes], as ``predict`` computes them.
     """
     device = pick_device()
-    model = with_features(folded(saved.model.to(device)))
+    model = saved.folded.to(device)
     parts = []
     with torch.inference_mode():
         for start in range(0, len(photos), BATCH):

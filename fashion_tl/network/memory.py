@@ -14,8 +14,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 from sklearn.utils.extmath import randomized_svd
 
-from fashion_tl.errors import RunError
+from fashion_tl.errors import RunError, fault_of_file
 from fashion_tl.files import StrPath, as_path, replacing
+from fashion_tl.runfiles import EXTEND_AGAIN, is_of_extended
 
 STEP = 0.4  # of the rounded features, in standard deviations; a photo then takes about 800 bytes
 PRINCIPAL = 0.25  # of all dimensions: the space that training photos fill. It can't be the whole.
@@ -259,10 +260,9 @@ def read_memory(path: StrPath, width: int | None = None) -> Memory:
         )
         _check(memory)
     except (OSError, SafetensorError, zlib.error, KeyError, TypeError, ValueError) as error:
-        raise RunError(
-            f"{path} is damaged, or no memory of a run ({error}); delete it and make it again: "
-            f"fashion-tl remember {path.parent} --data DATA"
-        ) from error
+        again = f"delete it and make it again: fashion-tl remember {path.parent} --data DATA"
+        way = EXTEND_AGAIN if is_of_extended(path.parent) else again
+        raise RunError(fault_of_file(path, error, way)) from error
     if width is not None and len(memory.mean) != width:
         raise RunError(
             f"{path} is of another network ({len(memory.mean)} features, not {width}); make it "

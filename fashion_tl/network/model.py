@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -14,13 +15,14 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from fashion_tl.backbones import DEFAULT_BACKBONE, find_backbone
 from fashion_tl.config import Config
 from fashion_tl.distributed import main_first
-from fashion_tl.errors import ConfigError, WeightsError
+from fashion_tl.errors import ConfigError, WeightsError, some_of
 from fashion_tl.files import StrPath, as_path, replacing
 from fashion_tl.machine import say
 from fashion_tl.network.calibration import PLAIN
 from fashion_tl.network.checkpoints import likeness, quantised
-from fashion_tl.network.layers import Head, WithFeatures, with_quick_convolutions
+from fashion_tl.network.layers import Head, WithFeatures, folded, with_quick_convolutions
 from fashion_tl.network.weights import find_tensors, is_random, ways_to_give
+from fashion_tl.runfiles import way_out
 
 # What reading a file that isn't a saved model may raise.
 UNREADABLE = (
@@ -75,16 +77,6 @@ def available_weights(
     return None
 
 
-def notes_on_random(config: Config) -> list[str]:
-    """A sentence on each setting that doesn't suit random weights."""
-    notes = []
-    if config.lr > 0.01:
-        notes.append(f"lr={config.lr:g} is too high for random weights; set lr to 0.01 or less")
-    if config.frozen_batchnorm:
-        notes.append("from random weights BatchNorm always learns, also with frozen_batchnorm=true")
-    return notes
-
-
 def read_weights(weights: StrPath, backbone: str = DEFAULT_BACKBONE) -> dict[str, torch.Tensor]:
     """The tensors of a backbone without its last layer, from torchvision or from a file.
 
@@ -112,11 +104,10 @@ def read_weights(weights: StrPath, backbone: str = DEFAULT_BACKBONE) -> dict[str
         elif fault := _fault(name, given[name]):
             faults.append(fault)
     if faults:
-        more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
         other = likeness(given)
         like = f" It looks like a {other}." if other not in ("", row.title) else ""
         raise WeightsError(
-            f"{weights} does not fit {row.title}: {'; '.join(faults[:5])}{more}.{like} {ways}"
+            f"{weights} does not fit {row.title}: {some_of(faults, 5, '; ')}.{like} {ways}"
         )
     return given
 
@@ -233,6 +224,11 @@ class SavedModel:
         """The number of features that the last layer takes."""
         return _head(self.model).in_features
 
+    @cached_property
+    def folded(self) -> WithFeatures:
+        """:func:`fashion_tl.network.layers.folded`, also giving features; it is made once."""
+        return with_features(folded(self.model))
+
 
 def save_model(
     path: Path,
@@ -288,8 +284,6 @@ def load_model(path: StrPath) -> SavedModel:
         if values.is_floating_point()
     )
     if fault := next(filter(None, faults), ""):
-        raise WeightsError(
-            f"{path} is damaged: {fault}; copy it again, or delete the run and train it again"
-        )
+        raise WeightsError(f"{path} is damaged: {fault}; {way_out(path.parent)}")
     model.to(memory_format=torch.channels_last).eval()
     return SavedModel(model, classes, counts, config, path, temperature)

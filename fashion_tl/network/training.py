@@ -1,4 +1,4 @@
-"""The training loop ``fit``: its history, its best epoch, and how it goes on after a stop."""
+"""The training loop ``fit``: its history and its best epoch."""
 
 import copy
 import math
@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,10 +19,10 @@ from tqdm import tqdm
 
 from fashion_tl.config import LOSS_AND_LOGITS, Config
 from fashion_tl.data.batches import Batches
-from fashion_tl.distributed import everyone, rank, share, world_size
+from fashion_tl.distributed import everyone, share, world_size
 from fashion_tl.errors import ConfigError, RunError
-from fashion_tl.files import replacing
-from fashion_tl.machine import progress, say
+from fashion_tl.machine import progress
+from fashion_tl.network.going_on import go_on, save_checkpoint
 from fashion_tl.network.inference import autocast, forward
 from fashion_tl.network.loss import (
     PerClass,
@@ -85,7 +84,7 @@ def fit(
     learner = DistributedDataParallel(model) if world_size() > 1 else model
     train = train.to(device)
     val = val.to(device)
-    history, best = _go_on(checkpoint, model, optimizer, config)
+    history, best = go_on(checkpoint, model, optimizer, config)
     seconds_before = sum(row["seconds"] for row in history)
     interrupted = False
     steps = len(train)
@@ -119,7 +118,7 @@ def fit(
                 if not math.isfinite(lowest) or row["val_cross_entropy"] < lowest:
                     better = {"state": copy.deepcopy(model.state_dict()), **row}
                 longer = [*history, row]
-                _save_checkpoint(
+                save_checkpoint(
                     checkpoint,
                     config=config.to_dict(),
                     history=longer,
@@ -243,48 +242,6 @@ def validate(
     guessed = guesses(logits, known)
     macro = recall_score(labels, guessed, labels=labels.unique(), average="macro", zero_division=0)
     return everyone(dict(zip(names, [*sums.tolist(), float(macro)], strict=True)))[0]
-
-
-def _save_checkpoint(path: Path | None, **state: Any) -> None:
-    """Replace the checkpoint, so that a complete one is there at any moment."""
-    if path and rank() == 0:
-        with replacing(path) as temporary, open(temporary, "wb") as file:
-            torch.save(state, file)
-
-
-def _go_on(
-    path: Path | None, model: nn.Module, optimizer: Optimizer, config: Config
-) -> tuple[list[dict], dict]:
-    """Restore model and optimiser from a checkpoint; return its history and best epoch so far.
-
-    Without a checkpoint the history is empty, and the best epoch has the untrained model's state.
-    What is frozen stays frozen.
-    """
-    if path is None or not path.exists():
-        return [], {"state": copy.deepcopy(model.state_dict()), "val_cross_entropy": math.nan}
-    try:
-        state = torch.load(path, map_location=next(model.parameters()).device, weights_only=True)
-    except Exception as error:  # a damaged archive makes torch raise any error
-        reason = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
-        raise RunError(
-            f"{path} is damaged, or can't be read{reason}; delete it to train from the start"
-        ) from error
-    made_with = Config.from_dict(state["config"]).to_dict()
-    if made_with != config.to_dict():
-        changed = [k for k, v in config.to_dict().items() if made_with.get(k) != v]
-        raise RunError(
-            f"{path} was made with other settings: {', '.join(changed)}; "
-            "name another folder, or delete it"
-        )
-    try:
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-    except (RuntimeError, ValueError) as error:
-        raise RunError(
-            f"{path} is of another network, or of another version of this package; delete it"
-        ) from error
-    say(f"going on after epoch {len(state['history'])} of {config.epochs}")
-    return state["history"], state["best"]
 
 
 def _line(row: dict[str, float], epochs: int) -> str:

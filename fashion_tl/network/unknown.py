@@ -21,9 +21,10 @@ def unknown_scores(memory: Memory, features: np.ndarray) -> np.ndarray:
 
     The score is the distance to the ``K``-th nearest training photo (Sun et al., 2022), multiplied
     by how far the features point out of the space that training photos fill (as in ViM, Wang et
-    al., 2022). ``features`` are float [n, width]. A class that was added from few photos may have
-    no ``K`` photos near each other: for a photo that is nearest to such a class, the distance to
-    the nearest photo counts until the class has ``ENOUGH`` photos.
+    al., 2022). ``features`` are float [n, width]. Of the few photos that an extension added to
+    a class, no ``K`` may be near each other. So for a photo that is nearest to one of these, the
+    distance to the nearest photo counts until the class has ``ENOUGH`` photos. The class may be new
+    or, with ``--known``, a trained one.
     """
     distances, places = memory.nearest(features, K)
     nearest = places[:, 0]

@@ -16,7 +16,7 @@ from torchvision.models import WeightsEnum
 
 from fashion_tl.backbones import Backbone
 from fashion_tl.config import DEFAULT_WEIGHTS
-from fashion_tl.errors import RunError, WeightsError
+from fashion_tl.errors import RunError, WeightsError, fault_of_file, some_of
 from fashion_tl.files import StrPath, as_path
 from fashion_tl.machine import say, say_once
 from fashion_tl.network.checkpoints import find_network, read_checkpoint
@@ -70,8 +70,7 @@ def find_tensors(weights: StrPath, backbone: Backbone) -> dict[str, Any]:
     if not path.is_file():
         raise WeightsError(f"no such weights: {path}. {ways_to_give(backbone)}")
     network = find_network(read_checkpoint(path), str(path))
-    more = f" and {len(network.ignored) - 5} more" if len(network.ignored) > 5 else ""
-    ignored = f"ignored: {', '.join(network.ignored[:5])}{more}" if network.ignored else ""
+    ignored = f"ignored: {some_of(network.ignored, 5)}" if network.ignored else ""
     if said := "; ".join(filter(None, (network.place, ignored))):
         say_once(f"weights of {path.name}: {said}")
     return network.tensors
@@ -97,9 +96,8 @@ def _download(member: WeightsEnum, ways: str) -> dict[str, Any]:
             )
     except Exception as error:  # from urllib, SSL, a wrong hash or a full disk
         if was_there:
-            raise WeightsError(
-                f"{file} is damaged: delete it, and {name} is downloaded again. {ways}"
-            ) from error
+            way = f"delete it, and {name} is downloaded again"
+            raise WeightsError(f"{fault_of_file(file, error, way)}. {ways}") from error
         reason = _reason(error)
         raise WeightsError(
             f"the weights {name} could not be downloaded ({reason}). {ways}"

@@ -1,6 +1,6 @@
 """The figures of a run and their file names, drawn from its folder and the photos."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
 
@@ -185,9 +185,19 @@ def draw_all(folder: StrPath, data_path: StrPath, cache: StrPath | None = None) 
 
     RunError if the run isn't finished, or if it was made on other data.
     """
-    for run in steps_of(measured(open_run(folder))):
+    _check_ready(steps_of(measured(open_run(folder))))
+    return draw(open_steps(folder, data_path, cache))
+
+
+def _check_ready(runs: Iterable[Run]) -> None:
+    for run in runs:
+        run.refuse_unfinished("then draw its figures")
         check_writable(run.folder / "figures" / "loss.png", makes_folders=True)
-    steps = open_steps(folder, data_path, cache)
+
+
+def draw(steps: Sequence[tuple[Run, Data]]) -> list[Path]:
+    """:func:`draw_all` for runs whose data were read, in the order of :func:`open_steps`."""
+    _check_ready(run for run, _ in steps)
     last = steps[-1][0]
     for run, data in steps:
         if run is last:

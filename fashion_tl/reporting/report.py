@@ -11,14 +11,12 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from fashion_tl.data.catalogue import FEW_SHOT
-from fashion_tl.data.dataroot import refuse_in_data
 from fashion_tl.data.dataset import Data
-from fashion_tl.errors import ConfigError, RunError
 from fashion_tl.extension import extension_of, new_classes, read_shots
-from fashion_tl.files import StrPath, as_path, check_writable
+from fashion_tl.files import StrPath, as_path
 from fashion_tl.network.features import features_of
-from fashion_tl.network.memory import nearest_photos, read_memory
-from fashion_tl.network.model import load_model
+from fashion_tl.network.memory import nearest_photos
+from fashion_tl.network.trained import load_remembering
 from fashion_tl.recipes import APPROACHES, TRAININGS
 from fashion_tl.reporting.calibration import (
     calibration_error,
@@ -31,7 +29,8 @@ from fashion_tl.reporting.evaluation import confused_pairs, largest_losses
 from fashion_tl.reporting.gallery import choose, open_steps, photos_of
 from fashion_tl.reporting.pages import photo_cards, picture, write_page
 from fashion_tl.reporting.unknown import refused_and_missed, unknown_metrics
-from fashion_tl.runs import Run, open_run, refuse_own_file
+from fashion_tl.runs import Run, open_run
+from fashion_tl.targets import checked_target
 
 SHOWN = 12  # photos of each kind
 NEAREST = 3  # training photos beside a mistake
@@ -54,19 +53,16 @@ def write_report(
     would lie among the photos.
     """
     extended = open_run(folder)
-    target = as_path(folder) / "report.html" if to is None else as_path(to)
-    refuse_own_file(target)
-    refuse_in_data(target, data_path, "the page")
-    check_writable(target, makes_folders=True)
-    if target.suffix.lower() not in (".html", ".htm"):
-        raise ConfigError(f"{target}: the report is written into a .html file")
+    target = checked_target(
+        as_path(folder) / "report.html" if to is None else to,
+        "the report",
+        (".html", ".htm"),
+        data_path,
+        makes_folders=True,
+    )
     steps = open_steps(folder, data_path, cache)
     for run, _ in steps:
-        if not run.is_finished:
-            raise RunError(
-                f"{run.folder} isn't finished; run the command that began it again, "
-                "and then write the report"
-            )
+        run.refuse_unfinished("then write the report")
     write_page(
         target,
         "report.html.j2",
@@ -120,7 +116,7 @@ def _collected(run: Run, data: Data) -> dict[str, Any]:
         "classes": per_class.to_dict("records"),
         "pairs": confused_pairs(predictions).to_dict("records"),
         "largest_losses": _with_nearest(largest_losses(predictions), run, data),
-        "unknown": _unknown(run, data),
+        "unknown": _unknown(predictions, per_class, data),
         "samples": _with_photos(choose(predictions), data),
     }
 
@@ -235,10 +231,10 @@ def _coverage_chart(curves: dict[str, np.ndarray]) -> dict[str, Any]:
     }
 
 
-def _unknown(run: Run, data: Data) -> dict[str, Any] | None:
+def _unknown(
+    predictions: pd.DataFrame, per_class: pd.DataFrame, data: Data
+) -> dict[str, Any] | None:
     """What the page says of photos that are like none it learned from; None for older runs."""
-    predictions = run.predictions
-    per_class = run.per_class
     if not (kinds := refused_and_missed(predictions, per_class)):
         return None
     return {
@@ -265,8 +261,7 @@ def _nearest_to(run: Run, data: Data, table: pd.DataFrame) -> list[list[dict[str
     """
     if table.empty or not run.memory_path.exists():
         return [[] for _ in range(len(table))]
-    saved = load_model(run.model_path)
-    memory = read_memory(run.memory_path, saved.width)
+    saved, memory = load_remembering(run)
     features, _ = features_of(saved, photos_of(table, data))
     return nearest_photos(memory, features, NEAREST)
 

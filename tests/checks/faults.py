@@ -40,8 +40,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import pandas as pd
 import torch
 
-from fashion_tl import __main__ as commands
-from fashion_tl import running
+from fashion_tl import __main__ as program
+from fashion_tl import commands, running
 from fashion_tl.data import photos
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.network import features, training
@@ -63,12 +63,12 @@ STAGES = [
     (training, "validate", "evaluating"),
     (features, "forward", "evaluating"),
     (running, "prediction_table", "evaluating"),
-    (training, "_save_checkpoint", "saving"),
+    (training, "save_checkpoint", "saving"),
     (running, "save_model", "saving"),
     (running, "save_memory", "saving"),
     (running, "write_table", "saving"),
     (running, "write_json", "saving"),
-    (gallery, "draw_all", "drawing"),
+    (gallery, "draw", "drawing"),
     (commands, "run", "in between"),
 ]
 ORDER = (
@@ -151,7 +151,7 @@ class Child:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             _mark_stages(writer)
             prepare()
-            code = commands.main(words)
+            code = program.main(words)
         except BaseException:
             traceback.print_exc()
         finally:

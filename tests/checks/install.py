@@ -68,7 +68,10 @@ def try_tests(programs: Path, home: Path, wheel: Path) -> None:
     pip(programs, home, f"{wheel}[dev]")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     subprocess.run(
-        [programs / "pytest", "-m", "not browser"], cwd=REPOSITORY, env=environment, check=True
+        [programs / "pytest", "-m", "not browser", "-n", "auto", "--dist", "loadfile"],
+        cwd=REPOSITORY,
+        env=environment,
+        check=True,
     )
 
 
