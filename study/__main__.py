@@ -23,6 +23,7 @@ from study.actions import (
     flips,
     gpu,
     heads,
+    minutes,
     precision,
     record,
     render,
@@ -88,6 +89,11 @@ def add_trainings(commands: argparse._SubParsersAction) -> None:
 def add_measurements(commands: argparse._SubParsersAction) -> None:
     words = "FC only over five seeds, five folds and each even year: fc_head.json."
     new = add(commands, heads, words)
+    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+
+    words = "FC only from an empty cache, everything included: minutes.json."
+    new = add(commands, minutes, words, data=False)
+    new.add_argument("--data", required=True, help="folder or zip in Kaggle's layout")
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
 
     words = "What probabilities are worth, before and after a temperature: calibration.json."

@@ -34,6 +34,12 @@ def heads(args: argparse.Namespace) -> None:
     heads.main(args.data, args.weights, args.cache, args.results)
 
 
+def minutes(args: argparse.Namespace) -> None:
+    from study import fresh
+
+    fresh.main(args.data, args.weights, args.results)
+
+
 def calibration(args: argparse.Namespace) -> None:
     from study import calibration
 

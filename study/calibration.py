@@ -5,8 +5,9 @@ python -m study calibration --data … --run RUN       # adds a trained run
 
 Two ways are compared on even years alone. One fits the temperature to the validation photos, as
 every run does. The other fits it to years that the head didn't learn from. Each year of ``YEARS``
-is left out in turn, and the way with the lower mean error on them is chosen. Only then are the odd
-years scored, once.
+is left out in turn, and the way with the lower mean error on them is called chosen. Only then are
+the odd years scored: both ways in one look. The goal counts the chosen one. The thresholds are at
+the temperature from validation photos, which runs keep.
 """
 
 from dataclasses import dataclass
@@ -142,10 +143,8 @@ def of_run(folder: str, data_path: str, cache: str | None, results: Path) -> dic
     )
     temperature = val.temperature()
     right = int(odd.judged(PLAIN)["right"].sum())
-    about = run.metrics | {"correct": right, "commit": commit()}
-    look(run.folder.name, about, run.config, "calibration", results)
     temperatures = {"validation": temperature}
-    return {
+    found = {
         "weights": run.about["weights"]["name"],
         "config": run.config.to_dict(),
         "machine": machine(),
@@ -158,10 +157,13 @@ def of_run(folder: str, data_path: str, cache: str | None, results: Path) -> dic
             "after": labelled(val, odd, temperature),
         },
     }
+    about = run.metrics | {"correct": right, "commit": commit()}
+    look(run.folder.name, about, run.config, "calibration", results)
+    return found
 
 
 def of_fc_only(data_path: str, weights: str, cache: str | None, results: Path) -> dict[str, Any]:
-    """Both ways on even years; then the odd years, by the way that was chosen."""
+    """Both ways on even years, and which of them is chosen; then both on the odd years."""
     config = make_config("fc_only")
     available_weights(weights, is_sample=False, backbone=config.backbone)
     data = load_data(data_path, config, cache)
@@ -176,9 +178,7 @@ def of_fc_only(data_path: str, weights: str, cache: str | None, results: Path) -
     every_year = pooled([test for _, test in of_years.values()])
     temperatures = {"validation": val.temperature(), "years": every_year.temperature()}
     right = int(odd.judged(PLAIN)["right"].sum())
-    about = {"seed": config.seed, "epochs": config.epochs, "correct": right, "commit": commit()}
-    look("fc_only_head", about, config, "calibration", results)
-    return {
+    found = {
         **made_with(data, weights, config),
         "left_out": rows,
         "chosen": chosen,
@@ -187,9 +187,12 @@ def of_fc_only(data_path: str, weights: str, cache: str | None, results: Path) -
         "odd_years": {"right": right, **errors(odd, temperatures)},
         "unattended": {
             "before": labelled(val, odd, PLAIN),
-            "after": labelled(val, odd, temperatures[chosen]),
+            "after": labelled(val, odd, temperatures["validation"]),
         },
     }
+    about = {"seed": config.seed, "epochs": config.epochs, "correct": right, "commit": commit()}
+    look("fc_only_head", about, config, "calibration", results)
+    return found
 
 
 def main(

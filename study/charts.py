@@ -12,7 +12,7 @@ from matplotlib.ticker import PercentFormatter
 from fashion_tl.reporting.figures import confused_pairs, loss_curves, per_class_accuracy, save
 from fashion_tl.reporting.layout import BLUE, GREY, INK, ORANGE, RED, log_ticks, new_figure, styled
 from study.compare import BINS
-from study.minutes import timed, whole_minutes
+from study.minutes import Timed, timed
 from study.published import read_published
 from study.records import METRICS, TITLES, Record, read_records
 
@@ -44,7 +44,8 @@ def draw_all(results: Path, images: Path) -> list[Path]:
         )
     runs, bench = timed(results)
     if bench:
-        figure = minutes_chart(runs, records, read_published(results), bench["machine"])
+        ceiling = records["direct"].about["ceiling"]
+        figure = minutes_chart(runs, ceiling, read_published(results), bench["machine"])
         files.append(save(figure, images / "minutes.png"))
     whole = [record for record in shown if is_of_all(record)]
     if whole:
@@ -93,29 +94,24 @@ def merit_chart(
 
 @styled
 def minutes_chart(
-    runs: dict[str, Record],
-    records: dict[str, Record],
+    runs: Sequence[Timed],
+    ceiling: float,
     published: dict[str, list[dict[str, Any]]],
     machine: str,
 ) -> Figure:
-    """Accuracy of each run against its minutes, all included, and the published accuracies."""
+    """Accuracy of each run against its minutes, and the published accuracies."""
     note = "A dot per run, with the step before it. Dashed: published. Red: ceiling"
     figure, add = new_figure(10, 4.2, "What accuracy a run reaches, and when", machine, note)
     ax = add(0.7, 0.55, 9.0, 3.3)
-    timed_runs = sorted(
-        ((whole_minutes(record, records), record) for record in runs.values()),
-        key=lambda pair: pair[0],
-    )
-    for place, (x, record) in enumerate(timed_runs):
-        y = record.about["top1"]
-        ax.plot(x, y, "o", color=BLUE, ms=6)
+    for place, run in enumerate(runs):
+        dot = (run.minutes, run.top1)
+        ax.plot(*dot, "o", color=BLUE, ms=6)
         # Labels of neighbours are above and below their dots in turn.
-        ax.annotate(record.name, (x, y), (4, 6 if place % 2 else -12), **POINTS, color=INK)
+        ax.annotate(run.name, dot, (4, 6 if place % 2 else -12), **POINTS, color=INK)
     for name in ("fc_only", "direct", "two_step"):
         best = max(each["top1"] for each in published[name])
         ax.axhline(best, color=ORANGE, lw=1, ls="--")
         ax.annotate(f"published: {TITLES[name]}", (1.02, best), (0, 2), **POINTS)
-    ceiling = max(record.about["ceiling"] for record in runs.values())
     ax.axhline(ceiling, color=RED, lw=1.2)
     ax.set_xscale("log")
     log_ticks(ax, 1, 600)

@@ -175,8 +175,10 @@ def main(
             config = make_config(name, stored_size=size)
             own = folder / f"{name}_{'small' if size == SMALL else 'large'}"
             runs += TRAININGS[name](data, weights_path, own, config)
-            look(own.name, runs[-1].metrics, config, "what larger photos are worth", results)
         made = made_with(both[0], weights, runs[0].config) | {"sources": photos}
         sizes = {"train": len(both[0].task.train), "val": len(both[0].task.val)}
         found[name] = made | sizes | compared(*runs)
+        for run in runs:
+            why = "what larger photos are worth"
+            look(run.folder.name, run.metrics, run.config, why, results)
         write_json(results / "detail.json", found)

@@ -105,13 +105,14 @@ def of_run(folder: str, data_path: str, cache: str | None, results: Path) -> dic
     run, data = open_steps(folder, data_path, cache)[-1]
     saved = load_model(run.model_path)
     network = last_blocks(saved.model, layer_of(saved.model), data, run.config)
-    about = run.metrics | {"commit": commit()}
-    look(run.folder.name, about, run.config, "new classes from a few photos", results)
-    return {
+    found = {
         **made_with(data, run.about["weights"]["name"], run.config),
         **CHOSEN,
         "odd_years": both_ways(network),
     }
+    about = run.metrics | {"commit": commit()}
+    look(run.folder.name, about, run.config, "new classes from a few photos", results)
+    return found
 
 
 def of_fc_only(

@@ -14,7 +14,7 @@ from fashion_tl.reporting.evaluation import metrics, prediction_table
 from fashion_tl.reporting.gallery import open_steps
 from fashion_tl.runs import commit, open_run, write_json
 from study.record import look, refuse_unmeasured
-from study.records import read_record
+from study.records import read_measured, read_record
 
 
 def without_flips(
@@ -41,7 +41,7 @@ def without_flips(
 
 def main(runs: Sequence[str], data: str, cache: str | None, results: Path) -> None:
     """Score these finished runs again, whose folders have the names of their records; write
-    ``flips.json``.
+    ``flips.json``. Other runs that it has stay.
 
     RunError where one is not on record, isn't finished, was extended, or was made on other data.
     """
@@ -49,14 +49,14 @@ def main(runs: Sequence[str], data: str, cache: str | None, results: Path) -> No
     for folder in folders:
         refuse_unmeasured(folder)
         read_record(results, folder.name)
-    found = {}
+    found = read_measured(results, "flips") or {}
     for folder in folders:
         run, figures = open_run(folder), without_flips(folder, data, cache)
-        about = run.metrics | figures | {"commit": commit()}
-        look(folder.name, about, run.config, "without flips in testing", results)
         found[folder.name] = {
             # Older runs lack some figures.
             "with": {figure: run.metrics[figure] for figure in figures if figure in run.metrics},
             "without": figures,
         }
-    write_json(results / "flips.json", found)
+        about = run.metrics | figures | {"commit": commit()}
+        look(folder.name, about, run.config, "without flips in testing", results)
+        write_json(results / "flips.json", found)

@@ -120,12 +120,12 @@ def main(data_path: str, weights: str, cache: str | None, results: Path) -> None
         | trained(weights, data, data.counts, config.change(seed=seed), together=False)
         for seed in range(5)
     ]
+    folds, years = held_out(weights, data, config)
+    made = made_with(data, weights, config)
     for each in seeds:
         about = each | {"epochs": config.epochs, "commit": commit()}
         look("fc_only_head", about, config, "the spread over five seeds", results)
-    about = made_with(data, weights, config)
-    folds, years = held_out(weights, data, config)
-    write_json(results / "fc_head.json", about | {"seeds": seeds, "folds": folds, "years": years})
+    write_json(results / "fc_head.json", made | {"seeds": seeds, "folds": folds, "years": years})
 
 
 def held_out(weights: str, data: Data, config: Config) -> tuple[list[dict], list[dict]]:

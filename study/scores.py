@@ -6,6 +6,7 @@ that are less like what was learned.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import logsumexp
@@ -15,6 +16,7 @@ from fashion_tl.network.memory import PRINCIPAL, Memory, principal
 from fashion_tl.network.unknown import ACCEPTED
 
 NEIGHBOURS = (1, 2, 5, 10, 20, 50)
+DRAWS = 500  # of the intervals
 
 
 @dataclass(frozen=True)
@@ -135,3 +137,37 @@ def _placements(those: np.ndarray, scores: np.ndarray) -> np.ndarray:
 def accepted(known: np.ndarray, unknown: np.ndarray) -> float:
     """The share of unknown photos that are accepted where ``ACCEPTED`` of the known ones are."""
     return float((unknown <= np.quantile(known, ACCEPTED)).mean())
+
+
+def interval(figure: Callable[..., float], *groups: np.ndarray) -> list[float]:
+    """The 95 % bootstrap interval of a figure over photos, which are drawn again in each group."""
+    rng = np.random.default_rng(0)
+    drawn = [figure(*(rng.choice(group, len(group)) for group in groups)) for _ in range(DRAWS)]
+    return [round(float(each), 5) for each in np.quantile(drawn, (0.025, 0.975))]
+
+
+def shares(scores: np.ndarray, threshold: float) -> dict[str, Any]:
+    """How many photos there are, and which share of them is accepted, with its interval."""
+
+    def share(drawn: np.ndarray) -> float:
+        return float((drawn <= threshold).mean())
+
+    return {
+        "photos": len(scores),
+        "accepted": share(scores),
+        "accepted_interval": interval(share, scores),
+    }
+
+
+def against(known: np.ndarray, unknown: np.ndarray, threshold: float) -> dict[str, Any] | None:
+    """What is said of unknown photos. ``accepted_at_95`` is the share that is accepted where
+    ``ACCEPTED`` of the known test photos are. None without photos.
+    """
+    if not len(unknown):
+        return None
+    return shares(unknown, threshold) | {
+        "auroc": auroc(known, unknown),
+        "auroc_interval": auroc_interval(known, unknown),
+        "accepted_at_95": accepted(known, unknown),
+        "accepted_at_95_interval": interval(accepted, known, unknown),
+    }

@@ -10,7 +10,6 @@ the odd years scored, once. Photos whose class has no training photo are *near* 
 category has training photos, and otherwise *far*.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +18,25 @@ import numpy as np
 from fashion_tl.config import Config
 from fashion_tl.data.batches import Batches
 from fashion_tl.data.dataset import Data, load_data
-from fashion_tl.errors import RunError
+from fashion_tl.errors import ConfigError, RunError
 from fashion_tl.files import as_path
 from fashion_tl.network.features import features_and_logits
 from fashion_tl.network.inference import pick_device
 from fashion_tl.network.memory import build_memory
 from fashion_tl.network.model import available_weights, load_model
 from fashion_tl.network.unknown import ACCEPTED
+from fashion_tl.network.weights import weights_name
 from fashion_tl.recipes import make_config
 from fashion_tl.reporting.gallery import open_steps
 from fashion_tl.runs import commit, write_json
 from study.heads import left_out, made_with, trained_head
 from study.record import look, weights_or_run
 from study.records import read_measured
-from study.scores import NEIGHBOURS, SCORES, Learned, Photos, accepted, auroc, auroc_interval
+from study.scores import NEIGHBOURS, SCORES, Learned, Photos, accepted, against, auroc, shares
 
 FOLDS = 5  # of classes, hidden in turn
 FEWEST = 100  # photos of a master category that is worth hiding
 MOST = 1500  # hidden photos that are scored; more say nothing new
-DRAWS = 500  # of the intervals
 
 
 def hidden_classes(data: Data) -> dict[str, np.ndarray]:
@@ -155,40 +154,6 @@ def measured(
     }
 
 
-def interval(figure: Callable[..., float], *groups: np.ndarray) -> list[float]:
-    """The 95 % bootstrap interval of a figure over photos, which are drawn again in each group."""
-    rng = np.random.default_rng(0)
-    drawn = [figure(*(rng.choice(group, len(group)) for group in groups)) for _ in range(DRAWS)]
-    return [round(float(each), 5) for each in np.quantile(drawn, (0.025, 0.975))]
-
-
-def shares(scores: np.ndarray, threshold: float) -> dict[str, Any]:
-    """How many photos there are, and which share of them is accepted, with its interval."""
-
-    def share(drawn: np.ndarray) -> float:
-        return float((drawn <= threshold).mean())
-
-    return {
-        "photos": len(scores),
-        "accepted": share(scores),
-        "accepted_interval": interval(share, scores),
-    }
-
-
-def against(known: np.ndarray, unknown: np.ndarray, threshold: float) -> dict[str, Any] | None:
-    """What is said of unknown photos. ``accepted_at_95`` is the share that is accepted where
-    ``ACCEPTED`` of the known test photos are. None without photos.
-    """
-    if not len(unknown):
-        return None
-    return shares(unknown, threshold) | {
-        "auroc": auroc(known, unknown),
-        "auroc_interval": auroc_interval(known, unknown),
-        "accepted_at_95": accepted(known, unknown),
-        "accepted_at_95_interval": interval(accepted, known, unknown),
-    }
-
-
 def correct(network: Learned, photos: Photos, data: Data) -> int:
     """How many of the test photos get their right class."""
     guesses = np.flatnonzero(network.known)[photos.logits.argmax(1)]
@@ -209,11 +174,11 @@ def of_run(
     weight, bias = (each.detach().cpu().numpy() for each in (last.weight, last.bias))
     network = learned_by(weight, bias, features["train"], data)
     val, test = (seen(network, features[part]) for part in ("val", "test"))
+    found = measured(data, network, val, test, chosen)
+    found |= made_with(data, run.about["weights"]["name"], run.config)
     about = run.metrics | {"correct": correct(network, test, data), "commit": commit()}
     look(run.folder.name, about, run.config, "unknown photos", results)
-    return measured(data, network, val, test, chosen) | {
-        **made_with(data, run.about["weights"]["name"], run.config),
-    }
+    return found
 
 
 def main(
@@ -229,25 +194,43 @@ def main(
     Its backbone has these ``weights``, and ``settings`` change its recipe. With a ``run`` instead,
     that network is scored, by the score that was chosen before.
 
-    ConfigError unless either weights or a run is given, and for settings beside a run. RunError if
-    no score was chosen, or if the run isn't finished, was extended or was made on other data.
+    ConfigError unless either weights or a run is given, for settings beside a run, and as from
+    :func:`refuse_mixed`. RunError if no score was chosen, or if the run isn't finished, was
+    extended or was made on other data.
     WeightsError if the weights or the run's network can't be read. WriteError if ``unknown.json``
     can't be written.
     """
     weights_or_run(weights, run, settings)
-    before = read_measured(results, "unknown")
+    file, before = results / "unknown.json", read_measured(results, "unknown")
     if run:
         if not before:
-            raise RunError(f"{results / 'unknown.json'}: choose a score first, without --run")
+            raise RunError(f"{file}: choose a score first, without --run")
         own = of_run(run, data_path, cache, before["chosen"], results)
         before["runs"][as_path(run).name] = own
-        write_json(results / "unknown.json", before)
+        write_json(file, before)
         return
     assert weights, "or a run was given"
     config = make_config("fc_only", **settings)
-    write_json(
-        results / "unknown.json", of_fc_only(data_path, weights, cache, results, config, before)
-    )
+    write_json(file, of_fc_only(data_path, weights, cache, results, config, before))
+
+
+def refuse_mixed(before: dict[str, Any], weights: str, config: Config, file: Path) -> None:
+    """ConfigError if there are figures of other weights, or of this size with other settings.
+
+    Each size has one entry, and all entries belong to one choice.
+    """
+    for each in (before, *before.get("other_sizes", {}).values()):
+        there, settings = Config.from_dict(each["config"]), config.to_dict()
+        changed = [name for name, old in there.to_dict().items() if old != settings[name]]
+        if each["weights"] != weights_name(weights):
+            changed = ["weights"]
+        elif there.image_size != config.image_size:
+            continue
+        if changed:
+            raise ConfigError(
+                f"{file} has figures with other {' and '.join(changed)}, which belong to one "
+                "choice; give the same, or name another folder with --results"
+            )
 
 
 def of_fc_only(
@@ -261,23 +244,28 @@ def of_fc_only(
     """Every score on hidden classes, and the chosen one on the odd years: all of ``unknown.json``.
 
     A choice that was made ``before``, at another input size, stays. Then this says, too, what would
-    have been chosen here.
+    have been chosen here. If a choice at the same size turns out otherwise, what was scored by the
+    old one is left out.
     """
     available_weights(weights, is_sample=False, backbone=config.backbone)
+    if before:
+        refuse_mixed(before, weights, config, results / "unknown.json")
     data = load_data(data_path, config, cache)
     rows = compared(weights, data, config)
     here = best(rows)
     network, val, test = learned(weights, data, config, together=False)
+    found = {**made_with(data, weights, config), "hidden": rows, "chosen": here}
+    own_choice = measured(data, network, val, test, here)
+    if before is None or tuple(before["config"]["image_size"]) == config.image_size:
+        same = before if before and before["chosen"] == here else {}
+        kept = {name: same.get(name, {}) for name in ("runs", "other_sizes")}
+        found |= {"odd_years": own_choice} | kept
+    else:
+        as_before = measured(data, network, val, test, before["chosen"])
+        found |= {"odd_years": as_before, "by_own_choice": own_choice}
+        size = "{}x{}".format(*config.image_size)
+        found = before | {"other_sizes": before.get("other_sizes", {}) | {size: found}}
     about = {"seed": config.seed, "epochs": config.epochs, "commit": commit()}
     about["correct"] = correct(network, test, data)
     look("fc_only_head", about, config, "unknown photos", results)
-    found = {**made_with(data, weights, config), "hidden": rows, "chosen": here}
-    if before is None or tuple(before["config"]["image_size"]) == config.image_size:
-        kept = {name: (before or {}).get(name, {}) for name in ("runs", "other_sizes")}
-        return found | {"odd_years": measured(data, network, val, test, here)} | kept
-    found |= {
-        "odd_years": measured(data, network, val, test, before["chosen"]),
-        "by_own_choice": measured(data, network, val, test, here),
-    }
-    size = "{}x{}".format(*config.image_size)
-    return before | {"other_sizes": before.get("other_sizes", {}) | {size: found}}
+    return found

@@ -128,6 +128,7 @@ NOT_HERE = {
     "python -m study bench precision": "needs trained networks",
     "python -m study train": HOURS,
     "python -m study heads": "needs the real data",
+    "python -m study minutes": "needs the real data",
     "python -m study audit": "needs the real data",
     "python -m study calibration": "needs the real data",
     "python -m study trials": "needs the real data",

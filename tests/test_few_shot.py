@@ -14,12 +14,13 @@ from fashion_tl.network.extending import RIDGE, SCALE, Ground, LastLayer
 from fashion_tl.recipes import make_config
 from fashion_tl.runs import machine, write_json
 from study.blocks.few_shots import few_shot
-from study.few_shot import CHOSEN, FIGURES, figures
+from study.few_shot import CHOSEN, FIGURES, figures, odd_years
 from study.hidden import METHODS, SCALES, SHIPPED, SHOTS, drawn, judged, ridge
 from study.places import RESULTS
-from study.records import read_measured
+from study.records import read_looks, read_measured
 from study.retrained import retrained
 from study.two_blocks import LastBlocks
+from tests.conftest import TINY
 
 
 def test_a_draw_takes_only_classes_with_more_photos_and_twins_never_test():
@@ -151,6 +152,26 @@ def test_each_network_keeps_the_values_and_the_machine_that_it_was_measured_with
     new = found["networks"]["new"]
     assert (new["ridge"], new["scale"], new["machine"]) == (RIDGE, SCALE, machine())
     assert (new["weights"], new["data"]) == ("w.pth", "mine.zip")
+
+
+def test_fc_only_is_measured_on_hidden_classes_and_then_on_the_odd_years(
+    sample_root, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(study.hidden, "METHODS", {SHIPPED: METHODS[SHIPPED]})
+    for name, few in {"FOLDS": 2, "DRAWS": 1, "SHOTS": (1, 2), "SCALES": (1, SCALE)}.items():
+        monkeypatch.setattr(study.hidden, name, few)
+    monkeypatch.setattr(study.few_shot, "both_ways", lambda network: {"last": odd_years(network)})
+    monkeypatch.setattr(odd_years, "__defaults__", (1, 2))
+    settings = TINY | {"lr": 1e-4, "flip_test": False}
+    study.few_shot.main(str(sample_root), "none", None, tmp_path, **settings)
+    own = read_measured(tmp_path, "few_shot")["networks"]["fc_only"]
+    assert {row["method"] for row in own["hidden"]} == {SHIPPED}
+    assert {row["scale"] for row in own["hidden"]} == {1, SCALE}
+    first = own["odd_years"]["last"][0]
+    assert (first["shots"], first["draws"]) == (1, 2) and first["classes"] > 0
+    (look,) = read_looks(tmp_path).to_dict("records")
+    assert look["why"] == "new classes from a few photos" and look["run"] == "fc_only_head"
+    assert "`fc_only`, the last block's features, 2 draws" in few_shot(tmp_path)
 
 
 def test_what_is_on_record_names_the_machine_and_the_values_of_each_network():

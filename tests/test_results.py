@@ -19,7 +19,6 @@ from study import charts, compare, train
 from study.__main__ import main
 from study.blocks import BLOCKS, approaches, runs
 from study.check import check, paired
-from study.minutes import published_minutes, timed, whole_minutes
 from study.places import REPOSITORY, RESULTS
 from study.published import read_published
 from study.record import look, record
@@ -588,18 +587,3 @@ def test_every_long_check_has_left_its_table_and_met_its_bounds():
             if line.startswith("|")
         ]
         assert {row[head.index(column)] for row in rows} == {cell}, f"make {name}"
-
-
-def test_minutes_until_a_published_figure_count_the_step_before_and_scale_the_loop_by_pixels():
-    runs, bench = timed(RESULTS)
-    records = read_records(RESULTS)
-    steps = sum(records[name].about["minutes"] for name in ("top20", "two_step"))
-    assert whole_minutes(records["two_step"], records) == steps
-    assert whole_minutes(records["direct"], records) == records["direct"].about["minutes"]
-    assert "top20" not in runs and {"fc_only", "direct", "two_step"} <= set(runs)
-    rows = {row["name"]: row for row in bench["rows"]}
-    photos = records["direct"].per_class["train"].sum()
-    by_hand = 20 * photos / rows["full fine-tune, 80×60"]["peer"] * (224 * 224) / (80 * 60) / 60
-    theirs = published_minutes(RESULTS, bench)
-    assert theirs["direct"] == pytest.approx(by_hand)
-    assert theirs["direct"] < theirs["two_step"] < 2 * theirs["direct"]

@@ -131,6 +131,7 @@ STUDY_ORDER = (
         "train",
         "tune",
         "heads",
+        "fresh",
         "trials",
         "scores",
         "unknown",

@@ -4,6 +4,7 @@ import importlib
 import json
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from study import calibration, render
 from study.__main__ import main
 from study.blocks import sureness
 from study.calibration import Answers, answers, compared
+from study.records import read_looks
+from tests.conftest import TINY
 from tests.made_runs import METRICS
 from tests.test_shape import STUDY_ORDER
 
@@ -168,6 +171,30 @@ def test_a_run_is_measured_as_it_measured_itself(tiny_run, sample_root, tmp_path
     assert own["temperature"] == pytest.approx(tiny_run.metrics["temperature"], rel=1e-3)
     assert own["odd_years"]["validation"] == pytest.approx(tiny_run.metrics["ece"], abs=1e-3)
     assert "calibration" in (tmp_path / "looks.csv").read_text()
+
+
+def test_fc_only_is_measured_both_ways_and_labels_by_the_temperature_that_runs_keep(
+    sample_root, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(calibration, "YEARS", (2012, 2014))
+    monkeypatch.setattr(calibration, "make_config", partial(make_config, lr=1e-4, **TINY))
+    labelled, kept = calibration.labelled, []
+    monkeypatch.setattr(
+        calibration,
+        "labelled",
+        lambda val, test, temperature: kept.append(temperature) or labelled(val, test, temperature),
+    )
+    calibration.main(str(sample_root), "none", None, tmp_path)
+    own = json.loads((tmp_path / "calibration.json").read_text())["fc_only"]
+    assert [row["year"] for row in own["left_out"]] == [2012, 2014]
+    means = {way: np.mean([row[way] for row in own["left_out"]]) for way in calibration.WAYS}
+    assert own["chosen"] == min(means, key=means.get)
+    assert kept == [1, own["temperatures"]["validation"]]
+    assert {"before", *calibration.WAYS} <= set(own["odd_years"])
+    (look,) = read_looks(tmp_path).to_dict("records")
+    assert (look["run"], look["why"]) == ("fc_only_head", "calibration")
+    assert look["correct"] == str(own["odd_years"]["right"])
+    assert "| 2012, left out |" in sureness.calibration(tmp_path)
 
 
 def test_what_probabilities_are_worth_is_said_once_it_is_measured(tmp_path):

@@ -20,7 +20,7 @@ from fashion_tl.runs import open_run
 from study import data_check, flips, heads, train, tune
 from study.__main__ import main
 from study.places import RESULTS
-from study.records import read_records
+from study.records import read_looks, read_measured, read_records
 from tests.conftest import TINY
 
 
@@ -93,6 +93,22 @@ def test_lp_ft_starts_from_the_head_that_fc_only_learns_and_tests_once(
     head = open_run(tmp_path / "lp_ft" / "head")
     assert len(head.history) and not (head.folder / "predictions.csv.gz").exists()
     assert head.config.image_size == run.config.image_size
+
+
+def test_runs_without_flips_join_those_that_were_measured_before(tmp_path, monkeypatch):
+    figures = {"top1": 0.5, "correct": 7}
+    about = {"commit": "c", "seed": 0, "epochs": 1}
+    run = SimpleNamespace(metrics=about | figures, config=make_config("direct"))
+    monkeypatch.setattr(flips, "refuse_unmeasured", lambda folder: None)
+    monkeypatch.setattr(flips, "read_record", lambda results, name: None)
+    monkeypatch.setattr(flips, "open_run", lambda folder: run)
+    monkeypatch.setattr(flips, "without_flips", lambda *words: figures | {"top1": 0.4})
+    for name in ("a", "b", "a"):
+        flips.main([f"runs/{name}"], "d", None, tmp_path)
+    found = read_measured(tmp_path, "flips")
+    assert set(found) == {"a", "b"}
+    assert found["a"] == {"with": figures, "without": figures | {"top1": 0.4}}
+    assert read_looks(tmp_path)["run"].tolist() == ["a", "b"]
 
 
 def test_the_head_of_lp_ft_learns_on_the_photos_and_the_network_of_the_training_after_it(

@@ -7,16 +7,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import fashion_tl.network.memory
+import study.scores
 import study.unknown
 from fashion_tl.data.dataset import load_data
+from fashion_tl.errors import ConfigError
 from fashion_tl.network.memory import build_memory
 from fashion_tl.network.unknown import K
+from fashion_tl.network.weights import weights_name
 from fashion_tl.recipes import make_config
+from fashion_tl.runs import write_json
 from study.blocks.unknown import unknown
 from study.places import RESULTS
-from study.records import read_measured
+from study.records import read_looks, read_measured
 from study.scores import NEIGHBOURS, SCORES, Learned, Photos, accepted, auroc
 from study.unknown import best, hidden_classes, measured, without
+from tests.conftest import TINY
 
 
 @pytest.fixture
@@ -139,24 +145,66 @@ def test_the_package_uses_the_score_that_was_chosen():
     assert measured["chosen"] == f"distance to neighbour {K} × residual"
 
 
-def test_a_choice_stays_when_it_is_tried_at_another_size(data, tmp_path, monkeypatch):
-    chosen = "distance to neighbour 10"
-    monkeypatch.setattr(study.unknown, "available_weights", lambda *words, **more: None)
-    monkeypatch.setattr(study.unknown, "load_data", lambda *words: data)
-    monkeypatch.setattr(study.unknown, "made_with", lambda *words: {"config": {}})
-    monkeypatch.setattr(study.unknown, "compared", lambda *words: [])
-    monkeypatch.setattr(study.unknown, "best", lambda rows: "ViM")
-    monkeypatch.setattr(study.unknown, "learned", lambda *words, **more: (None, None, None))
-    monkeypatch.setattr(study.unknown, "correct", lambda *words: 7)
-    monkeypatch.setattr(study.unknown, "measured", lambda *words: {"score": words[-1]})
-    before = {"config": {"image_size": [128, 96]}, "chosen": chosen, "runs": {"mine": 1}}
-    words = ("data", "weights", None, tmp_path)
-    found = study.unknown.of_fc_only(*words, make_config("fc_only"), before)
-    assert found["chosen"] == chosen and found["runs"] == {"mine": 1}
-    other = found["other_sizes"]["224x168"]
-    assert other["odd_years"] == {"score": chosen} and other["by_own_choice"] == {"score": "ViM"}
-    again = study.unknown.of_fc_only(*words, make_config("fc_only", image_size=(128, 96)), found)
-    assert again["chosen"] == "ViM" and again["other_sizes"] == found["other_sizes"]
+@pytest.fixture
+def measure(sample_root, tmp_path, monkeypatch):
+    """``measure(**settings)``: the command at 32×32, with one set of hidden classes and three
+    scores; what it wrote, and the looks.
+    """
+    one = {"fifth 1": hidden_classes(load_data(sample_root, make_config("fc_only")))["fifth 1"]}
+    monkeypatch.setattr(study.unknown, "hidden_classes", lambda data: one)
+    quick = ("energy", "largest logit", "distance to neighbour 10")
+    monkeypatch.setattr(study.unknown, "SCORES", {name: SCORES[name] for name in quick})
+    monkeypatch.setattr(study.scores, "DRAWS", 5)
+    monkeypatch.setattr(fashion_tl.network.memory, "PRINCIPAL", 0.02)  # else it takes a second each
+
+    def made(**settings):
+        settings = {"lr": 1e-4, **TINY, **settings}
+        study.unknown.main(str(sample_root), "none", None, tmp_path, **settings)
+        return read_measured(tmp_path, "unknown"), read_looks(tmp_path)
+
+    return made
+
+
+def test_a_choice_stays_when_it_is_tried_at_another_size(measure, tmp_path):
+    first, looks = measure()
+    assert first["chosen"] == best(first["hidden"]) and first["runs"] == first["other_sizes"] == {}
+    assert looks["why"].tolist() == ["unknown photos"]
+    chosen = "energy" if first["chosen"] != "energy" else "largest logit"
+    write_json(tmp_path / "unknown.json", first | {"chosen": chosen, "runs": {"mine": 1}})
+    second, looks = measure(image_size=(40, 32))
+    assert (second["chosen"], second["runs"]) == (chosen, {"mine": 1})
+    other = second["other_sizes"]["40x32"]
+    assert other["odd_years"]["score"] == chosen
+    assert other["by_own_choice"]["score"] == other["chosen"] == best(other["hidden"])
+    assert looks["input"].tolist() == ["32x32", "40x32"]
+    # Made again, the choice is another one: what was scored by the old one can't stay beside it.
+    again, _ = measure()
+    assert again["chosen"] == first["chosen"] and again["runs"] == again["other_sizes"] == {}
+    write_json(tmp_path / "unknown.json", again | {"runs": {"mine": 1}})
+    assert measure()[0]["runs"] == {"mine": 1}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"flip_test": True}, "other flip_test"),
+        ({"lr": 0.5, "flip": True}, "other flip and lr"),
+        ({"before": "other.pth", "image_size": (40, 32)}, "other weights"),
+    ],
+)
+def test_figures_of_other_settings_or_weights_are_never_put_beside_a_choice(
+    tmp_path, settings, words
+):
+    config = make_config("fc_only", flip=False, flip_test=False)
+    there = settings.get("before", weights_name("none"))
+    write_json(tmp_path / "unknown.json", {"config": config.to_dict(), "weights": there})
+    before = (tmp_path / "unknown.json").read_bytes()
+    given = {"flip": False, "flip_test": False} | settings
+    given.pop("before", None)
+    with pytest.raises(ConfigError, match=f"unknown.json has figures with {words}, which belong"):
+        study.unknown.main("no data", "none", None, tmp_path, **given)
+    assert [file.name for file in tmp_path.iterdir()] == ["unknown.json"]
+    assert (tmp_path / "unknown.json").read_bytes() == before
 
 
 def test_before_it_is_measured_the_document_says_how(tmp_path):

@@ -8,7 +8,8 @@ from pathlib import Path
 from fashion_tl.reporting.evaluation import best_and_worst
 from study.blocks.markdown import markdown, percent
 from study.compare import with_interval
-from study.published import read_published, read_study
+from study.minutes import fc_only_minutes
+from study.published import THEIR_NAMES, read_published, read_study
 from study.records import (
     METRICS,
     TITLES,
@@ -45,8 +46,8 @@ def table(results: Path) -> str:
         for key in ("top5", "macro", "few_shot"):
             cells += compared(key, ours, theirs)
         first = records.get("top20") if name == "two_step" else None
-        minutes = " + ".join(f"{each.about['minutes']:.0f}" for each in (first, record) if each)
-        cells += [f"{record.size}, {ours['epochs']}", minutes]
+        took = [minutes_of(each, results) for each in (first, record) if each]
+        cells += [f"{record.size}, {ours['epochs']}", " + ".join(map(whole, took))]
         rows.append(cells)
     return markdown(head, rows)
 
@@ -54,16 +55,31 @@ def table(results: Path) -> str:
 def weights(results: Path) -> str:
     """The approaches with torchvision's weights beside ours, and what each weights cost."""
     records, own = read_records(results), titled(results)
-    took = [own[name].about["minutes"] for name in OF_THE_TABLE if name in own]
-    parts = " + ".join(f"{minutes:.0f}" for minutes in took)
+    known = [minutes_of(own[name], results) for name in OF_THE_TABLE if name in own]
+    took = [minutes for minutes in known if minutes is not None]
+    parts = " + ".join(map(whole, took))
     rows = []
     for name in own:
         for each in (name, *(each for each in records if each.startswith(f"{name}_imagenet1k_"))):
             about = records[each].about
             figures = (percent(about[key]) for key in METRICS)
-            rows.append([TITLES[name], about["weights"], *figures, f"{about['minutes']:.0f}"])
+            minutes = whole(minutes_of(records[each], results))
+            rows.append([TITLES[name], about["weights"], *figures, minutes])
     table = markdown(["approach", "weights", *METRICS.values(), "minutes"], rows)
-    return f"{table}\n\nFor each file of weights, that is {parts} = {sum(took):.0f} minutes."
+    total = whole(sum(took))
+    return f"{table}\n\nFor each file of weights, that is {parts} = {total} minutes."
+
+
+def minutes_of(record: Record, results: Path) -> float | None:
+    """A run's minutes. Those of FC only are from an empty cache; None where they aren't known."""
+    if record.name != "fc_only":
+        return record.about["minutes"]
+    measured = fc_only_minutes(results, record.about["machine"])
+    return measured["minutes"] if measured else None
+
+
+def whole(minutes: float | None) -> str:
+    return "–" if minutes is None else f"{minutes:.0f}"
 
 
 def compared(key: str, ours: dict, theirs: list[dict]) -> tuple[str, str]:
@@ -166,12 +182,13 @@ def story(name: str, results: Path) -> str:
     """One approach in words: right answers of all, and the five best classes, published and
     ours."""
     study, records = read_study(results), titled(results)
-    stated, best_theirs = study[name]["readme"], study["best_five_classes"][name]
-    share = percent(stated["correct"] / stated["total"])
-    lines = [
-        f"- Published: {stated['correct']:,} of {stated['total']:,} right ({share}); "
-        f"best five classes: {', '.join(best_theirs)}."
-    ]
+    best_theirs = study["best_five_classes"][name]
+    first, *with_flips = (study[own]["readme"] for own in THEIR_NAMES[name])
+    stated = f"{first['correct']:,} of {first['total']:,} right ({_share(first)})"
+    without = " without flips" if with_flips else ""
+    for each in with_flips:
+        stated += f"{without}, and {each['correct']:,} ({_share(each)}) with them"
+    lines = [f"- Published: {stated}; best five classes{without}: {', '.join(best_theirs)}."]
     if name in records:
         ours, (best, _) = records[name].about, best_and_worst(records[name].per_class)
         five = ", ".join(f"{row.label} {row.accuracy:.0%}" for row in best.itertuples())
@@ -181,3 +198,7 @@ def story(name: str, results: Path) -> str:
             f"best five classes: {five}."
         )
     return "\n".join(lines)
+
+
+def _share(stated: dict[str, int]) -> str:
+    return percent(stated["correct"] / stated["total"])

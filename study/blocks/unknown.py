@@ -61,8 +61,9 @@ def _hidden(measured: dict[str, Any]) -> str:
     sets = len(measured["hidden"])
     words = (
         f"FC only's network at {_size(measured)}. Means over {sets} sets of hidden classes of even "
-        "years, and the odd years. *Accepted* is the share of unknown photos that are accepted "
-        "where 95 % of the known ones are. The score in bold was chosen on the hidden classes."
+        "years, and the odd years. *Accepted*: with a threshold that accepts 95 % of the known "
+        "photos, this share of the unknown ones is accepted, too. The score in bold was chosen on "
+        "the hidden classes."
     )
     return f"{words}\n\n{markdown(head, rows)}"
 
