@@ -2,18 +2,24 @@
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return its exit code, as :func:`fashion_tl.commandline.exit_code` does."""
+def start(commands: str, arguments: Sequence[str] | None) -> int:
+    """Run a command of the module ``commands``, which has a ``parser``; return its exit code, as
+    :func:`fashion_tl.commandline.exit_code` does.
+    """
     try:
-        from fashion_tl import commandline, commands
-
-        parser = commands.parser()
+        commandline = import_module("fashion_tl.commandline")
+        parser = import_module(commands).parser()
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
     return commandline.run(parser, arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return start("fashion_tl.commands", arguments)
 
 
 if __name__ == "__main__":

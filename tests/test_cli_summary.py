@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from fashion_tl.__main__ import main
 from tests.conftest import row_line
 
@@ -144,7 +146,8 @@ def test_the_command_itself_ends_without_a_traceback(tmp_path):
     assert done.stderr.startswith("error: no such data root") and done.stderr.count("\n") == 1
 
 
-def test_ctrl_c_while_the_program_is_loaded_ends_it_in_one_line():
+@pytest.mark.parametrize("name", ["fashion_tl", "study"])
+def test_ctrl_c_while_the_program_is_loaded_ends_it_in_one_line(name):
     program = (
         "import os, runpy, signal, sys\n"
         "class Interrupting:\n"
@@ -152,7 +155,7 @@ def test_ctrl_c_while_the_program_is_loaded_ends_it_in_one_line():
         "        if name == 'fashion_tl.config': os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.meta_path.insert(0, Interrupting())\n"
         "sys.argv[1:] = ['--help']\n"
-        "runpy.run_module('fashion_tl', run_name='__main__')\n"
+        f"runpy.run_module({name!r}, run_name='__main__')\n"
     )
     done = python("-c", program)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")

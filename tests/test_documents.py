@@ -21,7 +21,7 @@ from fashion_tl.approaches import run_approach
 from fashion_tl.config import SETTINGS
 from fashion_tl.data.sample import draw_sample
 from study.__main__ import main as study_main
-from study.__main__ import parser as study_parser
+from study.commands import parser as study_parser
 from tests import REPOSITORY as ROOT
 from tests.conftest import jpeg, pattern
 

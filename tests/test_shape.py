@@ -147,6 +147,7 @@ STUDY_ORDER = (
         "episodes",
         "audit",
         "actions",
+        "commands",
         "__main__",
     ),
 )

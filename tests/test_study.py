@@ -22,7 +22,7 @@ from tests.test_shape import STUDY_ORDER
 
 HELP = """
 import sys
-from study.__main__ import parser
+from study.commands import parser
 parser().format_help()
 print('torch' in sys.modules)
 """
