@@ -87,12 +87,9 @@ def check_record(record: Record, catalogue: Catalogue, data: str) -> pd.DataFram
     table = record.predictions.merge(tested.merge(counts[["label", "train"]]), on="id")
     again = metrics(table, counts) | {"interval95": intervals(table, counts)}
     for metric in (*METRICS, *(name for name in LATER if name in record.about)):
-        value = record.about[metric]
-        if not close(value, again[metric], DRAWN if metric == "interval95" else 1e-9):
-            raise RunError(
-                f"{record.folder / 'run.json'} says {metric} {value}, "
-                f"its predictions {again[metric]}"
-            )
+        said = differing(metric, record.about[metric], again[metric])
+        if said:
+            raise RunError(f"{record.folder / 'run.json'}: {said}")
     counted = {
         "per_class.csv": (record.per_class, per_class_table(table, counts), COUNTED),
         "confusions.csv": (record.confusions, confused_pairs(table, len(tested)), CONFUSED),
@@ -101,6 +98,16 @@ def check_record(record: Record, catalogue: Catalogue, data: str) -> pd.DataFram
         if not made[columns].equals(kept.reindex(columns=columns)):
             raise RunError(f"{record.folder / file} is not what its predictions say")
     return table
+
+
+def differing(metric: str, kept: object, made: object) -> str | None:
+    """Where a metric on record differs from what the predictions say, in words; None if nowhere."""
+    if isinstance(kept, dict) and isinstance(made, dict) and kept.keys() == made.keys():
+        parts = (differing(f"{metric}.{name}", kept[name], made[name]) for name in kept)
+        return next(filter(None, parts), None)
+    if close(kept, made, DRAWN if metric.startswith("interval95") else 1e-9):
+        return None
+    return f"{metric} is {kept}, by its predictions {made}"
 
 
 def close(one: object, other: object, tolerance: float) -> bool:

@@ -397,7 +397,7 @@ def test_a_metric_that_its_predictions_do_not_say_is_found(recorded_runs, metric
     changed = json.loads(whole)
     changed[metric] += 1 if metric == "correct" else 0.001
     file.write_text(json.dumps(changed))
-    with pytest.raises(RunError, match=rf"again/run.json says {metric}"):
+    with pytest.raises(RunError, match=rf"again/run.json: {metric} is"):
         check(read_records(results), data)
     file.write_text(whole)
 

@@ -110,7 +110,7 @@ def merits(results: Path) -> str:
                 if goal is None
                 else "met"
                 if ours[key] >= goal
-                else f"{100 * (ours[key] - goal):+.1f}"
+                else f"{100 * (goal - ours[key]):.1f} short"
             )
             ceiling = percent(ours["ceiling"], 2) if key in ("top1", "top5") else ""
             beside = ahead(ours, theirs[-1], key) if theirs else "–"
@@ -132,7 +132,7 @@ def merits(results: Path) -> str:
         "ours (95 % interval)",
         "ours − published, points",
         "goal",
-        "goal met?",
+        "points to the goal",
     ]
     return markdown([*head, "ceiling"], rows)
 
