@@ -99,11 +99,12 @@ def _as_table(row: dict[str, Any]) -> str:
 
 def _target(out: StrPath, photos: Sequence[Path], data_path: StrPath | None) -> Path:
     """The picture's file; an error if no picture can be drawn there."""
+    target = checked_target(out, "the picture", (".png",), data_path, makes_folders=True)
     if len(photos) != 1:
-        raise ConfigError(f"{out}: a picture shows one photo, not {len(photos)}; name one")
+        raise ConfigError(f"{target}: a picture shows one photo, not {len(photos)}; name one")
     if data_path is None:
-        raise ConfigError(f"{out}: a picture needs the training photos; name them with --data")
-    return checked_target(out, "the picture", (".png",), data_path, makes_folders=True)
+        raise ConfigError(f"{target}: a picture needs the training photos; name them with --data")
+    return target
 
 
 def _draw(
