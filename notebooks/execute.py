@@ -246,7 +246,9 @@ def main() -> int:
         try:
             executed = execute(name, args.out, given | {"settings": own[approach_of(name)]})
         except papermill.PapermillExecutionError as error:
-            print(f"error: {NOTEBOOKS[name]}.ipynb: {error.ename}: {error.evalue}", file=sys.stderr)
+            way_out = " (make: OUT=runs/other)" if error.ename == "RunError" else ""
+            said = f"{error.ename}: {error.evalue}{way_out}"
+            print(f"error: {NOTEBOOKS[name]}.ipynb: {said}", file=sys.stderr)
             return 1
         folders = run_folders(name, args.out)
         done[executed] = [
