@@ -10,9 +10,8 @@ from fashion_tl.machine import say
 
 LARGEST = 20  # classes in the first step of two-step
 
-# The published study's own settings, the same for all its trainings. Two things differ. A frozen
-# BatchNorm layer keeps its running statistics here; in the study they went on changing. And a tenth
-# of each class validates here, not a fifth of all photos.
+# The published study's own settings, the same for all its trainings. docs/method.md says
+# what differs ("Published recipe").
 PUBLISHED = {
     "image_size": (224, 224),
     "mean": (0.5, 0.5, 0.5),

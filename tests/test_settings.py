@@ -12,7 +12,7 @@ from torchvision.models import get_model_weights
 from fashion_tl import approaches, running, split
 from fashion_tl.__main__ import main
 from fashion_tl.approaches import run_approach
-from fashion_tl.backbones import BACKBONES
+from fashion_tl.backbones import BACKBONES, Backbone
 from fashion_tl.config import LOSS_AND_LOGITS, Config
 from fashion_tl.data import batches
 from fashion_tl.data.catalogue import read_catalogue
@@ -260,6 +260,25 @@ def test_the_table_of_backbones_says_what_torchvision_builds(name):
         "fc",
     ]
     assert "IMAGENET1K_V1" in BACKBONES[name].weights_names
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("resnet19", "'resnet19', but this torchvision has no such network. Correct or remove"),
+        ("mobilenet_v3_small", "isn't built as a ResNet: its children are features, avgpool"),
+    ],
+)
+@pytest.mark.parametrize("weights", ["none", "IMAGENET1K_V1"])
+def test_a_row_of_the_table_that_cannot_work_is_named(
+    name, said, weights, sample_root, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setitem(BACKBONES, name, Backbone(name, "Mine"))
+    words = ["--backbone", name, "--weights", weights, "--data", sample_root]
+    assert main([*map(str, ["run", "direct", *words, "--out", tmp_path / "run"])]) == 2
+    error = capsys.readouterr().err
+    assert f"error: BACKBONES has {name!r}" in error and said in error
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnext50_32x4d"])
