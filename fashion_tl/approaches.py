@@ -21,7 +21,7 @@ from fashion_tl.network.model import (
 )
 from fashion_tl.network.weights import is_random
 from fashion_tl.recipes import APPROACHES, approach_configs, suiting_random_weights
-from fashion_tl.running import start_run, train_and_finish
+from fashion_tl.running import refuse_untrainable, start_run, train_and_finish
 from fashion_tl.runs import Run, open_run
 
 # What an approach does with each network that it has prepared.
@@ -61,6 +61,8 @@ def run_approach(
         # The download failed. Who asks for random weights gets the recipe as it is.
         settings = suiting_random_weights(name, recipe, settings)
         configs = approach_configs(name, recipe, **settings)
+    for config in configs:  # before the first of the runs is made
+        refuse_untrainable(folder, config, data)
     return resolve_name(APPROACHES[name].function)(data, found, as_path(folder), *configs)
 
 

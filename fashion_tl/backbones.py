@@ -1,7 +1,8 @@
 """The table of backbones: torchvision's ResNets, and what differs between them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fashion_tl.errors import ConfigError, in_a_line
 
@@ -10,11 +11,19 @@ if TYPE_CHECKING:  # importing torch takes seconds, and the command line's help 
     from torchvision.models import WeightsEnum
 
 
+# What a ResNet consists of, in this order; network/model.py freezes and splits it by them.
+CHILDREN = (
+    *("conv1", "bn1", "relu", "maxpool"),
+    *("layer1", "layer2", "layer3", "layer4"),
+    *("avgpool", "fc"),
+)
+
+
 @dataclass(frozen=True)
 class Backbone:
     """A network by torchvision's ``name``; ``title`` is its name in figures.
 
-    Its children are conv1, bn1, relu, maxpool, layer1 to layer4, avgpool and fc.
+    Its children are ``CHILDREN``. ConfigError if torchvision has no such network.
     """
 
     name: str
@@ -24,7 +33,14 @@ class Backbone:
         """The network with random weights, for ImageNet's 1,000 classes."""
         from torchvision.models import get_model_builder
 
-        return get_model_builder(self.name)(weights=None)
+        network = self._look_up(get_model_builder)(weights=None)
+        children = [name for name, _ in network.named_children()]
+        if children != list(CHILDREN):
+            raise ConfigError(
+                f"BACKBONES has {self.name!r}, which isn't built as a ResNet: its children are "
+                f"{', '.join(children)}, not {', '.join(CHILDREN)}. See CONTRIBUTING.md."
+            )
+        return network
 
     def outline(self) -> "dict[str, Tensor]":
         """Its tensors by name, with shapes but without values."""
@@ -38,7 +54,16 @@ class Backbone:
         """torchvision's weights for it."""
         from torchvision.models import get_model_weights
 
-        return get_model_weights(self.name)
+        return self._look_up(get_model_weights)
+
+    def _look_up(self, table: Callable[[str], Any]) -> Any:
+        try:
+            return table(self.name)
+        except ValueError as error:
+            raise ConfigError(
+                f"BACKBONES has {self.name!r}, but this torchvision has no such network. "
+                "Correct or remove its row (fashion_tl/backbones.py)."
+            ) from error
 
     @property
     def weights_names(self) -> tuple[str, ...]:

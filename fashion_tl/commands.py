@@ -25,7 +25,7 @@ from fashion_tl.actions import (
 from fashion_tl.backbones import BACKBONES, DEFAULT_BACKBONE
 from fashion_tl.config import CHOICES, DEFAULT_LABEL, DEFAULT_WEIGHTS, RECIPES
 from fashion_tl.recipes import APPROACHES
-from fashion_tl.split import EVEN_ODD
+from fashion_tl.split import EVEN_ODD, for_a_shell
 
 
 def parser() -> argparse.ArgumentParser:
@@ -91,10 +91,9 @@ def _weights_and_settings(new: argparse.ArgumentParser) -> None:
 
 def _label_and_split(new: argparse.ArgumentParser) -> None:
     _label(new)
-    ways = "even-odd, 'year<=2014' in quotes, random:0.2 or column:NAME"
     new.add_argument(
         "--split",
-        help=f"which photos train and which test: {ways} (default: {EVEN_ODD})",
+        help=f"which photos train and which test: {for_a_shell()} (default: {EVEN_ODD})",
     )
 
 

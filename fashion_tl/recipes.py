@@ -10,9 +10,8 @@ from fashion_tl.machine import say
 
 LARGEST = 20  # classes in the first step of two-step
 
-# The published study's own settings, the same for all its trainings. Two things differ. A frozen
-# BatchNorm layer keeps its running statistics here; in the study they went on changing. And a tenth
-# of each class validates here, not a fifth of all photos.
+# The published study's own settings, the same for all its trainings. docs/method.md says
+# what differs ("Published recipe").
 PUBLISHED = {
     "image_size": (224, 224),
     "mean": (0.5, 0.5, 0.5),
@@ -54,7 +53,8 @@ class Training:
     """A training: its title, the end of its figures' file names, its tuned recipe's settings.
 
     ``largest`` is the number of largest classes that it learns; 0 stands for all classes.
-    ``without`` is the number of largest classes that it leaves out.
+    ``without`` is the number of largest classes that it leaves out. ``head_only`` is true if only
+    the last layer learns: settings that don't suit this are then refused before a run is made.
     """
 
     title: str
@@ -62,6 +62,7 @@ class Training:
     tuned: Mapping[str, Any]
     largest: int = 0
     without: int = 0
+    head_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ TRAININGS: dict[str, Training] = {
         "FC only",
         "fconly",
         BALANCED | {"image_size": (224, 168), "batch_size": 128, "lr": 1.0, "weight_decay": 1e-5},
+        head_only=True,
     ),
     "direct": Training("Direct", "direct", FINE_TUNING),
     "top20": Training("First of two steps (largest classes)", "20", TWO_STEP, LARGEST),

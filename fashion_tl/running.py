@@ -13,13 +13,14 @@ from fashion_tl.data.dataroot import refuse_among_photos
 from fashion_tl.data.dataset import Data
 from fashion_tl.distributed import main_first, rank, world_size
 from fashion_tl.extension import refuse_extended
-from fashion_tl.files import StrPath, as_path, draft
+from fashion_tl.files import StrPath, as_path, draft, is_run_folder
 from fashion_tl.machine import say, say_once
 from fashion_tl.network.calibration import PLAIN, fit_temperature
 from fashion_tl.network.features import (
     features_and_logits,
     measure_statistics,
     part_features,
+    refuse_augmentations,
 )
 from fashion_tl.network.inference import pick_device, resolve_precision, through
 from fashion_tl.network.memory import save_memory
@@ -28,11 +29,11 @@ from fashion_tl.network.model import (
     save_model,
     split_frozen,
 )
-from fashion_tl.network.training import Fitted, fit
+from fashion_tl.network.training import Fitted, fit, refuse_settings
 from fashion_tl.network.unknown import doubts, training_memory
 from fashion_tl.network.weights import is_random, weights_name
 from fashion_tl.provenance import file_fingerprint
-from fashion_tl.recipes import notes_on_random
+from fashion_tl.recipes import TRAININGS, notes_on_random
 from fashion_tl.reporting.card import model_card
 from fashion_tl.reporting.evaluation import (
     chosen_on_validation,
@@ -49,6 +50,7 @@ def start_run(folder: StrPath, config: Config, data: Data, weights: StrPath | No
     """Make the folder of a run, or continue the same run; see :func:`fashion_tl.runs.create_run`.
 
     A run from random weights never freezes BatchNorm, because it has no statistics to keep.
+    ConfigError for settings that the training refuses; no folder is made then.
     """
     refuse_extended(folder, "name another folder for this run")
     refuse_among_photos(as_path(folder), data.root, "the run")
@@ -60,6 +62,7 @@ def start_run(folder: StrPath, config: Config, data: Data, weights: StrPath | No
         config = config.change(frozen_batchnorm=False)
     elif weights is not None and as_path(weights).is_file():
         fingerprint = file_fingerprint(weights)[:16]
+    refuse_untrainable(folder, config, data)
     about_data = {
         "name": data.root.name,
         "photos": len(data.task.train) + len(data.task.val) + len(data.task.test),
@@ -72,6 +75,21 @@ def start_run(folder: StrPath, config: Config, data: Data, weights: StrPath | No
         "is_random": starts_random,
     }
     return create_run(folder, config, about_data, about_weights)
+
+
+def refuse_untrainable(folder: StrPath, config: Config, data: Data) -> None:
+    """ConfigError for settings that the training refuses, unless a run is in the folder already.
+
+    If a run were made first, the same command without these settings would be refused, too.
+    """
+    if is_run_folder(as_path(folder)):
+        return
+    row = TRAININGS.get(config.training)
+    head_only = row is not None and row.head_only
+    if head_only:
+        refuse_augmentations(config)
+    learns_batchnorm = not head_only and not config.frozen_batchnorm
+    refuse_settings(config, len(data.task.train), learns_batchnorm)
 
 
 def train(model: nn.Module, data: Data, run: Run) -> Fitted:

@@ -1,6 +1,8 @@
 """The split: a rule, written as a setting, for which rows train and which test."""
 
 import re
+import shlex
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,76 +19,116 @@ PARTS = {
     **dict.fromkeys(("val", "valid", "validation", "eval", "dev"), "val"),
 }
 EVEN_ODD = "even-odd"
-RULES = (
-    "even-odd, year<=2014, random:0.2 (the share that tests) "
-    "or column:NAME (which holds train, test, val)"
-)
+
+# Takes a table with the column ``label``, and ``year`` (whole numbers) or ``split_value`` (what the
+# rule's own column says) if the rule needs them, and the seed of what is drawn. Gives "train",
+# "val" or "test" for each row, str [rows]; a row that can't tell gets "".
+Parts = Callable[["pd.DataFrame", int], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Split:
-    """A rule. ``train`` and ``test`` are words for the two sides, to follow "photos of".
+    """Which rows train and which test. ``train`` and ``test`` are words, to follow "photos of".
 
-    ``needs_year`` and ``column`` say what a row must have.
+    ``parts`` decides (see :data:`Parts`). ``needs_year`` and ``column`` say what a row must have;
+    the column must hold words of ``PARTS``. ``is_drawn`` is true if chance decides, not the data.
     """
 
     train: str
     test: str
+    parts: Parts
     needs_year: bool = False
     column: str | None = None
-    last_year: int | None = None  # the last year that trains
-    share: float = 0.0  # of each class, drawn at random to test
-
-    @property
-    def is_drawn(self) -> bool:
-        """Whether chance decides, not the data."""
-        return self.share > 0
+    is_drawn: bool = False
 
     @property
     def rule(self) -> str:
         return f"{self.train} train, {self.test} test"
 
-    def parts(self, table: "pd.DataFrame", seed: int) -> np.ndarray:
-        """``"train"``, ``"val"`` or ``"test"`` for each row: str [rows].
 
-        A row whose ``column`` says none of these gets "".
+@dataclass(frozen=True)
+class Rule:
+    """A way to write a split: an example of it, the form of all, and the split of a text.
 
-        Args:
-            table: has the column ``label``, and ``year`` (whole numbers) or ``split_value``
-                (what its own column says) if the rule needs them.
-            seed: decides what is drawn.
-        """
-        if self.column:
-            words = table["split_value"].str.strip().str.lower()
-            return words.map(PARTS).fillna("").to_numpy(dtype=str)
-        if self.is_drawn:
-            order = np.random.default_rng(seed).permutation(len(table))
-            return np.where(drawn(table["label"], order, self.share), "test", "train")
-        years = table["year"].to_numpy(dtype=np.int64)
-        trains = years % 2 == 0 if self.last_year is None else years <= self.last_year
-        return np.where(trains, "train", "test")
+    ``pattern`` is a regular expression for the whole text, and ``split`` gets its match. ``note``
+    follows the example in an error.
+    """
 
+    example: str
+    pattern: str
+    split: Callable[[re.Match], Split]
+    note: str = ""
+
+
+def _even_odd(_: re.Match) -> Split:
+    def parts(table: "pd.DataFrame", seed: int) -> np.ndarray:
+        return np.where(_years(table) % 2 == 0, "train", "test")
+
+    return Split("even years", "odd years", parts, needs_year=True)
+
+
+def _up_to_a_year(text: re.Match) -> Split:
+    last = text[1]
+
+    def parts(table: "pd.DataFrame", seed: int) -> np.ndarray:
+        return np.where(_years(table) <= int(last), "train", "test")
+
+    return Split(f"years up to {last}", f"years after {last}", parts, needs_year=True)
+
+
+def _random(text: re.Match) -> Split:
+    share = float(text[1])
+
+    def parts(table: "pd.DataFrame", seed: int) -> np.ndarray:
+        order = np.random.default_rng(seed).permutation(len(table))
+        return np.where(drawn(table["label"], order, share), "test", "train")
+
+    return Split(f"a drawn {1 - share:.0%}", f"the other {share:.0%}", parts, is_drawn=True)
+
+
+def _by_column(text: re.Match) -> Split:
+    return Split(f"{text[1]} “train”", f"{text[1]} “test”", _as_stated, column=text[1])
+
+
+def _years(table: "pd.DataFrame") -> np.ndarray:
+    return table["year"].to_numpy(dtype=np.int64)
+
+
+def _as_stated(table: "pd.DataFrame", seed: int) -> np.ndarray:
+    words = table["split_value"].str.strip().str.lower()
+    return words.map(PARTS).fillna("").to_numpy(dtype=str)
+
+
+# Errors and the command line's help name these; docs/usage.md explains them.
+RULES = (
+    Rule(EVEN_ODD, re.escape(EVEN_ODD), _even_odd),
+    Rule("year<=2014", r"year\s*<=\s*(\d{4})", _up_to_a_year),
+    Rule("random:0.2", r"random:\s*(0?\.\d*[1-9]\d*)", _random, "the share that tests"),
+    Rule("column:NAME", r"column:\s*(\S.*)", _by_column, "which holds train, test, val"),
+)
 
 # For photos in folders per class: the folders themselves say which photos train and which test.
-FOLDERS = Split("the training folders", "the test folders")
+FOLDERS = Split("the training folders", "the test folders", _as_stated)
 
 
 def parse_split(text: Any) -> Split:
-    """The rule that a setting's text stands for; ConfigError says how to write one."""
-    rule = text.strip() if isinstance(text, str) else ""
-    if rule == EVEN_ODD:
-        return Split("even years", "odd years", needs_year=True)
-    if year := re.fullmatch(r"year\s*<=\s*(\d{4})", rule):
-        last = int(year[1])
-        return Split(
-            f"years up to {year[1]}", f"years after {year[1]}", needs_year=True, last_year=last
-        )
-    if (share := re.fullmatch(r"random:\s*(0?\.\d+)", rule)) and float(share[1]) > 0:
-        tests = float(share[1])
-        return Split(f"a drawn {1 - tests:.0%}", f"the other {tests:.0%}", share=tests)
-    if column := re.fullmatch(r"column:\s*(\S.*)", rule):
-        return Split(f"{column[1]} “train”", f"{column[1]} “test”", column=column[1])
-    raise ConfigError(f"split must be {RULES}, not {in_a_line(text)}")
+    """The split that a setting's text stands for; ConfigError says how to write one."""
+    for rule in RULES:
+        if isinstance(text, str) and (match := re.fullmatch(rule.pattern, text.strip())):
+            return rule.split(match)
+    ways = [f"{rule.example} ({rule.note})" if rule.note else rule.example for rule in RULES]
+    raise ConfigError(f"split must be {one_of(ways)}, not {in_a_line(text)}")
+
+
+def for_a_shell() -> str:
+    """The ways to write a split on a command line, in words."""
+    quoted = ((rule.example, shlex.quote(rule.example)) for rule in RULES)
+    return one_of([safe if safe == plain else f"{safe} in quotes" for plain, safe in quoted])
+
+
+def one_of(ways: Sequence[str]) -> str:
+    """``"a, b or c"``."""
+    return f"{', '.join(ways[:-1])} or {ways[-1]}"
 
 
 def drawn(labels: "pd.Series", order: np.ndarray, share: float) -> np.ndarray:

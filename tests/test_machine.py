@@ -22,8 +22,12 @@ from fashion_tl.data.photos import decode_photos
 from fashion_tl.errors import ConfigError
 from fashion_tl.files import as_path
 from fashion_tl.network.inference import pick_device
+from fashion_tl.recipes import APPROACHES
 from fashion_tl.threads import threads_by_load
 from tests import REPOSITORY
+
+# Of each approach that has one.
+NOTEBOOKS = [row.notebook for row in APPROACHES.values() if row.notebook]
 
 
 def python(code: str, *words: object, **environment: str | None) -> subprocess.CompletedProcess:
@@ -50,10 +54,9 @@ def test_a_users_own_setting_of_how_threads_wait_stays(own):
     assert shown[0] == own.get("GOMP_SPINCOUNT", "None")
 
 
-@pytest.mark.parametrize(
-    "path", sorted((REPOSITORY / "notebooks").glob("0[123]*.ipynb")), ids=lambda path: path.stem
-)
-def test_a_notebook_imports_the_package_before_torch(path):
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_notebook_imports_the_package_before_torch(name):
+    path = REPOSITORY / "notebooks" / f"{name}.ipynb"
     first = next(cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "code")
     assert first.index("import fashion_tl") < first.index("import torch")
 

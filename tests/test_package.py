@@ -22,6 +22,7 @@ import fashion_tl
 from fashion_tl import provenance
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.errors import how_to_install
+from fashion_tl.recipes import APPROACHES
 from tests import REPOSITORY
 from tests.checks.installing import (
     EXTRAS,
@@ -32,6 +33,9 @@ from tests.checks.installing import (
     fresh_environment,
     tracked,
 )
+
+# Of each approach that has one.
+NOTEBOOKS = [row.notebook for row in APPROACHES.values() if row.notebook]
 
 DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn"}  # where the module has another name
 GUIDE = REPOSITORY / "docs" / "kaggle-and-colab.md"
@@ -231,8 +235,9 @@ def test_the_guides_cell_for_the_report_finds_the_installed_templates(on_kaggle)
 def test_the_guides_parameters_for_kaggle_are_those_of_the_notebooks():
     *_, lines = cells("Kaggle")
     names = re.findall(r"^(\w+) =", lines, flags=re.MULTILINE)
-    for path in (REPOSITORY / "notebooks").glob("0[123]*.ipynb"):
-        assert names and all(f'"{name} = ' in path.read_text("utf-8") for name in names), path.name
+    for name in NOTEBOOKS:
+        text = (REPOSITORY / "notebooks" / f"{name}.ipynb").read_text("utf-8")
+        assert names and all(f'"{each} = ' in text for each in names), name
 
 
 @pytest.mark.package

@@ -3,15 +3,16 @@
 import json
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from torchvision.models import get_model_weights
 
-from fashion_tl import approaches, running
+from fashion_tl import approaches, running, split
 from fashion_tl.__main__ import main
 from fashion_tl.approaches import run_approach
-from fashion_tl.backbones import BACKBONES
+from fashion_tl.backbones import BACKBONES, Backbone
 from fashion_tl.config import LOSS_AND_LOGITS, Config
 from fashion_tl.data import batches
 from fashion_tl.data.catalogue import read_catalogue
@@ -39,9 +40,10 @@ from fashion_tl.recipes import (
 from fashion_tl.reporting.gallery import distribution20, draw_all
 from fashion_tl.reporting.report import write_report
 from fashion_tl.runs import open_run
-from fashion_tl.split import parse_split
+from fashion_tl.split import RULES, Rule, Split, for_a_shell, parse_split
 from study.record import record
 from study.records import read_records
+from tests import REPOSITORY
 from tests.conftest import figures_alone, jpeg
 from tests.test_figures import row_names
 
@@ -166,6 +168,37 @@ def test_a_split_that_cannot_be_read_is_refused_with_the_ways_to_write_one(text)
         parse_split(text)
 
 
+def test_a_rule_cannot_exist_without_saying_which_photos_train():
+    with pytest.raises(TypeError, match="parts"):
+        Split("summer", "winter")
+
+
+def test_a_new_rule_is_one_row_and_is_read_named_and_offered(make_root, monkeypatch):
+    def thirds(_):
+        return Split(
+            "two in three",
+            "one in three",
+            lambda table, seed: np.where(table["id"].astype(int) % 3 == 0, "test", "train"),
+        )
+
+    monkeypatch.setattr(split, "RULES", (*RULES, Rule("thirds", "thirds", thirds)))
+    new = catalogue(make_root, split="thirds")
+    assert {own for own, part in parts(new).items() if part == "test"} == {"3", "6"}
+    assert new.split.rule == "two in three train, one in three test"
+    with pytest.raises(ConfigError, match=r"random:0.2 .* or thirds, not 'odd'"):
+        parse_split("odd")
+    assert for_a_shell().endswith("column:NAME or thirds")
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.example)
+def test_each_rule_reads_its_own_example_and_is_explained_in_the_documents(rule):
+    assert isinstance(parse_split(rule.example), Split)
+    usage = (REPOSITORY / "docs" / "usage.md").read_text(encoding="utf-8")
+    setting = re.search(r"^\| `split` \|.*$", usage, re.MULTILINE)[0]
+    assert f"`{rule.example}`" in setting
+    assert re.search(rf'^\| `"?{re.escape(rule.example)}"?` \|', usage, re.MULTILINE)
+
+
 def test_folders_say_the_label_and_the_split_themselves(tmp_path):
     for part in ("train", "test"):
         for kind in ("A", "B"):
@@ -227,6 +260,25 @@ def test_the_table_of_backbones_says_what_torchvision_builds(name):
         "fc",
     ]
     assert "IMAGENET1K_V1" in BACKBONES[name].weights_names
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("resnet19", "'resnet19', but this torchvision has no such network. Correct or remove"),
+        ("mobilenet_v3_small", "isn't built as a ResNet: its children are features, avgpool"),
+    ],
+)
+@pytest.mark.parametrize("weights", ["none", "IMAGENET1K_V1"])
+def test_a_row_of_the_table_that_cannot_work_is_named(
+    name, said, weights, sample_root, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setitem(BACKBONES, name, Backbone(name, "Mine"))
+    words = ["--backbone", name, "--weights", weights, "--data", sample_root]
+    assert main([*map(str, ["run", "direct", *words, "--out", tmp_path / "run"])]) == 2
+    error = capsys.readouterr().err
+    assert f"error: BACKBONES has {name!r}" in error and said in error
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnext50_32x4d"])
@@ -362,6 +414,37 @@ def test_an_augmentation_is_a_function_and_a_setting_and_fc_only_refuses_it_by_n
         run_approach("fc_only", sample_root, "none", tmp_path / "run", **settings | {"lr": 0.01})
 
 
+@pytest.mark.parametrize("approach", ["fc_only", "mine"])
+def test_settings_that_are_refused_leave_no_folder_so_that_the_command_without_them_runs(
+    approach, sample_root, tmp_path, monkeypatch
+):
+    add_head_twice(monkeypatch)
+    monkeypatch.setitem(batches.AUGMENTATIONS, "trim", lambda photos, rng: photos)
+    out = tmp_path / "run"
+    settings = QUICKEST | {"lr": 0.01}
+    with pytest.raises(ConfigError, match="trim: while only the last layer learns"):
+        run_approach(approach, sample_root, "none", out, **settings, trim=True)
+    assert not out.exists()
+    assert run_approach(approach, sample_root, "none", out, **settings)[-1].is_finished
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"batch_size": 1, "frozen_batchnorm": True}, "batch_size=1 with image_size=32x32"),
+        ({"balance": LOSS_AND_LOGITS}, "balance: an older version"),
+    ],
+)
+@pytest.mark.parametrize("approach", ["direct", "two_step"])
+def test_settings_that_no_network_can_learn_with_are_refused_before_a_folder_is_made(
+    approach, settings, said, sample_root, tmp_path
+):
+    settings = QUICKEST | {"largest": 3} | settings
+    with pytest.raises(ConfigError, match=said):
+        run_approach(approach, sample_root, "none", tmp_path / "run", **settings)
+    assert not (tmp_path / "run").exists()
+
+
 # -- an approach
 
 
@@ -376,16 +459,21 @@ def head_twice(data, weights, folder, first, config):
     return [earlier, running.train_and_finish(model, data, run)]
 
 
-def test_an_approach_is_a_function_and_rows_and_is_run_drawn_reported_and_recorded(
-    sample_root, tmp_path, monkeypatch
-):
+def add_head_twice(monkeypatch):
     monkeypatch.setattr(approaches, "head_twice", head_twice, raising=False)
     row = Approach(
         "Head, then all", "fashion_tl.approaches:head_twice", ("head", "then_all"), "05_mine"
     )
     monkeypatch.setitem(APPROACHES, "mine", row)
-    monkeypatch.setitem(TRAININGS, "head", Training("First the head", "head", {}))
+    first = Training("First the head", "head", {}, head_only=True)
+    monkeypatch.setitem(TRAININGS, "head", first)
     monkeypatch.setitem(TRAININGS, "then_all", Training("Then all of it", "all", {}))
+
+
+def test_an_approach_is_a_function_and_rows_and_is_run_drawn_reported_and_recorded(
+    sample_root, tmp_path, monkeypatch
+):
+    add_head_twice(monkeypatch)
     out = tmp_path / "run"
     words = ["run", "mine", "--data", sample_root, "--weights", "none", "--out", out, *SETS]
     with figures_alone("loss"):  # all of them are drawn below

@@ -5,8 +5,10 @@ way.
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import pytest
 
 from tests import REPOSITORY
 
@@ -190,14 +192,26 @@ def imported(tree: ast.AST, name: str) -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def places(name: str) -> list[int]:
-    """Where in ``ORDER`` a dotted name points: a whole wing points at its last room."""
+def table_of_contributing() -> tuple[str, ...]:
+    """The modules in the order of the table in CONTRIBUTING.md, named as in ``ORDER``."""
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = text.split("| folder | module |")[1].split("\n\n")[0].splitlines()[2:]
+    names = []
+    for row in rows:
+        folder, modules = row.split("|")[1:3]
+        above = folder.strip(" `").removeprefix("fashion_tl/")
+        names += [above + each for each in re.findall(r"`(\w+)/?`", modules)]
+    return tuple(names)
+
+
+def places(name: str, order: Sequence[str]) -> list[int]:
+    """Where in an order a dotted name points: a whole wing points at its last room."""
     path = name.removeprefix("fashion_tl").lstrip(".").replace(".", "/")
     if name.split(".")[0] != "fashion_tl" or not path:
         return []
     under = (
         n
-        for n, each in enumerate(ORDER)
+        for n, each in enumerate(order)
         if f"{path}/".startswith(f"{each}/") or each.startswith(f"{path}/")
     )
     return list(under)[-1:]
@@ -225,7 +239,9 @@ def test_every_module_has_its_place():
     assert set(study_modules()) == set(STUDY_ORDER)
 
 
-def test_imports_run_one_way():
+@pytest.mark.parametrize("order", [ORDER, table_of_contributing()], ids=["here", "CONTRIBUTING"])
+def test_imports_run_one_way(order):
+    assert set(order) == set(ORDER)
     for file in modules():
         name = ".".join(("fashion_tl", *file.relative_to(PACKAGE).with_suffix("").parts))
         if (own := room(file)) is None:
@@ -233,7 +249,7 @@ def test_imports_run_one_way():
         for target in imported(ast.parse(file.read_text()), name):
             if own == "data/sample" and target.startswith("fashion_tl.data.sample"):
                 continue
-            assert all(place < ORDER.index(own) for place in places(target)), (
+            assert all(place < order.index(own) for place in places(target, order)), (
                 f"{own} imports {target}"
             )
 

@@ -198,6 +198,7 @@ def read_catalogue(
         rows = read_rows(root, bad_rows == "recover", label, rule)
     table = pd.DataFrame(rows.kept, columns=[*KEPT, "line"])
     table = table.astype({"id": "str", "year": "Int64", "line": "int64"})
+    # Photos in folders were drawn as they were listed, if no folder says which of them test.
     table["part"] = table["split_value"] if in_folders else rule.parts(table, seed)
     left_out = pd.DataFrame(rows.left_out, columns=["line", "id", "reason"])
     left_out = left_out.astype({"id": "str", "reason": "str"})

@@ -47,13 +47,8 @@ def measure_statistics(frozen: nn.Module, data: Data, config: Config) -> None:
     update_bn(mixed.batches("train", pairs).in_order(pick_device()), frozen)
 
 
-@main_first()
-def part_features(data: Data, frozen: nn.Module, config: Config, *parts: str) -> list[Batches]:
-    """Parts of the data (``"train"``, ``"val"``, ``"test"``) as features of a frozen network.
-
-    They are computed once, and kept in the cache folder. ConfigError names an augmentation that
-    kept features can't replace.
-    """
+def refuse_augmentations(config: Config) -> None:
+    """ConfigError names an augmentation that kept features can't replace."""
     for name in AUGMENTATIONS:
         if getattr(config, name) and name not in SERVED:
             raise ConfigError(
@@ -61,6 +56,16 @@ def part_features(data: Data, frozen: nn.Module, config: Config, *parts: str) ->
                 "computed once and kept, so photos can't be changed at random. "
                 f"Leave {name} out, or let more of the network learn."
             )
+
+
+@main_first()
+def part_features(data: Data, frozen: nn.Module, config: Config, *parts: str) -> list[Batches]:
+    """Parts of the data (``"train"``, ``"val"``, ``"test"``) as features of a frozen network.
+
+    They are computed once, and kept in the cache folder. ConfigError as in
+    :func:`refuse_augmentations`.
+    """
+    refuse_augmentations(config)
     chosen = [getattr(data.task, part) for part in parts]
     rows = np.sort(np.concatenate(chosen))
     digests = [data.digests[row] for row in rows]

@@ -34,7 +34,9 @@ UNREADABLE = (
     RuntimeError,
     ConfigError,
 )
-FIRST_CHILDREN = 5  # conv1, bn1, relu, maxpool, layer1
+# How many of a backbone's ``CHILDREN`` two steps freeze: 1 conv1, 2 bn1, 3 relu, 4 maxpool, 5
+# layer1. The others are 6 to 8, layer2 to layer4, 9 avgpool, and 10 fc, the last layer.
+FIRST_CHILDREN = 5
 
 
 def build_network(num_classes: int, weights: StrPath | None, config: Config) -> nn.Module:
@@ -61,8 +63,9 @@ def available_weights(
     None also if a download fails for the built-in sample. Of several processes one downloads.
     WeightsError if the weights can't be read or don't fit, or if a download fails for other data.
     """
+    row = find_backbone(backbone)
+    row.outline()  # a row of the table that can't be built is refused before anything is downloaded
     if weights is not None and not is_random(weights):
-        row = find_backbone(backbone)
         try:
             read_weights(weights, backbone)
             return weights
@@ -158,7 +161,7 @@ def freeze_all_but_head(model: nn.Module) -> None:
 
 
 def freeze_first_children(model: nn.Module, n: int = FIRST_CHILDREN) -> None:
-    """Freeze the first ``n`` children, and let the rest learn."""
+    """Freeze the first ``n`` children, and let the rest learn; ``FIRST_CHILDREN`` counts them."""
     model.requires_grad_(True)
     for child in list(model.children())[:n]:
         child.requires_grad_(False)

@@ -73,9 +73,7 @@ def fit(
     the checkpoint belongs to another training.
     """
     device = next(model.parameters()).device
-    if config.balance == LOSS_AND_LOGITS:
-        raise ConfigError("balance: an older version weighted both loss and logits; train again")
-    _check_batch_of_one(model, train, config)
+    refuse_settings(config, len(train.rows), _learns_batchnorm(model, config))
     per_class = make_per_class(class_weights, train.labels, config, device)
     optimizer = make_optimizer(model, config)
     if world_size() > 1 and device.type == "cuda":
@@ -147,12 +145,21 @@ def fit(
     return Fitted(table, interrupted, seconds_before)
 
 
-def _check_batch_of_one(model: nn.Module, train: Batches, config: Config) -> None:
-    """ConfigError if BatchNorm would learn from one value per channel, which has no variance."""
+def _learns_batchnorm(model: nn.Module, config: Config) -> bool:
     train_mode(model, config.frozen_batchnorm)
-    learns = any(isinstance(module, _BatchNorm) and module.training for module in model.modules())
+    return any(isinstance(module, _BatchNorm) and module.training for module in model.modules())
+
+
+def refuse_settings(config: Config, photos: int, learns_batchnorm: bool) -> None:
+    """ConfigError for settings with which no network can learn from so many training photos.
+
+    These are a balance of an older version, and batches of which BatchNorm would learn from one
+    value per channel, which has no variance.
+    """
+    if config.balance == LOSS_AND_LOGITS:
+        raise ConfigError("balance: an older version weighted both loss and logits; train again")
     last_map_is_one_pixel = max(config.image_size) <= 32  # a ResNet divides both sides by 32
-    if learns and last_map_is_one_pixel and min(config.batch_size, len(train.rows)) == 1:
+    if learns_batchnorm and last_map_is_one_pixel and min(config.batch_size, photos) == 1:
         why = "batch_size=1" if config.batch_size == 1 else "a single training photo"
         height, width = config.image_size
         raise ConfigError(

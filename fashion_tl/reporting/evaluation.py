@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import accuracy_score, recall_score
 
-from fashion_tl.data.catalogue import FEW_SHOT
+from fashion_tl.data.catalogue import FEW_SHOT, ceiling
 from fashion_tl.network.calibration import PLAIN, masked_logits
 from fashion_tl.reporting.calibration import TARGETS, calibration_error, find_threshold, judged
 
@@ -111,8 +111,8 @@ def per_class_table(predictions: pd.DataFrame, counts: pd.DataFrame) -> pd.DataF
 def metrics(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, float | int | None]:
     """The metrics, as fractions, of :func:`prediction_table`'s rows.
 
-    ``counts`` gives ``label, train``: the training photos of each class. ``ceiling`` is the share
-    of test photos whose class has training photos; ``top1`` and ``top5`` can't exceed it. ``macro``
+    ``counts`` gives ``label, train``: the training photos of each class. ``ceiling`` is that of
+    :func:`fashion_tl.data.catalogue.ceiling`; ``top1`` and ``top5`` can't exceed it. ``macro``
     is the mean accuracy of the learnable classes: those with training and test photos.
     ``few_shot`` is the same for those with ``FEW_SHOT`` training photos or fewer. ``ece`` is the
     calibration error over the learnable photos and ``nll`` their mean loss; without the column
@@ -141,7 +141,7 @@ def metrics(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, float 
         "correct": int(right.sum()),
         "top1": float(accuracy_score(true, guess)),
         "top5": float(in_top5.mean()),
-        "ceiling": float(learnable.mean()),
+        "ceiling": ceiling(per_class_table(predictions, counts)),
         "top1_learnable": float(right[learnable].mean()) if len(tested) else None,
         "top5_learnable": float(in_top5[learnable].mean()) if len(tested) else None,
         "macro": macro(tested["label"]),

@@ -59,7 +59,7 @@ def full_size_root(folder: Path, photos: int = 240) -> Path:
 
 
 def decode_whole(content: bytes, size: tuple[int, int]) -> np.ndarray:
-    """What ``photos.decode`` would give without decoding at a reduced scale."""
+    """What ``decoding.decode`` would give without decoding at a reduced scale."""
     draft, JpegImageFile.draft = JpegImageFile.draft, lambda *_: None
     try:
         return decode(content, size)
