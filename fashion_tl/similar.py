@@ -103,7 +103,9 @@ def _target(out: StrPath, photos: Sequence[Path], data_path: StrPath | None) -> 
         raise ConfigError(f"{out}: a picture shows one photo, not {len(photos)}; name one")
     if data_path is None:
         raise ConfigError(f"{out}: a picture needs the training photos; name them with --data")
-    return checked_target(out, "the picture", (".png",), data_path, makes_folders=True)
+    return checked_target(
+        out, "the picture", (".png",), data_path, makes_folders=True, reads=photos
+    )
 
 
 def _draw(
