@@ -40,6 +40,7 @@ ORDER = (
         "data/classfolders",
         "data/cache",
         "data/contents",
+        "data/guard",
         "data/dataroot",
         "data/rows",
         "data/catalogue",
