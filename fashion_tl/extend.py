@@ -13,7 +13,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from fashion_tl.data.guard import refuse_among
 from fashion_tl.data.labels import same_names
+from fashion_tl.data.listing import Folder
 from fashion_tl.errors import DataError, RunError, WriteError, photos_in_words
 from fashion_tl.extension import BEFORE, Shots, extension_of, measured, read_shots, save_shots
 from fashion_tl.files import (
@@ -104,12 +106,13 @@ def _is_there(target: Path) -> RunError:
     return RunError(f"{target} is there already; name a new folder for the extended run")
 
 
-def _check_target(target: Path, *others: Path) -> None:
-    """RunError if something is there already, or if it would lie in one of the other folders."""
+def _check_target(target: Path, run: Path, photos: Path) -> None:
+    """RunError if something is there already, or if it would lie in the run or among the photos."""
     if os.path.lexists(target):
         raise _is_there(target)
-    for other in others:
-        refuse_inside(target, other, "the extended run")
+    refuse_inside(target, run, "the extended run")
+    linked = Folder(photos).entries("").links if photos.is_dir() else ()
+    refuse_among(target, (photos, *(photos / name for name in linked)), "the extended run")
 
 
 def _check_names(folder: Path, shots: Shots, saved: SavedModel, known: bool) -> None:

@@ -19,7 +19,7 @@ from fashion_tl.data.decoding import FORMATS, decode
 from fashion_tl.data.formats import what_it_is
 from fashion_tl.data.listing import ENDINGS, RAW_ENDINGS, UNREAD_ENDINGS, read_file, shown
 from fashion_tl.errors import DataError, photos_in_words, some_of
-from fashion_tl.files import RUN_FILE, StrPath, as_path
+from fashion_tl.files import RUN_FILE, StrPath, as_path, is_run_folder
 from fashion_tl.machine import processors, progress, say, warn
 from fashion_tl.network.inference import photo_logits, pick_device
 from fashion_tl.network.memory import Memory
@@ -27,7 +27,7 @@ from fashion_tl.network.model import SavedModel
 from fashion_tl.network.unknown import doubts
 from fashion_tl.reporting.evaluation import TOP_K, answer_table
 from fashion_tl.runs import write_json, write_table
-from fashion_tl.targets import checked_target
+from fashion_tl.targets import checked_target, refuse_replacing
 
 UNKNOWN = "  (unknown: like nothing it learned from)"  # stands after the name of a photo
 BATCH = 64  # photos at a time, or the training's batch size if that is smaller; more aren't faster
@@ -47,6 +47,8 @@ def find_photos(paths: Sequence[StrPath], note: Callable[[str], None] = warn) ->
         if not os.path.isdir(path):
             photos.append(path)
             continue
+        if is_run_folder(path):
+            note(f"{path}: the folder of a run; its images are figures")
         runs: list[str] = []
         below = {file: _is_image(file) for file in sorted(_below(path, runs))}
         if runs:
@@ -239,6 +241,8 @@ def predict(
     """
     target = None if to is None else checked_target(to, "answers", (".csv", ".json"))
     photos = find_photos(paths)
+    if target:
+        refuse_replacing(target, photos)
     found: Iterable[dict[str, Any]] = answers(saved, photos, memory)
     if target:
         found = progress(found, "predicting", len(photos), unit="photo")

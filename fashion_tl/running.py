@@ -9,8 +9,8 @@ import pandas as pd
 from torch import nn
 
 from fashion_tl.config import Config
-from fashion_tl.data.dataroot import refuse_among_photos
 from fashion_tl.data.dataset import Data
+from fashion_tl.data.guard import refuse_among_photos
 from fashion_tl.distributed import main_first, rank, world_size
 from fashion_tl.extension import refuse_extended
 from fashion_tl.files import StrPath, as_path, draft, is_run_folder

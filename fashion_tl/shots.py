@@ -44,7 +44,7 @@ def find_shots(
     root = as_path(folder)
     found = Shots(np.zeros((0, *size, 3), np.uint8), [], [])
     names = _class_folders(root, classes, note)
-    photos = {label: find_photos([root / name], note) for label, name in names.items()}
+    photos = {label: _photos_of(root / name, note) for label, name in names.items()}
     _judge_wrapper(root, names, photos, note)
     refuse_part_as_class(f"{root}/", [own for label, own in names.items() if label not in classes])
     for label, files in photos.items():
@@ -62,6 +62,11 @@ def _class_folders(root: Path, classes: Collection[str], note: Note) -> dict[str
             f"{root}: no such folder; name a folder with a folder of photos for each class"
             + ("; unpack this file first" if root.is_file() else "")
         )
+    if is_run_folder(root):
+        raise DataError(
+            f"{root} is the folder of a run, whose images are figures; name a folder with a folder "
+            "of photos for each class"
+        )
     folders, files, _ = Folder(root).entries("")
     if runs := [name for name in folders if is_run_folder(root / name)]:
         note(f"{root}: left out, the folder of a run: {some_of(runs)}")
@@ -75,10 +80,12 @@ def _class_folders(root: Path, classes: Collection[str], note: Note) -> dict[str
             "name of the class"
         )
     if all(map(is_no_class, folders)):
+        one = len(folders) == 1
         raise DataError(
-            f"{root} holds {' and '.join(f'{name}/' for name in folders[:3])}, which aren't names "
-            "of classes. If folders of classes lie in one of them, name that one; otherwise give "
-            "each the name of the class of its photos."
+            f"{root} holds {' and '.join(f'{name}/' for name in folders[:3])}, which "
+            f"{'isn' if one else 'aren'}'t {'the name of a class' if one else 'names of classes'}. "
+            f"If folders of classes lie in {'it' if one else 'one of them'}, name that one; "
+            f"otherwise give {'it' if one else 'each'} the name of the class of its photos."
         )
     if loose:
         note(f"{root}: left out, in no class folder: {some_of(loose)}")
@@ -95,6 +102,13 @@ def _class_folders(root: Path, classes: Collection[str], note: Note) -> dict[str
                 )
         by_label[label] = name
     return by_label
+
+
+def _photos_of(folder: Path, note: Note) -> list[Path]:
+    try:
+        return find_photos([folder], note)
+    except DataError as error:
+        raise DataError(f"{error}; put photos there, or delete the folder", error.fault) from error
 
 
 def _judge_wrapper(

@@ -99,7 +99,9 @@ def _as_table(row: dict[str, Any]) -> str:
 
 def _target(out: StrPath, photos: Sequence[Path], data_path: StrPath | None) -> Path:
     """The picture's file; an error if no picture can be drawn there."""
-    target = checked_target(out, "the picture", (".png",), data_path, makes_folders=True)
+    target = checked_target(
+        out, "the picture", (".png",), data_path, makes_folders=True, reads=photos
+    )
     if len(photos) != 1:
         raise ConfigError(f"{target}: a picture shows one photo, not {len(photos)}; name one")
     if data_path is None:

@@ -579,3 +579,84 @@ def test_the_folder_of_a_run_is_no_class_and_is_named_as_left_out(tmp_path, zip_
         catalogue = read_catalogue(open_root(path))
         assert catalogue.classes == ("Shirts", "Shoes") and len(catalogue.table) == 10
         assert catalogue.named() == ["folder of a run (2): Shoes/run/, runs/mine/"]
+
+
+@pytest.fixture
+def closed(monkeypatch):
+    """A function that makes a folder's files impossible to look up, as with mode 444."""
+    stat = os.stat
+
+    def close(folder: Path) -> None:
+        def refused(path, *rest, **more):
+            if isinstance(path, str | Path) and Path(path).parent == folder:
+                raise PermissionError(13, "Permission denied", str(path))
+            return stat(path, *rest, **more)
+
+        monkeypatch.setattr(os, "stat", refused)
+
+    return close
+
+
+def test_a_class_folder_that_cannot_be_entered_is_an_error_and_never_vanishes(tmp_path, closed):
+    folder = put(tmp_path / "root", names("A/{}.jpg", "B/{}.jpg", "C/{}.jpg"))
+    closed(folder / "C")
+    with pytest.raises(DataError, match=r"C/ has no photo that can be read.*Permission denied"):
+        open_root(folder)
+
+
+def test_images_that_cannot_be_entered_are_not_said_to_be_missing(make_root, closed):
+    folder = make_root([(1, 2011, "Shirts"), (2, 2012, "Shirts")])
+    closed(folder / "images")
+    with pytest.raises(DataError, match=r"images/ has no photo that can be read.*Permission"):
+        open_root(folder)
+
+
+def test_links_that_lead_nowhere_are_named_and_a_class_of_them_is_an_error(tmp_path, make_root):
+    folder = put(tmp_path / "root", names("A/{}.jpg", "B/{}.jpg"))
+    (folder / "A" / "9.jpg").symlink_to(tmp_path / "gone.jpg")
+    (folder / "C").symlink_to(tmp_path / "gone")
+    found = read_catalogue(open_root(folder)).named()
+    assert found == ["link that leads nowhere (2): C, A/9.jpg"]
+    (folder / "D").mkdir()
+    (folder / "D" / "1.jpg").symlink_to(tmp_path / "gone.jpg")
+    with pytest.raises(DataError, match=r"D/ has no photo that can be read.*leads nowhere"):
+        open_root(folder)
+    table = make_root([(1, 2011, "Shirts"), (2, 2012, "Shirts")])
+    (table / "images" / "9.jpg").symlink_to(tmp_path / "gone.jpg")
+    assert "In images/, left out: link that leads nowhere (1): 9.jpg." in open_root(table).notes
+
+
+def test_folders_without_photos_are_named_since_they_may_be_classes(tmp_path):
+    folder = put(tmp_path / "root", names("A/{}.jpg", "B/{}.jpg", "D/{}.jpg.txt"))
+    note = "No class, because no file has a photo's ending such as .jpg: D/ (5 files)."
+    assert note in open_root(folder).notes
+    with pytest.raises(DataError, match=r"ending such as \.jpg: b/ \(5 files\)"):
+        open_root(put(tmp_path / "other", names("a/{}.jpg", "b/{}")))
+
+
+def test_a_link_to_another_class_is_named_and_that_class_keeps_its_photos(tmp_path):
+    folder = put(tmp_path / "root", names("B/{}.jpg", "C/{}.jpg"))
+    (folder / "A").symlink_to("B")
+    catalogue = read_catalogue(open_root(folder))
+    assert catalogue.named() == ["link to a folder that was read already (1): A/"]
+    assert catalogue.classes == ("B", "C")
+
+
+def test_a_run_is_no_data_and_its_tables_are_not_taken_for_the_data_s(tmp_path):
+    folder = put(tmp_path / "root", names("A/{}.jpg", "B/{}.jpg", "run/figures/{}.png"))
+    for name in ("run.json", "history.csv"):
+        (folder / "run" / name).write_text("{}")
+    assert not any("history.csv" in note for note in open_root(folder).notes)
+    with pytest.raises(DataError, match="is the folder of a run, not data"):
+        open_root(folder / "run")
+
+
+def test_folders_taken_for_parts_are_named():
+    files = names("A/test/{}.jpg", "B/test/{}.jpg")
+    assert "No folder says which photos train, because all lie in" in find_classes(files).notes[-1]
+
+
+def test_parts_without_classes_are_named_as_what_they_were_taken_for(tmp_path):
+    folder = put(tmp_path, names("train 1/{}.jpg", "train 2/{}.jpg"))
+    with pytest.raises(DataError, match="train 1/, train 2/ were taken for parts"):
+        open_root(folder)

@@ -12,7 +12,7 @@ from PIL import Image
 from fashion_tl.__main__ import main
 from fashion_tl.errors import DataError, FashionTLError, RunError, WeightsError
 from fashion_tl.export import export_onnx
-from fashion_tl.extend import _check_names, extend, extended_by, findings
+from fashion_tl.extend import _check_names, _check_target, extend, extended_by, findings
 from fashion_tl.extension import Shots, extension_of, read_shots
 from fashion_tl.files import replacing
 from fashion_tl.network.features import features_of
@@ -745,3 +745,30 @@ def test_the_command_says_what_it_found(tiny_run, stripes, tmp_path, capsys):
     assert command(*words) == 0
     said = capsys.readouterr().out
     assert "Stripes: new, from 5 photos" in said and str(tmp_path / "out") in said
+
+
+def test_a_run_is_no_folder_of_photos_to_learn_from(tmp_path):
+    put(tmp_path, figures=[1])
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(DataError, match="is the folder of a run, whose images are figures"):
+        find_shots(tmp_path, SIZE)
+
+
+def test_advice_on_folders_fits_what_is_there(tmp_path):
+    put(tmp_path / "one", train=[1])
+    with pytest.raises(DataError, match="train/, which isn't the name of a class"):
+        find_shots(tmp_path / "one", SIZE)
+    put(tmp_path / "empty", Hats=[1], Caps=[])
+    with pytest.raises(DataError, match="put photos there, or delete the folder"):
+        find_shots(tmp_path / "empty", SIZE)
+    put(tmp_path / "new" / "Bags", train=[1], test=[2])
+    notes: list[str] = []
+    assert find_shots(tmp_path / "new", SIZE, note=notes.append).classes == ["Bags"]
+    assert notes == []  # naming Bags/ instead would be refused
+
+
+def test_a_hidden_folder_among_the_photos_takes_the_extended_run(tmp_path):
+    put(tmp_path / "photos", Hats=[1])
+    _check_target(tmp_path / "photos" / ".runs" / "x", tmp_path / "run", tmp_path / "photos")
+    with pytest.raises(RunError, match="elsewhere for the extended run"):
+        _check_target(tmp_path / "photos" / "x", tmp_path / "run", tmp_path / "photos")

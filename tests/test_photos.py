@@ -410,3 +410,11 @@ def tiff(pixels: bytes, bits: int, photometric: int) -> bytes:
     tags += [(278, 80), (279, len(pixels))]
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
     return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + pixels
+
+
+@pytest.mark.parametrize("value", [70_000, -1])
+def test_whole_numbers_of_32_bits_are_refused_since_nobody_knows_their_scale(value):
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((80, 60), value, np.int32)).save(buffer, "TIFF")
+    with pytest.raises(DataError, match="whole numbers of 32 bits, of unknown scale"):
+        decode(buffer.getvalue(), (80, 60))

@@ -42,6 +42,7 @@ ORDER = (
         "data/classfolders",
         "data/cache",
         "data/contents",
+        "data/guard",
         "data/dataroot",
         "data/rows",
         "data/catalogue",

@@ -234,3 +234,23 @@ def test_the_run_of_a_notebook_does_not_begin_among_the_photos(class_root):
     with pytest.raises(RunError, match="name a folder elsewhere for the run"):
         start_run(class_root / "new", config, data, None)
     assert not (class_root / "new").exists()
+
+
+def test_what_lies_among_the_photos_through_a_link_in_the_data_is_refused(tmp_path, class_root):
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "data").symlink_to(class_root)
+    for name in ("new", "Shirts/near.png"):
+        with pytest.raises(RunError, match="elsewhere for the picture"):
+            refuse_in_data(class_root / name, tmp_path / "linked", "the picture")
+    refuse_in_data(class_root / ".hidden" / "near.png", tmp_path / "linked", "the picture")
+
+
+def test_no_file_that_is_read_and_no_table_of_photos_is_replaced(tmp_path, sample_root):
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(b"mine")
+    (tmp_path / "link.png").symlink_to(photo)
+    for target in (photo, tmp_path / "link.png"):
+        with pytest.raises(RunError, match="is one of the files that are read"):
+            checked_target(target, "the picture", (".png",), reads=[photo])
+    with pytest.raises(RunError, match="is the table of a data root"):
+        checked_target(sample_root / "styles.csv", "answers", (".csv",))

@@ -13,6 +13,8 @@ from fashion_tl.data.foldernames import (
     fault_of_wrapper,
     find_wrapper,
     names_only_fillers,
+    note_on_draw,
+    note_on_split,
     note_on_wrapper,
     part_of,
     refuse_name,
@@ -94,7 +96,9 @@ def find_classes(names: Sequence[str]) -> ClassFolders | None:
         does_test = name in testing or (tests is not None and part == tests)
         labelled[name] = ("test" if does_test else "train", kind)
     notes += _notes_on_lost(folders, parts, found.keys() | faults)
-    notes.append(_note_on_split(parts, known, tests) if tests else _note_on_draw(len(testing)))
+    notes.append(
+        note_on_split(parts, known, tests) if tests else note_on_draw(len(testing), SHARE, known)
+    )
     return ClassFolders(
         inner=inner,
         labelled=labelled,
@@ -219,6 +223,11 @@ def _parts(folders: dict[str, Paths]) -> dict[str, str]:
     return parts if len(parts) == len(folders) or has_classes else {}
 
 
+def taken_for_parts(names: Sequence[str]) -> list[str]:
+    """The folders that :func:`find_classes` takes for parts such as ``train``."""
+    return list(_parts(_folders_of(names)[1]))
+
+
 def _draw(classes: dict[str, str], inner: str) -> set[str]:
     """The photos that test: a share of each class.
 
@@ -277,21 +286,3 @@ def _notes_on_lost(
         for folder in parts
         if (n := len(folders[folder])) and not any(name in found for name in folders[folder])
     ]
-
-
-def _note_on_split(parts: dict[str, str], known: set[str], tests: str) -> str:
-    folders = {}
-    for part in known:
-        named = " and ".join(f"{folder}/" for folder, own in parts.items() if own == part)
-        folders[part] = named or f"the {part}/ of each class"
-    train = " and ".join(
-        folders[part] for part in ("train", "val") if part in folders and part != tests
-    )
-    return f"Photos in {train} train; those in {folders[tests]} test."
-
-
-def _note_on_draw(drawn: int) -> str:
-    return (
-        f"No folder says which photos test: {SHARE:.0%} of each class do "
-        f"({photos_in_words(drawn)}, always the same); the others train."
-    )

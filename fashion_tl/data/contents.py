@@ -30,7 +30,7 @@ class DataRoot:
     Without a table, ``labelled`` holds (id, part, class) of each photo, and ``left_out`` (name,
     reason) of photos without a class. ``classes_in`` is the path to the folder of the classes.
     ``is_drawn`` is true if chance decided which photos test. ``notes`` are sentences on what was
-    decided.
+    decided. ``linked`` are the folders that links in the data lead to.
     """
 
     path: Path
@@ -45,6 +45,7 @@ class DataRoot:
     notes: tuple[str, ...] = ()
     classes_in: str = ""
     is_drawn: bool = False
+    linked: tuple[Path, ...] = ()
 
     @property
     def name(self) -> str:

@@ -6,11 +6,14 @@ It is read where it lies, and never written to.
 import json
 import os
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from fashion_tl.data.cache import cache_folder, named_cache
-from fashion_tl.data.classfolders import find_classes
+from fashion_tl.data.classfolders import find_classes, taken_for_parts
 from fashion_tl.data.contents import OUTSIDE, DataRoot
+from fashion_tl.data.foldernames import some_folders
+from fashion_tl.data.guard import refuse_among_photos
 from fashion_tl.data.listing import (
     Archive,
     Folder,
@@ -20,7 +23,6 @@ from fashion_tl.data.listing import (
     in_words,
     photos_in,
     read_file,
-    shown,
 )
 from fashion_tl.data.search import (
     DEEPEST,
@@ -28,20 +30,23 @@ from fashion_tl.data.search import (
     OTHER_TABLES,
     TABLE,
     TEXT_TABLES,
+    AllPhotos,
     Copy,
     Found,
     find_copies,
     find_photos,
+    refuse_lost,
 )
 from fashion_tl.data.zips import why_no_zip
-from fashion_tl.errors import DataError
-from fashion_tl.files import StrPath, as_path, is_run_folder, refuse_inside, ways_into
+from fashion_tl.errors import DataError, some_of
+from fashion_tl.files import StrPath, as_path
 
 SAMPLE = "sample"  # instead of a path: the built-in sample, drawn on first use
 # Why a photo or a folder is left out.
 UNREAD = "format that isn't read"
 TOO_DEEP = "folder too far down"
 OF_A_RUN = "folder of a run"
+AGAIN = "link to a folder that was read already"
 HELP = (
     "A data root is a folder or a .zip that holds styles.csv and images/<id>.jpg, "
     "or a folder of photos for each class"
@@ -85,23 +90,7 @@ def refuse_in_data(target: Path, path: StrPath, what: str) -> None:
         home = home.parent
     if str(path) == SAMPLE or not home.is_dir():
         return
-    if any(map(_is_shown, ways_into(home, target))):  # else the data needn't be opened
-        refuse_among_photos(target, _found_at(as_path(path)), what)
-
-
-def refuse_among_photos(target: Path, root: DataRoot, what: str) -> None:
-    """:func:`refuse_in_data` for an open data root; a run that is there already may stay."""
-    photos = root.folder_of_photos
-    if photos is None:
-        return
-    ways = ways_into(photos, target)
-    if any(_is_shown(way) and not any(map(is_run_folder, way)) for way in ways):
-        refuse_inside(target, photos, what)
-
-
-def _is_shown(way: list[Path]) -> bool:
-    """Whether no path of a way (see :func:`ways_into`) is hidden, so that data is read there."""
-    return len(shown(path.name for path in way)) == len(way)
+    refuse_among_photos(target, _found_at(as_path(path)), what)
 
 
 def _found_at(path: Path) -> DataRoot:
@@ -149,7 +138,9 @@ def _with_table(listing: Folder | Archive, path: Path, copies: list[Copy]) -> Da
     images = copies[0].images
     folder = f"{inner}{images}/"
     entries = listing.entries(folder)
-    photos, outside = photos_in(listing, folder, entries)
+    photos, outside, lost = photos_in(listing, folder, entries)
+    if not photos and not outside:
+        refuse_lost(path, folder, lost)
     if entries.folders and not photos and not outside:
         some = ", ".join(f"{name}/" for name in entries.folders[:3])
         raise DataError(
@@ -170,7 +161,7 @@ def _with_table(listing: Folder | Archive, path: Path, copies: list[Copy]) -> Da
         is_sample=not is_zip and _is_sample(path / inner),
         outside=frozenset(ids(outside)),
         table=copies[0].table,
-        notes=_note_on_copies(copies),
+        notes=(*_note_on_copies(copies), *_notes_on_lost(folder, lost)),
     )
 
 
@@ -182,6 +173,17 @@ def _note_on_copies(copies: list[Copy]) -> tuple[str, ...]:
     return (f"{folders}: {copies[0].inner} is read, not {others}.",)
 
 
+def _notes_on_lost(folder: str, lost: Mapping[str, str]) -> list[str]:
+    """A sentence for each reason why photos beside a table can't be looked up."""
+    names: dict[str, list[str]] = {}
+    for name, why in lost.items():
+        names.setdefault(why, []).append(name.removeprefix(folder))
+    return [
+        f"In {folder}, left out: {why} ({len(own):,}): {some_of(own)}."
+        for why, own in names.items()
+    ]
+
+
 def _is_sample(home: Path) -> bool:
     try:
         return json.loads(read_file(home, "sample.json"))["sample"] is True
@@ -191,13 +193,17 @@ def _is_sample(home: Path) -> bool:
 
 def _with_classes(listing: Folder | Archive, path: Path, found: Found) -> DataRoot:
     """Photos in a folder per class; DataError says what else is there if there are no classes."""
+    if found.is_run:
+        raise DataError(
+            f"{path} is the folder of a run, not data. Name the data that the run was made on."
+        )
     all_photos = find_photos(listing)
     names = by_words(all_photos.photos)
     classes = find_classes(list(names))
     if classes is None:
         raise DataError(
             f"{path}: no {TABLE} in it, nor up to {DEEPEST} folders down, nor folders of photos "
-            f"for two or more classes. {HELP}.{_hints(listing, found, all_photos.unread)}"
+            f"for two or more classes. {HELP}.{_hints(listing, found, all_photos, [*names])}"
         )
     by_name = by_id((names[name] for name in classes.labelled), classes.inner)
     words = {photo.name: name for name, photo in names.items()}
@@ -208,6 +214,8 @@ def _with_classes(listing: Folder | Archive, path: Path, found: Found) -> DataRo
     left_out += [(in_words(name), UNREAD) for name in all_photos.unread]
     left_out += [(in_words(name), TOO_DEEP) for name in all_photos.too_deep]
     left_out += [(in_words(name), OF_A_RUN) for name in all_photos.runs]
+    left_out += [(in_words(name), AGAIN) for name in all_photos.again]
+    left_out += [(in_words(name), why) for name, why in all_photos.lost.items()]
     return DataRoot(
         path,
         "",
@@ -216,21 +224,38 @@ def _with_classes(listing: Folder | Archive, path: Path, found: Found) -> DataRo
         table=None,
         labelled=labelled,
         left_out=tuple(left_out),
-        notes=(*classes.notes, *_hints_at_tables(likely)),
+        notes=(*classes.notes, *_notes_on_empty(all_photos.without), *_hints_at_tables(likely)),
         classes_in=classes.inner,
+        linked=tuple(map(Path, all_photos.linked)),
         is_drawn=classes.is_drawn,
     )
 
 
-def _hints(listing: Folder | Archive, found: Found, unread: list[str]) -> str:
-    """What the user may have meant instead, in sentences."""
-    hint = _hint_at_others(listing, found)
-    if unread:
-        hint += (
-            f" {len(unread):,} images are of formats that aren't read, such as {unread[0]}: "
+def _hints(listing: Folder | Archive, found: Found, photos: AllPhotos, names: list[str]) -> str:
+    """What the user may have meant instead, in sentences; ``names`` are those of the photos."""
+    hints = [_hint_at_others(listing, found)]
+    if unread := photos.unread:
+        hints.append(
+            f"{len(unread):,} images are of formats that aren't read, such as {unread[0]}: "
             "make them JPEGs."
         )
-    return hint + "".join(f" {words}" for words in _hints_at_tables(found.tables))
+    if parts := taken_for_parts(names):
+        hints.append(
+            f"By their names, {some_folders(parts)} were taken for parts of the photos, which hold "
+            "folders of classes. If they are classes, give them other names."
+        )
+    hints += [*_notes_on_empty(photos.without), *_hints_at_tables(found.tables)]
+    return "".join(f" {words}" for words in hints if words)
+
+
+def _notes_on_empty(without: Mapping[str, int]) -> list[str]:
+    """A sentence on folders without photos, by the number of their files; they may be classes."""
+    if not without:
+        return []
+    some = some_of(
+        [f"{folder} ({n:,} file{'' if n == 1 else 's'})" for folder, n in without.items()]
+    )
+    return [f"No class, because no file has a photo's ending such as .jpg: {some}."]
 
 
 def _hints_at_tables(tables: list[str]) -> list[str]:
@@ -252,9 +277,9 @@ def _hint_at_others(listing: Folder | Archive, found: Found) -> str:
     """The folder above, a zip in a folder, or an archive that must be unpacked."""
     above = Path(os.path.abspath(listing.path)).parent
     if (above / TABLE).is_file():
-        return f" {TABLE} lies beside it: name the folder {above} instead."
+        return f"{TABLE} lies beside it: name the folder {above} instead."
     is_zip = isinstance(listing, Archive)
     if found.zips and not is_zip:
-        return f" It holds {', '.join(found.zips[:3])}: name that file instead."
+        return f"It holds {', '.join(found.zips[:3])}: name that file instead."
     packed = [*found.packed, *(found.zips if is_zip else ())]
-    return f" It holds {', '.join(packed[:3])}: unpack that, and name its folder." if packed else ""
+    return f"It holds {', '.join(packed[:3])}: unpack that, and name its folder." if packed else ""

@@ -55,6 +55,7 @@ def decode(content: bytes, size: tuple[int, int]) -> np.ndarray:
                 ImageOps.exif_transpose(image, in_place=True)
             if image.mode == "F":
                 raise ValueError("its pixels are floating-point numbers, of unknown scale")
+            _refuse_32_bits(image)
             if image.format == "PNG" and image.mode in ("L", "RGB"):
                 _scale_transparent_colour(image, bits=content[24])
             photo = _opaque(image).convert("RGB")
@@ -67,6 +68,14 @@ def decode(content: bytes, size: tuple[int, int]) -> np.ndarray:
     except Exception as error:  # a damaged file makes Pillow's readers raise any error
         why = f"{type(error).__name__}: {error}"
         raise DataError(f"not a photo that can be decoded ({why})") from error
+
+
+def _refuse_32_bits(image: Image.Image) -> None:
+    """ValueError for whole numbers of 32 bits that aren't 8 or 16 bits kept in 32."""
+    if image.mode == "I" and getattr(image, "tag_v2", {}).get(BITSPERSAMPLE) == (32,):
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 65535:
+            raise ValueError("its pixels are whole numbers of 32 bits, of unknown scale")
 
 
 def _scale_transparent_colour(image: Image.Image, bits: int) -> None:

@@ -1,12 +1,12 @@
 """What folders are by their names and their contents: parts, classes, or around classes."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
 from fashion_tl.data.labels import label_of
-from fashion_tl.errors import DataError, in_a_line, some_of
+from fashion_tl.errors import DataError, in_a_line, photos_in_words, some_of
 from fashion_tl.split import PARTS
 
 # Words in folder names that name no class.
@@ -49,6 +49,7 @@ def find_wrapper(classes: Mapping[str, Sequence[tuple[str, ...]]]) -> Wrapper | 
     has the name of a part or of photos in general. It may do so if no photo lies in it itself, but
     in each of the others, and it holds more folders than lie beside it. ``Dresses/`` with ``red/``
     and ``blue/`` beside ``Shoes/`` looks like ``new/`` with ``Hats/`` and ``Caps/`` beside it.
+    Folders such as ``train/`` in it are no classes.
     """
     deep = [kind for kind, paths in classes.items() if all(len(path) > 1 for path in paths)]
     for kind, paths in classes.items():
@@ -56,7 +57,8 @@ def find_wrapper(classes: Mapping[str, Sequence[tuple[str, ...]]]) -> Wrapper | 
         alike = sum(label_of(folder) in classes.keys() - {kind} for folder in inside)
         if alike > 1 or (kind in deep and (alike == len(inside) or is_no_class(kind))):
             return Wrapper(kind, inside, is_sure=True)
-    if len(deep) == 1 and len(inside := _folders_in(classes[deep[0]])) >= len(classes):
+    inside = _folders_in(classes[deep[0]]) if len(deep) == 1 else []
+    if len(inside) >= len(classes) and not all(map(is_no_class, inside)):
         return Wrapper(deep[0], inside, is_sure=False)
     return None
 
@@ -179,6 +181,35 @@ def note_on_wrapper(folder: str, inside: Sequence[str]) -> str:
     return (
         f"{folder}/ is one class, though it holds {some_folders(inside)}. If these are the "
         f"classes, name {folder} instead, or move them up out of it."
+    )
+
+
+def note_on_split(parts: Mapping[str, str], known: Collection[str], tests: str) -> str:
+    """Which photos train and which test, where ``parts`` gives the part of each folder.
+
+    ``known`` are the parts that have photos, ``tests`` is the one that tests.
+    """
+    folders = {}
+    for part in known:
+        named = " and ".join(f"{folder}/" for folder, own in parts.items() if own == part)
+        folders[part] = named or f"the {part}/ of each class"
+    train = " and ".join(
+        folders[part] for part in ("train", "val") if part in folders and part != tests
+    )
+    return f"Photos in {train} train; those in {folders[tests]} test."
+
+
+def note_on_draw(drawn: int, share: float, known: Collection[str]) -> str:
+    """How many photos chance chose to test, and why; ``known`` are the parts that have photos."""
+    part = next(iter({*known} - {"", "train"}), None)
+    if part:
+        why = f"No folder says which photos train, because all lie in folders for {part}"
+    else:
+        why = "No folder says which photos test"
+    verb = "test" if part else "do"
+    return (
+        f"{why}: {share:.0%} of each class {verb} "
+        f"({photos_in_words(drawn)}, always the same); the others train."
     )
 
 

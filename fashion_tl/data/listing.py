@@ -1,5 +1,6 @@
 """The folders, files and photos in a folder or a zip; both are listed in the same way."""
 
+import errno
 import os
 import stat
 import unicodedata
@@ -28,6 +29,7 @@ UNREAD_ENDINGS = frozenset(".ai .eps .heic .heif .hif .ico .j2k .jp2 .jxl .psd .
 LARGEST_FILE = 1 << 28  # bytes; a larger photo or table is a mistake or a decompression bomb
 # Folders that operating systems make, besides those that begin with a dot.
 OF_SYSTEMS = ("__macosx", "@eadir", "$recycle.bin")
+NOWHERE = "link that leads nowhere"  # why a photo is left out
 
 
 class PhotoFile(NamedTuple):
@@ -92,11 +94,11 @@ class Folder:
         return False
 
     def photo(self, name: str) -> PhotoFile | None:
-        """The photo; None if it is not a plain file but a pipe, a device or a broken link."""
-        try:
-            about = os.stat(os.path.join(self.path, name))  # Path.stat takes twice as long
-        except OSError:
-            return None
+        """The photo; None if it is not a plain file but a pipe or a device.
+
+        OSError if the system doesn't say: a broken link, or a folder that can't be entered.
+        """
+        about = os.stat(os.path.join(self.path, name))  # Path.stat takes twice as long
         if not stat.S_ISREG(about.st_mode):
             return None
         return PhotoFile(name, about.st_size, about.st_mtime_ns)
@@ -203,17 +205,36 @@ def shown(names: Iterable[str]) -> list[str]:
     )
 
 
-def photos_in(
-    listing: Folder | Archive, folder: str, entries: Entries
-) -> tuple[list[PhotoFile], list[PhotoFile]]:
-    """The photos among the entries of a folder, and those left out as links out of the root."""
-    photos: list[PhotoFile] = []
-    outside: list[PhotoFile] = []
+class Photos(NamedTuple):
+    """The photos in a folder, and those left out.
+
+    ``outside`` are links out of the root. ``lost`` gives the reason why a name can't be looked up.
+    """
+
+    found: list[PhotoFile]
+    outside: list[PhotoFile]
+    lost: dict[str, str]
+
+
+def photos_in(listing: Folder | Archive, folder: str, entries: Entries) -> Photos:
+    """The photos among the entries of a folder; a broken link may have been a folder of photos."""
+    photos = Photos([], [], {})
     for file in entries.files:
-        if split_ending(file)[1] and (photo := listing.photo(folder + file)):
-            leads_out = file in entries.links and listing.leads_out(photo.name)
-            (outside if leads_out else photos).append(photo)
-    return photos, outside
+        is_link = file in entries.links
+        if not (is_link or split_ending(file)[1]):
+            continue
+        try:
+            photo = listing.photo(folder + file)
+        except OSError as error:
+            is_broken = error.errno in (errno.ENOENT, errno.ELOOP)
+            photos.lost[folder + file] = (
+                NOWHERE if is_broken else f"can't be read ({error.strerror})"
+            )
+            continue
+        if photo and split_ending(file)[1]:
+            leads_out = is_link and listing.leads_out(photo.name)
+            (photos.outside if leads_out else photos.found).append(photo)
+    return photos
 
 
 def by_id(photos: Iterable[PhotoFile], below: str) -> dict[str, PhotoFile]:

@@ -1,16 +1,18 @@
 """Search a folder or a zip for the shallowest styles.csv with photos beside it, or for photos."""
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from fashion_tl.data.listing import (
+    NOWHERE,
     RAW_ENDINGS,
     UNREAD_ENDINGS,
     Archive,
     Folder,
     PhotoFile,
     photos_in,
+    split_ending,
 )
 from fashion_tl.data.zips import DEEPEST_MEMBER, PACKED_ENDINGS
 from fashion_tl.errors import DataError
@@ -39,7 +41,8 @@ class Found:
 
     ``copies`` are whole data sets, all equally deep. ``empty`` ones have a folder of photos without
     photos. ``lone`` are tables without such a folder. ``zips``, ``packed`` (other archives) and
-    ``tables`` are other files near the top that the user may have meant.
+    ``tables`` are other files near the top that the user may have meant. ``is_run`` is true if the
+    top folder is that of a run.
     """
 
     copies: list[Copy] = field(default_factory=list)
@@ -48,6 +51,7 @@ class Found:
     zips: list[str] = field(default_factory=list)
     packed: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
+    is_run: bool = False
 
 
 def find_copies(listing: Folder | Archive) -> Found:
@@ -67,6 +71,10 @@ def find_copies(listing: Folder | Archive) -> Found:
                 if not inner:
                     raise
                 continue  # another user's folder
+            if RUN_FILE in entries.files:
+                found.is_run = found.is_run or not inner
+                if inner:
+                    continue  # a run's tables are results
             table = _named(entries.files, TABLE)
             images = _named(entries.folders, IMAGES)
             if table and images:
@@ -94,7 +102,10 @@ class AllPhotos:
 
     ``outside`` are photos that link out of the root, ``unread`` the names of images in formats that
     aren't read, ``too_deep`` the names of folders that are too deep to be searched, and ``runs``
-    those of folders of runs, whose images are figures.
+    those of folders of runs, whose images are figures. ``again`` are links to folders that were
+    read already. ``lost`` gives the reason why a name can't be looked up. ``without`` gives the
+    number of files in each folder that has no photo and no folder in it. ``linked`` are the real
+    folders that links lead to.
     """
 
     photos: list[PhotoFile] = field(default_factory=list)
@@ -102,34 +113,87 @@ class AllPhotos:
     unread: list[str] = field(default_factory=list)
     too_deep: list[str] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
+    lost: dict[str, str] = field(default_factory=dict)
+    without: dict[str, int] = field(default_factory=dict)
+    linked: list[str] = field(default_factory=list)
 
 
 def find_photos(listing: Folder | Archive) -> AllPhotos:
-    """All photos up to ``DEEPEST_MEMBER`` folders down; DataError if a folder can't be read."""
+    """All photos up to ``DEEPEST_MEMBER`` folders down.
+
+    DataError if a folder can't be read, or none of the photos in it and below.
+    """
     found = AllPhotos()
     folders = [""]
+    links: set[str] = set()
     seen: set[str] = set()
     for folder in folders:  # the loop adds folders to its own list
         place = listing.place(folder)
         if place in seen:  # two links that lead to each other would never end
+            found.again.append(folder)
             continue
         seen.add(place)
         entries = listing.entries(folder)
         if folder and RUN_FILE in entries.files:
             found.runs.append(folder)
             continue
-        own, more = photos_in(listing, folder, entries)
-        found.photos += own
-        found.outside += more
-        found.unread += _ending_in(entries.files, RAW_ENDINGS | UNREAD_ENDINGS, folder)
+        if folder in links:
+            found.linked.append(place)
+        own = photos_in(listing, folder, entries)
+        found.photos += own.found
+        found.outside += own.outside
+        found.lost |= own.lost
+        unread = _ending_in(entries.files, RAW_ENDINGS | UNREAD_ENDINGS, folder)
+        found.unread += unread
+        if folder and not (entries.folders or unread or any(own)):
+            found.without[folder] = len(entries.files)
         below = found.too_deep if folder.count("/") == DEEPEST_MEMBER - 1 else folders
-        below += [f"{folder}{name}/" for name in entries.folders]
+        # A link to a folder beside it comes after that folder, which keeps its photos.
+        inner = sorted(entries.folders, key=lambda name: name in entries.links)
+        below += [f"{folder}{name}/" for name in inner]
+        links |= {f"{folder}{name}/" for name in inner if name in entries.links}
         if len(folders) > MOST_CLASS_FOLDERS:
             raise DataError(
                 f"{listing.path}: {MOST_CLASS_FOLDERS:,} folders without a {TABLE}; "
                 "name the data set's own folder."
             )
+    _refuse_lost_folders(listing, found)
     return found
+
+
+def _refuse_lost_folders(listing: Folder | Archive, found: AllPhotos) -> None:
+    """DataError for a folder that would vanish, because all photos in it and below are lost."""
+    if not found.lost:
+        return
+    kept = {
+        photo.name[: end + 1]
+        for photo in (*found.photos, *found.outside)
+        for end, letter in enumerate(photo.name)
+        if letter == "/"
+    }
+    below: dict[str, dict[str, str]] = {}
+    for name, why in found.lost.items():
+        for end, letter in enumerate(name):
+            if letter == "/" and name[: end + 1] not in kept:
+                below.setdefault(name[: end + 1], {})[name] = why
+    for folder, lost in below.items():
+        refuse_lost(listing.path, folder, lost)
+
+
+def refuse_lost(path: Path, folder: str, lost: Mapping[str, str]) -> None:
+    """DataError for a folder below ``path`` if all its photos are ``lost``, for these reasons."""
+    names = [name for name in lost if split_ending(name)[1]]
+    if not names:
+        return
+    if lost[names[0]] == NOWHERE:
+        way = "Connect or restore what the links lead to"
+    else:
+        way = "Make the folder and its photos readable"
+    raise DataError(
+        f"{path}: {folder} has no photo that can be read, but {len(names):,} that can't, such as "
+        f"{names[0]}: {lost[names[0]]}. {way}, or move the folder elsewhere."
+    )
 
 
 def _named(names: list[str], wanted: str) -> str | None:
