@@ -224,7 +224,7 @@ def _write(new: Path, run: Run, extended: Extended, shots: Shots) -> None:
         text = card.read_text(encoding="utf-8", errors="replace")
     else:
         text = f"# {run.folder.name}\n"
-    write_text(new / "model_card.md", extended_card(text, rows))
+    write_text(new / "model_card.md", extended_card(text, rows, len(saved.classes)))
     write_json(new / RUN_FILE, run.about | {"extended": rows})
 
 

@@ -741,6 +741,16 @@ def test_the_report_says_what_was_learned_and_whose_figures_it_shows(
     assert "Stripes (5 photos)" in card and "No test photo measured" in card
 
 
+def test_the_card_counts_the_new_classes_too_and_says_whose_probabilities_were_fitted(
+    extended, tmp_path
+):
+    again = extend(extended.folder, put(tmp_path / "new", Hats=[1]), tmp_path / "out")
+    for run in (extended, again):
+        card = (run.folder / "model_card.md").read_text(encoding="utf-8")
+        assert f"one of {len(load_model(run.model_path).classes)} classes." in card
+        assert card.count("Its probabilities of the old classes were fitted to validation") == 1
+
+
 def test_one_note_says_that_a_small_run_gives_new_classes_too_high_probabilities(
     tiny_run, tmp_path, capsys
 ):

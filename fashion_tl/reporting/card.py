@@ -3,6 +3,7 @@
 After Mitchell et al., *Model Cards for Model Reporting*, 2019.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,10 @@ from fashion_tl.network.unknown import note_on_threshold
 from fashion_tl.recipes import TRAININGS
 from fashion_tl.runs import Run
 from fashion_tl.split import Split
+
+# What an extended run's card corrects in the card of the run before.
+FITTED = "Its probabilities"
+NUMBER = re.compile(r"\bone of [\d,]+ classes\.")
 
 MEANINGS = {
     "top1": "Top-1 accuracy, over all test photos",
@@ -119,19 +124,21 @@ def _on_probabilities(metrics: dict[str, Any]) -> str:
     if metrics["val_ece"] is None or metrics["ece"] is None:
         return "Its probabilities are no measure of how often it is right."
     return (
-        f"Its probabilities were fitted to validation photos (temperature "
+        f"{FITTED} were fitted to validation photos (temperature "
         f"{metrics['temperature']:.3f}, calibration error {metrics['val_ece']:.3f}). On test "
         f"photos that it could learn, the error is {metrics['ece']:.3f}. On photos of another kind "
         "they are no measure of how often it is right."
     )
 
 
-def extended_card(card: str, rows: Sequence[dict[str, Any]]) -> str:
+def extended_card(card: str, rows: Sequence[dict[str, Any]], classes: int) -> str:
     """The card of an extended run, from that of the run before and what was learned since.
 
-    ``rows`` are those of :func:`fashion_tl.extension.extension_of`.
+    ``rows`` are those of :func:`fashion_tl.extension.extension_of`. It knows ``classes`` by now.
     """
     title, _, rest = card.partition("\n")
+    rest = NUMBER.sub(f"one of {classes:,} classes.", rest, count=1)
+    rest = rest.replace(f"{FITTED} were fitted", f"{FITTED} of the old classes were fitted")
     lines = [
         title,
         "",
