@@ -321,6 +321,15 @@ def test_the_page_learns_a_class_and_uses_the_new_run(client, own_run):
     assert "<bdi>Stripes</bdi>" in client.post("/", **sent(("new.jpg", striped(100)))).text
 
 
+def test_the_page_names_the_new_run_as_the_first_one_was_named(own_run, monkeypatch):
+    monkeypatch.chdir(own_run.parent)
+    client = make_client("run")
+    client.post("/", **sent(*STRIPES, do="learn", name="Stripes"))
+    for page in (make_client("run").get("/").text, client.get("/").text):
+        assert str(own_run.parent) not in page
+    assert "run-extended-1 ·" in page
+
+
 def test_errors_stand_in_the_page_and_the_run_stays(client, own_run):
     page = client.post("/", **sent(*STRIPES, do="learn", name="<b>a/b</b>"))
     assert page.status_code == 400 and "a slash in it" in page.text and "<b>a/b" not in page.text
@@ -357,6 +366,7 @@ def test_only_who_has_the_whole_address_sees_the_page_or_sends_forms_to_it(clien
         stranger.post("/?token=other", **sent(*STRIPES, **form)),
     ):
         assert answer.status_code == 403 and "the whole address" in answer.text
+        assert "must accept the page's cookie" in answer.text
         assert "Set-Cookie" not in answer.headers and "<form" not in answer.text
     cookie = stranger.get(f"/?token={TOKEN}").headers["Set-Cookie"]
     assert "HttpOnly" in cookie and "SameSite=Lax" in cookie
