@@ -147,7 +147,7 @@ def predict(args: argparse.Namespace) -> None:
 
 
 def similar(args: argparse.Namespace) -> None:
-    _check_paths(args.data, args.cache)
+    _check_paths(args.out, args.data, args.cache)
     _check_run(args)
     from fashion_tl.similar import similar
 
