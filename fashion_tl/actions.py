@@ -27,6 +27,13 @@ def _check_paths(*paths: str | None) -> None:
             as_path(path)
 
 
+def _check_run(args: argparse.Namespace) -> None:
+    """RunError if there is no run; it comes before anything that takes seconds to import."""
+    from fashion_tl.runfiles import about_run
+
+    about_run(args.run)
+
+
 def _data_of(args: argparse.Namespace) -> str:
     """The data that a run was made on: those named or, for a run on it, the built-in sample."""
     from fashion_tl.data.dataroot import SAMPLE
@@ -112,6 +119,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def figures(args: argparse.Namespace) -> None:
+    _check_run(args)
     from fashion_tl.reporting.gallery import draw_all
 
     for file in draw_all(args.run, _data_of(args), args.cache):
@@ -119,12 +127,14 @@ def figures(args: argparse.Namespace) -> None:
 
 
 def report(args: argparse.Namespace) -> None:
+    _check_run(args)
     from fashion_tl.reporting.report import write_report
 
     print(write_report(args.run, _data_of(args), args.cache, args.to))
 
 
 def predict(args: argparse.Namespace) -> None:
+    _check_run(args)
     from fashion_tl.network.trained import load_trained
     from fashion_tl.predict import predict
     from fashion_tl.runs import open_run
@@ -137,13 +147,15 @@ def predict(args: argparse.Namespace) -> None:
 
 
 def similar(args: argparse.Namespace) -> None:
+    _check_paths(args.out, args.data, args.cache)
+    _check_run(args)
     from fashion_tl.similar import similar
 
-    _check_paths(args.data, args.cache)
     similar(args.run, args.photos, args.top, args.json, args.out, args.data, args.cache)
 
 
 def remember(args: argparse.Namespace) -> None:
+    _check_run(args)
     from fashion_tl.similar import remember
 
     for file in remember(args.run, _data_of(args), args.cache):
@@ -151,6 +163,7 @@ def remember(args: argparse.Namespace) -> None:
 
 
 def extend(args: argparse.Namespace) -> None:
+    _check_run(args)
     from fashion_tl.extend import extend, findings
     from fashion_tl.extension import extension_of, in_a_sentence, new_classes
     from fashion_tl.runs import open_run
@@ -167,17 +180,20 @@ def extend(args: argparse.Namespace) -> None:
 
 
 def serve(args: argparse.Namespace) -> None:
+    _check_paths(args.data, args.cache)
+    _check_run(args)
     from fashion_tl.serve import serve
 
-    _check_paths(args.data, args.cache)
     serve(args.run, args.data, args.cache, args.port)
 
 
 def export(args: argparse.Namespace) -> None:
-    from fashion_tl.export import export_onnx
+    _check_run(args)
+    from fashion_tl.export import NO_UNKNOWN, export_onnx
     from fashion_tl.network.model import load_model
     from fashion_tl.runs import open_run
 
     run = open_run(args.run)
     to = run.folder / "model.onnx" if args.to is None else args.to
     print(export_onnx(load_model(run.model_path), to))
+    warn(f"NOTE: {NO_UNKNOWN}")

@@ -29,6 +29,9 @@ PREPARATION = (
     "resize it to stored_size, (height, width), with Resampling.BILINEAR and without keeping the "
     "aspect."
 )
+NO_UNKNOWN = (  # ends the preparation, and the command
+    "The file names every photo: it doesn't mark photos as unknown, as `predict` does."
+)
 EXAMPLE = Path(__file__).parent / "examples" / "onnx_answers.py"
 TOLERANCE = 1e-3  # largest difference of a probability between onnxruntime and torch
 
@@ -91,7 +94,7 @@ def export_onnx(saved: SavedModel, path: StrPath) -> Path:
         "config": config.to_dict(),
         "temperature": saved.temperature,
         "needs": NEEDS,
-        "preparation": PREPARATION,
+        "preparation": f"{PREPARATION} {NO_UNKNOWN}",
         "example": EXAMPLE.read_text(encoding="utf-8"),
     }
     program = _exported(classifier, example, about, f"{path}: can't export this model ({sizes})")

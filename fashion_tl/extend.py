@@ -34,6 +34,7 @@ from fashion_tl.network.extending import (
     extended_layer,
     ground_of,
     layer_of,
+    note_on_scale,
 )
 from fashion_tl.network.features import features_of
 from fashion_tl.network.memory import Memory, save_memory
@@ -68,7 +69,7 @@ def extend(
 
     Only the network's last layer changes. With ``known``, there may also be more photos of classes
     that the run knows. The new run lies in ``out``, whole or not at all. Each ``note`` names photos
-    that are left out.
+    that are left out, or says that the run remembers too few for sure probabilities.
 
     RunError if ``out`` is there already or lies in the folder of the run or of the photos, if the
     run isn't finished, and if its memory, its earlier photos or what it measured can't be read.
@@ -99,6 +100,9 @@ def extend(
             raise _is_there(target)  # another process was first
     except OSError as error:
         raise WriteError(f"{target} can't be written: {error}") from error
+    words = note_on_scale(len(memory.ids))
+    if words and any(row["is_new"] for row in extended.rows):
+        note(words)
     return open_run(target)
 
 
@@ -223,7 +227,7 @@ def _write(new: Path, run: Run, extended: Extended, shots: Shots) -> None:
         text = card.read_text(encoding="utf-8", errors="replace")
     else:
         text = f"# {run.folder.name}\n"
-    write_text(new / "model_card.md", extended_card(text, rows))
+    write_text(new / "model_card.md", extended_card(text, rows, len(saved.classes)))
     write_json(new / RUN_FILE, run.about | {"extended": rows})
 
 

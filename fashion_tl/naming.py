@@ -65,7 +65,10 @@ def open_served(
     if data_path is not None:
         photos = open_steps(folder, data_path, cache)[-1][1].photos
         pixels = {own: photos.array[place] for place, own in enumerate(photos.ids)}
-    return _served(open_run(folder), pixels, Path(os.path.abspath(as_path(folder))))
+    first = as_path(folder)
+    if first.name in ("", ".."):  # as of ".", whose name new folders can't take
+        first = Path(os.path.abspath(first))
+    return _served(open_run(folder), pixels, first)
 
 
 def _served(run: Run, pixels: Mapping[str, np.ndarray], first: Path) -> Served:

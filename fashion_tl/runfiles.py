@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from fashion_tl.files import StrPath, is_run_folder
+from fashion_tl.errors import RunError, fault_of_file
+from fashion_tl.files import RUN_FILE, StrPath, as_path, is_run_folder
 
 BEFORE = "before"  # in an extended run, the folder of the run before, without its network
 AGAIN = "copy it again, or delete the run's folder and train it again"
@@ -90,6 +91,29 @@ def read_about(path: Path) -> dict[str, Any]:
             raise ValueError("extended: before must hold whole numbers")
         _check_optional(row, ("left_out",), int, "extended: ")
     return about
+
+
+def about_run(folder: StrPath) -> dict[str, Any]:
+    """What the run.json in a run's folder holds; RunError if there is none, or if it is damaged."""
+    folder = as_path(folder)
+    if not folder.is_dir():
+        raise RunError(f"no such run folder: {folder}")
+    file = folder / RUN_FILE
+    try:
+        return read_about(file)
+    except FileNotFoundError as error:
+        below = ", ".join(sorted(path.parent.name for path in folder.glob(f"*/{RUN_FILE}")))
+        hint = f"; runs lie in it: {below}" if below else ""
+        raise RunError(
+            f"{folder} is not a run folder: {RUN_FILE} can't be read ({error}){hint}"
+        ) from error
+    except Exception as error:  # deeply nested JSON raises RecursionError
+        raise unreadable(file, error) from error
+
+
+def unreadable(file: Path, error: Exception) -> RunError:
+    """The error that says what is wrong with a file of a run, and what to do."""
+    return RunError(fault_of_file(file, error, way_out(file.parent)))
 
 
 def read_metrics(path: Path) -> dict[str, Any]:

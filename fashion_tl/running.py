@@ -196,7 +196,7 @@ def _write_results(run: Run, data: Data, predictions: pd.DataFrame, result: dict
     write_table(run.folder / "predictions.csv.gz", predictions, float_format="%.6g")
     per_class = per_class_table(predictions, data.counts)
     write_table(run.folder / "per_class.csv", per_class)
-    card = model_card(run, result, per_class, data.catalogue)
+    card = model_card(run, result, per_class, data.catalogue, len(data.task.val))
     write_text(run.folder / "model_card.md", card)
     write_json(run.folder / "metrics.json", result)
 

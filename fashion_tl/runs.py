@@ -13,7 +13,7 @@ import pandas as pd
 from fashion_tl.backbones import find_backbone
 from fashion_tl.config import Config
 from fashion_tl.distributed import rank
-from fashion_tl.errors import ConfigError, RunError, fault_of_file, photos_in_words
+from fashion_tl.errors import ConfigError, RunError, photos_in_words
 from fashion_tl.files import (
     RUN_FILE,
     StrPath,
@@ -26,7 +26,7 @@ from fashion_tl.files import (
 )
 from fashion_tl.provenance import commit, machine, versions
 from fashion_tl.recipes import APPROACHES, make_config
-from fashion_tl.runfiles import read_about, read_metrics, read_results, way_out
+from fashion_tl.runfiles import about_run, read_metrics, read_results, unreadable, way_out
 
 # The files that a run itself keeps.
 OWN_FILES = (
@@ -165,7 +165,7 @@ class Run:
                 f"{self.folder}: {name} can't be read ({error}); is the run finished?"
             ) from error
         except Exception as error:  # a damaged file makes readers raise any error
-            raise _unreadable(self.folder / name, error) from error
+            raise unreadable(self.folder / name, error) from error
 
     def check_results(self) -> None:
         """RunError if something that a finished run measured is missing or damaged."""
@@ -173,26 +173,9 @@ class Run:
             pass
 
 
-def _unreadable(file: Path, error: Exception) -> RunError:
-    return RunError(fault_of_file(file, error, way_out(file.parent)))
-
-
 def open_run(folder: StrPath) -> Run:
     """The run in a folder; RunError if there is none, or if its run.json is damaged."""
-    folder = as_path(folder)
-    if not folder.is_dir():
-        raise RunError(f"no such run folder: {folder}")
-    file = folder / RUN_FILE
-    try:
-        return Run(folder, read_about(file))
-    except FileNotFoundError as error:
-        below = ", ".join(sorted(path.parent.name for path in folder.glob(f"*/{RUN_FILE}")))
-        hint = f"; runs lie in it: {below}" if below else ""
-        raise RunError(
-            f"{folder} is not a run folder: {RUN_FILE} can't be read ({error}){hint}"
-        ) from error
-    except Exception as error:  # deeply nested JSON raises RecursionError
-        raise _unreadable(file, error) from error
+    return Run(as_path(folder), about_run(folder))
 
 
 def steps_of(run: Run) -> list[Run]:

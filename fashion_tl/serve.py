@@ -92,7 +92,10 @@ def _guard(app: Any, token: str) -> None:
             # here: the browser wouldn't send the cookie on. `page` refuses forms of other pages.
             answer.set_cookie(cookie, token, httponly=True, samesite="Lax")
             return answer
-        why = "Open the whole address that the command printed: it ends in ?token= and a key.\n"
+        why = (
+            "Open the whole address that the command printed: it ends in ?token= and a key. "
+            "The browser must accept the page's cookie, which keeps the key.\n"
+        )
         return Response(why, 403, content_type="text/plain; charset=utf-8")
 
     @app.after_request

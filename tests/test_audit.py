@@ -53,9 +53,9 @@ def judged_by(monkeypatch, root, cache, **settings) -> tuple[Audit, list]:
     seen = []
     fit, forward = folds.fit, folds.forward
 
-    def fitting(head, train, val, *more):
+    def fitting(head, train, val, *more, **rest):
         seen.append([set(train.rows.tolist()), len(val.rows)])
-        return fit(head, train, val, *more)
+        return fit(head, train, val, *more, **rest)
 
     def answering(head, samples, *more, **rest):
         seen[-1].append(set(samples.rows.tolist()))
@@ -124,6 +124,7 @@ def test_the_command_writes_a_table_and_a_page_and_prints_pairs(swapped, tmp_pat
     assert main(words) == 0, capsys.readouterr().err
     out = capsys.readouterr().out
     assert re.search(r"[2-4] of 40 labels should be checked", out) and "1  Blue → Red" in out
+    assert len(re.findall(r"^part \d of 5: ", out, re.M)) == 5 and "epoch" not in out
     table = read_table(tmp_path / "new" / "audit" / "labels.csv")
     assert list(table) == ["id", "given", "suggested", "confidence", "given_confidence"]
     assert set(table["id"][:2]) == {"24", "3"} and len(table) <= 4

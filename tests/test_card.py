@@ -1,7 +1,10 @@
 """The model card in a run's folder."""
 
+import pytest
+
 from fashion_tl.data.catalogue import read_catalogue
 from fashion_tl.data.dataroot import open_root
+from fashion_tl.network.model import load_model
 from fashion_tl.reporting.card import model_card
 
 
@@ -23,9 +26,30 @@ def test_it_says_what_the_network_is_how_good_it_is_and_what_it_cannot_do(tiny_r
     assert f"(temperature {metrics['temperature']:.3f}, calibration error" in card
     assert f"could learn, the error is {metrics['ece']:.3f}" in card
     assert "`label` and `split` were not used" not in card
+    photos, tested = tiny_run.about["data"]["photos"], metrics["n_test"]
+    trained = sum(load_model(tiny_run.model_path).fit_counts)
+    validated = photos - trained - tested
+    parts = f"{trained} trained, {validated} validated, and {tested} tested"
+    assert f"Of {photos} photos, {parts}." in card
     unseen = tiny_run.per_class.query("train == 0 and test > 0")
     assert f"It never names {len(unseen)} of the classes" in card
     assert f"{unseen['test'].sum()} photos of odd years" in card
+
+
+@pytest.mark.parametrize(
+    ("validated", "words"),
+    [
+        (0, "no photo validates, so no photo is ever called unknown."),
+        (4, "only 4 photos validated, so far more than 1 in 20 good photos may be called unknown."),
+        (20, "but misses some of them.\n"),
+    ],
+)
+def test_it_says_when_too_few_photos_validated_to_know_unknown_ones(
+    tiny_run, sample_root, validated, words
+):
+    catalogue = read_catalogue(open_root(sample_root))
+    card = model_card(tiny_run, tiny_run.metrics, tiny_run.per_class, catalogue, validated)
+    assert words in card
 
 
 def test_if_folders_name_the_classes_it_names_no_column(tiny_run, tmp_path):
@@ -33,7 +57,7 @@ def test_if_folders_name_the_classes_it_names_no_column(tiny_run, tmp_path):
         (tmp_path / file).parent.mkdir(parents=True)
         (tmp_path / file).touch()
     catalogue = read_catalogue(open_root(tmp_path))
-    card = model_card(tiny_run, tiny_run.metrics, tiny_run.per_class, catalogue)
+    card = model_card(tiny_run, tiny_run.metrics, tiny_run.per_class, catalogue, 4)
     assert card.startswith("# ResNet-18 for photos in class folders\n")
     assert "names the folder that a photo belongs to" in card and "articleType" not in card
     assert "Its `label` and `split` were not used, because folders decided." in card

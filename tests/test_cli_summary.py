@@ -161,6 +161,23 @@ def test_ctrl_c_while_the_program_is_loaded_ends_it_in_one_line(name):
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
 
 
+def test_a_run_that_is_not_there_is_named_before_torch_is_imported(tmp_path):
+    program = (
+        "import sys; from fashion_tl.__main__ import main\n"
+        "for words in ('predict R x.jpg', 'similar R x.jpg', 'extend R --photos x --out y',\n"
+        "              'export R --onnx', 'report R', 'figures R', 'remember R', 'serve R'):\n"
+        "    assert main(words.replace('R', sys.argv[1]).split()) == 2, words\n"
+        "    assert not {'torch', 'matplotlib'} & set(sys.modules), words\n"
+    )
+    for folder, why in (
+        (tmp_path / "nothing", "no such run folder: "),
+        (tmp_path, " is not a run folder: "),
+    ):
+        done = python("-c", program, folder)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count(why) == done.stderr.count("error: ") == 8
+
+
 def test_summary_and_help_never_wait_for_torch(sample_root):
     program = (
         "import sys; from fashion_tl.__main__ import main\n"

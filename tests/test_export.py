@@ -173,6 +173,17 @@ def test_it_is_one_file_and_nothing_lies_beside_it(tiny_run, exported):
     assert file.stat().st_size > 40_000_000  # all weights are in it
 
 
+def test_the_command_the_file_and_the_document_say_that_no_photo_is_marked_as_unknown(
+    exported, tiny_run, monkeypatch, capsys
+):
+    words = "names every photo: it doesn't mark photos as"
+    monkeypatch.setattr(export, "export_onnx", lambda saved, path: path)
+    assert command("export", tiny_run.folder, "--onnx") == 0
+    assert words in capsys.readouterr().err
+    assert words in exported.get_modelmeta().custom_metadata_map["preparation"]
+    assert words in DOCUMENT.read_text(encoding="utf-8")
+
+
 def test_it_goes_where_it_is_told_to_go(tiny_run, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(export, "export_onnx", lambda saved, path: path)
     assert command("export", tiny_run.folder, "--onnx", "--to", tmp_path / "mine.onnx") == 0

@@ -15,6 +15,7 @@ from fashion_tl.export import export_onnx
 from fashion_tl.extend import _check_names, _check_target, extend, extended_by, findings
 from fashion_tl.extension import Shots, extension_of, read_shots
 from fashion_tl.files import replacing
+from fashion_tl.network.extending import note_on_scale
 from fashion_tl.network.features import features_of
 from fashion_tl.network.memory import build_memory, read_memory, save_memory
 from fashion_tl.network.model import load_model
@@ -738,6 +739,31 @@ def test_the_report_says_what_was_learned_and_whose_figures_it_shows(
     assert "<bdi>Stripes</bdi>: 5 photos" in text
     card = (extended.folder / "model_card.md").read_text(encoding="utf-8")
     assert "Stripes (5 photos)" in card and "No test photo measured" in card
+
+
+def test_the_card_counts_the_new_classes_too_and_says_whose_probabilities_were_fitted(
+    extended, tmp_path
+):
+    again = extend(extended.folder, put(tmp_path / "new", Hats=[1]), tmp_path / "out")
+    for run in (extended, again):
+        card = (run.folder / "model_card.md").read_text(encoding="utf-8")
+        assert f"one of {len(load_model(run.model_path).classes)} classes." in card
+        assert card.count("Its probabilities of the old classes were fitted to validation") == 1
+
+
+def test_one_note_says_that_a_small_run_gives_new_classes_too_high_probabilities(
+    tiny_run, tmp_path, capsys
+):
+    photos = put(tmp_path / "new", Hats=[1], Caps=[2])
+    words = ("extend", tiny_run.folder, "--photos", photos, "--out")
+    assert command(*words, tmp_path / "out") == 0
+    said = capsys.readouterr().err
+    assert said.count("NOTE: the run remembers fewer than 1,000 photos") == 1
+    assert "their probabilities are too high" in said
+    assert note_on_scale(1000) is None
+    name = load_model(tiny_run.model_path).classes[0]
+    extend(tiny_run.folder, put(tmp_path / "more", **{name: [7]}), tmp_path / "known", known=True)
+    assert "remembers fewer" not in capsys.readouterr().err  # its row stays at its own scale
 
 
 def test_the_command_says_what_it_found(tiny_run, stripes, tmp_path, capsys):

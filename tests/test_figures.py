@@ -333,6 +333,15 @@ def test_largest_losses_show_loss_prediction_and_truth():
     figure = photo_figures.largest_losses(PHOTOS, PREDICTIONS, "Worst", SOURCE)
     shown = " ".join(text.get_text() for text in figure.axes[1].texts).replace("\n", " ")
     assert shown == "loss 4.20 ✗ Heels 61% is Perfume and Body Mist"
+    assert "All are right" not in words(figure)
+
+
+def test_if_all_are_right_the_largest_losses_say_so_and_none_is_below_zero():
+    right = PREDICTIONS.assign(top1=PREDICTIONS["label"], loss=-1e-9)
+    figure = photo_figures.largest_losses(PHOTOS, right, "Worst", SOURCE)
+    shown = " ".join(text.get_text() for ax in figure.axes for text in ax.texts)
+    assert "All are right." in words(figure)
+    assert "loss 0.00" in shown and "-0.00" not in shown
 
 
 def test_loss_curves_mark_the_epoch_whose_weights_were_kept():

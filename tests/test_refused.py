@@ -74,6 +74,7 @@ def test_a_photo_unlike_all_others_has_a_higher_score_and_a_threshold_decides():
 
 def test_the_threshold_accepts_95_percent_of_the_validation_photos_whose_class_is_known(
     monkeypatch,
+    capsys,
 ):
     rng = np.random.default_rng(0)
     train, val = (rng.normal(size=(n, 16)).astype(np.float32) for n in (100, 220))
@@ -92,6 +93,13 @@ def test_the_threshold_accepts_95_percent_of_the_validation_photos_whose_class_i
     memory = unknown.training_memory(None, data, None, val)
     refused = doubts(memory, val)["unknown"]
     assert refused[:200].sum() == 10  # one in twenty
+    assert capsys.readouterr().out == ""
+    task.val = np.arange(100, 119)
+    unknown.training_memory(None, data, None, val[:19])
+    said = (
+        "NOTE: only 19 photos validated, so far more than 1 in 20 good photos may be called unknown"
+    )
+    assert capsys.readouterr().out.strip() == said
     task.val = task.val[:0]
     assert unknown.training_memory(None, data, None, val[:0]).threshold == np.inf
 

@@ -223,6 +223,17 @@ def test_names_are_text_whatever_stands_in_them(name, make_root, tmp_path):
     assert not [a for _, attributes, _ in page.elements for a in attributes if a.startswith("on")]
 
 
+def test_if_all_are_right_the_largest_losses_say_so_and_none_is_below_zero(root, tmp_path):
+    said = "All of these photos are right"
+    table, counts = predictions(("Shirts", "Shirts"), ("Tops", "Tops"))
+    page = report(make_run(tmp_path / "right", root, table.assign(loss=-1e-9), counts), root)
+    assert any(text.startswith(said) for text in page.texts("p"))
+    assert page.texts("small").count("loss 0.00") == 2
+    table, counts = predictions(("Shirts", "Shirts"), ("Tops", "Shirts"))
+    page = report(make_run(tmp_path / "wrong", root, table, counts), root)
+    assert not any(text.startswith(said) for text in page.texts("p"))
+
+
 def test_of_two_steps_both_are_shown_the_first_one_first(root, tmp_path):
     folder = make_run(
         tmp_path / "run",

@@ -203,7 +203,8 @@ def test_no_photo_is_lost_by_its_name(own_run):
     names = ["y" * 300 + "." + "x" * 55 + ".jpg", "__MACOSX", "...jpg", "", " .a.jpg"]
     photos = [(name, striped(seed)) for seed, name in enumerate(names)]
     _, words = learn_class(open_served(own_run), "Stripes", photos)
-    assert len(words) == 1 and words[0].startswith("Stripes: new, from 5 photos.")
+    assert words[0].startswith("Stripes: new, from 5 photos.")
+    assert len(words) == 2 and "remembers fewer than 1,000 photos" in words[1]  # the run is small
 
 
 def test_a_camera_that_gives_all_photos_one_name_can_add_photos_later(own_run):
@@ -220,7 +221,7 @@ def test_a_photo_with_the_name_of_a_training_photo_is_learned_and_named(own_run)
     name_a_training_photo(own_run, "Stripes/image")  # as in a run on class folders
     now, words = learn_class(open_served(own_run), "Stripes", [("image.jpg", striped(1))])
     assert read_shots(now.run).ids == ["Stripes/2 image.jpg"]
-    assert words[1:] == [
+    assert words[1:-1] == [
         "image.jpg: training photo Stripes/image has this name. If it is the same photo, it now "
         "counts twice."
     ]
@@ -320,6 +321,15 @@ def test_the_page_learns_a_class_and_uses_the_new_run(client, own_run):
     assert "<bdi>Stripes</bdi>" in client.post("/", **sent(("new.jpg", striped(100)))).text
 
 
+def test_the_page_names_the_new_run_as_the_first_one_was_named(own_run, monkeypatch):
+    monkeypatch.chdir(own_run.parent)
+    client = make_client("run")
+    client.post("/", **sent(*STRIPES, do="learn", name="Stripes"))
+    for page in (make_client("run").get("/").text, client.get("/").text):
+        assert str(own_run.parent) not in page
+    assert "run-extended-1 ·" in page
+
+
 def test_errors_stand_in_the_page_and_the_run_stays(client, own_run):
     page = client.post("/", **sent(*STRIPES, do="learn", name="<b>a/b</b>"))
     assert page.status_code == 400 and "a slash in it" in page.text and "<b>a/b" not in page.text
@@ -356,6 +366,7 @@ def test_only_who_has_the_whole_address_sees_the_page_or_sends_forms_to_it(clien
         stranger.post("/?token=other", **sent(*STRIPES, **form)),
     ):
         assert answer.status_code == 403 and "the whole address" in answer.text
+        assert "must accept the page's cookie" in answer.text
         assert "Set-Cookie" not in answer.headers and "<form" not in answer.text
     cookie = stranger.get(f"/?token={TOKEN}").headers["Set-Cookie"]
     assert "HttpOnly" in cookie and "SameSite=Lax" in cookie

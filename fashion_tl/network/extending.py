@@ -17,6 +17,7 @@ from fashion_tl.network.memory import Memory
 # Both were chosen on classes of even years that were hidden in training (docs/few-shot.md).
 RIDGE = 0.1  # added to the covariance, as a share of its mean variance
 SCALE = 3.2  # of new logits, where 1 is the mean logit of the answers to remembered photos
+FEWEST = 1000  # remembered photos; with fewer, new classes get probabilities that are too high
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,17 @@ class Ground:
 def ground_of(memory: Memory, layer: LastLayer, trained: np.ndarray) -> Ground:
     """The :class:`Ground` of a run's memory and its last layer; ``trained`` is bool [classes]."""
     return Ground(memory.features, memory.labels, layer, trained)
+
+
+def note_on_scale(remembered: int) -> str | None:
+    """What to expect of new classes if a run remembers so few photos; None if they are enough."""
+    if remembered >= FEWEST:
+        return None
+    return (
+        f"NOTE: the run remembers fewer than {FEWEST:,} photos ({remembered:,}). The scale of new "
+        "classes was chosen with thousands, so their probabilities are too high: don't take them "
+        "for how sure the network is."
+    )
 
 
 def extended_layer(

@@ -58,7 +58,8 @@ def logits_out_of_fold(data: Data, weights: StrPath | None, config: Config) -> n
         replace_head(model, task.num_classes, config.seed)
         _, head = split_frozen(model)
         none = part(rows[:0])  # choosing an epoch on the part itself would flatter
-        fitted = fit(head, part(rows[others]), none, config, learned.class_weights(config))
+        weights_of_classes = learned.class_weights(config)
+        fitted = fit(head, part(rows[others]), none, config, weights_of_classes, tell=False)
         if fitted.interrupted:
             raise KeyboardInterrupt
         answers = forward(head, part(rows[own]), config.precision, None, flip=config.flip)

@@ -59,6 +59,7 @@ def fit(
     config: Config,
     class_weights: np.ndarray,
     checkpoint: Path | None = None,
+    tell: bool = True,
 ) -> Fitted:
     """Train what is not frozen in ``model``; in the end it has the weights of the best epoch.
 
@@ -67,7 +68,7 @@ def fit(
     that was killed and started again ends exactly like one that never stopped.
 
     ``class_weights`` is [num_classes]. The file ``checkpoint`` is written after every epoch. If it
-    is there already, the training goes on from it.
+    is there already, the training goes on from it. Each epoch is a line, unless ``tell`` is false.
 
     After Ctrl-C the best epoch so far is kept. RunError if the loss is no longer a number, or if
     the checkpoint belongs to another training.
@@ -126,7 +127,8 @@ def fit(
                 )
                 # Both in one statement, and only once they are saved: Ctrl-C must not come between.
                 history, best = longer, better
-                bar.write(_line(row, config.epochs))
+                if tell:
+                    bar.write(_line(row, config.epochs))
     except BaseException as error:
         if not history:  # the same call again, as in a notebook's cell, must start from the same
             model.load_state_dict(best["state"])

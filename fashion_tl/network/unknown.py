@@ -7,6 +7,7 @@ from torch import nn
 
 from fashion_tl.config import Config
 from fashion_tl.data.dataset import Data
+from fashion_tl.errors import photos_in_words
 from fashion_tl.machine import say
 from fashion_tl.network.features import features_and_logits
 from fashion_tl.network.memory import Memory, build_memory
@@ -14,6 +15,7 @@ from fashion_tl.network.memory import Memory, build_memory
 K = 2  # the score has the distance to the K-th nearest photo; `python -m study unknown` chose it
 ENOUGH = 20  # photos of an added class, from which it is judged as the trained ones are
 ACCEPTED = 0.95  # the share of validation photos whose score is at most the threshold
+FEWEST = round(1 / (1 - ACCEPTED))  # validation photos; fewer can't tell one wrong one in 20
 
 
 def unknown_scores(memory: Memory, features: np.ndarray) -> np.ndarray:
@@ -41,20 +43,33 @@ def doubts(memory: Memory, features: np.ndarray) -> dict[str, np.ndarray]:
     return {"unknown": scores > memory.threshold, "unknown_score": scores}
 
 
+def note_on_threshold(validated: int) -> str | None:
+    """What to expect of the mark "unknown" if so few photos validate; None if they are enough."""
+    if validated >= FEWEST:
+        return None
+    if not validated:
+        return "no photo validates, so no photo is ever called unknown"
+    return (
+        f"only {photos_in_words(validated)} validated, so far more than 1 in {FEWEST} good photos "
+        "may be called unknown"
+    )
+
+
 def training_memory(model: nn.Module, data: Data, config: Config, val: np.ndarray) -> Memory:
     """A memory of a network's training photos, with a threshold.
 
     ``val`` are the features of the validation photos, float32 [photos, width]. The threshold
-    accepts ``ACCEPTED`` of those whose class has training photos. Without any, it refuses no photo,
-    and a line says so.
+    accepts ``ACCEPTED`` of those whose class has training photos. Without any, it refuses no photo.
+    A line says so, or that there are fewer than ``FEWEST``.
     """
     task = data.task
     features, _ = features_and_logits(model, data, config, "train", "remembering")
     ids = data.table("train")["id"].to_list()
     memory = build_memory(features, ids, task.labels[task.train], task.classes)
     known = task.fit_counts[task.labels[task.val]] > 0
+    if words := note_on_threshold(int(known.sum())):
+        say(f"NOTE: {words}")
     if not known.any():
-        say("NOTE: no photo validates, so no photo is ever called unknown")
         return memory
     scores = unknown_scores(memory, val[known])
     return replace(memory, threshold=float(np.quantile(scores, ACCEPTED)))

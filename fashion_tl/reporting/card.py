@@ -3,6 +3,7 @@
 After Mitchell et al., *Model Cards for Model Reporting*, 2019.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,9 +12,14 @@ import pandas as pd
 from fashion_tl.backbones import find_backbone
 from fashion_tl.data.catalogue import FEW_SHOT, Catalogue
 from fashion_tl.extension import in_a_sentence, photos_by_class
+from fashion_tl.network.unknown import note_on_threshold
 from fashion_tl.recipes import TRAININGS
 from fashion_tl.runs import Run
 from fashion_tl.split import Split
+
+# What an extended run's card corrects in the card of the run before.
+FITTED = "Its probabilities"
+NUMBER = re.compile(r"\bone of [\d,]+ classes\.")
 
 MEANINGS = {
     "top1": "Top-1 accuracy, over all test photos",
@@ -27,15 +33,20 @@ MEANINGS = {
 
 
 def model_card(
-    run: Run, metrics: dict[str, Any], per_class: pd.DataFrame, catalogue: Catalogue
+    run: Run,
+    metrics: dict[str, Any],
+    per_class: pd.DataFrame,
+    catalogue: Catalogue,
+    validated: int,
 ) -> str:
     """The card of a run with these figures of merit, in Markdown.
 
     ``metrics`` are those of metrics.json, ``per_class`` is the table per_class.csv, and
-    ``catalogue`` that of the run's data.
+    ``catalogue`` that of the run's data, of which ``validated`` photos validated.
     """
     config = run.config
     split = catalogue.split
+    photos, tested = run.about["data"]["photos"], metrics["n_test"]
     if catalogue.in_folders:
         subject, names = "photos in class folders", "names the folder that a photo belongs to"
         unused = " Its `label` and `split` were not used, because folders decided."
@@ -53,8 +64,8 @@ def model_card(
         ],
         "What it learned from": [
             f"Data: {run.about['data']['name']}. The split: {split.rule}.",
-            f"Of {run.about['data']['photos']:,} photos, {metrics['n_test']:,} were kept for the "
-            "test. The network learned from the others, except for those that validated.",
+            f"Of {photos:,} photos, {photos - validated - tested:,} trained, {validated:,} "
+            f"validated, and {tested:,} tested.",
             f"The training started from {run.about['weights']['name']}.",
         ],
         "How good it is": [
@@ -66,7 +77,7 @@ def model_card(
             "The accuracy of each class is in `per_class.csv`, and every answer is in "
             "`predictions.csv.gz`.",
         ],
-        "What it can't do": _limits(run, metrics, per_class, split),
+        "What it can't do": _limits(run, metrics, per_class, split, validated),
         "Licence": [
             "The code is under the MIT licence.",
             "The photos, and the weights that the training started from, have licences of their "
@@ -80,12 +91,15 @@ def model_card(
     return "\n".join(lines)
 
 
-def _limits(run: Run, metrics: dict[str, Any], per_class: pd.DataFrame, split: Split) -> list[str]:
+def _limits(
+    run: Run, metrics: dict[str, Any], per_class: pd.DataFrame, split: Split, validated: int
+) -> list[str]:
     """What the figures and the network leave out, one sentence each."""
     unseen = per_class[(per_class["train"] == 0) & (per_class["test"] > 0)]
     limits = [
         "It always answers with one of its classes, even if a photo shows something else.",
-        "`predict` marks photos that are like nothing it learned from, but misses some of them.",
+        "`predict` marks photos that are like nothing it learned from, but misses some of them"
+        + (f"; {words}." if (words := note_on_threshold(validated)) else "."),
         _on_probabilities(metrics),
         "Its accuracies hold for photos like those of the test. With another camera, background "
         "or kind of product, it may be right less often.",
@@ -110,19 +124,21 @@ def _on_probabilities(metrics: dict[str, Any]) -> str:
     if metrics["val_ece"] is None or metrics["ece"] is None:
         return "Its probabilities are no measure of how often it is right."
     return (
-        f"Its probabilities were fitted to validation photos (temperature "
+        f"{FITTED} were fitted to validation photos (temperature "
         f"{metrics['temperature']:.3f}, calibration error {metrics['val_ece']:.3f}). On test "
         f"photos that it could learn, the error is {metrics['ece']:.3f}. On photos of another kind "
         "they are no measure of how often it is right."
     )
 
 
-def extended_card(card: str, rows: Sequence[dict[str, Any]]) -> str:
+def extended_card(card: str, rows: Sequence[dict[str, Any]], classes: int) -> str:
     """The card of an extended run, from that of the run before and what was learned since.
 
-    ``rows`` are those of :func:`fashion_tl.extension.extension_of`.
+    ``rows`` are those of :func:`fashion_tl.extension.extension_of`. It knows ``classes`` by now.
     """
     title, _, rest = card.partition("\n")
+    rest = NUMBER.sub(f"one of {classes:,} classes.", rest, count=1)
+    rest = rest.replace(f"{FITTED} were fitted", f"{FITTED} of the old classes were fitted")
     lines = [
         title,
         "",

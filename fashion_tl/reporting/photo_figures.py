@@ -88,11 +88,13 @@ def largest_losses(photos: np.ndarray, predictions: pd.DataFrame, title: str, so
         return new_figure(7.5, 0.1, title, source, note)[0]
     verdicts = _verdicts(predictions)
     captions = [
-        [(f"loss {loss:.2f}", GREY), *lines]
+        [(f"loss {max(0.0, loss):.2f}", GREY), *lines]
         for loss, lines in zip(predictions["loss"], verdicts, strict=True)
     ]
     note = "Under each photo: loss, predicted class and its probability, true class"
     frames = [lines[0][1] for lines in verdicts]
+    if RED not in frames:
+        note = f"All are right. {note}"
     return _grid(photos, captions, frames, title, source, note)
 
 
