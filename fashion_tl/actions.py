@@ -175,9 +175,9 @@ def serve(args: argparse.Namespace) -> None:
 
 def export(args: argparse.Namespace) -> None:
     from fashion_tl.export import export_onnx
-    from fashion_tl.network.model import load_model
+    from fashion_tl.network.trained import load_network
     from fashion_tl.runs import open_run
 
     run = open_run(args.run)
     to = run.folder / "model.onnx" if args.to is None else args.to
-    print(export_onnx(load_model(run.model_path), to))
+    print(export_onnx(load_network(run), to))
