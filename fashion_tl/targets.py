@@ -1,5 +1,6 @@
 """The file that a user names for something to be written."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,11 +19,16 @@ def checked_target(
 ) -> Path:
     """The file ``to`` which ``what``, such as ``the report``, goes; to be called before the work.
 
+    If it is a link, this is the file that the link leads to.
+
     RunError if a run itself keeps that file, or if it would become part of the data at
     ``data_path``. WriteError if it can't be written; with ``makes_folders``, the folders above it
     may be missing. ConfigError if it has none of the ``endings``, in any capitals.
     """
     target = as_path(to)
+    if target.is_symlink():
+        refuse_own_file(target)
+        target = Path(os.path.realpath(target))
     refuse_own_file(target)
     if data_path is not None:
         refuse_in_data(target, data_path, what)
