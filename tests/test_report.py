@@ -368,7 +368,7 @@ def test_the_photos_that_can_not_be_read_any_more_are_named(root, tmp_path):
     (root / "images" / "3.jpg").write_bytes(b"cut off")
     for work in (write_report, draw_all):
         with pytest.raises(
-            RunError, match=r"1 photo can't be read now \(3\.jpg: .*\)\. If .* again"
+            RunError, match=r"1 photo can't be read now \(images/3\.jpg: .*\)\. If .* again"
         ):
             work(folder, root)
 
