@@ -271,7 +271,7 @@ def test_a_known_class_takes_more_photos_only_when_that_is_ticked(own_run):
         ("..", STRIPES, "begins with a dot"),
         ("a\x00b", STRIPES, "can't be the name of a class"),
         ("Train", STRIPES, "is a word such as train"),
-        ("x" * 300, STRIPES, "can't be kept"),
+        ("x" * 300, STRIPES, "write a shorter one"),
         ("Hats", [], "no photos were chosen"),
         ("Hats", [("a.jpg", b"text")], r"^Hats: none of its photos can be read \(Hats/a.jpg: "),
     ],
