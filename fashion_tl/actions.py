@@ -147,7 +147,7 @@ def predict(args: argparse.Namespace) -> None:
 
 
 def similar(args: argparse.Namespace) -> None:
-    _check_paths(args.out, args.data, args.cache)
+    _check_paths(args.data, args.cache)
     _check_run(args)
     from fashion_tl.similar import similar
 
@@ -190,10 +190,10 @@ def serve(args: argparse.Namespace) -> None:
 def export(args: argparse.Namespace) -> None:
     _check_run(args)
     from fashion_tl.export import NO_UNKNOWN, export_onnx
-    from fashion_tl.network.model import load_model
+    from fashion_tl.network.trained import load_network
     from fashion_tl.runs import open_run
 
     run = open_run(args.run)
     to = run.folder / "model.onnx" if args.to is None else args.to
-    print(export_onnx(load_model(run.model_path), to))
+    print(export_onnx(load_network(run), to))
     warn(f"NOTE: {NO_UNKNOWN}")

@@ -204,14 +204,14 @@ def _check_size(name: str, value: Any, low: int) -> None:
 
 
 def _check_colour(name: str, value: Any) -> None:
-    """``mean`` may be any three numbers near 0 to 1; ``std`` must be positive, too."""
+    """``mean`` may be any three numbers near 0 to 1; ``std``, which divides, is never tiny."""
     is_colour = (
         isinstance(value, tuple)
         and len(value) == 3
         and all(type(part) in (int, float) and -10 <= part <= 10 for part in value)
     )
-    if not is_colour or (name == "std" and min(value) <= 0):
-        limits = "above 0, up to 10" if name == "std" else "from -10 to 10"
+    if not is_colour or (name == "std" and min(value) < 0.001):
+        limits = "from 0.001 to 10" if name == "std" else "from -10 to 10"
         wanted = f"three numbers {limits}, for red, green and blue from 0 to 1, as [0.5, 0.5, 0.5]"
         raise _impossible(name, wanted, value)
 

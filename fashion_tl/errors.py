@@ -79,6 +79,8 @@ def fault_of_file(
     """
     reason = getattr(error, "strerror", None) or " ".join(str(error).split())
     if may_be_whole(error):
+        if not os.access(path.parent, os.X_OK):
+            return f"{path.parent} can't be entered ({reason}); change its permissions"
         return f"{path} can't be read ({reason}); {readable}"
     is_there = os.path.lexists(path)
     return f"{path} is {'damaged' if is_there else 'missing'} ({reason}); {way}"

@@ -86,11 +86,6 @@ def extend(
         step.check_results()
     earlier = read_shots(run)
     saved, memory = load_remembering(run)
-    if memory.classes != saved.classes:
-        raise RunError(
-            f"{run.memory_path} has other classes than the network; make it again: "
-            f"fashion-tl remember {run.folder} --data DATA"
-        )
     shots = find_shots(root, saved.config.stored_size, saved.classes, note)
     _check_names(root, shots, saved, known)
     shots = not_yet_learned(root, shots, earlier, memory, note)

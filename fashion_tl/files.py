@@ -174,6 +174,8 @@ def check_writable(path: Path, makes_folders: bool = False) -> None:
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        if path.exists() and not path.is_file():  # a file would take its place
+            raise OSError(errno.EINVAL, "it is a pipe or a device")
         if makes_folders:
             folder = next(each for each in path.parents if os.path.lexists(each))
         elif not folder.exists():
@@ -199,6 +201,15 @@ def ways_into(folder: Path, target: Path) -> list[list[Path]]:
         if above is not None:
             ways.append(paths[:above])
     return ways
+
+
+def check_readable(file: Path) -> None:
+    """OSError, with the system's reason, if a file can't be opened.
+
+    The library of safetensors says of each file that it can't open that there is none.
+    """
+    with open(file, "rb"):
+        pass
 
 
 def refuse_inside(target: Path, folder: Path, what: str) -> None:

@@ -31,6 +31,7 @@ from fashion_tl.similar import neighbours_of
 
 NEAREST = 6  # training photos beside an answer
 LONGEST = 60  # letters of a file's name
+LONGEST_FOLDER = 255  # bytes of a folder's name, on any usual disk
 
 # A photo as a browser sends it: the name of its file, and its content.
 Upload = tuple[str, bytes]
@@ -188,6 +189,8 @@ def _class_name(saved: SavedModel, name: str, known: bool) -> str:
             f"the run has the classes {' and '.join(alike)}; write one of these names exactly"
         )
     label = alike[0] if alike else label
+    if len(label.encode(errors="replace")) > LONGEST_FOLDER:
+        raise DataError(f"{in_a_line(label)} is too long for a class's name; write a shorter one")
     if counts.get(label) and not known:
         raise DataError(
             f"the run knows {label} from {photos_in_words(counts[label])}; write another name, or "

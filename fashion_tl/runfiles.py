@@ -1,6 +1,7 @@
 """What a run's own JSON files and tables must hold. ValueError says what is wrong with one."""
 
 import json
+import os
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from fashion_tl.errors import RunError, fault_of_file
+from fashion_tl.errors import RunError, fault_of_file, in_a_line
 from fashion_tl.files import RUN_FILE, StrPath, as_path, is_run_folder
 
 BEFORE = "before"  # in an extended run, the folder of the run before, without its network
@@ -56,6 +57,16 @@ GAPS = {
     "predictions.csv.gz": ("loss",),
     "per_class.csv": ("accuracy",),
 }
+# The numbers that are parts of a whole, from 0 to 1, and those that have no limits but their size.
+# Of all others none is below 0.
+SHARES = (
+    *("top1", "top5", "top1_learnable", "ceiling", "macro", "few_shot", "ece", "val_ece"),
+    *("threshold95", "threshold98", "unknown_auroc", "unknown_accepted", "known_accepted"),
+    *("p1", "accuracy", "train_accuracy", "val_accuracy"),
+)
+ANY_NUMBER = ("unknown_score",)
+TINY = 1e-6  # how far a sum of rounded numbers may lie above 1
+HUGE = 1e15  # what counts, measures or times something here is far below
 # Columns of predictions.csv.gz that are there together or not at all.
 DOUBTS = ("unknown", "unknown_score")
 
@@ -68,7 +79,7 @@ def way_out(folder: Path) -> str:
 def is_of_extended(folder: Path) -> bool:
     """Whether a folder is that of an extended run, or of a run that was kept in one."""
     kept = (own for own in (folder, *folder.parents) if own.name == BEFORE)
-    return (folder / BEFORE).is_dir() or any(is_run_folder(own.parent) for own in kept)
+    return os.path.isdir(folder / BEFORE) or any(is_run_folder(own.parent) for own in kept)
 
 
 def read_json(path: Path) -> Any:
@@ -122,6 +133,11 @@ def read_metrics(path: Path) -> dict[str, Any]:
     _check_object(metrics, METRICS)
     _check_optional(metrics, MEANS, float)
     _check_optional(metrics, tuple(name for name in MAY_BE_MEASURED if name in metrics), float)
+    for name in (*METRICS, *MEANS, *MAY_BE_MEASURED):
+        lowest, most = _limits(name)
+        value = metrics.get(name)
+        if isinstance(value, int | float) and not lowest <= value <= most:
+            raise ValueError(f"{name} can't be {in_a_line(value)}")
     if not _is(metrics.get("interrupted", False), bool):
         raise ValueError("interrupted must be true or false")
     return metrics
@@ -145,6 +161,11 @@ def _check_optional(
     if missing := [name for name in names if name not in value]:
         raise ValueError(f"{where}it lacks {', '.join(missing)}")
     _check_object(given, dict.fromkeys(given, kind), where)
+
+
+def _limits(name: str) -> tuple[float, float]:
+    """The least and the most that a number of this name can be."""
+    return -HUGE if name in ANY_NUMBER else 0, 1 + TINY if name in SHARES else HUGE
 
 
 def _is(value: Any, kind: type) -> bool:
@@ -195,5 +216,9 @@ def _check_table(table: pd.DataFrame, name: str) -> None:
         is_number = is_numeric_dtype(table[column]) and not is_bool_dtype(table[column])
         if not is_number or (column in numbers and table[column].isna().any()):
             raise ValueError(f"the column {column} must hold numbers")
+        lowest, most = _limits(column)
+        given = table[column].dropna()
+        if len(wrong := given[(given < lowest) | (given > most)]):
+            raise ValueError(f"line {wrong.index[0] + 2}: {column} can't be {wrong.iloc[0]:g}")
     if flags and not (is_bool_dtype(table["best"]) and table["best"].sum() == 1):
         raise ValueError("the column best must hold False, and True once")

@@ -25,10 +25,10 @@ from fashion_tl.network.features import (
 from fashion_tl.network.inference import pick_device, resolve_precision, through
 from fashion_tl.network.memory import save_memory
 from fashion_tl.network.model import (
-    load_model,
     save_model,
     split_frozen,
 )
+from fashion_tl.network.trained import load_network
 from fashion_tl.network.training import Fitted, fit, refuse_settings
 from fashion_tl.network.unknown import doubts, training_memory
 from fashion_tl.network.weights import is_random, weights_name
@@ -102,7 +102,7 @@ def train(model: nn.Module, data: Data, run: Run) -> Fitted:
             f"{run.folder} holds this run, and it is finished: its weights are read. "
             "Delete the folder to train again."
         )
-        model.load_state_dict(load_model(run.model_path).model.state_dict())
+        model.load_state_dict(load_network(run).model.state_dict())
         return Fitted(run.history)
     start = time.perf_counter()
     config = run.config

@@ -160,11 +160,10 @@ class Run:
     def _read(self, name: str, reader: Callable[[Path], Any]) -> Any:
         try:
             return reader(self.folder / name)
-        except FileNotFoundError as error:
-            raise RunError(
-                f"{self.folder}: {name} can't be read ({error}); is the run finished?"
-            ) from error
         except Exception as error:  # a damaged file makes readers raise any error
+            if isinstance(error, FileNotFoundError) and not self.is_finished:
+                why = f"{self.folder}: {name} can't be read ({error}); is the run finished?"
+                raise RunError(f"{why} If not, run the command that began it again") from error
             raise unreadable(self.folder / name, error) from error
 
     def check_results(self) -> None:

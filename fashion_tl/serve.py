@@ -67,7 +67,10 @@ def make_app(
 
     @app.errorhandler(413)
     def too_large(error: Exception) -> tuple[str, int]:
-        why = f"these are too many photos, or more than {MOST >> 20} MB; send fewer at a time"
+        why = "these are too many photos or fields for one form, or too long a text"
+        if (request.content_length or 0) > app.config["MAX_CONTENT_LENGTH"]:
+            why = f"these photos take more than {MOST >> 20} MB"
+        why = f"{why}; send fewer at a time"
         return _page(served, g.nonce, error=why), 413
 
     return app

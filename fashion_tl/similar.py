@@ -16,8 +16,12 @@ from fashion_tl.machine import say
 from fashion_tl.network.features import features_and_logits
 from fashion_tl.network.inference import pick_device
 from fashion_tl.network.memory import Memory, nearest_photos, save_memory
-from fashion_tl.network.model import SavedModel, load_model
-from fashion_tl.network.trained import load_remembering
+from fashion_tl.network.model import SavedModel
+from fashion_tl.network.trained import (
+    load_network,
+    load_remembering,
+    refuse_other_classes,
+)
 from fashion_tl.network.unknown import training_memory
 from fashion_tl.predict import Seen, find_photos, read_photo, seen
 from fashion_tl.reporting import figures, photo_figures
@@ -138,7 +142,9 @@ def remember(folder: StrPath, data_path: StrPath, cache: StrPath | None = None) 
     files = []
     for run, data in open_steps(folder, data_path, cache):
         run.refuse_unfinished("it gets its memory, too")
-        model = load_model(run.model_path).model.to(pick_device())
+        saved = load_network(run)
+        refuse_other_classes(run, saved, data.task.classes, "the data")
+        model = saved.model.to(pick_device())
         val, _ = features_and_logits(model, data, run.config, "val")
         save_memory(run.memory_path, training_memory(model, data, run.config, val))
         files.append(run.memory_path)

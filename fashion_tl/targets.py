@@ -22,12 +22,17 @@ def checked_target(
 ) -> Path:
     """The file ``to`` which ``what``, such as ``the report``, goes; to be called before the work.
 
+    If it is a link, this is the file that the link leads to.
+
     RunError if a run itself keeps that file, if it would become part of the data at ``data_path``,
     if it is the table of a data root, or if it is one of the files that ``what`` ``reads``.
     WriteError if it can't be written; with ``makes_folders``, the folders above it may be missing.
     ConfigError if it has none of the ``endings``, in any capitals.
     """
     target = as_path(to)
+    if target.is_symlink():
+        refuse_own_file(target)
+        target = Path(os.path.realpath(target))
     refuse_own_file(target)
     _refuse_table(target)
     refuse_replacing(target, reads)

@@ -24,7 +24,8 @@ from fashion_tl.files import as_path
 from fashion_tl.network.calibration import PLAIN, fit_temperature, masked_logits
 from fashion_tl.network.features import features_and_logits
 from fashion_tl.network.inference import forward, pick_device
-from fashion_tl.network.model import available_weights, load_model
+from fashion_tl.network.model import available_weights
+from fashion_tl.network.trained import load_network
 from fashion_tl.recipes import make_config
 from fashion_tl.reporting.calibration import (
     TARGETS,
@@ -132,7 +133,7 @@ def compared(of_years: dict[int, tuple[Answers, Answers]]) -> list[dict[str, Any
 def of_run(folder: str, data_path: str, cache: str | None, results: Path) -> dict[str, Any]:
     """What a finished run's probabilities are worth, before and after its temperature."""
     run, data = open_steps(folder, data_path, cache)[-1]
-    model = load_model(run.model_path).model.to(pick_device())
+    model = load_network(run).model.to(pick_device())
     val, odd = (
         answers(
             features_and_logits(model, data, run.config, part, part)[1],

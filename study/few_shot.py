@@ -21,7 +21,8 @@ from fashion_tl.data.photos import twin_groups
 from fashion_tl.files import as_path
 from fashion_tl.network.calibration import masked_logits
 from fashion_tl.network.extending import RIDGE, SCALE, layer_of
-from fashion_tl.network.model import available_weights, build_network, load_model
+from fashion_tl.network.model import available_weights, build_network
+from fashion_tl.network.trained import load_network
 from fashion_tl.recipes import make_config
 from fashion_tl.reporting.gallery import open_steps
 from fashion_tl.runs import commit, write_json
@@ -103,7 +104,7 @@ def both_ways(network: LastBlocks) -> dict[str, Any]:
 def of_run(folder: str, data_path: str, cache: str | None, results: Path) -> dict[str, Any]:
     """The odd years by a finished run's network."""
     run, data = open_steps(folder, data_path, cache)[-1]
-    saved = load_model(run.model_path)
+    saved = load_network(run)
     network = last_blocks(saved.model, layer_of(saved.model), data, run.config)
     found = {
         **made_with(data, run.about["weights"]["name"], run.config),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fashion_tl.files import as_path
 from fashion_tl.network.inference import forward, pick_device
-from fashion_tl.network.model import load_model
+from fashion_tl.network.trained import load_network
 from fashion_tl.reporting.evaluation import metrics, prediction_table
 from fashion_tl.reporting.gallery import open_steps
 from fashion_tl.runs import commit, open_run, write_json
@@ -26,7 +26,7 @@ def without_flips(
     RunError when the run was made on other data.
     """
     run, data = open_steps(folder, data_path, cache)[-1]
-    saved = load_model(run.model_path)
+    saved = load_network(run)
     model = saved.model.to(pick_device())
     logits = forward(model, data.batches("test", run.config), run.config.precision).numpy()
     answers = prediction_table(

@@ -23,7 +23,8 @@ from fashion_tl.files import as_path
 from fashion_tl.network.features import features_and_logits
 from fashion_tl.network.inference import pick_device
 from fashion_tl.network.memory import build_memory
-from fashion_tl.network.model import available_weights, load_model
+from fashion_tl.network.model import available_weights
+from fashion_tl.network.trained import load_network
 from fashion_tl.network.unknown import ACCEPTED
 from fashion_tl.network.weights import weights_name
 from fashion_tl.recipes import make_config
@@ -165,7 +166,7 @@ def of_run(
 ) -> dict[str, Any]:
     """What the chosen score says by the network of a finished run."""
     run, data = open_steps(folder, data_path, cache)[-1]
-    model = load_model(run.model_path).model.to(pick_device())
+    model = load_network(run).model.to(pick_device())
     features = {
         part: features_and_logits(model, data, run.config, part, part)[0]
         for part in ("train", "val", "test")

@@ -50,7 +50,7 @@ def test_impossible_values_are_refused_by_name():
         "image_size": ((5, 5), (80,), 80, (80, 60.0), (4000, 60), "80xwide", "8x8", {}),
         "stored_size": ((0, 60), (80, 60, 3)),
         "mean": ((0.5, 0.5), 0.5, ("a", "b", "c"), (0.5, 0.5, float("nan"))),
-        "std": ((0.5, 0.5, 0), ("a", "b", "c"), (0.5, 0.5, float("nan"))),
+        "std": ((0.5, 0.5, 0), (1e-40, 1, 1), ("a", "b", "c"), (0.5, 0.5, float("nan"))),
         "bad_rows": ("keep",),
         "balance": ("x",),
         "schedule": ("step",),

@@ -168,6 +168,38 @@ def test_a_table_that_holds_something_else_is_named(folder, root, name, content)
     refused(folder / name, lambda: write_report(folder, root))
 
 
+@pytest.mark.parametrize(
+    ("name", "column", "value"),
+    [
+        ("history.csv", "train_loss", "1e999"),
+        ("history.csv", "val_accuracy", 2),
+        ("per_class.csv", "correct", -1),
+        ("predictions.csv.gz", "p1", 1.5),
+        ("predictions.csv.gz", "loss", "inf"),
+        ("predictions.csv.gz", "id", "none"),
+        ("predictions.csv.gz", "label", "Hats"),
+    ],
+)
+def test_a_row_of_a_table_that_can_not_be_true_is_named(folder, root, name, column, value):
+    table = read_table(folder / name).astype({column: object})
+    table.loc[1, column] = value
+    table.to_csv(folder / name, index=False)
+    for work in (write_report, draw_all):
+        said = refused(folder / name, lambda work=work: work(folder, root))
+        assert "line 3" in said and column in said
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("top1", 7), ("n_test", -1), ("minutes", 10**400), ("ece", -0.1), ("nll", float("1e999"))],
+)
+def test_a_metric_that_can_not_be_true_is_named(folder, name, value):
+    changed(folder / "metrics.json", **{name: value})
+    text = (folder / "metrics.json").read_text().replace("Infinity", "1e999")
+    (folder / "metrics.json").write_text(text)
+    assert name in refused(folder / "metrics.json", lambda: open_run(folder).metrics)
+
+
 @pytest.mark.parametrize("damage", ["cut", "cut to its header", "changed", "not gzipped"])
 def test_damaged_predictions_are_named(folder, root, damage):
     file = folder / "predictions.csv.gz"
@@ -205,6 +237,25 @@ def test_a_file_that_must_not_be_read_may_be_whole_so_nobody_is_told_to_delete_i
         works[name]()
     said = f"{folder / name} can't be read (Permission denied); make it readable"
     assert str(error.value) == said
+
+
+def test_a_folder_that_must_not_be_entered_is_named_itself(folder, monkeypatch):
+    def forbidden(file, *given, **more):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
+
+    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != folder)
+    with pytest.raises(RunError, match=rf"^{folder} can't be entered .*; change its permissions$"):
+        open_run(folder)
+
+
+@pytest.mark.parametrize("name", ["history.csv", "predictions.csv.gz", "per_class.csv"])
+def test_a_file_that_a_finished_run_lacks_is_to_be_copied_again(folder, root, name):
+    (folder / name).unlink()
+    assert "is missing" in refused(folder / name, lambda: write_report(folder, root))
+    (folder / "metrics.json").unlink()
+    with pytest.raises(RunError, match=rf"{name} can't be read .*; is the run finished\? If not"):
+        getattr(open_run(folder), name.split(".")[0])
 
 
 def test_damage_in_an_extended_run_is_repaired_by_extending_again(folder):

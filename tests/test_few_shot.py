@@ -143,7 +143,7 @@ def test_each_network_keeps_the_values_and_the_machine_that_it_was_measured_with
     run = SimpleNamespace(folder=tmp_path, model_path="", about=about, config=config, metrics={})
     data = SimpleNamespace(root=SimpleNamespace(name="mine.zip"))
     monkeypatch.setattr(study.few_shot, "open_steps", lambda *parts: [(run, data)])
-    monkeypatch.setattr(study.few_shot, "load_model", lambda path: SimpleNamespace(model=None))
+    monkeypatch.setattr(study.few_shot, "load_network", lambda run: SimpleNamespace(model=None))
     monkeypatch.setattr(study.few_shot, "layer_of", lambda model: None)
     study.few_shot.main("mine.zip", None, None, tmp_path, str(tmp_path / "new"))
     found = json.loads((tmp_path / "few_shot.json").read_text())

@@ -19,8 +19,9 @@ from fashion_tl.data.photos import decode_photos
 from fashion_tl.data.sample import draw_sample
 from fashion_tl.files import as_path
 from fashion_tl.naming import open_served
-from fashion_tl.network import model
+from fashion_tl.network import trained
 from fashion_tl.network.model import load_model, read_weights
+from fashion_tl.network.trained import load_network
 from fashion_tl.predict import answers, find_photos, predict
 from fashion_tl.provenance import file_fingerprint
 from fashion_tl.reporting import figures
@@ -112,7 +113,7 @@ def test_every_command_takes_it_for_the_home_folder(
     if words.startswith("export"):
         pytest.importorskip("onnxscript")
         small = small_model(stored_size=(40, 32), image_size=(40, 32))  # 20 s quicker
-        monkeypatch.setattr(model, "load_model", lambda path: load_model(path) and small)
+        monkeypatch.setattr(trained, "load_network", lambda run: load_network(run) and small)
     assert main(words.split()) == 0, capsys.readouterr().err
     assert (home / file).exists()
     assert "~" not in capsys.readouterr().out

@@ -13,6 +13,9 @@ import pytest
 from PIL import Image
 
 from fashion_tl.__main__ import main
+from fashion_tl.errors import RunError
+from fashion_tl.reporting.gallery import draw_all
+from fashion_tl.reporting.report import write_report
 from fashion_tl.runs import open_run
 from tests.conftest import jpeg, pattern, row_line
 from tests.made_runs import make_run, predictions_on_record
@@ -369,6 +372,22 @@ def test_on_other_data_it_is_refused_and_an_earlier_page_stays(root, make_root, 
     assert main(["report", str(folder), "--data", str(other)]) == 2
     assert "run was made on other data (root) than other" in capsys.readouterr().err
     assert (folder / "report.html").read_text() == "earlier"
+
+
+def test_the_photos_that_can_not_be_read_any_more_are_named(root, tmp_path):
+    folder = make_run(tmp_path / "run", root, *predictions(("Tops", "Tops")))
+    (root / "images" / "3.jpg").write_bytes(b"cut off")
+    for work in (write_report, draw_all):
+        with pytest.raises(
+            RunError, match=r"1 photo can't be read now \(images/3\.jpg: .*\)\. If .* again"
+        ):
+            work(folder, root)
+
+
+def test_a_sample_of_ones_own_is_asked_for_by_its_folder(sample_root, wide_root, tmp_path):
+    folder = make_run(tmp_path / "run", sample_root, *predictions(("Tops", "Tops")))
+    with pytest.raises(RunError, match=r"drawn with other photos; name the folder .* --data"):
+        write_report(folder, wide_root)
 
 
 @pytest.mark.parametrize("step", [".", "top20"])

@@ -27,7 +27,8 @@ from fashion_tl.network import layers, model
 from fashion_tl.network.memory import read_memory, save_memory
 from fashion_tl.network.model import load_model, save_model
 from fashion_tl.predict import answers
-from fashion_tl.runs import open_run
+from fashion_tl.runfiles import read_table
+from fashion_tl.runs import open_run, write_table
 from tests.test_extend import striped
 
 STRIPES = [(f"{seed}.jpg", striped(seed)) for seed in range(5)]
@@ -66,6 +67,8 @@ def rename_a_class(folder, old, new):
     save_model(saved.path, saved.model, classes, list(saved.fit_counts), *settings)
     file = folder / "memory.safetensors"
     save_memory(file, replace(read_memory(file), classes=classes))
+    table = read_table(folder / "per_class.csv")
+    write_table(folder / "per_class.csv", table.replace({"label": {old: new}}))
 
 
 def name_a_training_photo(folder, name):
@@ -269,7 +272,7 @@ def test_a_known_class_takes_more_photos_only_when_that_is_ticked(own_run):
         ("..", STRIPES, "begins with a dot"),
         ("a\x00b", STRIPES, "can't be the name of a class"),
         ("Train", STRIPES, "is a word such as train"),
-        ("x" * 300, STRIPES, "can't be kept"),
+        ("x" * 300, STRIPES, "write a shorter one"),
         ("Hats", [], "no photos were chosen"),
         ("Hats", [("a.jpg", b"text")], r"^Hats: none of its photos can be read \(Hats/a.jpg: "),
     ],
@@ -335,9 +338,13 @@ def test_errors_stand_in_the_page_and_the_run_stays(client, own_run):
     assert page.status_code == 400 and "a slash in it" in page.text and "<b>a/b" not in page.text
     page = client.post("/", **sent())
     assert page.status_code == 400 and "no photo was chosen" in page.text
+    page = client.post("/", **sent(*STRIPES, do="learn", name="ü" * 128))
+    assert page.status_code == 400 and "write a shorter one" in page.text
+    page = client.post("/", **sent(**{f"field {n}": "x" for n in range(2000)}))
+    assert page.status_code == 413 and "photos or fields" in page.text
     client.application.config["MAX_CONTENT_LENGTH"] = 100
     page = client.post("/", **sent(*STRIPES))
-    assert page.status_code == 413 and "send fewer at a time" in page.text
+    assert page.status_code == 413 and "MB; send fewer at a time" in page.text
     assert [path.name for path in own_run.parent.iterdir()] == ["run"]
 
 

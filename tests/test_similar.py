@@ -2,9 +2,12 @@
 are like none of them.
 """
 
+import errno
 import json
+import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,11 +15,13 @@ import pytest
 from PIL import Image
 
 from fashion_tl.__main__ import main
-from fashion_tl.errors import RunError
+from fashion_tl.errors import RunError, WeightsError
 from fashion_tl.network.memory import read_memory, save_memory
-from fashion_tl.network.model import load_model
+from fashion_tl.network.model import load_model, save_model
+from fashion_tl.network.trained import load_network, load_remembering, load_trained
 from fashion_tl.predict import answers
 from fashion_tl.runs import open_run
+from fashion_tl.similar import remember
 from tests.conftest import jpeg, pattern
 
 
@@ -193,8 +198,38 @@ def test_a_memory_of_another_network_is_refused(own_run, tmp_path):
     }
     wrong = replace(memory, **narrow)
     save_memory(own_run.memory_path, wrong)
-    with pytest.raises(RunError, match="another network"):
-        read_memory(own_run.memory_path, width=2048)
+    with pytest.raises(RunError, match=r"of another network: it has 100 features .*remember"):
+        load_remembering(own_run)
+    save_memory(own_run.memory_path, replace(memory, classes=("Hats", *memory.classes[1:])))
+    for load in (load_remembering, load_trained):
+        with pytest.raises(RunError, match=rf"knows Hats, .* know {memory.classes[0]}; .*remember"):
+            load(own_run)
+
+
+def test_a_network_of_another_run_is_refused_by_all_that_use_it(own_run, sample_root, tmp_path):
+    saved = load_model(own_run.model_path)
+    classes, counts = ("Hats", *saved.classes[1:]), list(saved.fit_counts)
+    save_model(own_run.model_path, saved.model, classes, counts, saved.config)
+    for work in (load_network, load_trained, lambda run: remember(run.folder, sample_root)):
+        with pytest.raises(WeightsError, match=r"model\.safetensors is of another run: .*copy it"):
+            work(own_run)
+    (own_run.folder / "per_class.csv").unlink()  # what can't be compared may be right
+    assert load_network(own_run).classes == classes
+    with pytest.raises(WeightsError, match=r"is of another run: it knows Hats, unlike the data"):
+        remember(own_run.folder, sample_root)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "memory.safetensors"])
+def test_a_file_that_must_not_be_read_may_be_whole(own_run, monkeypatch, name):
+    def forbidden(file, *given, **more):
+        if Path(file).name == name:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
+        return open(file, *given, **more)
+
+    monkeypatch.setattr("fashion_tl.files.open", forbidden, raising=False)
+    said = rf"{name} can't be read \(Permission denied\); make it readable$"
+    with pytest.raises((RunError, WeightsError), match=said):
+        load_remembering(own_run)
 
 
 def test_the_runs_predictions_have_the_scores_of_predict(tiny_run, sample_root, tmp_path):

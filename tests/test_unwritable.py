@@ -11,7 +11,7 @@ from fashion_tl import approaches, audit, export, extend, predict, similar
 from fashion_tl.__main__ import main
 from fashion_tl.data.dataroot import open_root, refuse_in_data
 from fashion_tl.errors import ConfigError, RunError, WriteError
-from fashion_tl.files import check_writable
+from fashion_tl.files import check_writable, write_whole
 from fashion_tl.reporting import gallery, report
 from fashion_tl.running import start_run
 from fashion_tl.targets import checked_target
@@ -91,6 +91,19 @@ def test_a_finished_run_is_read_where_nothing_can_be_written(
     assert run.metrics == tiny_run.metrics and files_under(tiny_run.folder) == before
     with pytest.raises(WriteError, match="Read-only"):
         approaches.run_approach(*words, tiny_run.folder.with_name("new"), **settings)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without pipes")
+def test_a_link_stays_and_its_file_gets_the_content_and_a_pipe_is_refused(tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "link.csv").symlink_to(tmp_path / "far" / "own.csv")  # which is still to be made
+    target = checked_target(tmp_path / "link.csv", "the answers", (".csv",))
+    write_whole(target, b"new")
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "far" / "own.csv").read_bytes() == b"new"
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(WriteError, match=r"pipe\.csv can't be written \(it is a pipe or a device"):
+        checked_target(tmp_path / "pipe.csv", "the answers", (".csv",))
 
 
 def test_a_measurement_finds_a_place_that_it_cannot_write_before_the_work(no_place, capsys):

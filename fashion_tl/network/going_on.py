@@ -14,6 +14,7 @@ from fashion_tl.distributed import rank
 from fashion_tl.errors import ConfigError, RunError, fault_of_file, in_a_line
 from fashion_tl.files import replacing
 from fashion_tl.machine import say
+from fashion_tl.runfiles import GAPS, NUMBERS
 
 FROM_THE_START = "delete it to train from the start"
 
@@ -66,14 +67,20 @@ def go_on(
 def _parts_of(state: dict[str, Any]) -> tuple[dict[str, Any], list[dict], dict]:
     """The settings, history and best epoch in a checkpoint; any of several errors if it has none.
 
-    Each epoch has its number and its time, which the training goes on from.
+    Each epoch has what its row in history.csv must have, and its time.
     """
-    history, best = state["history"], state["best"]
+    if not isinstance(state, dict):
+        raise TypeError("it isn't a dictionary")
+    history, best, config = state["history"], state["best"], Config.from_dict(state["config"])
+    if len(history) > config.epochs:
+        raise ValueError(f"it has {len(history)} epochs of {config.epochs}")
     if [row["epoch"] for row in history] != [*range(1, len(history) + 1)]:
         raise ValueError("its epochs don't follow one another")
-    numbers = [*(row["seconds"] for row in history), best["epoch"], best["val_cross_entropy"]]
+    columns = (*NUMBERS["history.csv"], *GAPS["history.csv"], "seconds")
+    numbers = [row[name] for row in history for name in columns]
+    numbers += [best["epoch"], best["val_cross_entropy"]]
     if not all(isinstance(number, int | float) for number in numbers):
         raise ValueError("its history holds something else than numbers")
     if best["state"].keys() != state["model"].keys():
         raise ValueError("its best epoch is of another network")
-    return Config.from_dict(state["config"]).to_dict(), history, best
+    return config.to_dict(), history, best

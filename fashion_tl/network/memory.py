@@ -15,7 +15,7 @@ from safetensors.numpy import save
 from sklearn.utils.extmath import randomized_svd
 
 from fashion_tl.errors import RunError, fault_of_file
-from fashion_tl.files import StrPath, as_path, replacing
+from fashion_tl.files import StrPath, as_path, check_readable, replacing
 from fashion_tl.runfiles import EXTEND_AGAIN, is_of_extended
 
 STEP = 0.4  # of the rounded features, in standard deviations; a photo then takes about 800 bytes
@@ -229,12 +229,8 @@ def save_memory(path: Path, memory: Memory) -> None:
         temporary.write_bytes(content)
 
 
-def read_memory(path: StrPath, width: int | None = None) -> Memory:
-    """Read what :func:`save_memory` wrote.
-
-    RunError if the file is missing or damaged, or if its features don't have the ``width`` of the
-    network.
-    """
+def read_memory(path: StrPath) -> Memory:
+    """Read what :func:`save_memory` wrote. RunError if the file is missing or damaged."""
     path = as_path(path)
     if not path.exists():
         raise RunError(
@@ -243,6 +239,7 @@ def read_memory(path: StrPath, width: int | None = None) -> Memory:
             "--data DATA"
         )
     try:
+        check_readable(path)
         with safe_open(path, framework="np") as file:
             about = json.loads((file.metadata() or {})[ABOUT])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -263,11 +260,6 @@ def read_memory(path: StrPath, width: int | None = None) -> Memory:
         again = f"delete it and make it again: fashion-tl remember {path.parent} --data DATA"
         way = EXTEND_AGAIN if is_of_extended(path.parent) else again
         raise RunError(fault_of_file(path, error, way)) from error
-    if width is not None and len(memory.mean) != width:
-        raise RunError(
-            f"{path} is of another network ({len(memory.mean)} features, not {width}); make it "
-            f"again: fashion-tl remember {path.parent} --data DATA"
-        )
     return memory
 
 

@@ -15,8 +15,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from fashion_tl.backbones import DEFAULT_BACKBONE, find_backbone
 from fashion_tl.config import Config
 from fashion_tl.distributed import main_first
-from fashion_tl.errors import ConfigError, WeightsError, some_of
-from fashion_tl.files import StrPath, as_path, replacing
+from fashion_tl.errors import ConfigError, WeightsError, fault_of_file, may_be_whole, some_of
+from fashion_tl.files import StrPath, as_path, check_readable, replacing
 from fashion_tl.machine import say
 from fashion_tl.network.calibration import PLAIN
 from fashion_tl.network.checkpoints import likeness, quantised
@@ -264,6 +264,7 @@ def load_model(path: StrPath) -> SavedModel:
     """
     path = as_path(path)
     try:
+        check_readable(path)
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})["fashion_tl"])
         config = Config.from_dict(about["config"])
@@ -278,6 +279,8 @@ def load_model(path: StrPath) -> SavedModel:
         if not 0 < temperature < math.inf:
             raise ValueError(f"its temperature is {temperature}")
     except UNREADABLE as error:
+        if may_be_whole(error):
+            raise WeightsError(fault_of_file(path, error, way_out(path.parent))) from error
         raise WeightsError(
             f"{path} is not a model saved by fashion_tl, or its run isn't finished: {error}"
         ) from error

@@ -10,7 +10,7 @@ import pandas as pd
 from fashion_tl.config import IN_LOSS
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.data.task import class_weights
-from fashion_tl.errors import ConfigError, RunError
+from fashion_tl.errors import ConfigError, RunError, in_a_line, photos_in_words, some_of
 from fashion_tl.extension import measured
 from fashion_tl.files import StrPath, check_writable
 from fashion_tl.recipes import LARGEST, TRAININGS
@@ -18,6 +18,7 @@ from fashion_tl.reporting import calibration_figures, evaluation, figures, photo
 from fashion_tl.reporting.calibration import judged
 from fashion_tl.reporting.evaluation import confused_pairs
 from fashion_tl.reporting.layout import Chart
+from fashion_tl.runfiles import way_out
 from fashion_tl.runs import Run, open_run, steps_of
 
 SHOWN = 18  # photos in a grid
@@ -174,10 +175,26 @@ def open_steps(
     except ConfigError as error:  # its label and split are the run's, not the user's
         raise RunError(f"{folder} was made on other data than {data_path}") from error
     if data.fingerprint != run.about["data"]["fingerprint"]:
-        raise RunError(
-            f"{folder} was made on other data ({run.about['data']['name']}) than {data.root.name}"
-        )
+        raise RunError(_on_other_data(folder, run, data))
     return [(each, data.of_classes(each.config)) for each in steps_of(run)]
+
+
+def _on_other_data(folder: StrPath, run: Run, data: Data) -> str:
+    """Why a run can't be shown with these data, and what to do if they were its own."""
+    there = run.about["data"]["name"]
+    if data.photos.failed:
+        names = [f"{data.root.photos[own].name}: {why}" for own, why in data.photos.failed.items()]
+        return (
+            f"{folder} was made on other data ({there}), or on more photos of {data.root.name}: "
+            f"{photos_in_words(len(names))} can't be read now ({some_of(names, between='; ')}). "
+            "If they could be read then, make them readable, or copy them again."
+        )
+    if run.is_sample and data.root.is_sample:
+        return (
+            f"{folder} was made on a sample that was drawn with other photos; "
+            "name the folder of that sample with --data"
+        )
+    return f"{folder} was made on other data ({there}) than {data.root.name}"
 
 
 def draw_all(folder: StrPath, data_path: StrPath, cache: StrPath | None = None) -> list[Path]:
@@ -198,6 +215,8 @@ def _check_ready(runs: Iterable[Run]) -> None:
 def draw(steps: Sequence[tuple[Run, Data]]) -> list[Path]:
     """:func:`draw_all` for runs whose data were read, in the order of :func:`open_steps`."""
     _check_ready(run for run, _ in steps)
+    for run, data in steps:
+        check_predictions(run, data)
     last = steps[-1][0]
     for run, data in steps:
         if run is last:
@@ -215,5 +234,27 @@ def choose(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def photos_of(table: pd.DataFrame, data: Data) -> np.ndarray:
-    """The photos of a table's rows: uint8 [rows, height, width, 3]."""
-    return data.photos.array[pd.Index(data.photos.ids).get_indexer(table["id"])]
+    """The photos of a table's rows: uint8 [rows, height, width, 3].
+
+    RunError if the data have no photo with one of the ids.
+    """
+    places = pd.Index(data.photos.ids).get_indexer(table["id"])
+    if len(strange := table["id"][places < 0]):
+        raise RunError(
+            f"{data.root.name} has no photo {in_a_line(strange.iloc[0])}, which the run names: a "
+            "file of the run is damaged, or is of another run; copy the run again"
+        )
+    return data.photos.array[places]
+
+
+def check_predictions(run: Run, data: Data) -> None:
+    """RunError if the predictions are of photos that aren't in the data, or of other classes."""
+    table, file = run.predictions, run.folder / "predictions.csv.gz"
+    for column, known, owner in (
+        ("id", data.photos.ids, f"no photo of {data.root.name} has"),
+        ("label", run.per_class["label"], "per_class.csv lacks"),
+    ):
+        if len(strange := table[column][~table[column].isin(known)]):
+            line, value = strange.index[0] + 2, in_a_line(strange.iloc[0])
+            fault = f"{file} is damaged (line {line}: {owner} the {column} {value})"
+            raise RunError(f"{fault}; {way_out(run.folder)}")

@@ -26,7 +26,7 @@ from fashion_tl.reporting.calibration import (
     unattended,
 )
 from fashion_tl.reporting.evaluation import confused_pairs, largest_losses
-from fashion_tl.reporting.gallery import choose, open_steps, photos_of
+from fashion_tl.reporting.gallery import check_predictions, choose, open_steps, photos_of
 from fashion_tl.reporting.pages import photo_cards, picture, write_page
 from fashion_tl.reporting.unknown import refused_and_missed, unknown_metrics
 from fashion_tl.runs import Run, open_run
@@ -61,8 +61,9 @@ def write_report(
         makes_folders=True,
     )
     steps = open_steps(folder, data_path, cache)
-    for run, _ in steps:
+    for run, data in steps:
         run.refuse_unfinished("then write the report")
+        check_predictions(run, data)
     write_page(
         target,
         "report.html.j2",

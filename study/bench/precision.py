@@ -14,7 +14,7 @@ from fashion_tl.errors import RunError
 from fashion_tl.extension import refuse_extended
 from fashion_tl.files import as_path
 from fashion_tl.network.inference import forward, pick_device
-from fashion_tl.network.model import load_model
+from fashion_tl.network.trained import load_network
 from fashion_tl.reporting.evaluation import class_probabilities
 from fashion_tl.runs import commit, machine, open_run, write_json
 
@@ -30,7 +30,7 @@ def compare(folder: Path, data_path: str) -> dict:
     if data.fingerprint != run.about["data"]["fingerprint"]:
         raise RunError(f"{folder} was made on other data than {data_path}")
     data = data.of_classes(run.config)
-    saved, labels = load_model(run.model_path), data.task.labels[data.task.test]
+    saved, labels = load_network(run), data.task.labels[data.task.test]
     model, batches = saved.model.to(pick_device()), data.batches("test", run.config)
     guess = {
         precision: class_probabilities(
