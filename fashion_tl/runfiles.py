@@ -65,7 +65,7 @@ SHARES = (
     *("p1", "accuracy", "train_accuracy", "val_accuracy"),
 )
 ANY_NUMBER = ("unknown_score",)
-TINY = 1e-6  # how far a sum of rounded numbers may lie above 1
+TINY = 1e-6  # how far a sum of rounded numbers may lie below 0 or above 1
 HUGE = 1e15  # what counts, measures or times something here is far below
 # Columns of predictions.csv.gz that are there together or not at all.
 DOUBTS = ("unknown", "unknown_score")
@@ -165,7 +165,7 @@ def _check_optional(
 
 def _limits(name: str) -> tuple[float, float]:
     """The least and the most that a number of this name can be."""
-    return -HUGE if name in ANY_NUMBER else 0, 1 + TINY if name in SHARES else HUGE
+    return -HUGE if name in ANY_NUMBER else -TINY, 1 + TINY if name in SHARES else HUGE
 
 
 def _is(value: Any, kind: type) -> bool:

@@ -231,7 +231,7 @@ def test_figures_are_drawn_again_without_training(two_step, wide_root, monkeypat
 def test_figures_of_other_data_are_refused(two_step, tmp_path, capsys):
     assert command("sample", "--to", tmp_path / "other", "--photos", 80, "--types", 6) == 0
     assert command("figures", two_step, "--data", tmp_path / "other") == 2
-    assert "was made on other data" in capsys.readouterr().err
+    assert "was made on a sample that was drawn with other photos" in capsys.readouterr().err
 
 
 def test_predict_names_the_five_most_likely_classes_of_any_photo(fc_only, sample_root, capsys):

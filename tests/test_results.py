@@ -231,7 +231,7 @@ def test_the_calibration_error_on_record_is_that_of_the_probabilities_on_record(
     file = kept.folder / "run.json"
     whole = file.read_text()
     file.write_text(json.dumps(kept.about | {"ece": kept.about["ece"] + 0.001}))
-    with pytest.raises(RunError, match=r"again/run.json says ece"):
+    with pytest.raises(RunError, match=r"again/run.json: ece is"):
         check(read_records(results), data)
     # Records made before have none of these figures.
     later = ("ece", "nll", "temperature", "val_ece", "threshold95", "threshold98")

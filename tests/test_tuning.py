@@ -86,7 +86,7 @@ def test_lp_ft_starts_from_the_head_that_fc_only_learns_and_tests_once(
     figures = flips.without_flips(run.folder, root, cache)
     # It was tested without, too.
     assert figures == pytest.approx({figure: run.metrics[figure] for figure in figures})
-    with pytest.raises(RunError, match="made on other data"):
+    with pytest.raises(RunError, match="drawn with other photos"):
         flips.without_flips(
             run.folder, draw_sample(tmp_path / "other", photos=250, types=22), cache
         )
