@@ -154,6 +154,7 @@ def of_run(folder: str, data_path: str, cache: str | None, results: Path) -> dic
         "validation": errors(val, temperatures),
         "odd_years": {"right": right, **errors(odd, temperatures)},
         "unattended": {
+            "temperature": temperature,
             "before": labelled(val, odd, PLAIN),
             "after": labelled(val, odd, temperature),
         },
@@ -187,6 +188,7 @@ def of_fc_only(data_path: str, weights: str, cache: str | None, results: Path) -
         "validation": errors(val, temperatures),
         "odd_years": {"right": right, **errors(odd, temperatures)},
         "unattended": {
+            "temperature": temperatures["validation"],
             "before": labelled(val, odd, PLAIN),
             "after": labelled(val, odd, temperatures["validation"]),
         },

@@ -105,11 +105,13 @@ def _unattended(networks: dict[str, dict[str, Any]]) -> str:
     """How many photos of odd years get a label alone, by thresholds from validation photos."""
     rows = []
     for name, own in networks.items():
+        temperature = _of_thresholds(own)
         for each in own["unattended"]["after"]:
             given = each["given"]["all"]
             rows.append(
                 [
                     f"`{name}`",
+                    f"{temperature:.3f}",
                     percent(each["accuracy"], 0),
                     "–" if each["threshold"] is None else f"{each['threshold']:.2f}",
                     percent(given["coverage"]),
@@ -117,9 +119,16 @@ def _unattended(networks: dict[str, dict[str, Any]]) -> str:
                     percent(each["best"]["all"]["coverage"]),
                 ]
             )
-    head = ["network", "accuracy asked for", "threshold from validation photos"]
+    head = ["network", "temperature", "accuracy asked for", "threshold from validation photos"]
     head += ["answered of all odd-year photos", "right of these"]
     return markdown([*head, "could be answered at that accuracy"], rows)
+
+
+def _of_thresholds(own: dict[str, Any]) -> float:
+    """The temperature of a network's thresholds. Older measurements took the chosen one of two."""
+    if "temperature" in own["unattended"]:
+        return own["unattended"]["temperature"]
+    return own["temperature"] if "temperature" in own else own["temperatures"][own["chosen"]]
 
 
 def honest(results: Path) -> str:
