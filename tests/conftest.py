@@ -39,14 +39,6 @@ TINY = {
 }
 
 
-# Files that take long for their number of tests. They start first, so that no process ends late.
-LONG = ("distributed", "notebooks", "package", "fuzz", "faults", "settings", "approaches")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in LONG)
-
-
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """As many processes for ``-n auto`` as there are processors for us; a quota counts."""
     return processors()

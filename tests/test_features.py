@@ -231,7 +231,11 @@ def test_a_cache_folder_that_cannot_be_written_is_named(photos, model, tmp_path)
         )
 
 
-def test_compiled_or_where_it_cannot_be_the_outputs_are_the_same(photos, monkeypatch, capsys):
+def test_compiled_or_where_it_cannot_be_the_outputs_are_the_same(
+    photos, monkeypatch, capsys, tmp_path
+):
+    # Not where other processes compile, or were killed while they did.
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
     small = torch.nn.Sequential(
         torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8), torch.nn.ReLU(), torch.nn.Flatten()
     )

@@ -217,4 +217,4 @@ def test_what_probabilities_are_worth_is_said_once_it_is_measured(tmp_path):
         "Goal, at most 0.06 on the odd years: missed."
     ) in said
     assert "Temperature: 0.700. Goal, at most 0.06 on the odd years: met." in said
-    assert "| `mine` | 95 % | 0.80 | 50.0 % | 93.0 % | 50.0 % |" in said
+    assert "| `mine` | 0.700 | 95 % | 0.80 | 50.0 % | 93.0 % | 50.0 % |" in said
