@@ -41,6 +41,7 @@ WHOLE_NUMBERS = {
     "split_seed": (0, 2**31 - 1),
     "epochs": (1, 10_000),
     "batch_size": (1, 65_536),
+    "blocks": (1, 2),
 }
 NUMBERS: dict[str, tuple[float, float]] = {
     "lr": (1e-9, 1000),
@@ -79,6 +80,7 @@ class Config:
     stored_size: tuple[int, int] = (80, 60)
     # the network, and what it sees
     backbone: str = DEFAULT_BACKBONE
+    blocks: int = 1  # the head takes the features of that many of the backbone's last blocks
     image_size: tuple[int, int] = (80, 60)
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD

@@ -199,7 +199,7 @@ TRIMMED_PLANS = tuple(
             for training, base in trainings
         ),
     )
-    for seed in range(2)
+    for seed in range(3)
     for train, more, why, trainings in (
         (DIRECT, {"epochs": as_long_as_two_steps()}, TRIMMED, [("direct", "direct_long")]),
         (TWO_STEP, {}, TRIMMED, [("top20", "top20"), ("two_step", "two_step")]),

@@ -61,6 +61,9 @@ TRIALS = {
     "FC only": Trial("fc_only"),
     "FC only, 256x192": Trial("fc_only", {"image_size": (256, 192)}),
     "FC only, trimmed": Trial("fc_only", {"trim": True}),
+    "FC only, two blocks": Trial("fc_only", {"blocks": 2}),
+    "FC only, two blocks, 256x192": Trial("fc_only", {"blocks": 2, "image_size": (256, 192)}),
+    "FC only, two blocks, trimmed": Trial("fc_only", {"blocks": 2, "trim": True}),
 }
 
 

@@ -65,6 +65,19 @@ class Head(nn.Linear):
             return super().forward(inputs.float())
 
 
+class Beside(nn.Sequential):
+    """A ResNet's last block that also hands on what it takes: [batch, both widths, height, width].
+
+    So the last layer takes the features of the last two blocks (Evci et al., "Head2Toe", ICML 2022,
+    takes those of all). It is a class for a block that is there, whose parameters keep their names.
+    """
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        maps = super().forward(inputs)
+        before = F.avg_pool2d(inputs, 2, ceil_mode=True, count_include_pad=False)
+        return torch.cat([before, maps], 1)
+
+
 class WithFeatures(nn.Module):
     """A network whose outputs are its features, followed by its logits: [batch, width + classes].
 
