@@ -159,7 +159,8 @@ def _key(
     """Changes with everything that the features depend on, to the last bit."""
     device = next(frozen.parameters()).device
     preparation = (shape, config.image_size, config.mean, config.std, config.flip, config.trim)
-    preparation += (config.blocks,)
+    if config.blocks > 1:  # the parameters are the same
+        preparation += (config.blocks,)
     computation = (
         resolve_precision(config.precision, device),
         device.type,

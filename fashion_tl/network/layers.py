@@ -66,7 +66,7 @@ class Head(nn.Linear):
 
 
 class Beside(nn.Sequential):
-    """A ResNet's last block that also hands on what it takes: [batch, both widths, height, width].
+    """A ResNet's last block, beside the mean of what it takes: [batch, both widths, height, width].
 
     So the last layer takes the features of the last two blocks (Evci et al., "Head2Toe", ICML 2022,
     takes those of all). It is a class for a block that is there, whose parameters keep their names.
@@ -74,7 +74,7 @@ class Beside(nn.Sequential):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         maps = super().forward(inputs)
-        before = F.avg_pool2d(inputs, 2, ceil_mode=True, count_include_pad=False)
+        before = inputs.mean((2, 3), keepdim=True).expand(-1, -1, *maps.shape[2:])
         return torch.cat([before, maps], 1)
 
 
