@@ -61,9 +61,13 @@ TRIALS = {
     "FC only": Trial("fc_only"),
     "FC only, 256x192": Trial("fc_only", {"image_size": (256, 192)}),
     "FC only, trimmed": Trial("fc_only", {"trim": True}),
-    "FC only, two blocks": Trial("fc_only", {"blocks": 2}),
-    "FC only, two blocks, 256x192": Trial("fc_only", {"blocks": 2, "image_size": (256, 192)}),
-    "FC only, two blocks, trimmed": Trial("fc_only", {"blocks": 2, "trim": True}),
+    "FC only, two blocks, lr 0.1": Trial("fc_only", {"blocks": 2, "lr": 0.1}),
+    "FC only, two blocks, lr 0.2": Trial("fc_only", {"blocks": 2, "lr": 0.2}),
+    "FC only, two blocks": Trial("fc_only", {"blocks": 2, "lr": 0.4}),
+    "FC only, two blocks, lr 0.7": Trial("fc_only", {"blocks": 2, "lr": 0.7}),
+    "FC only, two blocks, 256x192": Trial(
+        "fc_only", {"blocks": 2, "lr": 0.4, "image_size": (256, 192)}
+    ),
 }
 
 
