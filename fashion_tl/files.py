@@ -133,9 +133,17 @@ def _lock_folder(folder: Path) -> int | None:
             if handle is None:
                 folder.rmdir()
                 return None
-            if os.path.samestat(os.fstat(handle), folder.stat()):
+            if _is_there_still(folder, handle):
                 return handle
-            os.close(handle)
+            os.close(handle)  # others wait for it, too
+
+
+def _is_there_still(folder: Path, handle: int) -> bool:
+    """Whether a folder is the one of this handle, and not removed or made again since."""
+    try:
+        return os.path.samestat(os.fstat(handle), folder.stat())
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

@@ -87,7 +87,14 @@ TRAININGS: dict[str, Training] = {
     "fc_only": Training(
         "FC only",
         "fconly",
-        BALANCED | {"image_size": (224, 168), "blocks": 2, "batch_size": 128, "lr": 0.4, "weight_decay": 1e-5},
+        BALANCED
+        | {
+            "image_size": (224, 168),
+            "blocks": 2,
+            "batch_size": 128,
+            "lr": 0.4,
+            "weight_decay": 1e-5,
+        },
         head_only=True,
     ),
     "direct": Training("Direct", "direct", FINE_TUNING),

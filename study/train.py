@@ -37,6 +37,7 @@ SHARED = (
     *("split_seed", "stored_size", "backbone", "image_size", "mean", "std", "trim"),
     "without_largest",
 )
+ONE_BLOCK = {"blocks": 1, "lr": 1.0}  # FC only's recipe before it took the features of two blocks
 
 
 def lp_ft(
@@ -50,7 +51,9 @@ def lp_ft(
     """Direct, started from the head that FC only learns (Kumar et al., 2022)."""
     config = make_config("direct", recipe, **settings)
     start = available_weights(weights, is_sample=False, backbone=config.backbone)
-    head_config = make_config("fc_only", recipe, **{name: getattr(config, name) for name in SHARED})
+    shared = {name: getattr(config, name) for name in SHARED}
+    started = ONE_BLOCK if recipe == "tuned" else {}
+    head_config = make_config("fc_only", recipe, **started, **shared)
     data = load_data(data_path, config, cache).of_classes(config)
     run = start_run(folder, config, data, start)
     head_run = start_run(folder / "head", head_config, data, start)

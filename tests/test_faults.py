@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from threading import Thread
 
 import pytest
 import torch
@@ -90,6 +92,25 @@ def test_what_another_process_has_made_meanwhile_is_not_made_again(tmp_path, mon
     monkeypatch.setattr(files, "_lock_folder", waiting)
     make_once(tmp_path / "file", lambda new: new.write_text("ours"))
     assert names(tmp_path) == ["file"] and (tmp_path / "file").read_text() == "the other's"
+
+
+@locks
+def test_all_that_wait_for_the_same_file_go_on_when_it_is_there(tmp_path):
+    """The first that waited must not keep the others waiting for as long as it lives."""
+    made = []
+
+    def make(new):
+        made.append(new)
+        time.sleep(0.5)  # so that the others wait
+        new.write_text("whole")
+
+    others = [Thread(target=make_once, args=(tmp_path / "file", make), daemon=True) for _ in "1234"]
+    for other in others:
+        other.start()
+    for other in others:
+        other.join(timeout=10)
+    assert not any(other.is_alive() for other in others)
+    assert len(made) == 1 and names(tmp_path) == ["file"]
 
 
 def test_where_there_are_no_locks_each_process_writes_in_a_folder_of_its_own(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn import functional as F
 from torch.optim.swa_utils import update_bn
 
 from fashion_tl.config import Config
@@ -19,7 +20,7 @@ from fashion_tl.network import features as module
 from fashion_tl.network import inference
 from fashion_tl.network.features import frozen_features
 from fashion_tl.network.inference import forward, through
-from fashion_tl.network.layers import Conv, folded
+from fashion_tl.network.layers import Conv, folded, with_quick_convolutions
 from fashion_tl.network.model import (
     build_network,
     freeze_all_but_head,
@@ -154,6 +155,23 @@ def test_a_convolution_learns_the_same_as_a_matrix_product(kernel, stride, heigh
     torch.testing.assert_close(inputs[1].grad, inputs[0].grad)
 
 
+@pytest.mark.parametrize("groups", [1, 32])
+@pytest.mark.parametrize("size", [(3, 2), (4, 1), (5, 2)])
+def test_a_map_one_pixel_wide_is_computed_right_in_bf16(size, groups):
+    """torch's own convolution reads beyond the map where the CPU has AMX."""
+    network = torch.nn.Sequential(torch.nn.Conv2d(64, 64, 3, 2, 1, groups=groups))
+    (conv,) = with_quick_convolutions(network).to(memory_format=torch.channels_last)
+    maps = torch.randn(16, 64, *size, generator=torch.Generator().manual_seed(1))
+    maps = maps.to(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        right = F.conv2d(maps, conv.weight, conv.bias, 2, 1, groups=groups)
+        for _ in range(5):
+            torch.full((1 << 20,), 1e4)  # what the memory held before
+            with torch.autocast("cpu", torch.bfloat16):
+                found = conv(maps).float()
+            torch.testing.assert_close(found, right, rtol=0.05, atol=0.05)
+
+
 def test_features_are_computed_once_and_then_read(cached, model, monkeypatch):
     first = np.array(cached(model))
     monkeypatch.setattr(module, "outputs", None)  # it would have to be called
@@ -162,11 +180,18 @@ def test_features_are_computed_once_and_then_read(cached, model, monkeypatch):
 
 @pytest.mark.parametrize(
     "change",
-    ["weights", "statistics", "size", "normalisation", "precision", "flip", "photo", "order"],
+    "weights statistics size normalisation precision flip blocks photo order".split(),
 )
 def test_a_stale_cache_is_never_used(change, cached, model, photos, tmp_path):
     before = np.array(cached(model))
-    if change in ("weights", "statistics"):
+    if change == "blocks":
+        whole = build_network(CLASSES, None, settings(blocks=2))
+        whole.load_state_dict(model.state_dict() | whole.fc.state_dict(prefix="fc."))
+        freeze_all_but_head(whole)
+        after = cached(whole, blocks=2)
+        assert after.shape[2] == before.shape[2] * 3 // 2
+        np.testing.assert_allclose(after[..., before.shape[2] // 2 :], before, rtol=1e-4, atol=1e-5)
+    elif change in ("weights", "statistics"):
         model = network(photos)
         name = "layer4.2.conv3.weight" if change == "weights" else "layer4.2.bn3.running_mean"
         model.state_dict()[name].add_(0.01)

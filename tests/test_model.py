@@ -112,6 +112,27 @@ def test_swapping_the_head_from_20_to_142_classes_keeps_the_body():
     assert model.eval()(torch.zeros(1, 3, 32, 32)).shape == (1, 142)
 
 
+@pytest.mark.parametrize("backbone", ["resnet18", "resnet50"])
+def test_with_two_blocks_the_last_layer_takes_the_features_of_both(backbone, tmp_path):
+    config = make_config("fc_only", blocks=2, backbone=backbone)
+    model = build_network(5, None, config).eval()
+    photos = torch.randn(2, 3, 70, 50)
+    maps, means = photos, []
+    plain = build_network(5, None, config.change(blocks=1)).eval()
+    with torch.no_grad():
+        for name, child in plain.named_children():
+            maps = child(maps) if name not in ("avgpool", "fc") else maps
+            means += [maps.mean((2, 3))] if name in ("layer3", "layer4") else []
+        logits = model(photos)
+        torch.testing.assert_close(logits, model.fc(torch.cat(means, 1)), rtol=1e-3, atol=1e-4)
+        save_model(tmp_path / "m.safetensors", model, tuple("abcde"), [1] * 5, config)
+        loaded = load_model(tmp_path / "m.safetensors")
+        assert loaded.width == model.fc.in_features
+        torch.testing.assert_close(loaded.model(photos), logits)
+        both = loaded.folded(photos)
+        torch.testing.assert_close(both[:, loaded.width :], logits, rtol=1e-3, atol=1e-3)
+
+
 def test_the_same_seed_gives_the_same_network():
     one, other = (build_network(3, None, Config("direct", seed=5)).state_dict() for _ in range(2))
     assert list(one) == list(other)

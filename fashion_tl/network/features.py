@@ -159,15 +159,14 @@ def _key(
     """Changes with everything that the features depend on, to the last bit."""
     device = next(frozen.parameters()).device
     preparation = (shape, config.image_size, config.mean, config.std, config.flip, config.trim)
-    if config.blocks > 1:  # the parameters are the same
-        preparation += (config.blocks,)
+    blocks = (config.blocks,) if config.blocks > 1 else ()  # whose parameters are the same
     computation = (
         resolve_precision(config.precision, device),
         device.type,
         torch.__version__,
         torch.get_num_threads(),
     )
-    key = hashlib.sha256(repr((VERSION, BATCH, preparation, computation)).encode())
+    key = hashlib.sha256(repr((VERSION, BATCH, (*preparation, *blocks), computation)).encode())
     for name, tensor in frozen.state_dict().items():
         key.update(name.encode())
         key.update(tensor.detach().cpu().contiguous().numpy().tobytes())

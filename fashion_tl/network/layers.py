@@ -1,4 +1,4 @@
-"""The layers of ours in a ResNet: a quicker convolution, a head in float32, folded BatchNorms."""
+"""A ResNet with layers of ours: quick convolutions, two blocks, a head in float32, and folding."""
 
 import copy
 from itertools import pairwise
@@ -9,8 +9,24 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from fashion_tl.backbones import find_backbone
+from fashion_tl.config import Config
 
-class Conv(nn.Conv2d):
+
+class PlainConv(nn.Conv2d):
+    """torch's own convolution, without its fault on narrow maps.
+
+    In bf16 on a CPU with AMX, torch 2.15 reads beyond the map if a stride leaves it one pixel wide,
+    and gives any numbers. Zeros beside the map, which it ends with anyway, keep it from that.
+    """
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        if inputs.shape[3] > self.stride[1] or self.stride[1] == 1:
+            return super().forward(inputs)
+        return super().forward(F.pad(inputs, (0, self.stride[1])))[..., :1]
+
+
+class Conv(PlainConv):
     """A convolution that learns faster on a CPU: 1×1, or 3×3 on small maps, as a matrix product.
 
     torch's own takes up to several times as long backward in these cases. Both are equal up to
@@ -50,10 +66,13 @@ class Conv(nn.Conv2d):
 
 
 def with_quick_convolutions(model: nn.Module) -> nn.Module:
-    """The same network, with :class:`Conv` in all places where it computes the same."""
+    """The same network, with :class:`Conv` in all places where it computes the same.
+
+    Its other convolutions are :class:`PlainConv`.
+    """
     for module in model.modules():
-        if type(module) is nn.Conv2d and Conv.computes(module):
-            module.__class__ = Conv
+        if type(module) is nn.Conv2d:
+            module.__class__ = Conv if Conv.computes(module) else PlainConv
     return model
 
 
@@ -76,6 +95,26 @@ class Beside(nn.Sequential):
         maps = super().forward(inputs)
         before = inputs.mean((2, 3), keepdim=True).expand(-1, -1, *maps.shape[2:])
         return torch.cat([before, maps], 1)
+
+
+def build_backbone(config: Config) -> nn.Module:
+    """The network of ``config.backbone`` with random weights, for ImageNet's classes.
+
+    Its convolutions are quick, and with two ``blocks`` its last layer takes the features of both.
+    """
+    model = with_quick_convolutions(find_backbone(config.backbone).build())
+    if config.blocks == 2:
+        before, last, head = (model.get_submodule(name) for name in ("layer3", "layer4", "fc"))
+        assert isinstance(head, nn.Linear), "the last layer of torchvision's ResNets is linear"
+        last.__class__ = Beside
+        model.fc = nn.Linear(_width(before) + head.in_features, head.out_features)
+    return model
+
+
+def _width(block: nn.Module) -> int:
+    """The number of channels that a block of a ResNet gives."""
+    *_, norm = (module for module in block.modules() if isinstance(module, _BatchNorm))
+    return norm.num_features
 
 
 class WithFeatures(nn.Module):

@@ -20,7 +20,7 @@ from fashion_tl.files import StrPath, as_path, check_readable, replacing
 from fashion_tl.machine import say
 from fashion_tl.network.calibration import PLAIN
 from fashion_tl.network.checkpoints import likeness, quantised
-from fashion_tl.network.layers import Beside, Head, WithFeatures, folded, with_quick_convolutions
+from fashion_tl.network.layers import Head, WithFeatures, build_backbone, folded
 from fashion_tl.network.weights import find_tensors, is_random, ways_to_give
 from fashion_tl.runfiles import way_out
 
@@ -47,30 +47,11 @@ def build_network(num_classes: int, weights: StrPath | None, config: Config) -> 
     WeightsError if the weights can't be read, or if they don't fit; it names the tensors.
     """
     torch.manual_seed(config.seed)
-    model = backbone_of(config)
+    model = build_backbone(config)
     if weights is not None and not is_random(weights):
         model.load_state_dict(read_weights(weights, config.backbone), strict=False)
     replace_head(model, num_classes, config.seed)
     return model.to(memory_format=torch.channels_last)
-
-
-def backbone_of(config: Config) -> nn.Module:
-    """The network of ``config.backbone`` with random weights and ImageNet's classes.
-
-    With two ``blocks`` its last layer takes the features of both.
-    """
-    model = with_quick_convolutions(find_backbone(config.backbone).build())
-    if config.blocks == 2:
-        model.layer4.__class__ = Beside
-        before = _width(model.layer3)
-        model.fc = nn.Linear(before + model.fc.in_features, model.fc.out_features)
-    return model
-
-
-def _width(block: nn.Module) -> int:
-    """The channels of what a block of a ResNet gives."""
-    convolutions = [module for module in block[-1].children() if isinstance(module, nn.Conv2d)]
-    return convolutions[-1].out_channels
 
 
 @main_first()
@@ -287,7 +268,7 @@ def load_model(path: StrPath) -> SavedModel:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})["fashion_tl"])
         config = Config.from_dict(about["config"])
-        model = backbone_of(config)
+        model = build_backbone(config)
         replace_head(model, len(about["classes"]))
         model.load_state_dict(load_file(path))
         classes = tuple(about["classes"])
