@@ -28,6 +28,7 @@ from fashion_tl.network.model import available_weights, build_network, freeze_al
 from fashion_tl.recipes import TRAININGS, make_config
 from fashion_tl.running import start_run, train, train_and_finish, unless_interrupted
 from fashion_tl.runs import Run
+from study.heads import ONE_BLOCK
 from study.record import record
 from study.records import recorded
 
@@ -37,7 +38,6 @@ SHARED = (
     *("split_seed", "stored_size", "backbone", "image_size", "mean", "std", "trim"),
     "without_largest",
 )
-ONE_BLOCK = {"blocks": 1, "lr": 1.0}  # FC only's recipe before it took the features of two blocks
 
 
 def lp_ft(

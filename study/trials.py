@@ -36,8 +36,7 @@ from fashion_tl.recipes import APPROACHES, approach_configs, make_config
 from fashion_tl.reporting.evaluation import prediction_table
 from fashion_tl.runfiles import read_table
 from fashion_tl.runs import Run, commit, machine, write_table
-from study.heads import left_out
-from study.train import ONE_BLOCK
+from study.heads import ONE_BLOCK, left_out
 
 FOLDS = ((2016,), (2010, 2014, 2018))  # left out together
 # Of a fine-tuning: half of the training photos, and half of the epochs.

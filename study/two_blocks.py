@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from fashion_tl.config import Config
 from fashion_tl.data.dataset import Data
+from fashion_tl.errors import ConfigError
 from fashion_tl.network.extending import Ground, LastLayer
 from fashion_tl.network.features import frozen_features
 from fashion_tl.network.inference import pick_device
@@ -59,7 +60,12 @@ class LastBlocks:
 
 
 def last_blocks(model: nn.Module, layer: LastLayer, data: Data, config: Config) -> LastBlocks:
-    """A network with the features of every photo, which are computed once and kept."""
+    """A network with the features of every photo, which are computed once and kept.
+
+    ConfigError if its last layer takes the features of two blocks already.
+    """
+    if config.blocks != 1:
+        raise ConfigError("blocks=2: features of one block are compared with those of two; set 1")
     body = TwoBlocks(model).eval().requires_grad_(False).to(pick_device())
     task = data.task
     views = config.change(flip=config.flip_test)
