@@ -14,7 +14,7 @@ from fashion_tl.reporting.layout import BLUE, GREY, INK, ORANGE, RED, log_ticks,
 from study.compare import BINS
 from study.minutes import Timed, timed
 from study.published import read_published
-from study.records import METRICS, TITLES, Record, read_records
+from study.records import METRICS, TITLES, Record, read_measured, read_records
 
 POINTS: dict[str, Any] = {"textcoords": "offset points", "size": 7}  # of small labels
 
@@ -47,6 +47,8 @@ def draw_all(results: Path, images: Path) -> list[Path]:
         ceiling = records["direct"].about["ceiling"]
         figure = minutes_chart(runs, ceiling, read_published(results), bench["machine"])
         files.append(save(figure, images / "minutes.png"))
+    if detail := read_measured(results, "detail"):
+        files.append(save(detail_chart(detail), images / "larger_photos.png"))
     whole = [record for record in shown if is_of_all(record)]
     if whole:
         files.append(save(photos_chart(whole, whole[0].data), images / "training_photos.png"))
@@ -118,6 +120,31 @@ def minutes_chart(
     ax.set(ylim=(0.45, 0.92), xlabel="minutes on two cores, log scale")
     ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.tick_params(length=0, labelcolor=GREY)
+    return figure
+
+
+@styled
+def detail_chart(measured: dict[str, dict[str, Any]]) -> Figure:
+    """What larger photos change in each training's figures, with 95 % intervals: a panel each.
+
+    ``measured`` is ``detail.json``.
+    """
+    note = "Dot and line: large photos minus the same photos small, with its 95 % interval"
+    source = next(iter(measured.values()))["sources"]["large"]["data"]
+    height = 0.3 * len(measured) + 0.7
+    figure, add = new_figure(10, height, "What larger photos are worth", source, note)
+    for place, key in enumerate(("top1", "macro", "few_shot")):
+        ax = add(1.55 + 2.8 * place, 0.55, 2.5, height - 0.75)
+        ax.axvline(0, color=GREY, lw=1)
+        for row, own in enumerate(measured.values()):
+            change = own["paired"][key]
+            ax.plot([100 * end for end in change["interval"]], [row, row], color=BLUE, lw=2)
+            ax.plot(100 * change["difference"], row, "o", color=BLUE, ms=5)
+        ax.set(ylim=(len(measured) - 0.5, -0.5), yticks=range(len(measured)), xlim=(-5, 5))
+        ax.set_yticklabels([TITLES[name] for name in measured] if place == 0 else [])
+        ax.set_title(METRICS[key], loc="left", size=9, color=INK)
+        ax.set_xlabel("points")
+        ax.tick_params(length=0)
     return figure
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from fashion_tl.recipes import TRAININGS
 from study.blocks.markdown import markdown, percent
 from study.compare import points
 from study.records import METRICS, TITLES, read_measured
@@ -16,12 +17,15 @@ def detail(results: Path) -> str:
     rows = []
     for name, own in measured.items():
         small, large, paired = own["small"], own["large"], own["paired"]
+        blocks = own["config"].get("blocks", 1)
+        is_of_now = blocks == TRAININGS[name].tuned.get("blocks", 1)
+        title = TITLES[name] + ("" if is_of_now else f" (blocks={blocks})")
         for words, figures in (("small", small), ("large", large)):
             right = f"{figures['correct']:,} of {figures['n_test']:,}"
-            rows.append([TITLES[name], words, right, *(percent(figures[key]) for key in SHOWN)])
+            rows.append([title, words, right, *(percent(figures[key]) for key in SHOWN)])
         alone = f"{paired['only_second']:,} gained, {paired['only_first']:,} lost"
         changes = [points(paired[key]) if key in paired else "–" for key in SHOWN]
-        rows.append([TITLES[name], "large minus small", alone, *changes])
+        rows.append([title, "large minus small", alone, *changes])
     first = next(iter(measured.values()))
     said = (
         f"{first['train']:,} photos train, {first['val']:,} validate and "
