@@ -418,6 +418,24 @@ def test_counts_that_its_predictions_do_not_say_are_found(recorded_runs, table):
     file.write_text(whole)
 
 
+def test_every_wrong_record_is_reported_and_the_check_fails(recorded_runs, capsys):
+    data, results = recorded_runs
+    files = {name: results / "runs" / name / "run.json" for name in ("again", "fc_only")}
+    whole = {name: file.read_text() for name, file in files.items()}
+    for name, metric in (("again", "top1"), ("fc_only", "ece")):
+        changed = json.loads(whole[name]) | {metric: 0.5}
+        files[name].write_text(json.dumps(changed))
+    assert main(["check", "--data", str(data), "--results", str(results)]) == 2
+    first, *wrong = capsys.readouterr().err.splitlines()
+    assert first == "error: 2 of 2 runs on record are wrong:"
+    assert [line.split(", but its predictions give ")[0] for line in wrong] == [
+        f"{files['again']}: top1 is 0.5",
+        f"{files['fc_only']}: ece is 0.5",
+    ]
+    for name, file in files.items():
+        file.write_text(whole[name])
+
+
 def test_predictions_of_other_photos_are_refused(recorded_runs):
     data, results = recorded_runs
     file = results / "runs" / "again" / "predictions.csv.gz"
