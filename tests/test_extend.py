@@ -503,7 +503,7 @@ def test_an_unfinished_run_is_refused_and_the_error_says_how_to_finish_it(
         metrics.unlink()
     else:
         metrics.write_text(json.dumps(json.loads(metrics.read_text()) | {"interrupted": True}))
-    with pytest.raises(RunError, match="isn't finished; run the command that began it again"):
+    with pytest.raises(RunError, match="isn't finished; repeat the command that began it"):
         extend(own_run, stripes, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
