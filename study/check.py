@@ -64,7 +64,7 @@ def check(
             faults.append(str(error))
     if faults:
         wrong = "\n".join(faults)
-        raise RunError(f"{len(faults)} of {len(records)} runs on record are wrong:\n{wrong}")
+        raise RunError(f"wrong on record, {len(faults)} of {len(records)} runs:\n{wrong}")
     return tables
 
 

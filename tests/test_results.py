@@ -435,7 +435,7 @@ def test_every_wrong_record_is_reported_and_the_check_fails(recorded_runs, capsy
         files[name].write_text(json.dumps(changed))
     assert main(["check", "--data", str(data), "--results", str(results)]) == 2
     first, *wrong = capsys.readouterr().err.splitlines()
-    assert first == "error: 2 of 2 runs on record are wrong:"
+    assert first == "error: wrong on record, 2 of 2 runs:"
     assert [line.split(", but its predictions give ")[0] for line in wrong] == [
         f"{files['again']}: top1 is 0.5",
         f"{files['fc_only']}: ece is 0.5",
