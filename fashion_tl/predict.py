@@ -36,11 +36,11 @@ BATCH = 64  # photos at a time, or the training's batch size if that is smaller;
 def find_photos(paths: Sequence[StrPath], note: Callable[[str], None] = warn) -> list[Path]:
     """The files among ``paths`` and, for each folder, the image files below it.
 
-    Those of a folder are sorted by path; hidden ones and those in the folders of runs, which are
-    figures, are left out, and links are followed. An image file has an image's ending, or begins
-    like a photo that can be decoded. The first few of all other files, and of the runs, are named
-    in a ``note``. A folder that can't be listed is returned as a photo, and
-    :func:`answers` says why. DataError names a folder without any image files.
+    An image file has an image's ending, or begins like a photo that can be decoded. The files of a
+    folder are sorted by path. Links are followed. Hidden files are left out, and so are the folders
+    of runs, whose images are figures. A ``note`` names the first few of these runs, and another
+    one the first few files that are no images. A folder that can't be listed is returned as a
+    photo, and :func:`answers` says why. DataError names a folder without any image files.
     """
     photos = []
     for path in map(as_path, paths):

@@ -130,7 +130,7 @@ class Run:
         """RunError unless it is finished; the message says what to do ``then``, afterwards."""
         if not self.is_finished:
             raise RunError(
-                f"{self.folder} isn't finished; run the command that began it again, and {then}"
+                f"{self.folder} isn't finished; repeat the command that began it, and {then}"
             )
 
     @property
@@ -163,7 +163,7 @@ class Run:
         except Exception as error:  # a damaged file makes readers raise any error
             if isinstance(error, FileNotFoundError) and not self.is_finished:
                 why = f"{self.folder}: {name} can't be read ({error}); is the run finished?"
-                raise RunError(f"{why} If not, run the command that began it again") from error
+                raise RunError(f"{why} If not, repeat the command that began it") from error
             raise unreadable(self.folder / name, error) from error
 
     def check_results(self) -> None:
@@ -251,7 +251,7 @@ def _hold(folder: Path) -> None:
         hold(folder / RUN_FILE)
     except BlockingIOError as error:
         raise RunError(
-            f"{folder}: another process is at this run. Wait until it ends, or end it "
+            f"{folder}: another process is working on this run. Wait until it ends, or end it "
             "(a notebook keeps its run until its kernel is shut down), or name another folder."
         ) from error
 

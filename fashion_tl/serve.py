@@ -141,7 +141,7 @@ def serve(
 ) -> None:
     """Serve the page about a run until Ctrl-C, on this machine alone; then KeyboardInterrupt.
 
-    What the page is at is finished first, unless Ctrl-C comes again.
+    The page finishes its current task first, unless Ctrl-C comes again.
     ServeError if the port is taken, ConfigError if there is no such port, and errors as from
     :func:`make_app`.
     """

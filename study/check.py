@@ -50,14 +50,22 @@ def check(
 ) -> dict[str, pd.DataFrame]:
     """Compute every run's metrics and counts again.
 
-    Returns the predictions of each run, with the true class and its training photos. RunError names
-    the file and the metric that differs, or the file that can't be read or holds other photos.
+    Returns the predictions of each run, with the true class and its training photos. After all runs
+    are checked, RunError names each wrong one: the file and the metric that differs, or the file
+    that can't be read or holds other photos.
     """
     root = open_root(data, cache)
     read = functools.cache(functools.partial(read_catalogue, root))  # most runs read it alike
-    return {
-        name: check_record(each, catalogue_of(each, read), data) for name, each in records.items()
-    }
+    tables, faults = {}, []
+    for name, each in records.items():
+        try:
+            tables[name] = check_record(each, catalogue_of(each, read), data)
+        except RunError as error:
+            faults.append(str(error))
+    if faults:
+        wrong = "\n".join(faults)
+        raise RunError(f"wrong on record, {len(faults)} of {len(records)} runs:\n{wrong}")
+    return tables
 
 
 def catalogue_of(record: Record, read: Callable[..., Catalogue]) -> Catalogue:
@@ -107,7 +115,7 @@ def differing(metric: str, kept: object, made: object) -> str | None:
         return next(filter(None, parts), None)
     if close(kept, made, DRAWN if metric.startswith("interval95") else 1e-9):
         return None
-    return f"{metric} is {kept}, by its predictions {made}"
+    return f"{metric} is {kept}, but its predictions give {made}"
 
 
 def close(one: object, other: object, tolerance: float) -> bool:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fashion_tl.__main__ import main
-from fashion_tl.config import SETTINGS, Config, parse_setting, parse_settings
+from fashion_tl.config import LOSS_AND_LOGITS, SETTINGS, Config, parse_setting, parse_settings
 from fashion_tl.errors import ConfigError
 from fashion_tl.recipes import TRAININGS, make_config
 
@@ -252,3 +252,22 @@ def test_an_option_of_run_and_the_same_setting_are_refused(option, value, tmp_pa
     assert main([*words, f"--{option}", value, "--set", f"{option}=1"]) == 2
     assert f"{option} is given twice" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_settings_of_older_versions_are_read_under_their_names_of_today():
+    """What they can't express any more can be used, but not trained on."""
+    older = {"training": "direct", "class_weights": "sqrt", "loss_reduction": "mean"}
+    read = {
+        (0.0, "sqrt"): ("loss", 0.5),
+        (0.5, "none"): ("logits", 0.5),
+        (0.0, "none"): ("none", 0.0),
+        (0.0, "total/count"): ("loss", 1.0),
+        (0.5, "sqrt"): (LOSS_AND_LOGITS, 0.5),
+    }
+    for (tau, weights), expected in read.items():
+        config = Config.from_dict(older | {"logit_adjustment": tau, "class_weights": weights})
+        assert (config.balance, config.balance_power) == expected
+    assert Config("direct", balance="none").balance_power == 0.0
+    top = {"training": "top20", "class_weights": "none", "logit_adjustment": 0.5}
+    assert Config.from_dict(top | {"loss_reduction": "weighted"}).largest == 20
+    assert Config.from_dict(config.to_dict()) == config

@@ -321,7 +321,7 @@ def test_the_figures_of_an_unfinished_run_are_not_even_begun(root, folder, tmp_p
     run = make_run(tmp_path / "two", root, table, counts, training="two_step")
     make_run(run / "top20", root, table, counts, training="top20")
     (run / file).unlink()
-    with pytest.raises(RunError, match=r"isn't finished; run the command .*, and then draw its"):
+    with pytest.raises(RunError, match=r"isn't finished; repeat the command .*, and then draw its"):
         draw_all(run, root)
     assert not list(run.rglob("*.png"))
 

@@ -146,7 +146,7 @@ def test_a_run_that_another_process_is_at_is_refused_and_free_when_that_has_ende
 ):
     create_run(tmp_path / "run", make_config("direct"), DATA, WEIGHTS)
     monkeypatch.setattr(files, "_held", {})  # as another process sees it
-    with pytest.raises(RunError, match="run: another process is at this run"):
+    with pytest.raises(RunError, match="run: another process is working on this run"):
         create_run(tmp_path / "run", make_config("direct"), DATA, WEIGHTS)
     monkeypatch.undo()
     for handle in files._held.values():  # as the kernel does when that process ends

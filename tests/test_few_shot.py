@@ -160,8 +160,9 @@ def test_fc_only_is_measured_on_hidden_classes_and_then_on_the_odd_years(
     monkeypatch.setattr(study.hidden, "METHODS", {SHIPPED: METHODS[SHIPPED]})
     for name, few in {"FOLDS": 2, "DRAWS": 1, "SHOTS": (1, 2), "SCALES": (1, SCALE)}.items():
         monkeypatch.setattr(study.hidden, name, few)
-    monkeypatch.setattr(study.few_shot, "both_ways", lambda network: {"last": odd_years(network)})
-    monkeypatch.setattr(odd_years, "__defaults__", (1, 2))
+    monkeypatch.setattr(
+        study.few_shot, "both_ways", lambda network: {"last": odd_years(network, draws=2)}
+    )
     settings = TINY | {"lr": 1e-4, "flip_test": False}
     study.few_shot.main(str(sample_root), "none", None, tmp_path, **settings)
     own = read_measured(tmp_path, "few_shot")["networks"]["fc_only"]

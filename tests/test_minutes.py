@@ -149,11 +149,28 @@ def test_the_tables_give_fc_only_the_minutes_that_it_takes_from_nothing(tmp_path
     for name in ("fc_only", "direct"):
         shutil.copytree(RESULTS / "runs" / name, tmp_path / "runs" / name)
     assert "| 224×168, 20 | – |" in table(tmp_path)
-    assert "that is 55 = 55 minutes" in weights(tmp_path)
+    left_out = "FC only is left out: not measured yet."
+    assert f"that is 55 = 55 minutes. {left_out}" in weights(tmp_path)
     machine = json.loads((tmp_path / "runs" / "fc_only" / "run.json").read_text())["machine"]
     put_fc_only(tmp_path, 9.6, machine=machine)
     assert "| 224×168, 20 | 10 |" in table(tmp_path)
-    assert "that is 10 + 55 = 65 minutes" in weights(tmp_path)
+    assert weights(tmp_path).endswith("that is 10 + 55 = 65 minutes.")
+
+
+def test_no_run_of_fc_only_has_the_minutes_of_kept_features_with_whatever_weights(tmp_path):
+    for file in ("published.json", "published_per_class.csv"):
+        shutil.copy(RESULTS / file, tmp_path / file)
+    for name in ("fc_only", "fc_only_imagenet1k_v1"):
+        folder = shutil.copytree(RESULTS / "runs" / "fc_only", tmp_path / "runs" / name)
+        about = json.loads((folder / "run.json").read_text()) | {"machine": OURS, "minutes": 4}
+        (folder / "run.json").write_text(json.dumps(about))
+
+    def cells():
+        return [line.split("|")[-2].strip() for line in weights(tmp_path).splitlines()[2:4]]
+
+    assert cells() == ["–", "–"]
+    put_fc_only(tmp_path, 9.6)
+    assert cells() == ["10", "10"]
 
 
 def test_the_measurement_starts_from_nothing_and_is_a_look(tmp_path, monkeypatch):

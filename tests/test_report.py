@@ -396,7 +396,7 @@ def test_a_run_that_is_not_finished_has_no_report_yet(step, root, tmp_path, caps
     make_run(folder / "top20", root, *predictions(("Tops", "Tops")), training="top20")
     (folder / step / "checkpoint.pt").write_bytes(b"")
     assert main(["report", str(folder), "--data", str(root)]) == 2
-    assert "isn't finished; run the command that began it again" in capsys.readouterr().err
+    assert "isn't finished; repeat the command that began it" in capsys.readouterr().err
     assert not (folder / "report.html").exists()
 
 

@@ -17,12 +17,20 @@ from fashion_tl.runfiles import read_table
 from fashion_tl.runs import open_run
 from study import charts, compare, train
 from study.__main__ import main
-from study.blocks import BLOCKS, approaches, runs
+from study.blocks import BLOCKS, approaches, others, runs
 from study.check import check, paired
 from study.places import REPOSITORY, RESULTS
 from study.published import read_published
 from study.record import look, record
-from study.records import groups, pairs, read_looks, read_record, read_records, recorded
+from study.records import (
+    groups,
+    pairs,
+    read_looks,
+    read_measured,
+    read_record,
+    read_records,
+    recorded,
+)
 from study.render import MarkerError, documents, render, render_all
 from study.train import Entry, Plan
 from tests.conftest import TINY
@@ -418,6 +426,24 @@ def test_counts_that_its_predictions_do_not_say_are_found(recorded_runs, table):
     file.write_text(whole)
 
 
+def test_every_wrong_record_is_reported_and_the_check_fails(recorded_runs, capsys):
+    data, results = recorded_runs
+    files = {name: results / "runs" / name / "run.json" for name in ("again", "fc_only")}
+    whole = {name: file.read_text() for name, file in files.items()}
+    for name, metric in (("again", "top1"), ("fc_only", "ece")):
+        changed = json.loads(whole[name]) | {metric: 0.5}
+        files[name].write_text(json.dumps(changed))
+    assert main(["check", "--data", str(data), "--results", str(results)]) == 2
+    first, *wrong = capsys.readouterr().err.splitlines()
+    assert first == "error: wrong on record, 2 of 2 runs:"
+    assert [line.split(", but its predictions give ")[0] for line in wrong] == [
+        f"{files['again']}: top1 is 0.5",
+        f"{files['fc_only']}: ece is 0.5",
+    ]
+    for name, file in files.items():
+        file.write_text(whole[name])
+
+
 def test_predictions_of_other_photos_are_refused(recorded_runs):
     data, results = recorded_runs
     file = results / "runs" / "again" / "predictions.csv.gz"
@@ -470,6 +496,39 @@ def test_runs_that_differ_in_the_seed_alone_are_given_by_mean_and_spread(tmp_pat
     lines = runs.seeds(tmp_path).splitlines()[2:]
     same = "| 3 | 60.0 % ± 10.0 | 90.0 % ± 0.0 | 40.0 % ± 0.0 | – |"
     assert lines == [f"| `direct` {same}", f"| `other` {same}"]
+
+
+def put_others(folder, *figures):
+    """The published study, and other solutions with these figures: 20 largest, 122 others, all."""
+    stated = [{"who": others.PUBLISHED, "photos": "full size", "top20": 99, "rare": 99, "all": 99}]
+    for place, each in enumerate(figures):
+        photos = "small" if place == 2 else "full size at 224x224"
+        stated.append({"who": "a", "photos": photos} | dict(zip(others.OURS, each, strict=True)))
+    (folder / "others.json").write_text(json.dumps({"reported": stated}))
+
+
+def test_other_solutions_are_counted_where_they_state_more_than_our_run_or_our_seeds(tmp_path, put):
+    put("top20", top1=0.88298)
+    put("two_step", top1=0.736)
+    put("gpu_two_step_trimmed_seed0", group="gpu_two_step_trimmed", top1=0.9)
+    for seed, top1 in enumerate((0.47, 0.48, 0.49)):
+        put(f"seed{seed}", group="gpu_rare_trimmed", top1=top1)
+    put_others(tmp_path, (88.3, 48.1, 74.66), (88.31, 47.9, None))
+    assert others.ahead(tmp_path).endswith(
+        "of [2 solutions](results/README.md#beside-all-other-solutions), these have a higher "
+        "top-1: 1 of 1 on all classes, 1 of 2 on the 122 smallest, 1 of 2 on the 20 largest; "
+        "all from full-size photos."
+    )
+    put_others(tmp_path, (80, 40, 70), (80, 40, None), (89, None, None))
+    assert "0 of 1 on all classes, 0 of 2 on the 122 smallest, 1 of 3" in others.ahead(tmp_path)
+    assert others.ahead(tmp_path).endswith("not all from full-size photos.")
+    put_others(tmp_path, (80, 40, 70))
+    assert others.ahead(tmp_path).endswith("0 of 1 on the 122 smallest, 0 of 1 on the 20 largest.")
+
+
+def test_the_published_study_is_told_from_the_other_solutions():
+    reported = read_measured(RESULTS, "others")["reported"]
+    assert [each["who"] for each in reported].count(others.PUBLISHED) == 1
 
 
 @pytest.mark.parametrize(

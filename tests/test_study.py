@@ -113,7 +113,7 @@ def test_an_extended_run_is_measured_by_no_command(words, folder, tmp_path, caps
 def test_an_unfinished_run_is_measured_by_no_command(words, folder, tmp_path, capsys):
     results = ["--results", str(tmp_path / "results")]
     assert main([*words.format(run=folder).split(), *results]) == 2
-    assert f"{folder} isn't finished; run the command that began it" in capsys.readouterr().err
+    assert f"{folder} isn't finished; repeat the command that began it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["unknown", "few-shot", "calibration"])

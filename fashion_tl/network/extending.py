@@ -106,8 +106,8 @@ def note_on_scale(remembered: int) -> str | None:
         return None
     return (
         f"NOTE: the run remembers fewer than {FEWEST:,} photos ({remembered:,}). The scale of new "
-        "classes was chosen with thousands, so their probabilities are too high: don't take them "
-        "for how sure the network is."
+        "classes was chosen with thousands, so their probabilities are too high. They don't say "
+        "how sure the network is."
     )
 
 

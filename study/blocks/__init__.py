@@ -25,6 +25,7 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "weights": approaches.weights,
     "merits": approaches.merits,
     "others": others.others,
+    "ahead": others.ahead,
     "baselines": approaches.baselines,
     "shift": approaches.shift,
     "runs": runs.runs,

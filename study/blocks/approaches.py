@@ -55,8 +55,9 @@ def table(results: Path) -> str:
 def weights(results: Path) -> str:
     """The approaches with torchvision's weights beside ours, and what each weights cost."""
     records, own = read_records(results), titled(results)
-    known = [minutes_of(own[name], results) for name in OF_THE_TABLE if name in own]
-    took = [minutes for minutes in known if minutes is not None]
+    known = {name: minutes_of(own[name], results) for name in OF_THE_TABLE if name in own}
+    took = [minutes for minutes in known.values() if minutes is not None]
+    unknown = [TITLES[name] for name, minutes in known.items() if minutes is None]
     parts = " + ".join(map(whole, took))
     rows = []
     for name in own:
@@ -67,12 +68,17 @@ def weights(results: Path) -> str:
             rows.append([TITLES[name], about["weights"], *figures, minutes])
     table = markdown(["approach", "weights", *METRICS.values(), "minutes"], rows)
     total = whole(sum(took))
-    return f"{table}\n\nFor each file of weights, that is {parts} = {total} minutes."
+    without = f" {' and '.join(unknown)} is left out: not measured yet." if unknown else ""
+    return f"{table}\n\nFor each file of weights, that is {parts} = {total} minutes.{without}"
 
 
 def minutes_of(record: Record, results: Path) -> float | None:
-    """A run's minutes. Those of FC only are from an empty cache; None where they aren't known."""
-    if record.name != "fc_only":
+    """A run's minutes; None where they aren't known.
+
+    Those of a run of FC only say too little: its features may have been in the cache. So it gets
+    the minutes from an empty cache, measured on its machine.
+    """
+    if record.config.training != "fc_only":
         return record.about["minutes"]
     measured = fc_only_minutes(results, record.about["machine"])
     return measured["minutes"] if measured else None

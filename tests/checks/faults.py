@@ -556,7 +556,7 @@ def two_at_once(root: Path, home: Path, refs: dict[str, Reference], times: int =
     rows, files = [], refs["fc_only"].files
     for what, word in (
         ("two processes make the same photos and features at once", "waiting for another process"),
-        ("two processes start the same run at once", "another process is at this run"),
+        ("two processes start the same run at once", "another process is working on this run"),
     ):
         results, said = [], 0
         for i in range(times):
