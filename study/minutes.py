@@ -16,6 +16,7 @@ SHARED = {
     "direct_80x60": "3202db77a7",
     "direct_80x60_published": "3202db77a7",
     "direct_lp_ft": "7dba574fbe",
+    "fc_only": "1bd4d44cdd",
     "gpu_direct_160x120_seed0": "c0a22c9196",
     "gpu_direct_224x168_seed0": "c0a22c9196",
     "gpu_direct_trimmed_seed2": "c0a22c9196",
