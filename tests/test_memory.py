@@ -182,5 +182,5 @@ def test_a_damaged_memory_is_named(tmp_path):
         read_memory(file)
     file.write_bytes(whole)
     save_file(load_file(file), file)  # without what it says of itself
-    with pytest.raises(RunError, match=r"memory.safetensors is damaged"):
+    with pytest.raises(RunError, match=r"memory.safetensors is damaged \(KeyError\); delete it"):
         read_memory(file)

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 from sklearn.utils.extmath import randomized_svd
 
-from fashion_tl.errors import RunError, fault_of_file
+from fashion_tl.errors import ContentError, RunError, fault_of_file
 from fashion_tl.files import StrPath, as_path, check_readable, replacing
 from fashion_tl.runfiles import EXTEND_AGAIN, is_of_extended
 
@@ -267,7 +267,7 @@ def _unpacked(packed: np.ndarray, photos: int, width: int) -> np.ndarray:
     """The codes, int8 [photos, width]; ValueError if there are more or fewer."""
     content = zlib.decompressobj().decompress(packed.tobytes(), photos * width + 1)
     if len(content) != photos * width:
-        raise ValueError("its parts don't fit together")
+        raise ContentError("its parts don't fit together")
     return np.ascontiguousarray(np.frombuffer(content, np.int8).reshape(width, photos).T)
 
 
@@ -281,7 +281,7 @@ def _check(memory: Memory) -> None:
         and 0 <= memory.labels.min() <= memory.labels.max() < len(memory.classes)
     )
     if not fits:
-        raise ValueError("its parts don't fit together")
+        raise ContentError("its parts don't fit together")
     for values in (memory.scale, memory.basis, memory.mean, memory.lengths):
         if not np.isfinite(values).all():
-            raise ValueError("it holds values that aren't finite numbers")
+            raise ContentError("it holds values that aren't finite numbers")
