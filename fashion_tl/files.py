@@ -1,6 +1,7 @@
 """Write files and folders whole or not at all, by one process at a time; lock them."""
 
 import errno
+import json
 import os
 import platform
 import shutil
@@ -23,7 +24,22 @@ _held: dict[tuple[int, int], int | None] = {}
 
 def is_run_folder(folder: Path) -> bool:
     """Whether a folder is that of a run, so that its images are figures."""
-    return os.path.isfile(folder / RUN_FILE)  # false also where nothing can be looked up
+    file = folder / RUN_FILE
+    if not os.path.isfile(file):  # false also where nothing can be looked up
+        return False
+    try:
+        return is_of_a_run(file.read_bytes())
+    except OSError:
+        return True
+
+
+def is_of_a_run(content: bytes) -> bool:
+    """Whether a run.json is ours, whole or damaged. Other tools write files of that name, too."""
+    try:
+        about = json.loads(content)
+    except (ValueError, RecursionError):
+        return True
+    return isinstance(about, dict) and about.keys() >= {"config", "data", "weights"}
 
 
 def as_path(path: StrPath) -> Path:

@@ -86,7 +86,7 @@ def _below(folder: Path, runs: list[str]) -> Iterator[Path]:
                 yield Path(here)
                 continue
             seen.add(own)
-            if RUN_FILE in entries and here != tops[0]:
+            if RUN_FILE in entries and here != tops[0] and is_run_folder(Path(here)):
                 runs.append(os.path.relpath(here, folder))
                 continue
             inner = {name for name, entry in entries.items() if _is_folder(entry)}

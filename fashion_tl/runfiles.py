@@ -11,7 +11,7 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from fashion_tl.errors import ContentError, RunError, fault_of_file, in_a_line
-from fashion_tl.files import RUN_FILE, StrPath, as_path, is_run_folder
+from fashion_tl.files import RUN_FILE, StrPath, as_path
 
 BEFORE = "before"  # in an extended run, the folder of the run before, without its network
 AGAIN = "copy it again, or delete the run's folder and train it again"
@@ -78,8 +78,8 @@ def way_out(folder: Path) -> str:
 
 def is_of_extended(folder: Path) -> bool:
     """Whether a folder is that of an extended run, or of a run that was kept in one."""
-    kept = (own for own in (folder, *folder.parents) if own.name == BEFORE)
-    return os.path.isdir(folder / BEFORE) or any(is_run_folder(own.parent) for own in kept)
+    kept = (own.parent / RUN_FILE for own in (folder, *folder.parents) if own.name == BEFORE)
+    return os.path.isdir(folder / BEFORE) or any(map(os.path.isfile, kept))
 
 
 def read_json(path: Path) -> Any:

@@ -40,6 +40,7 @@ ORDER = (
     *(
         "data/foldernames",
         "data/classfolders",
+        "data/lost",
         "data/cache",
         "data/contents",
         "data/guard",

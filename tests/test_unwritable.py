@@ -16,6 +16,7 @@ from fashion_tl.reporting import gallery, report
 from fashion_tl.running import start_run
 from fashion_tl.targets import checked_target
 from study.__main__ import main as study_main
+from tests import RUN_JSON
 from tests.conftest import jpeg, pattern, tiny_config
 
 
@@ -192,7 +193,7 @@ def test_a_file_of_another_kind_is_a_wrong_setting_whatever_is_to_be_written(tmp
         ConfigError, match=r"a\.txt: answers are written into a \.csv or \.json file"
     ):
         checked_target(tmp_path / "a.txt", "answers", (".csv", ".json"))
-    (tmp_path / "run.json").write_text("{}")
+    (tmp_path / "run.json").write_text(RUN_JSON)
     for words, error in (
         ((tmp_path / "metrics.json", "answers", (".json",)), "is a file of the run itself"),
         ((class_root / "a.png", "the picture", (".png",), class_root), "elsewhere for the picture"),
@@ -204,7 +205,7 @@ def test_a_file_of_another_kind_is_a_wrong_setting_whatever_is_to_be_written(tmp
 
 def test_beside_a_table_and_in_a_run_that_is_there_nothing_becomes_data(sample_root, class_root):
     (class_root / "mine").mkdir()
-    (class_root / "mine" / "run.json").write_text("{}")
+    (class_root / "mine" / "run.json").write_text(RUN_JSON)
     for target, data in (
         (sample_root / "runs" / "mine", sample_root),
         (class_root / "mine", class_root),

@@ -24,6 +24,7 @@ from fashion_tl.data.listing import (
     photos_in,
     read_file,
 )
+from fashion_tl.data.lost import notes_on_empty, refuse_lost, refuse_lost_classes
 from fashion_tl.data.search import (
     DEEPEST,
     IMAGES,
@@ -35,7 +36,6 @@ from fashion_tl.data.search import (
     Found,
     find_copies,
     find_photos,
-    refuse_lost,
 )
 from fashion_tl.data.zips import why_no_zip
 from fashion_tl.errors import DataError, some_of
@@ -198,6 +198,8 @@ def _with_classes(listing: Folder | Archive, path: Path, found: Found) -> DataRo
             f"{path} is the folder of a run, not data. Name the data that the run was made on."
         )
     all_photos = find_photos(listing)
+    kept = [photo.name for photo in (*all_photos.photos, *all_photos.outside)]
+    refuse_lost_classes(path, kept, all_photos.lost)
     names = by_words(all_photos.photos)
     classes = find_classes(list(names))
     if classes is None:
@@ -224,7 +226,11 @@ def _with_classes(listing: Folder | Archive, path: Path, found: Found) -> DataRo
         table=None,
         labelled=labelled,
         left_out=tuple(left_out),
-        notes=(*classes.notes, *_notes_on_empty(all_photos.without), *_hints_at_tables(likely)),
+        notes=(
+            *classes.notes,
+            *notes_on_empty(all_photos.without, classes),
+            *_hints_at_tables(likely),
+        ),
         classes_in=classes.inner,
         linked=tuple(map(Path, all_photos.linked)),
         is_drawn=classes.is_drawn,
@@ -244,18 +250,8 @@ def _hints(listing: Folder | Archive, found: Found, photos: AllPhotos, names: li
             f"By their names, {some_folders(parts)} were taken for parts of the photos, which hold "
             "folders of classes. If they are classes, give them other names."
         )
-    hints += [*_notes_on_empty(photos.without), *_hints_at_tables(found.tables)]
+    hints += [*notes_on_empty(photos.without), *_hints_at_tables(found.tables)]
     return "".join(f" {words}" for words in hints if words)
-
-
-def _notes_on_empty(without: Mapping[str, int]) -> list[str]:
-    """A sentence on folders without photos, by the number of their files; they may be classes."""
-    if not without:
-        return []
-    some = some_of(
-        [f"{folder} ({n:,} file{'' if n == 1 else 's'})" for folder, n in without.items()]
-    )
-    return [f"No class, because no file has a photo's ending such as .jpg: {some}."]
 
 
 def _hints_at_tables(tables: list[str]) -> list[str]:
