@@ -176,7 +176,8 @@ def seen(saved: SavedModel, photos: Sequence[StrPath]) -> Iterator[Seen]:
         try:
             return read_photo(photo, config.stored_size), None
         except (OSError, ValueError, DataError) as error:
-            return np.zeros((*config.stored_size, 3), np.uint8), str(error)
+            why = getattr(error, "strerror", None) or str(error)
+            return np.zeros((*config.stored_size, 3), np.uint8), why
 
     with ThreadPoolExecutor(processors()) as pool:
         ahead = pool.map(read, files[:n])
