@@ -71,15 +71,15 @@ HUGE = 1e15  # what counts, measures or times something here is far below
 DOUBTS = ("unknown", "unknown_score")
 
 
-def way_out(folder: Path) -> str:
-    """What to do if the content of a file in a run's folder is damaged."""
-    return EXTEND_AGAIN if is_of_extended(folder) else AGAIN
+def way_out(folder: Path, otherwise: str = AGAIN) -> str:
+    """What to do if a file in a run's folder is damaged, missing or of another run.
 
-
-def is_of_extended(folder: Path) -> bool:
-    """Whether a folder is that of an extended run, or of a run that was kept in one."""
+    No command makes a file of an extended run anew, nor one of the run that was kept in it. The
+    files of all other runs have the way ``otherwise``.
+    """
     kept = (own.parent / RUN_FILE for own in (folder, *folder.parents) if own.name == BEFORE)
-    return os.path.isdir(folder / BEFORE) or any(map(os.path.isfile, kept))
+    is_of_extended = os.path.isdir(folder / BEFORE) or any(map(os.path.isfile, kept))
+    return EXTEND_AGAIN if is_of_extended else otherwise
 
 
 def read_json(path: Path) -> Any:
