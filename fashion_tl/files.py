@@ -203,6 +203,16 @@ def check_writable(path: Path, makes_folders: bool = False) -> None:
         ) from error
 
 
+def absolute(path: Path) -> Path:
+    """A path from the root on, without ``..`` in it; otherwise links in it stay.
+
+    The system goes up from where a link leads. ``os.path.abspath`` goes up from the link.
+    """
+    parts = path.absolute().parts
+    end = max((place + 1 for place, part in enumerate(parts) if part == ".."), default=1)
+    return Path(os.path.realpath(Path(*parts[:end])), *parts[end:])
+
+
 def ways_into(folder: Path, target: Path) -> list[list[Path]]:
     """The paths from ``target`` up to ``folder``, without the folder; none if it lies elsewhere.
 
@@ -211,8 +221,8 @@ def ways_into(folder: Path, target: Path) -> list[list[Path]]:
     """
     home = os.path.realpath(folder)
     ways = []
-    for named in dict.fromkeys([os.path.abspath(target), os.path.realpath(target)]):
-        paths = [Path(named), *Path(named).parents]
+    for named in dict.fromkeys([absolute(target), Path(os.path.realpath(target))]):
+        paths = [named, *named.parents]
         above = next((n for n, path in enumerate(paths) if os.path.realpath(path) == home), None)
         if above is not None:
             ways.append(paths[:above])
@@ -231,9 +241,13 @@ def check_readable(file: Path) -> None:
 def refuse_inside(target: Path, folder: Path, what: str) -> None:
     """RunError if a file or folder that is to be made for ``what`` would lie in another folder."""
     if ways_into(folder, target):
-        raise RunError(
-            f"{target} lies in {folder}, which stays as it is; name a folder elsewhere for {what}"
-        )
+        raise lies_inside(target, folder, what)
+
+
+def lies_inside(target: Path, folder: Path, what: str) -> RunError:
+    return RunError(
+        f"{target} lies in {folder}, which stays as it is; name a folder elsewhere for {what}"
+    )
 
 
 def is_made(path: Path) -> bool:

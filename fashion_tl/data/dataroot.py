@@ -4,7 +4,6 @@ It is read where it lies, and never written to.
 """
 
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -13,7 +12,7 @@ from fashion_tl.data.cache import cache_folder, named_cache
 from fashion_tl.data.classfolders import find_classes, taken_for_parts
 from fashion_tl.data.contents import OUTSIDE, DataRoot
 from fashion_tl.data.foldernames import some_folders
-from fashion_tl.data.guard import refuse_among_photos
+from fashion_tl.data.guard import refuse_among, refuse_among_photos
 from fashion_tl.data.listing import (
     Archive,
     Folder,
@@ -36,10 +35,11 @@ from fashion_tl.data.search import (
     Found,
     find_copies,
     find_photos,
+    linked_folders,
 )
 from fashion_tl.data.zips import why_no_zip
 from fashion_tl.errors import DataError, some_of
-from fashion_tl.files import StrPath, as_path
+from fashion_tl.files import StrPath, absolute, as_path, ways_into
 
 SAMPLE = "sample"  # instead of a path: the built-in sample, drawn on first use
 # Why a photo or a folder is left out.
@@ -90,7 +90,12 @@ def refuse_in_data(target: Path, path: StrPath, what: str) -> None:
         home = home.parent
     if str(path) == SAMPLE or not home.is_dir():
         return
-    refuse_among_photos(target, _found_at(as_path(path)), what)
+    listing = Folder(home)  # the photos themselves are looked up only if it matters
+    found = find_copies(listing)
+    if copies := found.copies or found.empty:
+        refuse_among(target, [home / copies[0].inner / copies[0].images], what)
+    elif any(ways_into(folder, target) for folder in (home, *linked_folders(listing))):
+        refuse_among_photos(target, _found_at(as_path(path)), what)
 
 
 def _found_at(path: Path) -> DataRoot:
@@ -271,7 +276,7 @@ def _made_the_table(name: str, it: str) -> str:
 
 def _hint_at_others(listing: Folder | Archive, found: Found) -> str:
     """The folder above, a zip in a folder, or an archive that must be unpacked."""
-    above = Path(os.path.abspath(listing.path)).parent
+    above = absolute(listing.path).parent
     if (above / TABLE).is_file():
         return f"{TABLE} lies beside it: name the folder {above} instead."
     is_zip = isinstance(listing, Archive)

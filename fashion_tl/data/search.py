@@ -1,9 +1,9 @@
 """Search a folder or a zip for the shallowest styles.csv with photos beside it, or for photos."""
 
 from collections import deque
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from fashion_tl.data.listing import (
     RAW_ENDINGS,
@@ -123,6 +123,21 @@ class AllPhotos:
 def find_photos(listing: Folder | Archive) -> AllPhotos:
     """All photos up to ``DEEPEST_MEMBER`` folders down; DataError if a folder can't be read."""
     found = AllPhotos()
+    for folder, entries in _walk(listing, found):
+        _add_photos(found, listing, folder, entries)
+    return found
+
+
+def linked_folders(listing: Folder | Archive) -> list[Path]:
+    """The real folders that links lead to; no photo is looked up."""
+    found = AllPhotos()
+    for _ in _walk(listing, found):
+        pass
+    return [Path(place) for place in found.linked]
+
+
+def _walk(listing: Folder | Archive, found: AllPhotos) -> Iterator[tuple[str, Entries]]:
+    """Each folder once, with what is in it; ``found`` gets the others and where links lead."""
     folders, links = deque([""]), deque[str]()
     seen: set[str] = set()
     while folders or links:  # links come last, so that each real folder keeps its photos
@@ -139,7 +154,7 @@ def find_photos(listing: Folder | Archive) -> AllPhotos:
             continue
         if is_link:
             found.linked.append(place)
-        _add_photos(found, listing, folder, entries)
+        yield folder, entries
         is_deepest = folder.count("/") == DEEPEST_MEMBER - 1
         for name in entries.folders:
             to = links if name in entries.links else folders
@@ -149,7 +164,6 @@ def find_photos(listing: Folder | Archive) -> AllPhotos:
                 f"{listing.path}: {MOST_CLASS_FOLDERS:,} folders without a {TABLE}; "
                 "name the data set's own folder."
             )
-    return found
 
 
 def _add_photos(found: AllPhotos, listing: Folder | Archive, folder: str, entries: Entries) -> None:
