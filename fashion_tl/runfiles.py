@@ -1,7 +1,9 @@
 """What a run's own JSON files and tables must hold. ValueError says what is wrong with one."""
 
 import json
+import math
 import os
+import sys
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -65,6 +67,10 @@ SHARES = (
     *("p1", "accuracy", "train_accuracy", "val_accuracy"),
 )
 ANY_NUMBER = ("unknown_score",)
+# A training that diverges has losses of any size. Its training loss alone stops it if that becomes
+# infinite.
+LOSSES = ("train_loss", "val_loss", "val_cross_entropy", "loss", "nll")
+MAY_BE_INFINITE = ("val_loss", "val_cross_entropy")
 TINY = 1e-6  # how far a sum of rounded numbers may lie below 0 or above 1
 HUGE = 1e15  # what counts, measures or times something here is far below
 # Columns of predictions.csv.gz that are there together or not at all.
@@ -165,7 +171,9 @@ def _check_optional(
 
 def _limits(name: str) -> tuple[float, float]:
     """The least and the most that a number of this name can be."""
-    return -HUGE if name in ANY_NUMBER else -TINY, 1 + TINY if name in SHARES else HUGE
+    most = 1 + TINY if name in SHARES else sys.float_info.max if name in LOSSES else HUGE
+    least = -HUGE if name in ANY_NUMBER else -TINY
+    return least, math.inf if name in MAY_BE_INFINITE else most
 
 
 def _is(value: Any, kind: type) -> bool:

@@ -21,6 +21,7 @@ from fashion_tl.reporting.report import write_report
 from fashion_tl.runfiles import read_table
 from fashion_tl.runs import open_run
 from tests import REPOSITORY
+from tests.conftest import figures_alone
 from tests.made_runs import make_run
 
 ROW = {"label": "Hüte", "photos": 2, "is_new": True, "before": {}, "left_out": 1, "taken": 0}
@@ -188,6 +189,18 @@ def test_a_row_of_a_table_that_can_not_be_true_is_named(folder, root, name, colu
     for work in (write_report, draw_all):
         said = refused(folder / name, lambda work=work: work(folder, root))
         assert "line 3" in said and column in said
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("val_loss", "inf"), ("val_cross_entropy", 1e20), ("train_loss", 1e20)]
+)
+def test_a_training_that_diverged_can_be_read_and_drawn(folder, root, column, value):
+    table = read_table(folder / "history.csv").astype({column: object})
+    table.loc[0, column] = value
+    table.to_csv(folder / "history.csv", index=False)
+    assert open_run(folder).history[column].max() == float(value)
+    with figures_alone("loss"):
+        assert draw_all(folder, root)
 
 
 @pytest.mark.parametrize(
