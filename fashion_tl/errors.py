@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from json import JSONDecodeError
 from pathlib import Path
 
 
@@ -24,6 +25,10 @@ class DataError(FashionTLError):
     def __init__(self, message: str, fault: str | None = None) -> None:
         super().__init__(message)
         self.fault = fault
+
+
+class ContentError(ValueError):
+    """What a file of ours holds can't be used; the text says why, in our own words."""
 
 
 class WeightsError(FashionTLError):
@@ -77,13 +82,26 @@ def fault_of_file(
     The ``way`` is for a file that is damaged or missing. A file that the system doesn't let us read
     may be whole, so nobody is told to delete it: it must be made ``readable``.
     """
-    reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+    reason = _reason(error)
     if may_be_whole(error):
-        if not os.access(path.parent, os.X_OK):
-            return f"{path.parent} can't be entered ({reason}); change its permissions"
+        closed = (each for each in reversed(path.parents) if not os.access(each, os.X_OK))
+        if first := next(closed, None):
+            return f"{first} can't be entered ({reason}); change its permissions"
         return f"{path} can't be read ({reason}); {readable}"
-    is_there = os.path.lexists(path)
-    return f"{path} is {'damaged' if is_there else 'missing'} ({reason}); {way}"
+    if os.path.exists(path):
+        return f"{path} is damaged ({reason}); {way}"
+    fault = "is a link that leads nowhere" if os.path.islink(path) else "is missing"
+    return f"{path} {fault} ({reason}); {way}"
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong, in a line: the system's words or ours.
+
+    Of a library's error it is the kind alone. Its text may tell people to run the file's code.
+    """
+    is_ours = isinstance(error, ContentError | FashionTLError | JSONDecodeError)
+    text = str(error) if is_ours else getattr(error, "strerror", None)
+    return " ".join((text or type(error).__name__).split())
 
 
 def may_be_whole(error: Exception) -> bool:

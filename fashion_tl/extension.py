@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fashion_tl.errors import RunError, fault_of_file, photos_in_words
+from fashion_tl.errors import ContentError, RunError, fault_of_file, photos_in_words
 from fashion_tl.files import StrPath, as_path, is_run_folder, replacing
 from fashion_tl.runfiles import BEFORE, EXTEND_AGAIN
 from fashion_tl.runs import Run, open_run
@@ -120,8 +120,9 @@ def _check(shots: Shots, size: tuple[int, ...]) -> None:
     """ValueError unless the parts fit together, and the photos have this size."""
     photos = (len(shots.ids), *size, 3)
     if shots.pixels.dtype != np.uint8 or shots.pixels.shape != photos:
-        raise ValueError(f"it holds {shots.pixels.dtype} {shots.pixels.shape}, not uint8 {photos}")
+        held = f"{shots.pixels.dtype} {shots.pixels.shape}"
+        raise ContentError(f"it holds {held}, not uint8 {photos}")
     if len(shots.labels) != len(shots.ids):
-        raise ValueError(f"it holds {len(shots.ids)} ids, but {len(shots.labels)} labels")
+        raise ContentError(f"it holds {len(shots.ids)} ids, but {len(shots.labels)} labels")
     if not all(isinstance(text, str) for text in (*shots.ids, *shots.labels)):
-        raise ValueError("its ids and labels aren't text")
+        raise ContentError("its ids and labels aren't text")

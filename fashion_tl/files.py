@@ -1,6 +1,7 @@
 """Write files and folders whole or not at all, by one process at a time; lock them."""
 
 import errno
+import json
 import os
 import platform
 import shutil
@@ -23,7 +24,22 @@ _held: dict[tuple[int, int], int | None] = {}
 
 def is_run_folder(folder: Path) -> bool:
     """Whether a folder is that of a run, so that its images are figures."""
-    return os.path.isfile(folder / RUN_FILE)  # false also where nothing can be looked up
+    file = folder / RUN_FILE
+    if not os.path.isfile(file):  # false also where nothing can be looked up
+        return False
+    try:
+        return is_of_a_run(file.read_bytes())
+    except OSError:
+        return True
+
+
+def is_of_a_run(content: bytes) -> bool:
+    """Whether a run.json is ours, whole or damaged. Other tools write files of that name, too."""
+    try:
+        about = json.loads(content)
+    except (ValueError, RecursionError):
+        return True
+    return isinstance(about, dict) and about.keys() >= {"config", "data", "weights"}
 
 
 def as_path(path: StrPath) -> Path:
@@ -195,6 +211,16 @@ def check_writable(path: Path, makes_folders: bool = False) -> None:
         ) from error
 
 
+def absolute(path: Path) -> Path:
+    """A path from the root on, without ``..`` in it; otherwise links in it stay.
+
+    The system goes up from where a link leads. ``os.path.abspath`` goes up from the link.
+    """
+    parts = path.absolute().parts
+    end = max((place + 1 for place, part in enumerate(parts) if part == ".."), default=1)
+    return Path(os.path.realpath(Path(*parts[:end])), *parts[end:])
+
+
 def ways_into(folder: Path, target: Path) -> list[list[Path]]:
     """The paths from ``target`` up to ``folder``, without the folder; none if it lies elsewhere.
 
@@ -203,8 +229,8 @@ def ways_into(folder: Path, target: Path) -> list[list[Path]]:
     """
     home = os.path.realpath(folder)
     ways = []
-    for named in dict.fromkeys([os.path.abspath(target), os.path.realpath(target)]):
-        paths = [Path(named), *Path(named).parents]
+    for named in dict.fromkeys([absolute(target), Path(os.path.realpath(target))]):
+        paths = [named, *named.parents]
         above = next((n for n, path in enumerate(paths) if os.path.realpath(path) == home), None)
         if above is not None:
             ways.append(paths[:above])
@@ -223,9 +249,13 @@ def check_readable(file: Path) -> None:
 def refuse_inside(target: Path, folder: Path, what: str) -> None:
     """RunError if a file or folder that is to be made for ``what`` would lie in another folder."""
     if ways_into(folder, target):
-        raise RunError(
-            f"{target} lies in {folder}, which stays as it is; name a folder elsewhere for {what}"
-        )
+        raise lies_inside(target, folder, what)
+
+
+def lies_inside(target: Path, folder: Path, what: str) -> RunError:
+    return RunError(
+        f"{target} lies in {folder}, which stays as it is; name a folder elsewhere for {what}"
+    )
 
 
 def is_made(path: Path) -> bool:

@@ -17,7 +17,7 @@ from fashion_tl.data.listing import in_words, shown, split_ending
 from fashion_tl.errors import DataError, FashionTLError, RunError, in_a_line, photos_in_words
 from fashion_tl.extend import extend, findings
 from fashion_tl.extension import extension_of, read_shots
-from fashion_tl.files import StrPath, as_path
+from fashion_tl.files import StrPath, absolute, as_path
 from fashion_tl.network.memory import Memory
 from fashion_tl.network.model import SavedModel
 from fashion_tl.network.trained import load_trained
@@ -68,7 +68,7 @@ def open_served(
         pixels = {own: photos.array[place] for place, own in enumerate(photos.ids)}
     first = as_path(folder)
     if first.name in ("", ".."):  # as of ".", whose name new folders can't take
-        first = Path(os.path.abspath(first))
+        first = absolute(first)
     return _served(open_run(folder), pixels, first)
 
 

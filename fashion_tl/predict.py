@@ -86,7 +86,7 @@ def _below(folder: Path, runs: list[str]) -> Iterator[Path]:
                 yield Path(here)
                 continue
             seen.add(own)
-            if RUN_FILE in entries and here != tops[0]:
+            if RUN_FILE in entries and here != tops[0] and is_run_folder(Path(here)):
                 runs.append(os.path.relpath(here, folder))
                 continue
             inner = {name for name, entry in entries.items() if _is_folder(entry)}
@@ -176,7 +176,8 @@ def seen(saved: SavedModel, photos: Sequence[StrPath]) -> Iterator[Seen]:
         try:
             return read_photo(photo, config.stored_size), None
         except (OSError, ValueError, DataError) as error:
-            return np.zeros((*config.stored_size, 3), np.uint8), str(error)
+            why = getattr(error, "strerror", None) or str(error)
+            return np.zeros((*config.stored_size, 3), np.uint8), why
 
     with ThreadPoolExecutor(processors()) as pool:
         ahead = pool.map(read, files[:n])

@@ -1,7 +1,9 @@
 """What a run's own JSON files and tables must hold. ValueError says what is wrong with one."""
 
 import json
+import math
 import os
+import sys
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,8 +12,8 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from fashion_tl.errors import RunError, fault_of_file, in_a_line
-from fashion_tl.files import RUN_FILE, StrPath, as_path, is_run_folder
+from fashion_tl.errors import ContentError, RunError, fault_of_file, in_a_line
+from fashion_tl.files import RUN_FILE, StrPath, as_path
 
 BEFORE = "before"  # in an extended run, the folder of the run before, without its network
 AGAIN = "copy it again, or delete the run's folder and train it again"
@@ -65,21 +67,25 @@ SHARES = (
     *("p1", "accuracy", "train_accuracy", "val_accuracy"),
 )
 ANY_NUMBER = ("unknown_score",)
+# A training that diverges has losses of any size. Its training loss alone stops it if that becomes
+# infinite.
+LOSSES = ("train_loss", "val_loss", "val_cross_entropy", "loss", "nll")
+MAY_BE_INFINITE = ("val_loss", "val_cross_entropy")
 TINY = 1e-6  # how far a sum of rounded numbers may lie below 0 or above 1
 HUGE = 1e15  # what counts, measures or times something here is far below
 # Columns of predictions.csv.gz that are there together or not at all.
 DOUBTS = ("unknown", "unknown_score")
 
 
-def way_out(folder: Path) -> str:
-    """What to do if the content of a file in a run's folder is damaged."""
-    return EXTEND_AGAIN if is_of_extended(folder) else AGAIN
+def way_out(folder: Path, otherwise: str = AGAIN) -> str:
+    """What to do if a file in a run's folder is damaged, missing or of another run.
 
-
-def is_of_extended(folder: Path) -> bool:
-    """Whether a folder is that of an extended run, or of a run that was kept in one."""
-    kept = (own for own in (folder, *folder.parents) if own.name == BEFORE)
-    return os.path.isdir(folder / BEFORE) or any(is_run_folder(own.parent) for own in kept)
+    No command makes a file of an extended run anew, nor one of the run that was kept in it. The
+    files of all other runs have the way ``otherwise``.
+    """
+    kept = (own.parent / RUN_FILE for own in (folder, *folder.parents) if own.name == BEFORE)
+    is_of_extended = os.path.isdir(folder / BEFORE) or any(map(os.path.isfile, kept))
+    return EXTEND_AGAIN if is_of_extended else otherwise
 
 
 def read_json(path: Path) -> Any:
@@ -95,11 +101,11 @@ def read_about(path: Path) -> dict[str, Any]:
     _check_object(about["weights"], WEIGHTS, "weights: ")
     for name, kind in {"versions": dict, "extended": list}.items():
         if name in about and not _is(about[name], kind):
-            raise ValueError(f"{name} must be {KINDS[kind]}")
+            raise ContentError(f"{name} must be {KINDS[kind]}")
     for row in about.get("extended", []):
         _check_object(row, EXTENDED, "extended: ")
         if not all(_is(photos, int) for photos in row["before"].values()):
-            raise ValueError("extended: before must hold whole numbers")
+            raise ContentError("extended: before must hold whole numbers")
         _check_optional(row, ("left_out",), int, "extended: ")
     return about
 
@@ -137,20 +143,20 @@ def read_metrics(path: Path) -> dict[str, Any]:
         lowest, most = _limits(name)
         value = metrics.get(name)
         if isinstance(value, int | float) and not lowest <= value <= most:
-            raise ValueError(f"{name} can't be {in_a_line(value)}")
+            raise ContentError(f"{name} can't be {in_a_line(value)}")
     if not _is(metrics.get("interrupted", False), bool):
-        raise ValueError("interrupted must be true or false")
+        raise ContentError("interrupted must be true or false")
     return metrics
 
 
 def _check_object(value: Any, wanted: Mapping[str, type], where: str = "") -> None:
     if not isinstance(value, dict):
-        raise ValueError(f"{where}it must be an object in braces")
+        raise ContentError(f"{where}it must be an object in braces")
     if missing := [name for name in wanted if name not in value]:
-        raise ValueError(f"{where}it lacks {', '.join(missing)}")
+        raise ContentError(f"{where}it lacks {', '.join(missing)}")
     for name, kind in wanted.items():
         if not _is(value[name], kind):
-            raise ValueError(f"{where}{name} must be {KINDS.get(kind, 'true or false')}")
+            raise ContentError(f"{where}{name} must be {KINDS.get(kind, 'true or false')}")
 
 
 def _check_optional(
@@ -159,13 +165,15 @@ def _check_optional(
     """ValueError unless each name is there, and its value is null or of this kind."""
     given = {name: value[name] for name in names if value.get(name) is not None}
     if missing := [name for name in names if name not in value]:
-        raise ValueError(f"{where}it lacks {', '.join(missing)}")
+        raise ContentError(f"{where}it lacks {', '.join(missing)}")
     _check_object(given, dict.fromkeys(given, kind), where)
 
 
 def _limits(name: str) -> tuple[float, float]:
     """The least and the most that a number of this name can be."""
-    return -HUGE if name in ANY_NUMBER else -TINY, 1 + TINY if name in SHARES else HUGE
+    most = 1 + TINY if name in SHARES else sys.float_info.max if name in LOSSES else HUGE
+    least = -HUGE if name in ANY_NUMBER else -TINY
+    return least, math.inf if name in MAY_BE_INFINITE else most
 
 
 def _is(value: Any, kind: type) -> bool:
@@ -186,8 +194,10 @@ def read_table(path: StrPath) -> pd.DataFrame:
         table = pd.read_csv(
             path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=empty
         )
+    except pd.errors.ParserError as error:
+        raise ContentError(str(error)) from error
     except (EOFError, zlib.error) as error:  # of a gzipped file that is cut off or changed
-        raise ValueError(f"it can't be unpacked: {error}") from error
+        raise ContentError(f"it can't be unpacked: {error}") from error
     # Older versions called the label articleType, also if it came from another column.
     return table.rename(columns={"articleType": "label"})
 
@@ -205,20 +215,20 @@ def _check_table(table: pd.DataFrame, name: str) -> None:
     if any(column in table for column in DOUBTS):  # older versions wrote neither
         numbers = (*numbers, DOUBTS[1])
         if not is_bool_dtype(table.get(DOUBTS[0], pd.Series(dtype=object))):
-            raise ValueError(f"the column {DOUBTS[0]} must hold True and False")
+            raise ContentError(f"the column {DOUBTS[0]} must hold True and False")
     flags = ("best",) if name == "history.csv" else ()
     wanted = (*TEXTS.get(name, ()), *numbers, *gaps, *flags)
     if missing := [column for column in wanted if column not in table]:
-        raise ValueError(f"it lacks the columns {', '.join(missing)}")
+        raise ContentError(f"it lacks the columns {', '.join(missing)}")
     if table.empty:
-        raise ValueError("it has no rows")
+        raise ContentError("it has no rows")
     for column in (*numbers, *gaps):
         is_number = is_numeric_dtype(table[column]) and not is_bool_dtype(table[column])
         if not is_number or (column in numbers and table[column].isna().any()):
-            raise ValueError(f"the column {column} must hold numbers")
+            raise ContentError(f"the column {column} must hold numbers")
         lowest, most = _limits(column)
         given = table[column].dropna()
         if len(wrong := given[(given < lowest) | (given > most)]):
-            raise ValueError(f"line {wrong.index[0] + 2}: {column} can't be {wrong.iloc[0]:g}")
+            raise ContentError(f"line {wrong.index[0] + 2}: {column} can't be {wrong.iloc[0]:g}")
     if flags and not (is_bool_dtype(table["best"]) and table["best"].sum() == 1):
-        raise ValueError("the column best must hold False, and True once")
+        raise ContentError("the column best must hold False, and True once")

@@ -196,7 +196,7 @@ def _write_results(run: Run, data: Data, predictions: pd.DataFrame, result: dict
     write_table(run.folder / "predictions.csv.gz", predictions, float_format="%.6g")
     per_class = per_class_table(predictions, data.counts)
     write_table(run.folder / "per_class.csv", per_class)
-    card = model_card(run, result, per_class, data.catalogue, len(data.task.val))
+    card = model_card(run, result, per_class, data.catalogue, data.task)
     write_text(run.folder / "model_card.md", card)
     write_json(run.folder / "metrics.json", result)
 
@@ -211,7 +211,7 @@ def _calibrate(logits: np.ndarray, data: Data, run: Run) -> tuple[float, dict[st
     task = data.task
     labels = task.labels[task.val]
     counts = task.fit_counts.tolist()
-    if not task.fit_counts[labels].any():
+    if not task.val_known.any():
         say(f"NOTE: no photo validates, so the temperature of the probabilities is {PLAIN:g}")
     temperature = fit_temperature(logits, labels, counts, run.folder)
     table = _table("val", logits, data, run, temperature)

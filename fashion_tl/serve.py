@@ -15,6 +15,7 @@ from fashion_tl.files import StrPath, as_path
 from fashion_tl.machine import say, warn
 from fashion_tl.naming import Served, Upload, learn_class, name_photos, open_served
 from fashion_tl.reporting.pages import filled_in
+from fashion_tl.runfiles import way_out
 
 HOST = "127.0.0.1"  # only this machine reaches it
 PORT = 8765
@@ -126,6 +127,7 @@ def _page(served: Served, nonce: str, **shown: Any) -> str:
         "classes": [label for label, photos in pairs if photos],
         "added": new_classes(extension_of(served.run)),
         "has_memory": served.memory is not None,
+        "way_to_memory": way_out(served.run.folder, otherwise=""),
         "photos": [],
         "learned": [],
         "error": None,

@@ -25,7 +25,7 @@ from fashion_tl.network.trained import (
 from fashion_tl.network.unknown import training_memory
 from fashion_tl.predict import Seen, find_photos, read_photo, seen
 from fashion_tl.reporting import figures, photo_figures
-from fashion_tl.reporting.gallery import open_steps
+from fashion_tl.reporting.gallery import no_such_photo, open_steps
 from fashion_tl.runs import Run, open_run
 from fashion_tl.targets import checked_target
 
@@ -116,11 +116,16 @@ def _target(out: StrPath, photos: Sequence[Path], data_path: StrPath | None) -> 
 def _draw(
     target: Path, run: Run, photo: Path, nearest: Sequence[dict[str, Any]], data: Data
 ) -> None:
-    """Write a picture of a photo and its nearest training photos."""
+    """Write a picture of a photo and its nearest training photos.
+
+    RunError if the data lack one of these.
+    """
     shown = nearest[:MOST_SHOWN]
     pixels_of = {own: data.photos.array[place] for place, own in enumerate(data.photos.ids)}
     shots = read_shots(run)
     pixels_of |= dict(zip(shots.ids, shots.pixels, strict=True))
+    if strange := [each["id"] for each in shown if each["id"] not in pixels_of]:
+        raise no_such_photo(strange[0], data)
     pixels = [pixels_of[each["id"]] for each in shown]
     own = read_photo(photo, run.config.stored_size)
     captions = [(photo.name, ""), *((each["label"], f"{each['distance']:.3f}") for each in shown)]

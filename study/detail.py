@@ -19,7 +19,7 @@ from fashion_tl.approaches import direct, fc_only
 from fashion_tl.data.contents import DataRoot
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.data.dataset import Data, load_data
-from fashion_tl.errors import ConfigError, DataError, RunError
+from fashion_tl.errors import ConfigError, DataError, RunError, fault_of_file
 from fashion_tl.files import StrPath, as_path, replacing
 from fashion_tl.network.model import available_weights
 from fashion_tl.recipes import make_config
@@ -66,7 +66,7 @@ def _refuse_other_files(target: Path, root: DataRoot, names: Sequence[str]) -> N
         with zipfile.ZipFile(target) as archive:
             found = {member.filename: member.CRC for member in archive.infolist()}
     except (OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"{target} can't be read ({error}); {advice}") from error
+        raise DataError(fault_of_file(target, error, advice)) from error
     with root.open_files() as read:
         is_same = found.keys() == set(names) and all(
             found[name] == zlib.crc32(read(name)) for name in names

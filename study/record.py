@@ -99,8 +99,7 @@ def finished(folder: str | os.PathLike) -> Run:
 def refuse_unmeasured(folder: str | os.PathLike) -> None:
     """RunError for a run that has no figures of its own, or not yet."""
     refuse_extended(folder, "its figures are those of the run before, so measure that one")
-    if not open_run(folder).is_finished:
-        raise RunError(f"{folder} isn't finished; repeat the command that began it")
+    open_run(folder).refuse_unfinished("then this one")
 
 
 def weights_or_run(weights: str | None, run: str | None, settings: Collection[str] = ()) -> None:

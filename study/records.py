@@ -12,7 +12,7 @@ import pandas as pd
 
 from fashion_tl.backbones import find_backbone
 from fashion_tl.config import DEFAULT_LABEL, Config
-from fashion_tl.errors import RunError
+from fashion_tl.errors import RunError, fault_of_file
 from fashion_tl.files import as_path
 from fashion_tl.recipes import TRAININGS
 from fashion_tl.runfiles import read_table
@@ -20,6 +20,7 @@ from fashion_tl.runfiles import read_table
 # The trainings that tables and charts show, by the names of their records.
 TITLES = {name: training.title for name, training in TRAININGS.items()}
 LOOKS = ["run", "commit", "seed", "epochs", "correct", "label", "input", "why"]
+RECORD_AGAIN = "record the run again"
 METRICS = {"top1": "top-1", "top5": "top-5", "macro": "macro", "few_shot": "few-shot"}
 
 
@@ -90,9 +91,7 @@ class Record:
         try:
             return read_table(self.folder / name)
         except (OSError, ValueError) as error:
-            raise RunError(
-                f"{self.folder / name} can't be read ({error}); record the run again"
-            ) from error
+            raise RunError(fault_of_file(self.folder / name, error, RECORD_AGAIN)) from error
 
 
 def read_record(results: str | os.PathLike, name: str) -> Record:
@@ -107,7 +106,7 @@ def read_record(results: str | os.PathLike, name: str) -> Record:
     try:
         about = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise RunError(f"{file} can't be read ({error}); record the run again") from error
+        raise RunError(fault_of_file(file, error, RECORD_AGAIN)) from error
     for key, kind, words in (("base", list, "a list of names of runs"), ("group", str, "a name")):
         if not isinstance(about.get(key), kind):
             raise RunError(f'{file} must have "{key}", {words}')
@@ -148,7 +147,7 @@ def read_measured(results: str | os.PathLike, name: str) -> Any:
     try:
         return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
     except (OSError, ValueError) as error:
-        raise RunError(f"{file} can't be read ({error}); make it again") from error
+        raise RunError(fault_of_file(file, error, "make it again")) from error
 
 
 def read_benches(results: str | os.PathLike) -> list[dict[str, Any]]:

@@ -8,3 +8,5 @@ HEADER = (
     "id,gender,masterCategory,subCategory,articleType,"
     "baseColour,season,year,usage,productDisplayName"
 )
+# What tells a run's run.json from other tools' files of that name.
+RUN_JSON = '{"config": {}, "data": {}, "weights": {}}'

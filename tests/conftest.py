@@ -39,6 +39,7 @@ TINY = {
 }
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """As many processes for ``-n auto`` as there are processors for us; a quota counts."""
     return processors()

@@ -1,9 +1,11 @@
 """The model card in a run's folder."""
 
+import numpy as np
 import pytest
 
 from fashion_tl.data.catalogue import read_catalogue
 from fashion_tl.data.dataroot import open_root
+from fashion_tl.data.task import Task
 from fashion_tl.network.model import load_model
 from fashion_tl.reporting.card import model_card
 
@@ -36,6 +38,14 @@ def test_it_says_what_the_network_is_how_good_it_is_and_what_it_cannot_do(tiny_r
     assert f"{unseen['test'].sum()} photos of odd years" in card
 
 
+def task_with(validated: int, of_no_trained_class: int = 0) -> Task:
+    """One photo trains, and so many validate."""
+    labels = np.repeat([0, 1], [1 + validated, of_no_trained_class])
+    val = np.arange(1, len(labels))
+    return Task(("Shirts", "Hats"), labels, np.arange(1), val, np.arange(0))
+
+
+@pytest.mark.parametrize("of_no_trained_class", [0, 30])
 @pytest.mark.parametrize(
     ("validated", "words"),
     [
@@ -45,11 +55,12 @@ def test_it_says_what_the_network_is_how_good_it_is_and_what_it_cannot_do(tiny_r
     ],
 )
 def test_it_says_when_too_few_photos_validated_to_know_unknown_ones(
-    tiny_run, sample_root, validated, words
+    tiny_run, sample_root, validated, words, of_no_trained_class
 ):
     catalogue = read_catalogue(open_root(sample_root))
-    card = model_card(tiny_run, tiny_run.metrics, tiny_run.per_class, catalogue, validated)
-    assert words in card
+    task = task_with(validated, of_no_trained_class)
+    card = model_card(tiny_run, tiny_run.metrics, tiny_run.per_class, catalogue, task)
+    assert words in card and f" {len(task.val)} validated, and" in card
 
 
 def test_if_folders_name_the_classes_it_names_no_column(tiny_run, tmp_path):
@@ -57,7 +68,7 @@ def test_if_folders_name_the_classes_it_names_no_column(tiny_run, tmp_path):
         (tmp_path / file).parent.mkdir(parents=True)
         (tmp_path / file).touch()
     catalogue = read_catalogue(open_root(tmp_path))
-    card = model_card(tiny_run, tiny_run.metrics, tiny_run.per_class, catalogue, 4)
+    card = model_card(tiny_run, tiny_run.metrics, tiny_run.per_class, catalogue, task_with(4))
     assert card.startswith("# ResNet-18 for photos in class folders\n")
     assert "names the folder that a photo belongs to" in card and "articleType" not in card
     assert "Its `label` and `split` were not used, because folders decided." in card

@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import unicodedata
 import zipfile
 from collections import Counter
@@ -18,7 +19,9 @@ from fashion_tl.data.dataset import load_data
 from fashion_tl.data.photos import twin_groups
 from fashion_tl.data.task import make_task
 from fashion_tl.errors import DataError
+from fashion_tl.predict import find_photos
 from fashion_tl.recipes import make_config
+from tests import RUN_JSON
 from tests.conftest import jpeg, pattern
 
 
@@ -574,7 +577,7 @@ def test_the_folder_of_a_run_is_no_class_and_is_named_as_left_out(tmp_path, zip_
     kinds = names("Shirts/{}.jpg", "Shoes/{}.jpg")
     root = put(tmp_path / "root", [*kinds, "runs/mine/figures/loss.png", "Shoes/run/loss.png"])
     for run in ("runs/mine", "Shoes/run"):
-        (root / run / "run.json").write_text("{}")
+        (root / run / "run.json").write_text(RUN_JSON)
     for path in (root, zip_root(root)):
         catalogue = read_catalogue(open_root(path))
         assert catalogue.classes == ("Shirts", "Shoes") and len(catalogue.table) == 10
@@ -626,6 +629,47 @@ def test_links_that_lead_nowhere_are_named_and_a_class_of_them_is_an_error(tmp_p
     assert "In images/, left out: link that leads nowhere (1): 9.jpg." in open_root(table).notes
 
 
+def test_a_link_that_leads_nowhere_in_a_good_class_or_beside_train_and_test_is_only_named(tmp_path):
+    folder = put(tmp_path / "root", names(*TWO))
+    for name in ("train/Shirts/old/9.jpg", "docs/logo.png"):
+        (folder / name).parent.mkdir()
+        (folder / name).symlink_to(tmp_path / "gone.jpg")
+    catalogue = read_catalogue(open_root(folder))
+    assert catalogue.classes == ("Shirts", "Shoes") and len(catalogue.table) == 20
+    assert catalogue.named() == [
+        "link that leads nowhere (2): docs/logo.png, train/Shirts/old/9.jpg"
+    ]
+    shutil.rmtree(folder / "test" / "Shirts")
+    (folder / "test" / "Shirts").mkdir()
+    (folder / "test" / "Shirts" / "1.jpg").symlink_to(tmp_path / "gone.jpg")
+    with pytest.raises(DataError, match="test/Shirts/ has no photo that can be read"):
+        open_root(folder)
+
+
+def test_a_class_that_is_lost_never_makes_classes_of_the_folders_in_another_one(tmp_path, closed):
+    folder = put(tmp_path / "root", names("A/red/{}.jpg", "A/blue/{}.jpg", "B/{}.jpg"))
+    closed(folder / "B")
+    with pytest.raises(DataError, match="B/ has no photo that can be read"):
+        open_root(folder)
+
+
+def test_the_images_of_a_table_are_never_to_be_moved_elsewhere(make_root, closed):
+    folder = make_root([(1, 2011, "Shirts"), (2, 2012, "Shirts")])
+    closed(folder / "images")
+    with pytest.raises(DataError, match=r"Make the folder and its photos readable\.$"):
+        open_root(folder)
+
+
+def test_folders_without_photos_in_a_good_class_or_beside_the_classes_parent_are_not_named(
+    tmp_path,
+):
+    folder = put(tmp_path / "root", names("images/A/{}.jpg", "images/B/{}.jpg"))
+    for inside in ("images/A/labels", "labels/A"):
+        (folder / inside).mkdir(parents=True)
+        (folder / inside / "1.txt").write_text("0 0 0 1 1")
+    assert not any("No class" in note for note in open_root(folder).notes)
+
+
 def test_folders_without_photos_are_named_since_they_may_be_classes(tmp_path):
     folder = put(tmp_path / "root", names("A/{}.jpg", "B/{}.jpg", "D/{}.jpg.txt"))
     note = "No class, because no file has a photo's ending such as .jpg: D/ (5 files)."
@@ -642,10 +686,40 @@ def test_a_link_to_another_class_is_named_and_that_class_keeps_its_photos(tmp_pa
     assert catalogue.classes == ("B", "C")
 
 
+def test_a_link_to_a_folder_in_a_class_takes_nothing_from_that_class(tmp_path):
+    folder = put(tmp_path / "photos", names("Shirts/red/{}.jpg", "Tops/{}.jpg"))
+    (folder / "Red").symlink_to("Shirts/red")
+    catalogue = read_catalogue(open_root(folder))
+    assert catalogue.classes == ("Shirts", "Tops") and len(catalogue.table) == 10
+    assert catalogue.named() == ["link to a folder that was read already (1): Red/"]
+
+
+@pytest.mark.parametrize("content", ['{"id": 7}', "[]", '{"config": {}}'])
+def test_the_run_json_of_another_tool_makes_no_folder_that_of_a_run(
+    tmp_path, make_root, zip_root, content
+):
+    folder = put(tmp_path / "classes", names("A/{}.jpg", "B/{}.jpg"))
+    for place in (folder, folder / "A"):
+        (place / "run.json").write_text(content)
+    table = make_root([(1, 2011, "Shirts"), (2, 2012, "Shirts")], at="root/run")
+    (table / "run.json").write_text(content)
+    for root in (folder, zip_root(folder)):
+        assert read_catalogue(open_root(root)).classes == ("A", "B")
+    assert len(open_root(table.parent).photos) == 2
+    assert len(find_photos([folder])) == 10
+
+
+def test_a_run_whose_run_json_is_cut_off_is_still_a_run(tmp_path):
+    folder = put(tmp_path / "root", names("A/{}.jpg", "B/{}.jpg", "run/figures/{}.png"))
+    (folder / "run" / "run.json").write_text(RUN_JSON[:20])
+    catalogue = read_catalogue(open_root(folder))
+    assert catalogue.named() == ["folder of a run (1): run/"]
+
+
 def test_a_run_is_no_data_and_its_tables_are_not_taken_for_the_data_s(tmp_path):
     folder = put(tmp_path / "root", names("A/{}.jpg", "B/{}.jpg", "run/figures/{}.png"))
     for name in ("run.json", "history.csv"):
-        (folder / "run" / name).write_text("{}")
+        (folder / "run" / name).write_text(RUN_JSON)
     assert not any("history.csv" in note for note in open_root(folder).notes)
     with pytest.raises(DataError, match="is the folder of a run, not data"):
         open_root(folder / "run")

@@ -9,17 +9,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from fashion_tl.__main__ import main
 from fashion_tl.errors import RunError
-from fashion_tl.extension import measured
+from fashion_tl.extension import measured, read_shots
 from fashion_tl.reporting.gallery import draw_all
 from fashion_tl.reporting.report import write_report
 from fashion_tl.runfiles import read_table
 from fashion_tl.runs import open_run
 from tests import REPOSITORY
+from tests.conftest import figures_alone
 from tests.made_runs import make_run
 
 ROW = {"label": "Hüte", "photos": 2, "is_new": True, "before": {}, "left_out": 1, "taken": 0}
@@ -190,6 +192,18 @@ def test_a_row_of_a_table_that_can_not_be_true_is_named(folder, root, name, colu
 
 
 @pytest.mark.parametrize(
+    ("column", "value"), [("val_loss", "inf"), ("val_cross_entropy", 1e20), ("train_loss", 1e20)]
+)
+def test_a_training_that_diverged_can_be_read_and_drawn(folder, root, column, value):
+    table = read_table(folder / "history.csv").astype({column: object})
+    table.loc[0, column] = value
+    table.to_csv(folder / "history.csv", index=False)
+    assert open_run(folder).history[column].max() == float(value)
+    with figures_alone("loss"):
+        assert draw_all(folder, root)
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [("top1", 7), ("n_test", -1), ("minutes", 10**400), ("ece", -0.1), ("nll", float("1e999"))],
 )
@@ -247,6 +261,25 @@ def test_a_folder_that_must_not_be_entered_is_named_itself(folder, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != folder)
     with pytest.raises(RunError, match=rf"^{folder} can't be entered .*; change its permissions$"):
         open_run(folder)
+    above = folder.parent  # nothing below a closed folder can be entered
+    monkeypatch.setattr(os, "access", lambda path, mode: not {above, folder} & {Path(path)})
+    with pytest.raises(RunError, match=rf"^{above} can't be entered .*; change its permissions$"):
+        open_run(folder)
+
+
+def test_a_link_to_a_file_that_is_gone_is_not_called_damaged(folder):
+    (folder / "history.csv").unlink()
+    (folder / "history.csv").symlink_to(folder / "gone")
+    said = refused(folder / "history.csv", lambda: open_run(folder).history)
+    assert "history.csv is a link that leads nowhere" in said and "damaged" not in said
+
+
+def test_a_library_s_own_advice_on_a_damaged_file_is_never_shown(folder):
+    np.savez(folder / "photos.npz", pixels=np.array([{}], dtype=object))
+    changed(folder / "run.json", extended=[ROW])
+    with pytest.raises(RunError) as error:
+        read_shots(open_run(folder))
+    assert "photos.npz is damaged (" in str(error.value) and "pickle" not in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["history.csv", "predictions.csv.gz", "per_class.csv"])

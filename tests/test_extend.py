@@ -23,6 +23,7 @@ from fashion_tl.predict import answers
 from fashion_tl.reporting.report import write_report
 from fashion_tl.runs import open_run, refuse_own_file, steps_of
 from fashion_tl.shots import find_shots, not_yet_learned
+from tests import RUN_JSON
 from tests.conftest import jpeg, pattern
 from tests.made_runs import FILES, small_model
 
@@ -553,7 +554,7 @@ def test_an_extended_run_never_lies_in_the_run_or_in_the_new_photos(own_run, tmp
 
 def test_a_run_beside_the_new_classes_is_no_class(tmp_path, capsys):
     photos = put(tmp_path / "new", Stripes=[1], runs=[2])
-    (photos / "runs" / "run.json").write_text("{}")
+    (photos / "runs" / "run.json").write_text(RUN_JSON)
     shots = find_shots(photos, (80, 60))
     assert shots.classes == ["Stripes"]
     assert "new: left out, the folder of a run: runs" in capsys.readouterr().err
@@ -562,7 +563,7 @@ def test_a_run_beside_the_new_classes_is_no_class(tmp_path, capsys):
 def test_the_figures_of_a_run_in_a_class_folder_are_no_photos(tmp_path, capsys):
     photos = put(tmp_path / "new", Hats=[1], Caps=[2])
     run = put(photos / "Hats" / "below" / "old", figures=[3])
-    (run / "run.json").write_text("{}")
+    (run / "run.json").write_text(RUN_JSON)
     assert find_shots(photos, SIZE).ids == ["Caps/0.jpg", "Hats/0.jpg"]
     assert "Hats: skipped, the folder of a run: below/old" in capsys.readouterr().err
     with pytest.raises(DataError, match=r"holds no folders other than that of a run \(old\); put"):
@@ -776,7 +777,7 @@ def test_the_command_says_what_it_found(tiny_run, stripes, tmp_path, capsys):
 
 def test_a_run_is_no_folder_of_photos_to_learn_from(tmp_path):
     put(tmp_path, figures=[1])
-    (tmp_path / "run.json").write_text("{}")
+    (tmp_path / "run.json").write_text(RUN_JSON)
     with pytest.raises(DataError, match="is the folder of a run, whose images are figures"):
         find_shots(tmp_path, SIZE)
 

@@ -170,6 +170,10 @@ def test_more_photos_of_a_known_class_add_no_direction(filled):
 def test_a_run_without_a_memory_is_told_how_to_make_one(tmp_path):
     with pytest.raises(RunError, match=r"fashion-tl remember .* --data DATA"):
         read_memory(tmp_path / "memory.safetensors")
+    (tmp_path / "before").mkdir()  # an extended run, in which `remember` makes none
+    with pytest.raises(RunError, match=r"copy it again, or extend the first run again$") as error:
+        read_memory(tmp_path / "memory.safetensors")
+    assert "remember" not in str(error.value)
 
 
 def test_a_damaged_memory_is_named(tmp_path):
@@ -182,5 +186,5 @@ def test_a_damaged_memory_is_named(tmp_path):
         read_memory(file)
     file.write_bytes(whole)
     save_file(load_file(file), file)  # without what it says of itself
-    with pytest.raises(RunError, match=r"memory.safetensors is damaged"):
+    with pytest.raises(RunError, match=r"memory.safetensors is damaged \(KeyError\); delete it"):
         read_memory(file)

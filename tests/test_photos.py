@@ -174,6 +174,37 @@ def test_photos_that_cannot_be_decoded_are_named_and_left_out(
     assert sorted(again.failed) == ["2", "4", "5"] and again.ids.tolist() == ["1", "3", "6"]
 
 
+def test_a_photo_that_must_not_be_read_is_named_and_read_once_it_may_be(
+    folder, tmp_path, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        closed = {"2.jpg", "4.jpg"}
+        patch.setattr(os, "access", lambda path, mode: os.path.basename(path) not in closed)
+        decoded = decode_photos(open_root(folder), IDS, cache=tmp_path / "cache")
+        assert decoded.ids.tolist() == ["1", "3", "5", "6"] and len(decoded.array) == 4
+        why = "can't be read (Permission denied); make it readable"
+        assert decoded.failed == {"2": why, "4": why}
+        closed |= {f"{own}.jpg" for own in IDS}
+        with pytest.raises(DataError, match=r"none of its 6 photos can be decoded.*make it"):
+            decode_photos(open_root(folder), IDS, cache=tmp_path / "cache")
+    decoded = decode_photos(open_root(folder), IDS, cache=tmp_path / "cache")
+    assert decoded.ids.tolist() == IDS and decoded.failed == {}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_disk_that_fails_for_a_while_is_an_error_and_no_photo_is_lost_by_it(
+    folder, tmp_path, monkeypatch, workers
+):
+    monkeypatch.setattr(photos, "PARALLEL_FROM", 1)
+    root = open_root(folder)
+    (folder / "images" / "3.jpg").rename(tmp_path / "3.jpg")
+    with pytest.raises(DataError, match=r"3\.jpg can't be read: .*No such file"):
+        decode_photos(root, IDS, cache=tmp_path / "cache", workers=workers)
+    assert entries(tmp_path / "cache") == []
+    (tmp_path / "3.jpg").rename(folder / "images" / "3.jpg")
+    assert decode_photos(root, IDS, cache=tmp_path / "cache").failed == {}
+
+
 def test_the_reason_a_photo_failed_holds_no_address_in_memory():
     for content in (b"no photo", b"", jpeg(pattern(1))[:300]):
         with pytest.raises(DataError) as caught:

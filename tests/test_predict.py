@@ -24,6 +24,7 @@ from fashion_tl.errors import FashionTLError, RunError
 from fashion_tl.network.model import load_model
 from fashion_tl.predict import answers, find_photos
 from fashion_tl.reporting.evaluation import class_probabilities
+from tests import RUN_JSON
 
 
 def command(*words):
@@ -250,7 +251,7 @@ def test_the_figures_of_runs_are_no_photos_unless_their_folder_is_named(photos, 
     shop = photos[0].parent
     for run in (shop / "run", tmp_path / "other"):
         (run / "figures").mkdir(parents=True)
-        (run / "run.json").write_text("{}")
+        (run / "run.json").write_text(RUN_JSON)
         shutil.copy(photos[0], run / "figures" / "loss.png")
     (shop / "link").symlink_to(tmp_path / "other", target_is_directory=True)
     assert find_photos([shop]) == photos

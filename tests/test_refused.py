@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fashion_tl.data.task import Task
 from fashion_tl.network import unknown
 from fashion_tl.network.memory import build_memory, read_memory
 from fashion_tl.network.unknown import doubts
@@ -80,13 +81,7 @@ def test_the_threshold_accepts_95_percent_of_the_validation_photos_whose_class_i
     train, val = (rng.normal(size=(n, 16)).astype(np.float32) for n in (100, 220))
     labels = np.array([0, 1] * 50 + [0, 1] * 100 + [2] * 20)  # no training photo is of class 2
     val[200:] *= -1
-    task = SimpleNamespace(
-        labels=labels,
-        train=np.arange(100),
-        val=np.arange(100, 320),
-        classes=("a", "b", "c"),
-        fit_counts=np.array([50, 50, 0]),
-    )
+    task = Task(("a", "b", "c"), labels, np.arange(100), np.arange(100, 320), np.arange(0))
     table = pd.DataFrame({"id": [str(number) for number in range(100)]})
     data = SimpleNamespace(task=task, table=lambda part: table)
     monkeypatch.setattr(unknown, "features_and_logits", lambda *parts: (train, None))
@@ -94,13 +89,13 @@ def test_the_threshold_accepts_95_percent_of_the_validation_photos_whose_class_i
     refused = doubts(memory, val)["unknown"]
     assert refused[:200].sum() == 10  # one in twenty
     assert capsys.readouterr().out == ""
-    task.val = np.arange(100, 119)
+    data.task = replace(task, val=np.arange(100, 119))
     unknown.training_memory(None, data, None, val[:19])
     said = (
         "NOTE: only 19 photos validated, so far more than 1 in 20 good photos may be called unknown"
     )
     assert capsys.readouterr().out.strip() == said
-    task.val = task.val[:0]
+    data.task = replace(task, val=task.val[:0])
     assert unknown.training_memory(None, data, None, val[:0]).threshold == np.inf
 
 

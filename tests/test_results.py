@@ -1,8 +1,11 @@
 """Measured results: files and README say the same, and nothing else gets among them."""
 
+import errno
 import json
+import os
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -421,7 +424,7 @@ def test_counts_that_its_predictions_do_not_say_are_found(recorded_runs, table):
     with pytest.raises(RunError, match=f"again/{table}.csv is not what its predictions say"):
         check(read_records(results), data)
     file.unlink()
-    with pytest.raises(RunError, match="can't be read"):
+    with pytest.raises(RunError, match=rf"again/{table}.csv is missing .*; record the run again"):
         check(read_records(results), data)
     file.write_text(whole)
 
@@ -577,8 +580,24 @@ def test_a_record_that_cannot_be_read_is_named(tmp_path, put):
     (tmp_path / "runs" / ".DS_Store").touch()
     assert recorded(tmp_path) == ["mine"]
     (tmp_path / "runs" / "empty").mkdir()
-    with pytest.raises(RunError, match=r"empty/run.json can't be read"):
+    with pytest.raises(RunError, match=r"empty/run.json is missing .*; record the run again"):
         read_records(tmp_path)
+
+
+def test_nobody_is_told_to_replace_a_measurement_that_only_must_not_be_read(
+    tmp_path, put, monkeypatch
+):
+    def forbidden(file, *given, **more):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
+
+    put("mine")
+    (tmp_path / "minutes.json").write_text("{}")
+    monkeypatch.setattr(Path, "read_text", forbidden)
+    for work in (lambda: read_records(tmp_path), lambda: read_measured(tmp_path, "minutes")):
+        with pytest.raises(
+            RunError, match=r"\.json can't be read \(Permission.*; make it readable"
+        ):
+            work()
 
 
 def test_a_result_that_is_not_there_is_named(tmp_path):

@@ -423,6 +423,10 @@ def test_errors_on_photos_speak_of_photos_not_of_folders(client, own_run):
 
 def test_a_run_without_a_memory_says_how_to_make_one(own_run):
     (own_run / "memory.safetensors").unlink()
+    (own_run / "before").mkdir()  # as an extended run has it
+    text = make_client(own_run).get("/").text
+    assert "Copy it again, or extend the first run again." in text and "remember" not in text
+    (own_run / "before").rmdir()
     client = make_client(own_run)
     assert f"fashion-tl remember {own_run} --data DATA" in client.get("/").text
     page = client.post("/", **sent(*STRIPES, do="learn", name="Stripes"))

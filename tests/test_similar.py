@@ -99,6 +99,18 @@ def test_a_picture_shows_the_photo_and_those_nearest_to_it(tiny_run, sample_root
         assert picture.width > 300
 
 
+def test_a_picture_with_the_memory_of_another_run_names_the_photo_that_the_data_lack(
+    own_run, sample_root, tmp_path, capsys
+):
+    memory = read_memory(own_run.memory_path)
+    file = photo_of(sample_root, memory.ids[0])
+    save_memory(own_run.memory_path, replace(memory, ids=np.char.add("x", memory.ids.astype(str))))
+    words = ["similar", own_run.folder, file, "--out", tmp_path / "near.png"]
+    assert command(*words, "--data", sample_root) == 2
+    assert f"has no photo 'x{memory.ids[0]}', which the run names" in capsys.readouterr().err
+    assert not (tmp_path / "near.png").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "error"),
     [

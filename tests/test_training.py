@@ -2,6 +2,7 @@
 happened.
 """
 
+import argparse
 import errno
 import os
 import re
@@ -212,10 +213,18 @@ def test_a_loss_that_is_no_number_stops_the_training_and_names_lr():
         run(settings(lr=1000, schedule="constant"), model=nn.Sequential(*layers))
 
 
-def test_a_damaged_checkpoint_is_named(tmp_path):
-    (tmp_path / CHECKPOINT).write_bytes(b"half a checkpoint")
-    with pytest.raises(RunError, match=r"checkpoint\.pt is damaged \(.*; delete it to train"):
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [(b"half a checkpoint", "KeyError"), (argparse.Namespace(), "UnpicklingError")],
+    ids=["half", "code"],
+)
+def test_a_damaged_checkpoint_is_named_and_nobody_is_told_to_run_its_code(tmp_path, content, kind):
+    file = tmp_path / CHECKPOINT
+    file.write_bytes(content) if isinstance(content, bytes) else torch.save(content, file)
+    with pytest.raises(RunError) as error:
         run(settings(), tmp_path)
+    assert str(error.value) == f"{file} is damaged ({kind}); delete it to train from the start"
+    assert "weights_only" not in str(error.value)
 
 
 @pytest.mark.parametrize(

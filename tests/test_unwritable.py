@@ -10,12 +10,14 @@ import pytest
 from fashion_tl import approaches, audit, export, extend, predict, similar
 from fashion_tl.__main__ import main
 from fashion_tl.data.dataroot import open_root, refuse_in_data
+from fashion_tl.data.listing import Folder
 from fashion_tl.errors import ConfigError, RunError, WriteError
 from fashion_tl.files import check_writable, write_whole
 from fashion_tl.reporting import gallery, report
 from fashion_tl.running import start_run
 from fashion_tl.targets import checked_target
 from study.__main__ import main as study_main
+from tests import RUN_JSON
 from tests.conftest import jpeg, pattern, tiny_config
 
 
@@ -192,7 +194,7 @@ def test_a_file_of_another_kind_is_a_wrong_setting_whatever_is_to_be_written(tmp
         ConfigError, match=r"a\.txt: answers are written into a \.csv or \.json file"
     ):
         checked_target(tmp_path / "a.txt", "answers", (".csv", ".json"))
-    (tmp_path / "run.json").write_text("{}")
+    (tmp_path / "run.json").write_text(RUN_JSON)
     for words, error in (
         ((tmp_path / "metrics.json", "answers", (".json",)), "is a file of the run itself"),
         ((class_root / "a.png", "the picture", (".png",), class_root), "elsewhere for the picture"),
@@ -204,7 +206,7 @@ def test_a_file_of_another_kind_is_a_wrong_setting_whatever_is_to_be_written(tmp
 
 def test_beside_a_table_and_in_a_run_that_is_there_nothing_becomes_data(sample_root, class_root):
     (class_root / "mine").mkdir()
-    (class_root / "mine" / "run.json").write_text("{}")
+    (class_root / "mine" / "run.json").write_text(RUN_JSON)
     for target, data in (
         (sample_root / "runs" / "mine", sample_root),
         (class_root / "mine", class_root),
@@ -256,6 +258,27 @@ def test_what_lies_among_the_photos_through_a_link_in_the_data_is_refused(tmp_pa
         with pytest.raises(RunError, match="elsewhere for the picture"):
             refuse_in_data(class_root / name, tmp_path / "linked", "the picture")
     refuse_in_data(class_root / ".hidden" / "near.png", tmp_path / "linked", "the picture")
+
+
+def test_for_a_place_elsewhere_or_beside_a_table_no_photo_is_looked_up(
+    class_root, linked_root, sample_root, tmp_path, monkeypatch
+):
+    monkeypatch.delattr(Folder, "photo")
+    for data in (class_root, linked_root, sample_root):
+        refuse_in_data(tmp_path / "elsewhere" / "page.html", data, "the report")
+    refuse_in_data(sample_root / "page.html", sample_root, "the report")
+    with pytest.raises(RunError, match="which stays as it is"):
+        refuse_in_data(sample_root / "images" / "page.html", sample_root, "the report")
+
+
+def test_the_way_up_from_a_link_is_that_of_the_system(class_root, tmp_path):
+    (tmp_path / "far" / "away").mkdir(parents=True)
+    (class_root / "link").symlink_to(tmp_path / "far" / "away")
+    refuse_in_data(class_root / "link" / ".." / "run", class_root, "the run")  # it is far/run
+    (tmp_path / "into").symlink_to(class_root / "Shirts")
+    with pytest.raises(RunError, match="which stays as it is"):
+        refuse_in_data(tmp_path / "into" / ".." / "run", class_root, "the run")
+    assert open_root(tmp_path / "into" / "..").name == class_root.name
 
 
 def test_no_file_that_is_read_and_no_table_of_photos_is_replaced(tmp_path, sample_root):

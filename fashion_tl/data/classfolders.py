@@ -48,11 +48,13 @@ class ClassFolders:
     """The photos of a data set in class folders, by name.
 
     ``labelled`` holds (``"train"`` or ``"test"``, class) and ``left_out`` a reason. ``inner`` is
-    the path to the folder that holds the classes, or train and test. ``notes`` say what was
-    decided. ``is_drawn`` is true if chance decides which photos test.
+    the path to the folder that holds the classes, or train and test. ``around`` are the paths to
+    all folders that hold classes. ``notes`` say what was decided. ``is_drawn`` is true if chance
+    decides which photos test.
     """
 
     inner: str
+    around: frozenset[str]
     labelled: dict[str, tuple[str, str]]
     left_out: dict[str, str]
     notes: tuple[str, ...]
@@ -101,11 +103,17 @@ def find_classes(names: Sequence[str]) -> ClassFolders | None:
     )
     return ClassFolders(
         inner=inner,
+        around=frozenset(_around(name, own) for name, own in found.items()),
         labelled=labelled,
         left_out={name: faults.get(name, NO_CLASS) for name in sorted(names) if name not in found},
         notes=tuple(notes),
         is_drawn=tests is None,
     )
+
+
+def _around(name: str, place: Place) -> str:
+    """The path to the folder that holds the class folder of a photo of this name."""
+    return "".join(f"{folder}/" for folder in name.split("/")[: -len(place.below) - 1])
 
 
 def _folders_of(names: Sequence[str]) -> tuple[str, dict[str, Paths]]:

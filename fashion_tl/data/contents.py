@@ -1,6 +1,5 @@
 """What a data root holds: its table, its photos by id, and a function that reads its files."""
 
-import os
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,6 +11,7 @@ from fashion_tl.data.foldernames import FILLERS
 from fashion_tl.data.listing import PhotoFile, in_words, opened, split_ending
 from fashion_tl.data.search import IMAGES, TABLE
 from fashion_tl.errors import DataError
+from fashion_tl.files import absolute
 from fashion_tl.split import PARTS
 
 # Where Kaggle and Colab put any data. These folders' names say nothing about the data.
@@ -56,7 +56,7 @@ class DataRoot:
         """
         if self.is_sample:
             return "the built-in sample"
-        name = os.path.basename(os.path.abspath(self.path))
+        name = absolute(self.path).name
         if name.lower() not in PLACES:
             return name
         no_names = PLACES | FILLERS | set(PARTS)

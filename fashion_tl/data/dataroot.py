@@ -4,7 +4,6 @@ It is read where it lies, and never written to.
 """
 
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -13,7 +12,7 @@ from fashion_tl.data.cache import cache_folder, named_cache
 from fashion_tl.data.classfolders import find_classes, taken_for_parts
 from fashion_tl.data.contents import OUTSIDE, DataRoot
 from fashion_tl.data.foldernames import some_folders
-from fashion_tl.data.guard import refuse_among_photos
+from fashion_tl.data.guard import refuse_among, refuse_among_photos
 from fashion_tl.data.listing import (
     Archive,
     Folder,
@@ -24,6 +23,7 @@ from fashion_tl.data.listing import (
     photos_in,
     read_file,
 )
+from fashion_tl.data.lost import notes_on_empty, refuse_lost, refuse_lost_classes
 from fashion_tl.data.search import (
     DEEPEST,
     IMAGES,
@@ -35,11 +35,11 @@ from fashion_tl.data.search import (
     Found,
     find_copies,
     find_photos,
-    refuse_lost,
+    linked_folders,
 )
 from fashion_tl.data.zips import why_no_zip
 from fashion_tl.errors import DataError, some_of
-from fashion_tl.files import StrPath, as_path
+from fashion_tl.files import StrPath, absolute, as_path, ways_into
 
 SAMPLE = "sample"  # instead of a path: the built-in sample, drawn on first use
 # Why a photo or a folder is left out.
@@ -90,7 +90,12 @@ def refuse_in_data(target: Path, path: StrPath, what: str) -> None:
         home = home.parent
     if str(path) == SAMPLE or not home.is_dir():
         return
-    refuse_among_photos(target, _found_at(as_path(path)), what)
+    listing = Folder(home)  # the photos themselves are looked up only if it matters
+    found = find_copies(listing)
+    if copies := found.copies or found.empty:
+        refuse_among(target, [home / copies[0].inner / copies[0].images], what)
+    elif any(ways_into(folder, target) for folder in (home, *linked_folders(listing))):
+        refuse_among_photos(target, _found_at(as_path(path)), what)
 
 
 def _found_at(path: Path) -> DataRoot:
@@ -198,6 +203,8 @@ def _with_classes(listing: Folder | Archive, path: Path, found: Found) -> DataRo
             f"{path} is the folder of a run, not data. Name the data that the run was made on."
         )
     all_photos = find_photos(listing)
+    kept = [photo.name for photo in (*all_photos.photos, *all_photos.outside)]
+    refuse_lost_classes(path, kept, all_photos.lost)
     names = by_words(all_photos.photos)
     classes = find_classes(list(names))
     if classes is None:
@@ -224,7 +231,11 @@ def _with_classes(listing: Folder | Archive, path: Path, found: Found) -> DataRo
         table=None,
         labelled=labelled,
         left_out=tuple(left_out),
-        notes=(*classes.notes, *_notes_on_empty(all_photos.without), *_hints_at_tables(likely)),
+        notes=(
+            *classes.notes,
+            *notes_on_empty(all_photos.without, classes),
+            *_hints_at_tables(likely),
+        ),
         classes_in=classes.inner,
         linked=tuple(map(Path, all_photos.linked)),
         is_drawn=classes.is_drawn,
@@ -244,18 +255,8 @@ def _hints(listing: Folder | Archive, found: Found, photos: AllPhotos, names: li
             f"By their names, {some_folders(parts)} were taken for parts of the photos, which hold "
             "folders of classes. If they are classes, give them other names."
         )
-    hints += [*_notes_on_empty(photos.without), *_hints_at_tables(found.tables)]
+    hints += [*notes_on_empty(photos.without), *_hints_at_tables(found.tables)]
     return "".join(f" {words}" for words in hints if words)
-
-
-def _notes_on_empty(without: Mapping[str, int]) -> list[str]:
-    """A sentence on folders without photos, by the number of their files; they may be classes."""
-    if not without:
-        return []
-    some = some_of(
-        [f"{folder} ({n:,} file{'' if n == 1 else 's'})" for folder, n in without.items()]
-    )
-    return [f"No class, because no file has a photo's ending such as .jpg: {some}."]
 
 
 def _hints_at_tables(tables: list[str]) -> list[str]:
@@ -275,7 +276,7 @@ def _made_the_table(name: str, it: str) -> str:
 
 def _hint_at_others(listing: Folder | Archive, found: Found) -> str:
     """The folder above, a zip in a folder, or an archive that must be unpacked."""
-    above = Path(os.path.abspath(listing.path)).parent
+    above = absolute(listing.path).parent
     if (above / TABLE).is_file():
         return f"{TABLE} lies beside it: name the folder {above} instead."
     is_zip = isinstance(listing, Archive)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fashion_tl.data.contents import DataRoot
 from fashion_tl.data.listing import shown
-from fashion_tl.files import is_run_folder, refuse_inside, ways_into
+from fashion_tl.files import is_run_folder, lies_inside, ways_into
 
 
 def refuse_among_photos(target: Path, root: DataRoot, what: str) -> None:
@@ -25,7 +25,7 @@ def refuse_among(target: Path, folders: Iterable[Path], what: str) -> None:
     for folder in folders:
         ways = ways_into(folder, target)
         if any(_is_shown(way) and not any(map(is_run_folder, way)) for way in ways):
-            refuse_inside(target, folder, what)
+            raise lies_inside(target, folder, what)
 
 
 def _is_shown(way: list[Path]) -> bool:

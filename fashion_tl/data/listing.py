@@ -186,8 +186,8 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
 
 def read_file(folder: Path, name: str) -> bytes:
     """A plain file of at most ``LARGEST_FILE`` bytes; ValueError or OSError for any other."""
-    if not (folder / name).is_file():  # reading a pipe would never end
-        raise ValueError("no such file, or not a plain one")
+    if not stat.S_ISREG(os.stat(folder / name).st_mode):  # reading a pipe would never end
+        raise ValueError("not a plain file")
     with open(folder / name, "rb") as file:
         return _read_whole(file, os.fstat(file.fileno()).st_size)
 

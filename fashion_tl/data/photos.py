@@ -1,5 +1,6 @@
 """Decode all photos once, in parallel, into one memory-mapped ``uint8`` array."""
 
+import errno
 import hashlib
 import json
 import os
@@ -33,8 +34,8 @@ class Photos:
     """All decoded photos.
 
     ``array`` is uint8 [photos, height, width, 3], memory-mapped; changes to it never reach the
-    file. ``ids`` is text [photos]. ``failed`` gives the reason for each id that could not be
-    decoded.
+    file. ``ids`` is text [photos]. ``failed`` gives the reason for each id that could not be read
+    or decoded.
     """
 
     array: np.ndarray
@@ -53,13 +54,18 @@ def decode_photos(
 
     The photos are stretched to that size, as in the published runs. ``cache`` is the folder to keep
     the array in (see :func:`fashion_tl.data.cache.cache_folder`). ``workers`` is the number of
-    processes; the default is one for each processor that this process may use. DataError if no
-    photo can be decoded, or if the cache folder can't be written. ConfigError if ``workers`` is
-    below 1.
+    processes; the default is one for each processor that this process may use.
+
+    A photo that must not be read is tried again by the next call. DataError if no photo can be
+    decoded, if reading one stops with an error of the system, or if the cache folder can't be
+    written. ConfigError if ``workers`` is below 1.
     """
     if workers is not None and workers < 1:
         raise ConfigError(f"workers must be 1 or more, not {workers}")
-    wanted = np.array(ids, dtype=object)
+    closed = _closed(root, ids)
+    wanted = np.array([own for own in ids if own not in closed], dtype=object)
+    if closed and not len(wanted):
+        raise _none_decoded(root, closed)
     folder = cache_folder(cache) / f"photos-{_key(root, wanted, size)[:16]}"
 
     def make(new: Path) -> None:
@@ -71,7 +77,31 @@ def decode_photos(
         failed = json.loads((folder / "failed.json").read_text(encoding="utf-8"))
     except (EOFError, OSError, ValueError) as error:
         raise unreadable(folder, error) from error
-    return Photos(array, wanted[[own not in failed for own in wanted]], failed)
+    return Photos(array, wanted[[own not in failed for own in wanted]], closed | failed)
+
+
+def _closed(root: DataRoot, ids: Sequence[str]) -> dict[str, str]:
+    """Why photos can't be read: the reason for each one whose permissions forbid it.
+
+    Permissions change neither a file's time nor its size. So the cache must not keep this.
+    """
+    if root.is_zip:
+        return {}
+    home = os.path.join(root.path, root.inner)
+    files = {own: os.path.join(home, root.photos[own].name) for own in ids}
+    why = f"can't be read ({os.strerror(errno.EACCES)}); make it readable"
+    return {
+        own: why
+        for own, file in files.items()
+        if not os.access(file, os.R_OK) and os.path.exists(file)
+    }
+
+
+def _none_decoded(root: DataRoot, failed: dict[str, str]) -> DataError:
+    some = "; ".join(f"{root.photos[own].name}: {why}" for own, why in [*failed.items()][:3])
+    return DataError(
+        f"{root.path}: none of its {photos_in_words(len(failed))} can be decoded. {some}"
+    )
 
 
 def photo_digests(array: np.ndarray) -> list[bytes]:
@@ -106,11 +136,7 @@ def _decode_into(
     array = open_memmap(target, mode="w+", dtype=np.uint8, shape=(len(ids), *size, 3))
     failed = _decode_all(target, root, ids, size, workers)
     if len(failed) == len(ids):
-        first = list(failed.items())[:3]
-        some = "; ".join(f"{root.photos[own].name}: {reason}" for own, reason in first)
-        raise DataError(
-            f"{root.path}: none of its {photos_in_words(len(ids))} can be decoded. {some}"
-        )
+        raise _none_decoded(root, failed)
     if failed:
         keep = np.flatnonzero([own not in failed for own in ids])
         kept = open_memmap(folder / "kept.npy", "w+", np.uint8, (len(keep), *size, 3))
@@ -133,6 +159,8 @@ def _decode_all(
         start = (target, root, size, os.getpid())
         try:
             return _in_processes(min(workers, len(chunks)), start, chunks)
+        except DataError:
+            raise
         except Exception as error:  # no memory or no semaphores: each system has its own reasons
             why = f"{type(error).__name__}: {error}".partition("\n")[0]
             say(
@@ -214,12 +242,19 @@ class _Decoder:
         self.block = np.empty((CHUNK, *size, 3), dtype=np.uint8)
 
     def run(self, start: int, ids: np.ndarray) -> dict[str, str]:
-        """Decode some photos into the array's rows from ``start`` on; return the failed ones."""
+        """Decode some photos into the array's rows from ``start`` on; return the failed ones.
+
+        DataError if the system can't read one.
+        """
         failed = {}
         for place, own in enumerate(ids):
+            content = None
             try:
-                self.block[place] = decode(self.read(self.root.photos[own].name), self.size)
+                content = self.read(self.root.photos[own].name)
+                self.block[place] = decode(content, self.size)
             except DataError as error:
+                if content is None and isinstance(error.__cause__, OSError):
+                    raise  # next time it may be read
                 failed[own] = str(error)
         with open(self.target, "r+b") as file:  # a fifth quicker than writing to a mapped file
             file.seek(self.offset + start * self.block[0].nbytes)

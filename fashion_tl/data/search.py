@@ -1,22 +1,23 @@
 """Search a folder or a zip for the shallowest styles.csv with photos beside it, or for photos."""
 
-from collections.abc import Container, Mapping
+from collections import deque
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from fashion_tl.data.listing import (
-    NOWHERE,
     RAW_ENDINGS,
     UNREAD_ENDINGS,
     Archive,
+    Entries,
     Folder,
     PhotoFile,
+    opened,
     photos_in,
-    split_ending,
 )
 from fashion_tl.data.zips import DEEPEST_MEMBER, PACKED_ENDINGS
 from fashion_tl.errors import DataError
-from fashion_tl.files import RUN_FILE
+from fashion_tl.files import RUN_FILE, is_of_a_run
 
 TABLE, IMAGES = "styles.csv", "images"  # in any capitals
 DEEPEST = 5  # folders between the root and the table
@@ -71,7 +72,7 @@ def find_copies(listing: Folder | Archive) -> Found:
                 if not inner:
                     raise
                 continue  # another user's folder
-            if RUN_FILE in entries.files:
+            if _is_run(listing, inner, entries):
                 found.is_run = found.is_run or not inner
                 if inner:
                     continue  # a run's tables are results
@@ -120,80 +121,72 @@ class AllPhotos:
 
 
 def find_photos(listing: Folder | Archive) -> AllPhotos:
-    """All photos up to ``DEEPEST_MEMBER`` folders down.
-
-    DataError if a folder can't be read, or none of the photos in it and below.
-    """
+    """All photos up to ``DEEPEST_MEMBER`` folders down; DataError if a folder can't be read."""
     found = AllPhotos()
-    folders = [""]
-    links: set[str] = set()
+    for folder, entries in _walk(listing, found):
+        _add_photos(found, listing, folder, entries)
+    return found
+
+
+def linked_folders(listing: Folder | Archive) -> list[Path]:
+    """The real folders that links lead to; no photo is looked up."""
+    found = AllPhotos()
+    for _ in _walk(listing, found):
+        pass
+    return [Path(place) for place in found.linked]
+
+
+def _walk(listing: Folder | Archive, found: AllPhotos) -> Iterator[tuple[str, Entries]]:
+    """Each folder once, with what is in it; ``found`` gets the others and where links lead."""
+    folders, links = deque([""]), deque[str]()
     seen: set[str] = set()
-    for folder in folders:  # the loop adds folders to its own list
+    while folders or links:  # links come last, so that each real folder keeps its photos
+        is_link = not folders
+        folder = (links if is_link else folders).popleft()
         place = listing.place(folder)
         if place in seen:  # two links that lead to each other would never end
             found.again.append(folder)
             continue
         seen.add(place)
         entries = listing.entries(folder)
-        if folder and RUN_FILE in entries.files:
+        if folder and _is_run(listing, folder, entries):
             found.runs.append(folder)
             continue
-        if folder in links:
+        if is_link:
             found.linked.append(place)
-        own = photos_in(listing, folder, entries)
-        found.photos += own.found
-        found.outside += own.outside
-        found.lost |= own.lost
-        unread = _ending_in(entries.files, RAW_ENDINGS | UNREAD_ENDINGS, folder)
-        found.unread += unread
-        if folder and not (entries.folders or unread or any(own)):
-            found.without[folder] = len(entries.files)
-        below = found.too_deep if folder.count("/") == DEEPEST_MEMBER - 1 else folders
-        # A link to a folder beside it comes after that folder, which keeps its photos.
-        inner = sorted(entries.folders, key=lambda name: name in entries.links)
-        below += [f"{folder}{name}/" for name in inner]
-        links |= {f"{folder}{name}/" for name in inner if name in entries.links}
-        if len(folders) > MOST_CLASS_FOLDERS:
+        yield folder, entries
+        is_deepest = folder.count("/") == DEEPEST_MEMBER - 1
+        for name in entries.folders:
+            to = links if name in entries.links else folders
+            (found.too_deep if is_deepest else to).append(f"{folder}{name}/")
+        if len(seen) + len(folders) + len(links) > MOST_CLASS_FOLDERS:
             raise DataError(
                 f"{listing.path}: {MOST_CLASS_FOLDERS:,} folders without a {TABLE}; "
                 "name the data set's own folder."
             )
-    _refuse_lost_folders(listing, found)
-    return found
 
 
-def _refuse_lost_folders(listing: Folder | Archive, found: AllPhotos) -> None:
-    """DataError for a folder that would vanish, because all photos in it and below are lost."""
-    if not found.lost:
-        return
-    kept = {
-        photo.name[: end + 1]
-        for photo in (*found.photos, *found.outside)
-        for end, letter in enumerate(photo.name)
-        if letter == "/"
-    }
-    below: dict[str, dict[str, str]] = {}
-    for name, why in found.lost.items():
-        for end, letter in enumerate(name):
-            if letter == "/" and name[: end + 1] not in kept:
-                below.setdefault(name[: end + 1], {})[name] = why
-    for folder, lost in below.items():
-        refuse_lost(listing.path, folder, lost)
+def _add_photos(found: AllPhotos, listing: Folder | Archive, folder: str, entries: Entries) -> None:
+    """Add what lies in a folder itself."""
+    own = photos_in(listing, folder, entries)
+    found.photos += own.found
+    found.outside += own.outside
+    found.lost |= own.lost
+    unread = _ending_in(entries.files, RAW_ENDINGS | UNREAD_ENDINGS, folder)
+    found.unread += unread
+    if folder and not (entries.folders or unread or any(own)):
+        found.without[folder] = len(entries.files)
 
 
-def refuse_lost(path: Path, folder: str, lost: Mapping[str, str]) -> None:
-    """DataError for a folder below ``path`` if all its photos are ``lost``, for these reasons."""
-    names = [name for name in lost if split_ending(name)[1]]
-    if not names:
-        return
-    if lost[names[0]] == NOWHERE:
-        way = "Connect or restore what the links lead to"
-    else:
-        way = "Make the folder and its photos readable"
-    raise DataError(
-        f"{path}: {folder} has no photo that can be read, but {len(names):,} that can't, such as "
-        f"{names[0]}: {lost[names[0]]}. {way}, or move the folder elsewhere."
-    )
+def _is_run(listing: Folder | Archive, folder: str, entries: Entries) -> bool:
+    """Whether a folder is that of a run; see :func:`fashion_tl.files.is_of_a_run`."""
+    if RUN_FILE not in entries.files:
+        return False
+    try:
+        with opened(listing.path, isinstance(listing, Archive)) as read:
+            return is_of_a_run(read(folder + RUN_FILE))
+    except Exception:  # a damaged zip raises errors of many kinds
+        return True
 
 
 def _named(names: list[str], wanted: str) -> str | None:

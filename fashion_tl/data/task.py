@@ -43,6 +43,14 @@ class Task:
         """
         return np.bincount(self.labels[self.train], minlength=self.num_classes)
 
+    @property
+    def val_known(self) -> np.ndarray:
+        """Whether the class of each photo that validates has training photos: bool [val].
+
+        Only these photos say how good a network is that learned from the training photos.
+        """
+        return self.fit_counts[self.labels[self.val]] > 0
+
     def largest(self, n: int) -> "Task":
         """The same split for the ``n`` largest classes alone, or for all if ``n`` is 0.
 

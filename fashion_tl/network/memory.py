@@ -14,9 +14,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 from sklearn.utils.extmath import randomized_svd
 
-from fashion_tl.errors import RunError, fault_of_file
+from fashion_tl.errors import ContentError, RunError, fault_of_file
 from fashion_tl.files import StrPath, as_path, check_readable, replacing
-from fashion_tl.runfiles import EXTEND_AGAIN, is_of_extended
+from fashion_tl.runfiles import way_out
 
 STEP = 0.4  # of the rounded features, in standard deviations; a photo then takes about 800 bytes
 PRINCIPAL = 0.25  # of all dimensions: the space that training photos fill. It can't be the whole.
@@ -233,11 +233,12 @@ def read_memory(path: StrPath) -> Memory:
     """Read what :func:`save_memory` wrote. RunError if the file is missing or damaged."""
     path = as_path(path)
     if not path.exists():
-        raise RunError(
-            f"{path.parent} has no memory of its training photos: an older version made it, or "
-            f"it was stopped. Make one without training: fashion-tl remember {path.parent} "
-            "--data DATA"
+        remember = (
+            "an older version made it, or it was stopped. Make one without training: "
+            f"fashion-tl remember {path.parent} --data DATA"
         )
+        way = way_out(path.parent, remember)
+        raise RunError(f"{path.parent} has no memory of its training photos: {way}")
     try:
         check_readable(path)
         with safe_open(path, framework="np") as file:
@@ -258,7 +259,7 @@ def read_memory(path: StrPath) -> Memory:
         _check(memory)
     except (OSError, SafetensorError, zlib.error, KeyError, TypeError, ValueError) as error:
         again = f"delete it and make it again: fashion-tl remember {path.parent} --data DATA"
-        way = EXTEND_AGAIN if is_of_extended(path.parent) else again
+        way = way_out(path.parent, again)
         raise RunError(fault_of_file(path, error, way)) from error
     return memory
 
@@ -267,7 +268,7 @@ def _unpacked(packed: np.ndarray, photos: int, width: int) -> np.ndarray:
     """The codes, int8 [photos, width]; ValueError if there are more or fewer."""
     content = zlib.decompressobj().decompress(packed.tobytes(), photos * width + 1)
     if len(content) != photos * width:
-        raise ValueError("its parts don't fit together")
+        raise ContentError("its parts don't fit together")
     return np.ascontiguousarray(np.frombuffer(content, np.int8).reshape(width, photos).T)
 
 
@@ -281,7 +282,7 @@ def _check(memory: Memory) -> None:
         and 0 <= memory.labels.min() <= memory.labels.max() < len(memory.classes)
     )
     if not fits:
-        raise ValueError("its parts don't fit together")
+        raise ContentError("its parts don't fit together")
     for values in (memory.scale, memory.basis, memory.mean, memory.lengths):
         if not np.isfinite(values).all():
-            raise ValueError("it holds values that aren't finite numbers")
+            raise ContentError("it holds values that aren't finite numbers")

@@ -11,7 +11,7 @@ from fashion_tl.errors import RunError, WeightsError, some_of
 from fashion_tl.extension import extension_of, measured, new_classes
 from fashion_tl.network.memory import Memory, read_memory
 from fashion_tl.network.model import SavedModel, load_model
-from fashion_tl.runfiles import EXTEND_AGAIN, way_out
+from fashion_tl.runfiles import way_out
 from fashion_tl.runs import Run
 
 
@@ -41,7 +41,7 @@ def load_remembering(run: Run) -> tuple[SavedModel, Memory]:
         again = (
             f"copy the run's own, or make it again: fashion-tl remember {run.folder} --data DATA"
         )
-        way = EXTEND_AGAIN if extension_of(run) else again
+        way = way_out(run.folder, again)
         raise RunError(f"{run.memory_path} is of another network: {difference}; {way}")
     return saved, memory
 
@@ -63,7 +63,8 @@ def refuse_other_classes(run: Run, saved: SavedModel, classes: Sequence[str], wh
 
 def _other_classes(classes: Sequence[str], wanted: Sequence[str], whose: str) -> str:
     """The classes that only one of both has, in words; empty if there are none."""
-    more = [name for name in classes if name not in set(wanted)]
-    fewer = [name for name in wanted if name not in set(classes)]
+    known, there = set(wanted), set(classes)
+    more = [name for name in classes if name not in known]
+    fewer = [name for name in wanted if name not in there]
     words = [f"it knows {some_of(more)}, unlike {whose}"] if more else []
     return ", and ".join(words + ([f"it doesn't know {some_of(fewer)}"] if fewer else []))

@@ -66,7 +66,7 @@ def training_memory(model: nn.Module, data: Data, config: Config, val: np.ndarra
     features, _ = features_and_logits(model, data, config, "train", "remembering")
     ids = data.table("train")["id"].to_list()
     memory = build_memory(features, ids, task.labels[task.train], task.classes)
-    known = task.fit_counts[task.labels[task.val]] > 0
+    known = task.val_known
     if words := note_on_threshold(int(known.sum())):
         say(f"NOTE: {words}")
     if not known.any():

@@ -11,6 +11,7 @@ import pandas as pd
 
 from fashion_tl.backbones import find_backbone
 from fashion_tl.data.catalogue import FEW_SHOT, Catalogue
+from fashion_tl.data.task import Task
 from fashion_tl.extension import in_a_sentence, photos_by_class
 from fashion_tl.network.unknown import note_on_threshold
 from fashion_tl.recipes import TRAININGS
@@ -37,15 +38,16 @@ def model_card(
     metrics: dict[str, Any],
     per_class: pd.DataFrame,
     catalogue: Catalogue,
-    validated: int,
+    task: Task,
 ) -> str:
     """The card of a run with these figures of merit, in Markdown.
 
-    ``metrics`` are those of metrics.json, ``per_class`` is the table per_class.csv, and
-    ``catalogue`` that of the run's data, of which ``validated`` photos validated.
+    ``metrics`` are those of metrics.json, and ``per_class`` is the table per_class.csv.
+    ``catalogue`` is that of the run's data, and ``task`` says which photos validated.
     """
     config = run.config
     split = catalogue.split
+    validated, known = len(task.val), int(task.val_known.sum())
     photos, tested = run.about["data"]["photos"], metrics["n_test"]
     if catalogue.in_folders:
         subject, names = "photos in class folders", "names the folder that a photo belongs to"
@@ -77,7 +79,7 @@ def model_card(
             "The accuracy of each class is in `per_class.csv`, and every answer is in "
             "`predictions.csv.gz`.",
         ],
-        "What it can't do": _limits(run, metrics, per_class, split, validated),
+        "What it can't do": _limits(run, metrics, per_class, split, known),
         "Licence": [
             "The code is under the MIT licence.",
             "The photos, and the weights that the training started from, have licences of their "
@@ -92,14 +94,17 @@ def model_card(
 
 
 def _limits(
-    run: Run, metrics: dict[str, Any], per_class: pd.DataFrame, split: Split, validated: int
+    run: Run, metrics: dict[str, Any], per_class: pd.DataFrame, split: Split, known: int
 ) -> list[str]:
-    """What the figures and the network leave out, one sentence each."""
+    """What the figures and the network leave out, one sentence each.
+
+    ``known`` is the number of photos that validated and whose class has training photos.
+    """
     unseen = per_class[(per_class["train"] == 0) & (per_class["test"] > 0)]
     limits = [
         "It always answers with one of its classes, even if a photo shows something else.",
         "`predict` marks photos that are like nothing it learned from, but misses some of them"
-        + (f"; {words}." if (words := note_on_threshold(validated)) else "."),
+        + (f"; {words}." if (words := note_on_threshold(known)) else "."),
         _on_probabilities(metrics),
         "Its accuracies hold for photos like those of the test. With another camera, background "
         "or kind of product, it may be right less often.",

@@ -240,11 +240,16 @@ def photos_of(table: pd.DataFrame, data: Data) -> np.ndarray:
     """
     places = pd.Index(data.photos.ids).get_indexer(table["id"])
     if len(strange := table["id"][places < 0]):
-        raise RunError(
-            f"{data.root.name} has no photo {in_a_line(strange.iloc[0])}, which the run names: a "
-            "file of the run is damaged, or is of another run; copy the run again"
-        )
+        raise no_such_photo(strange.iloc[0], data)
     return data.photos.array[places]
+
+
+def no_such_photo(own: str, data: Data) -> RunError:
+    """The error for a photo that a file of a run names, but the run's data don't have."""
+    return RunError(
+        f"{data.root.name} has no photo {in_a_line(own)}, which the run names: a file of the run "
+        "is damaged, or is of another run; copy the run again"
+    )
 
 
 def check_predictions(run: Run, data: Data) -> None:
