@@ -45,9 +45,7 @@ def model_card(
     ``metrics`` are those of metrics.json, and ``per_class`` is the table per_class.csv.
     ``catalogue`` is that of the run's data, and ``task`` says which photos validated.
     """
-    config = run.config
-    split = catalogue.split
-    validated, known = len(task.val), int(task.val_known.sum())
+    config, split, validated = run.config, catalogue.split, len(task.val)
     photos, tested = run.about["data"]["photos"], metrics["n_test"]
     if catalogue.in_folders:
         subject, names = "photos in class folders", "names the folder that a photo belongs to"
@@ -79,7 +77,7 @@ def model_card(
             "The accuracy of each class is in `per_class.csv`, and every answer is in "
             "`predictions.csv.gz`.",
         ],
-        "What it can't do": _limits(run, metrics, per_class, split, known),
+        "What it can't do": _limits(run, metrics, per_class, split, int(task.val_known.sum())),
         "Licence": [
             "The code is under the MIT licence.",
             "The photos, and the weights that the training started from, have licences of their "
