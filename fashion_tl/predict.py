@@ -176,8 +176,7 @@ def seen(saved: SavedModel, photos: Sequence[StrPath]) -> Iterator[Seen]:
         try:
             return read_photo(photo, config.stored_size), None
         except (OSError, ValueError, DataError) as error:
-            why = getattr(error, "strerror", None) or str(error)
-            return np.zeros((*config.stored_size, 3), np.uint8), why
+            return np.zeros((*config.stored_size, 3), np.uint8), str(error)
 
     with ThreadPoolExecutor(processors()) as pool:
         ahead = pool.map(read, files[:n])
