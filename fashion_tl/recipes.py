@@ -92,7 +92,7 @@ TRAININGS: dict[str, Training] = {
             "image_size": (224, 168),
             "blocks": 2,
             "batch_size": 128,
-            "lr": 0.4,
+            "lr": 0.2,
             "weight_decay": 1e-5,
         },
         head_only=True,
