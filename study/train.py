@@ -35,7 +35,7 @@ from study.records import recorded
 # The settings of photos and network: a head is only of use to a training that shares them.
 SHARED = (
     *("seed", "label", "split", "largest", "bad_rows", "val_fraction", "train_fraction"),
-    *("split_seed", "stored_size", "backbone", "image_size", "mean", "std", "trim"),
+    *("split_seed", "stored_size", "backbone", "blocks", "image_size", "mean", "std", "trim"),
     "without_largest",
 )
 
@@ -52,7 +52,8 @@ def lp_ft(
     config = make_config("direct", recipe, **settings)
     start = available_weights(weights, is_sample=False, backbone=config.backbone)
     shared = {name: getattr(config, name) for name in SHARED}
-    started = ONE_BLOCK if recipe == "tuned" else {}
+    # The learning rate is that of a head for one block, which is what direct has.
+    started = {"lr": ONE_BLOCK["lr"]} if recipe == "tuned" else {}
     head_config = make_config("fc_only", recipe, **started, **shared)
     data = load_data(data_path, config, cache).of_classes(config)
     run = start_run(folder, config, data, start)

@@ -166,6 +166,20 @@ def test_each_rule_reads_its_own_example_and_is_explained_in_the_documents(rule)
     assert re.search(rf'^\| `"?{re.escape(rule.example)}"?` \|', usage, re.MULTILINE)
 
 
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.example)
+def test_each_rule_gives_photos_to_train_and_photos_to_test(rule, make_root):
+    """Also of a table with a row that has no year."""
+    found = catalogue(make_root, split=rule.example.replace("NAME", "part"))
+    assert {"train", "test"} <= set(parts(found).values())
+
+
+def test_a_rule_that_gives_a_word_that_is_no_part_is_named(make_root, monkeypatch):
+    rule = Rule("typo", "typo", lambda _: Split("a", "b", lambda table, seed: ["trian"] * 7))
+    monkeypatch.setattr(split, "RULES", (*RULES, rule))
+    with pytest.raises(ValueError, match="'trian'; a part is 'train', 'val', 'test', or ''"):
+        catalogue(make_root, split="typo")
+
+
 def test_folders_say_the_label_and_the_split_themselves(tmp_path):
     for part in ("train", "test"):
         for kind in ("A", "B"):

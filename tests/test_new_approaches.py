@@ -39,6 +39,20 @@ def test_an_augmentation_is_a_function_and_a_setting_and_fc_only_refuses_it_by_n
         run_approach("fc_only", sample_root, "none", tmp_path / "run", **settings | {"lr": 0.01})
 
 
+def test_no_two_trainings_have_figures_of_the_same_name():
+    suffixes = [row.suffix for row in TRAININGS.values()]
+    assert len(set(suffixes)) == len(suffixes)
+
+
+@pytest.mark.parametrize("name", batches.AUGMENTATIONS)
+def test_an_augmentation_gives_photos_of_the_same_kind_and_the_same_ones_for_the_same_seed(name):
+    photos = torch.randint(0, 256, (16, 8, 6, 3), dtype=torch.uint8)
+    change = batches.AUGMENTATIONS[name]
+    one, other = (change(photos.clone(), torch.Generator().manual_seed(3)) for _ in "ab")
+    assert one.dtype == torch.uint8 and one.shape == photos.shape
+    assert torch.equal(one, other) and not torch.equal(one, photos)
+
+
 @pytest.mark.parametrize("approach", ["fc_only", "mine"])
 def test_settings_that_are_refused_leave_no_folder_so_that_the_command_without_them_runs(
     approach, sample_root, tmp_path, monkeypatch

@@ -165,6 +165,17 @@ class Catalogue:
         return replace(self, table=table, notes=(*self.notes, note))
 
 
+def parts_of(table: pd.DataFrame, rule: Split, seed: int) -> np.ndarray:
+    """The part of each row, str [rows]. ValueError if a rule gives words that are none."""
+    parts = rule.parts(table, seed)
+    if wrong := set(parts) - {"train", "val", "test", ""}:
+        raise ValueError(
+            f"a split's function gave {', '.join(map(repr, sorted(wrong)))}; "
+            "a part is 'train', 'val', 'test', or '' for a row that can't tell"
+        )
+    return parts
+
+
 def read_catalogue(
     root: DataRoot,
     bad_rows: str = "skip",
@@ -199,7 +210,7 @@ def read_catalogue(
     table = pd.DataFrame(rows.kept, columns=[*KEPT, "line"])
     table = table.astype({"id": "str", "year": "Int64", "line": "int64"})
     # Photos in folders were drawn as they were listed, if no folder says which of them test.
-    table["part"] = table["split_value"] if in_folders else rule.parts(table, seed)
+    table["part"] = table["split_value"] if in_folders else parts_of(table, rule, seed)
     left_out = pd.DataFrame(rows.left_out, columns=["line", "id", "reason"])
     left_out = left_out.astype({"id": "str", "reason": "str"})
     return Catalogue(
