@@ -87,14 +87,7 @@ TRAININGS: dict[str, Training] = {
     "fc_only": Training(
         "FC only",
         "fconly",
-        BALANCED
-        | {
-            "image_size": (224, 168),
-            "blocks": 2,
-            "batch_size": 128,
-            "lr": 0.2,
-            "weight_decay": 1e-5,
-        },
+        BALANCED | {"image_size": (224, 168), "batch_size": 128, "lr": 1.0, "weight_decay": 1e-5},
         head_only=True,
     ),
     "direct": Training("Direct", "direct", FINE_TUNING),

@@ -17,7 +17,7 @@ from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.network.model import available_weights
 from fashion_tl.runs import write_json, write_table
 from study.blocks.labels import LIST, LISTED_MISTAKES, OTHERS
-from study.heads import ONE_BLOCK, made_with
+from study.heads import made_with
 from study.records import read_record
 
 NETWORK = "two_step"  # the run on record whose mistakes are explained
@@ -84,7 +84,7 @@ def main(
 
     ``settings`` are written ``name=value``, and change those of FC only.
     """
-    config = audit_config(**ONE_BLOCK | parse_settings(settings))
+    config = audit_config(**parse_settings(settings))
     available_weights(weights, is_sample=False, backbone=config.backbone)
     data = load_data(data_path, config, cache)
     mistakes = mistakes_of(data, results)

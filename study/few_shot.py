@@ -26,7 +26,7 @@ from fashion_tl.network.trained import load_network
 from fashion_tl.recipes import make_config
 from fashion_tl.reporting.gallery import open_steps
 from fashion_tl.runs import commit, write_json
-from study.heads import ONE_BLOCK, made_with
+from study.heads import made_with
 from study.hidden import SHIPPED, compared, drawn, possible, with_head
 from study.record import look, weights_or_run
 from study.records import read_measured
@@ -119,11 +119,8 @@ def of_run(folder: str, data_path: str, cache: str | None, results: Path) -> dic
 def of_fc_only(
     data_path: str, weights: str, cache: str | None, results: Path, **settings: Any
 ) -> dict[str, Any]:
-    """Hidden classes of even years, and then the odd years, by FC only's network of one block.
-
-    The features of two blocks are compared with those of its last layer.
-    """
-    config = make_config("fc_only", **ONE_BLOCK | settings)
+    """Hidden classes of even years, and then the odd years, by FC only's network."""
+    config = make_config("fc_only", **settings)
     available_weights(weights, is_sample=False, backbone=config.backbone)
     data = load_data(data_path, config, cache)
     model = build_network(data.task.num_classes, weights, config)

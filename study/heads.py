@@ -34,8 +34,6 @@ from fashion_tl.reporting.evaluation import metrics, prediction_table
 from fashion_tl.runs import commit, machine, write_json
 from study.record import look
 
-# FC only's recipe before it took the features of two blocks. What was measured with it stays so.
-ONE_BLOCK = {"blocks": 1, "lr": 1.0}
 FEWEST = 100  # photos of a year that is worth holding out
 MEASURED = (
     "n_test",

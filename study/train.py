@@ -28,7 +28,6 @@ from fashion_tl.network.model import available_weights, build_network, freeze_al
 from fashion_tl.recipes import TRAININGS, make_config
 from fashion_tl.running import start_run, train, train_and_finish, unless_interrupted
 from fashion_tl.runs import Run
-from study.heads import ONE_BLOCK
 from study.record import record
 from study.records import recorded
 
@@ -51,10 +50,7 @@ def lp_ft(
     """Direct, started from the head that FC only learns (Kumar et al., 2022)."""
     config = make_config("direct", recipe, **settings)
     start = available_weights(weights, is_sample=False, backbone=config.backbone)
-    shared = {name: getattr(config, name) for name in SHARED}
-    # The learning rate is that of a head for one block, which is what direct has.
-    started = {"lr": ONE_BLOCK["lr"]} if recipe == "tuned" else {}
-    head_config = make_config("fc_only", recipe, **started, **shared)
+    head_config = make_config("fc_only", recipe, **{name: getattr(config, name) for name in SHARED})
     data = load_data(data_path, config, cache).of_classes(config)
     run = start_run(folder, config, data, start)
     head_run = start_run(folder / "head", head_config, data, start)
@@ -113,6 +109,7 @@ FC_ONLY, DIRECT, TWO_STEP = (
     partial(run_approach, name) for name in ("fc_only", "direct", "two_step")
 )
 PUBLISHED_RECIPE = {"recipe": "published"}
+TWO_BLOCKS = {"blocks": 2, "lr": 0.2}  # the features of two blocks have larger values
 INPUT_80X60 = {"image_size": (80, 60)}
 WHOLE = "tuned, whole"
 TRIMMED = "trimmed, the choice of the trials"
@@ -148,6 +145,7 @@ PLANS = (
         BASELINE,
         (Entry("fc_only_published", ("fc_only",)),),
     ),
+    Plan(FC_ONLY, TWO_BLOCKS, "two blocks", (Entry("fc_only_two_blocks", ("fc_only",)),)),
     Plan(lp_ft, {}, "baseline: started from FC only's head", (Entry("direct_lp_ft", ("direct",)),)),
     Plan(
         DIRECT,

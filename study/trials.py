@@ -36,7 +36,7 @@ from fashion_tl.recipes import APPROACHES, approach_configs, make_config
 from fashion_tl.reporting.evaluation import prediction_table
 from fashion_tl.runfiles import read_table
 from fashion_tl.runs import Run, commit, machine, write_table
-from study.heads import ONE_BLOCK, left_out
+from study.heads import left_out
 
 FOLDS = ((2016,), (2010, 2014, 2018))  # left out together
 # Of a fine-tuning: half of the training photos, and half of the epochs.
@@ -58,9 +58,9 @@ TRIALS = {
     "direct, trimmed": Trial("direct", SHORT | {"trim": True}),
     "direct, no mixup": Trial("direct", SHORT | {"mixup": 0.0}),
     "two steps": Trial("two_step", SHORT),
-    "FC only": Trial("fc_only", ONE_BLOCK),
-    "FC only, 256x192": Trial("fc_only", ONE_BLOCK | {"image_size": (256, 192)}),
-    "FC only, trimmed": Trial("fc_only", ONE_BLOCK | {"trim": True}),
+    "FC only": Trial("fc_only"),
+    "FC only, 256x192": Trial("fc_only", {"image_size": (256, 192)}),
+    "FC only, trimmed": Trial("fc_only", {"trim": True}),
     "FC only, two blocks, lr 0.1": Trial("fc_only", {"blocks": 2, "lr": 0.1}),
     "FC only, two blocks, lr 0.2": Trial("fc_only", {"blocks": 2, "lr": 0.2}),
     "FC only, two blocks": Trial("fc_only", {"blocks": 2, "lr": 0.4}),

@@ -209,7 +209,7 @@ def test_without_a_network_the_sample_is_judged_with_settings_that_suit_random_w
     assert "these settings change: image_size=80x60, lr=0.01\n" in said and "NOTE" not in said
     assert main([*words, "--weights=none"]) == 130
     assert used.pop() == (None, audit_config())
-    assert "lr=0.2 is too high for random weights" in capsys.readouterr().out
+    assert "lr=1 is too high for random weights" in capsys.readouterr().out
 
 
 def test_data_with_fewer_than_two_classes_to_judge_are_refused_before_any_work(

@@ -270,7 +270,7 @@ def test_without_a_network_the_sample_goes_on_from_random_weights_and_says_so(of
 def test_settings_that_do_not_suit_random_weights_are_named_and_no_others():
     assert notes_on_random(make_config("direct", lr=0.01, frozen_batchnorm=False)) == []
     (note,) = notes_on_random(make_config("fc_only"))
-    assert note == "lr=0.2 is too high for random weights; set lr to 0.01 or less"
+    assert note == "lr=1 is too high for random weights; set lr to 0.01 or less"
     (note,) = notes_on_random(make_config("two_step"))
     assert note.startswith("from random weights BatchNorm always learns")
 
