@@ -63,7 +63,7 @@ TRIALS = {
     "FC only, trimmed": Trial("fc_only", {"trim": True}),
     "FC only, two blocks, lr 0.1": Trial("fc_only", {"blocks": 2, "lr": 0.1}),
     "FC only, two blocks, lr 0.2": Trial("fc_only", {"blocks": 2, "lr": 0.2}),
-    "FC only, two blocks": Trial("fc_only", {"blocks": 2, "lr": 0.4}),
+    "FC only, two blocks, lr 0.4": Trial("fc_only", {"blocks": 2, "lr": 0.4}),
     "FC only, two blocks, lr 0.7": Trial("fc_only", {"blocks": 2, "lr": 0.7}),
     "FC only, two blocks, 256x192": Trial(
         "fc_only", {"blocks": 2, "lr": 0.4, "image_size": (256, 192)}

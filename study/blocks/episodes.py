@@ -57,10 +57,10 @@ def _shared(measured: dict[str, Any]) -> str:
         f"Ours: means over {drawn:,} episodes of each kind, with 95 % intervals over the "
         f"episodes. The episodes draw from {photos['test']:,} photos, {odd['test']:,} of them of "
         f"odd years. {photos['train']:,} photos trained ({odd['train']:,} of odd years) and "
-        f"{photos['val']:,} validated. {alike['exact']['photos']:,} evaluation photos are pixel "
-        "for pixel the same as one of a background class, whose copy we left out. Another "
-        f"{alike['below 2']['photos']:,} are almost the same (below 2 of 255 levels; "
-        f"{alike['below 4']['photos']:,} below 4); these stayed."
+        f"{photos['val']:,} validated. Evaluation photos that are pixel "
+        f"for pixel the same as one of a background class: {alike['exact']['photos']:,}; its copy "
+        f"was left out. Almost the same (below 2 of 255 levels): {alike['below 2']['photos']:,} "
+        f"more, and below 4 levels: {alike['below 4']['photos']:,}; these stayed."
     )
 
 
