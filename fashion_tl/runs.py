@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -122,9 +123,14 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        """Whether it was trained to the end and tested."""
-        is_measured = (self.folder / "metrics.json").is_file() and not self.checkpoint.exists()
-        return is_measured and not self.metrics.get("interrupted")
+        """Whether it was trained to the end and tested.
+
+        RunError if metrics.json is there, but can't be read: the run would be trained again.
+        """
+        file = self.folder / "metrics.json"
+        if not os.path.lexists(file) or (file.is_file() and os.path.lexists(self.checkpoint)):
+            return False
+        return not self.metrics.get("interrupted")
 
     def refuse_unfinished(self, then: str) -> None:
         """RunError unless it is finished; the message says what to do ``then``, afterwards."""
@@ -161,7 +167,8 @@ class Run:
         try:
             return reader(self.folder / name)
         except Exception as error:  # a damaged file makes readers raise any error
-            if isinstance(error, FileNotFoundError) and not self.is_finished:
+            is_missing = not os.path.lexists(self.folder / name)
+            if is_missing and isinstance(error, FileNotFoundError) and not self.is_finished:
                 why = f"{self.folder}: {name} can't be read ({error}); is the run finished?"
                 raise RunError(f"{why} If not, repeat the command that began it") from error
             raise unreadable(self.folder / name, error) from error
@@ -199,7 +206,7 @@ def create_run(
     folder = as_path(folder)
     about = {"config": config.to_dict(), "data": data, "weights": weights}
     try:
-        if rank() == 0 and not is_made(folder / RUN_FILE):
+        if rank() == 0 and not is_made(folder / RUN_FILE) and not (folder / RUN_FILE).is_symlink():
             _make_run_folder(folder, about)
         run = open_run(folder)
         changed = _changes(run, about)
