@@ -213,6 +213,30 @@ def read_results(path: Path) -> pd.DataFrame:
     return table
 
 
+def of_another_run(
+    metrics: dict[str, Any],
+    history: pd.DataFrame,
+    predictions: pd.DataFrame,
+    per_class: pd.DataFrame,
+) -> str:
+    """The table that metrics.json contradicts, and how, such as ``history.csv doesn't belong to
+    this run: it has 2 epochs, and metrics.json has 4``; empty if there is none.
+    """
+    right = int((predictions["top1"] == predictions["label"]).sum())
+    for file, metric, own, what in (
+        ("history.csv", "epochs", len(history), "epochs"),
+        # First the counts: check_predictions compares the predictions with their classes.
+        ("per_class.csv", "n_test", int(per_class["test"].sum()), "test photos"),
+        ("per_class.csv", "correct", int(per_class["correct"].sum()), "right answers"),
+        ("predictions.csv.gz", "n_test", len(predictions), "test photos"),
+        ("predictions.csv.gz", "correct", right, "right answers"),
+    ):
+        if own != metrics[metric]:
+            both = f"it has {own:,} {what}, and metrics.json has {metrics[metric]:,}"
+            return f"{file} doesn't belong to this run: {both}"
+    return ""
+
+
 def _check_table(table: pd.DataFrame, name: str) -> None:
     """ValueError unless the table has the columns and the values that a file of this name has."""
     numbers, gaps = NUMBERS[name], GAPS[name]

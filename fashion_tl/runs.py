@@ -27,7 +27,14 @@ from fashion_tl.files import (
 )
 from fashion_tl.provenance import commit, machine, versions
 from fashion_tl.recipes import APPROACHES, make_config
-from fashion_tl.runfiles import about_run, read_metrics, read_results, unreadable, way_out
+from fashion_tl.runfiles import (
+    about_run,
+    of_another_run,
+    read_metrics,
+    read_results,
+    unreadable,
+    way_out,
+)
 
 # The files that a run itself keeps.
 OWN_FILES = (
@@ -174,9 +181,10 @@ class Run:
             raise unreadable(self.folder / name, error) from error
 
     def check_results(self) -> None:
-        """RunError if something that a finished run measured is missing or damaged."""
-        for _ in (self.metrics, self.history, self.predictions, self.per_class):
-            pass
+        """RunError if what a finished run measured is missing, damaged or of another run."""
+        fault = of_another_run(self.metrics, self.history, self.predictions, self.per_class)
+        if fault:
+            raise RunError(f"{self.folder / fault}; {way_out(self.folder)}")
 
 
 def open_run(folder: StrPath) -> Run:

@@ -16,6 +16,7 @@ from torch import nn
 
 from fashion_tl.__main__ import main
 from fashion_tl.errors import FashionTLError, RunError, WeightsError
+from fashion_tl.extend import extend
 from fashion_tl.extension import measured, read_shots
 from fashion_tl.network.going_on import go_on
 from fashion_tl.network.memory import read_memory
@@ -216,6 +217,28 @@ def test_a_metric_that_can_not_be_true_is_named(folder, name, value):
     text = (folder / "metrics.json").read_text().replace("Infinity", "1e999")
     (folder / "metrics.json").write_text(text)
     assert name in refused(folder / "metrics.json", lambda: open_run(folder).metrics)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("predictions.csv.gz", lambda table: table[:1], "it has 1 test photos, and metrics.json"),
+        ("predictions.csv.gz", lambda table: table.assign(top1=table["label"]), "2 right answers"),
+        ("per_class.csv", lambda table: table[:1], "it has 1 test photos"),
+        ("per_class.csv", lambda table: table.assign(correct=[1, 1]), "2 right answers"),
+        ("history.csv", lambda table: table[2:], "it has 2 epochs, and metrics.json has 4"),
+    ],
+)
+def test_a_table_of_another_run_is_named(folder, root, tmp_path, name, change, words):
+    change(read_table(folder / name)).to_csv(folder / name, index=False)
+    for work in (
+        lambda: write_report(folder, root),
+        lambda: draw_all(folder, root),
+        lambda: extend(folder, tmp_path / "photos", tmp_path / "extended"),
+    ):
+        said = refused(folder / name, work)
+        assert "doesn't belong to this run" in said and words in said
+    assert not (folder / "report.html").exists() and not list(folder.rglob("*.png"))
 
 
 @pytest.mark.parametrize("damage", ["cut", "cut to its header", "changed", "not gzipped"])
