@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fashion_tl.errors import ContentError, RunError, fault_of_file, photos_in_words
-from fashion_tl.files import StrPath, as_path, is_run_folder, replacing
+from fashion_tl.files import StrPath, as_path, check_readable, is_run_folder, replacing
 from fashion_tl.runfiles import BEFORE, EXTEND_AGAIN
 from fashion_tl.runs import Run, open_run
 
@@ -108,6 +108,7 @@ def read_shots(run: Run) -> Shots:
         return Shots(np.zeros((0, *size, 3), np.uint8), [], [])
     file = run.folder / PHOTOS
     try:
+        check_readable(file)
         with np.load(file) as content:
             shots = Shots(content["pixels"], content["ids"].tolist(), content["labels"].tolist())
         _check(shots, size)

@@ -5,13 +5,14 @@ import json
 import os
 import platform
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from fashion_tl.errors import ConfigError, FashionTLError, RunError, WriteError
+from fashion_tl.errors import ConfigError, ContentError, FashionTLError, RunError, WriteError
 from fashion_tl.machine import say
 
 StrPath = str | os.PathLike
@@ -238,10 +239,14 @@ def ways_into(folder: Path, target: Path) -> list[list[Path]]:
 
 
 def check_readable(file: Path) -> None:
-    """OSError, with the system's reason, if a file can't be opened.
+    """OSError, with the system's reason, if a file can't be opened; ContentError for a pipe.
 
-    The library of safetensors says of each file that it can't open that there is none.
+    The library of safetensors says of each file that it can't open that there is none. Reading a
+    pipe would never end.
     """
+    kind = os.stat(file).st_mode
+    if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):  # a folder has an error of its own
+        raise ContentError("it is a pipe or a device, not a plain file")
     with open(file, "rb"):
         pass
 

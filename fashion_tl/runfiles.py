@@ -13,7 +13,7 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from fashion_tl.errors import ContentError, RunError, fault_of_file, in_a_line
-from fashion_tl.files import RUN_FILE, StrPath, as_path
+from fashion_tl.files import RUN_FILE, StrPath, as_path, check_readable
 
 BEFORE = "before"  # in an extended run, the folder of the run before, without its network
 AGAIN = "copy it again, or delete the run's folder and train it again"
@@ -90,6 +90,7 @@ def way_out(folder: Path, otherwise: str = AGAIN) -> str:
 
 def read_json(path: Path) -> Any:
     """The content of a JSON file; NaN and infinities become None."""
+    check_readable(path)
     return json.loads(path.read_bytes(), parse_constant=lambda _: None)
 
 
@@ -119,6 +120,8 @@ def about_run(folder: StrPath) -> dict[str, Any]:
     try:
         return read_about(file)
     except FileNotFoundError as error:
+        if file.is_symlink():
+            raise unreadable(file, error) from error
         below = ", ".join(sorted(path.parent.name for path in folder.glob(f"*/{RUN_FILE}")))
         hint = f"; runs lie in it: {below}" if below else ""
         raise RunError(
@@ -189,6 +192,7 @@ def read_table(path: StrPath) -> pd.DataFrame:
     The columns of ``TEXT`` come back as the same text. An empty value in another column becomes
     NaN. OSError or ValueError if the file can't be read.
     """
+    check_readable(Path(path))
     try:
         empty = {name: [""] for name in pd.read_csv(path, nrows=0) if name not in TEXT}
         table = pd.read_csv(
@@ -207,6 +211,30 @@ def read_results(path: Path) -> pd.DataFrame:
     table = read_table(path)
     _check_table(table, path.name)
     return table
+
+
+def of_another_run(
+    metrics: dict[str, Any],
+    history: pd.DataFrame,
+    predictions: pd.DataFrame,
+    per_class: pd.DataFrame,
+) -> str:
+    """The table that metrics.json contradicts, and how, such as ``history.csv doesn't belong to
+    this run: it has 2 epochs, and metrics.json has 4``; empty if there is none.
+    """
+    right = int((predictions["top1"] == predictions["label"]).sum())
+    for file, metric, own, what in (
+        ("history.csv", "epochs", len(history), "epochs"),
+        # First the counts: check_predictions compares the predictions with their classes.
+        ("per_class.csv", "n_test", int(per_class["test"].sum()), "test photos"),
+        ("per_class.csv", "correct", int(per_class["correct"].sum()), "right answers"),
+        ("predictions.csv.gz", "n_test", len(predictions), "test photos"),
+        ("predictions.csv.gz", "correct", right, "right answers"),
+    ):
+        if own != metrics[metric]:
+            both = f"it has {own:,} {what}, and metrics.json has {metrics[metric]:,}"
+            return f"{file} doesn't belong to this run: {both}"
+    return ""
 
 
 def _check_table(table: pd.DataFrame, name: str) -> None:

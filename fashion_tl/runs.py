@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,7 +27,14 @@ from fashion_tl.files import (
 )
 from fashion_tl.provenance import commit, machine, versions
 from fashion_tl.recipes import APPROACHES, make_config
-from fashion_tl.runfiles import about_run, read_metrics, read_results, unreadable, way_out
+from fashion_tl.runfiles import (
+    about_run,
+    of_another_run,
+    read_metrics,
+    read_results,
+    unreadable,
+    way_out,
+)
 
 # The files that a run itself keeps.
 OWN_FILES = (
@@ -122,9 +130,14 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        """Whether it was trained to the end and tested."""
-        is_measured = (self.folder / "metrics.json").is_file() and not self.checkpoint.exists()
-        return is_measured and not self.metrics.get("interrupted")
+        """Whether it was trained to the end and tested.
+
+        RunError if metrics.json is there, but can't be read: the run would be trained again.
+        """
+        file = self.folder / "metrics.json"
+        if not os.path.lexists(file) or (file.is_file() and os.path.lexists(self.checkpoint)):
+            return False
+        return not self.metrics.get("interrupted")
 
     def refuse_unfinished(self, then: str) -> None:
         """RunError unless it is finished; the message says what to do ``then``, afterwards."""
@@ -161,15 +174,17 @@ class Run:
         try:
             return reader(self.folder / name)
         except Exception as error:  # a damaged file makes readers raise any error
-            if isinstance(error, FileNotFoundError) and not self.is_finished:
+            is_missing = not os.path.lexists(self.folder / name)
+            if is_missing and isinstance(error, FileNotFoundError) and not self.is_finished:
                 why = f"{self.folder}: {name} can't be read ({error}); is the run finished?"
                 raise RunError(f"{why} If not, repeat the command that began it") from error
             raise unreadable(self.folder / name, error) from error
 
     def check_results(self) -> None:
-        """RunError if something that a finished run measured is missing or damaged."""
-        for _ in (self.metrics, self.history, self.predictions, self.per_class):
-            pass
+        """RunError if what a finished run measured is missing, damaged or of another run."""
+        fault = of_another_run(self.metrics, self.history, self.predictions, self.per_class)
+        if fault:
+            raise RunError(f"{self.folder / fault}; {way_out(self.folder)}")
 
 
 def open_run(folder: StrPath) -> Run:
@@ -199,7 +214,7 @@ def create_run(
     folder = as_path(folder)
     about = {"config": config.to_dict(), "data": data, "weights": weights}
     try:
-        if rank() == 0 and not is_made(folder / RUN_FILE):
+        if rank() == 0 and not is_made(folder / RUN_FILE) and not (folder / RUN_FILE).is_symlink():
             _make_run_folder(folder, about)
         run = open_run(folder)
         changed = _changes(run, about)

@@ -12,7 +12,15 @@ from fashion_tl.errors import RunError
 from fashion_tl.reporting.evaluation import confused_pairs, metrics, per_class_table
 from fashion_tl.runs import write_json
 from study.record import COUNTED
-from study.records import Record, groups, pairs, read_measured, read_records
+from study.records import (
+    Record,
+    groups,
+    need,
+    pairs,
+    read_measured,
+    read_records,
+    some_recorded,
+)
 from study.uncertainty import intervals, paired_difference
 
 METRICS = (
@@ -28,8 +36,9 @@ def main(results: Path, data: str, cache: str | None = None, pair: bool = False)
     """Check all that is on record; with ``pair``, compare the runs photo by photo, and write
     ``paired.json``.
 
-    RunError names what differs.
+    RunError names what differs, or says that nothing is on record.
     """
+    some_recorded(results)
     records = read_records(results)
     groups(records)
     tables = check(records, data, cache)
@@ -43,6 +52,7 @@ def main(results: Path, data: str, cache: str | None = None, pair: bool = False)
             f"{results / 'paired.json'} is not what the predictions say; "
             "`check --pair` makes it again"
         )
+    print(f"{len(tables):,} run{'' if len(tables) == 1 else 's'} checked; none differs")
 
 
 def check(
@@ -72,11 +82,12 @@ def catalogue_of(record: Record, read: Callable[..., Catalogue]) -> Catalogue:
     """The catalogue as the run read it, by ``read(bad_rows, label, split, split_seed)``. RunError
     where run.json is no record of ours.
     """
-    missing = [key for key in ("approach", "config", *METRICS) if key not in record.about]
-    if missing or "bad_rows" not in record.about["config"]:
-        what = ", ".join(missing) or "bad_rows in config"
-        raise RunError(f"{record.folder / 'run.json'} lacks {what}; record the run again")
+    need(record, ("approach", "config", *METRICS))
     config = record.config
+    if "bad_rows" not in record.about["config"]:
+        raise RunError(
+            f"{record.folder / 'run.json'} lacks bad_rows in config; record the run again"
+        )
     return read(config.bad_rows, config.label, config.split, config.split_seed)
 
 
@@ -126,11 +137,9 @@ def close(one: object, other: object, tolerance: float) -> bool:
         )
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(close, one, other, [tolerance] * len(one)))
-    return (
-        one == other
-        if None in (one, other) or isinstance(one, str)
-        else abs(one - other) <= tolerance
-    )
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return abs(one - other) <= tolerance
+    return one == other
 
 
 def paired(records: dict[str, Record], tables: dict[str, pd.DataFrame]) -> list[dict]:

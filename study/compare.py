@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from fashion_tl.data.catalogue import FEW_SHOT
-from study.records import METRICS, Record, read_measured, read_record, recorded
+from study.records import METRICS, Record, need, read_measured, read_record, some_recorded
 
 BINS = (1, 11, FEW_SHOT + 1, 201, 1001)  # training photos of a class, from
 
 
 def main(results: os.PathLike, names: Sequence[str]) -> None:
     """Print the runs of these names, or all on record, side by side and photo by photo."""
-    names = names or recorded(results)
+    names = names or some_recorded(results)
     print(side_by_side([read_record(results, name) for name in names]).to_string())
     paired = on_the_same_photos(results, names)
     if len(paired):
@@ -29,6 +29,7 @@ def side_by_side(records: Sequence[Record]) -> pd.DataFrame:
     interval."""
     rows = {}
     for record in records:
+        need(record, ("correct", "n_test", "ceiling", "interval95", *METRICS))
         about = record.about
         row = {
             "right": f"{about['correct']:,} of {about['n_test']:,}",

@@ -2,7 +2,9 @@
 it."""
 
 import json
+import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +14,7 @@ import pandas as pd
 
 from fashion_tl.backbones import find_backbone
 from fashion_tl.config import DEFAULT_LABEL, Config
-from fashion_tl.errors import RunError, fault_of_file
+from fashion_tl.errors import ConfigError, ContentError, RunError, fault_of_file
 from fashion_tl.files import as_path
 from fashion_tl.recipes import TRAININGS
 from fashion_tl.runfiles import read_table
@@ -21,6 +23,10 @@ from fashion_tl.runfiles import read_table
 TITLES = {name: training.title for name, training in TRAININGS.items()}
 LOOKS = ["run", "commit", "seed", "epochs", "correct", "label", "input", "why"]
 RECORD_AGAIN = "record the run again"
+# The numbers in a run.json. Those that are a mean over no photos or classes are null.
+COUNTS = ("n_test", "correct", "macro_classes", "few_shot_classes")
+SHARES = ("top1", "top5", "ceiling")
+MEANS = ("top1_learnable", "top5_learnable", "macro", "few_shot", "ece")
 METRICS = {"top1": "top-1", "top5": "top-5", "macro": "macro", "few_shot": "few-shot"}
 
 
@@ -50,7 +56,11 @@ class Record:
     @property
     def config(self) -> Config:
         """Its settings, as this version names them."""
-        return Config.from_dict(self.about["config"])
+        try:
+            return Config.from_dict(self.about["config"])
+        except (TypeError, KeyError, ValueError, AttributeError, ConfigError) as error:
+            wrong = ContentError(f"config: {error}")
+            raise RunError(fault_of_file(self.folder / "run.json", wrong, RECORD_AGAIN)) from error
 
     @property
     def data(self) -> str:
@@ -105,12 +115,51 @@ def read_record(results: str | os.PathLike, name: str) -> Record:
     file = folder / "run.json"
     try:
         about = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        _check_about(about)
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(fault_of_file(file, error, RECORD_AGAIN)) from error
     for key, kind, words in (("base", list, "a list of names of runs"), ("group", str, "a name")):
         if not isinstance(about.get(key), kind):
             raise RunError(f'{file} must have "{key}", {words}')
     return Record(folder, about)
+
+
+def _check_about(about: Any) -> None:
+    """ContentError unless what a run.json holds is of the kinds that a record has."""
+    if not isinstance(about, dict):
+        raise ContentError("it must be an object in braces")
+    for key in (*COUNTS, *SHARES, *MEANS):
+        value = about.get(key, 0)
+        is_kind = _is_number(value) and (key not in COUNTS or isinstance(value, int))
+        if not is_kind and not (key in MEANS and value is None):
+            raise ContentError(f"{key} must be a {'whole ' if key in COUNTS else ''}number")
+    if "interval95" not in about:
+        return
+    given = about["interval95"] if isinstance(about["interval95"], dict) else {}
+    for key in METRICS:
+        ends = given.get(key) or []
+        is_pair = isinstance(ends, list) and len(ends) == 2
+        if about.get(key) is not None and not (is_pair and all(map(_is_number, ends))):
+            raise ContentError(f"interval95 must hold two numbers for {key}")
+
+
+def _is_number(value: object) -> bool:
+    is_one = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_one and math.isfinite(value)
+
+
+def need(record: Record, keys: Sequence[str]) -> None:
+    """RunError unless a record's run.json has all of these."""
+    if missing := [key for key in keys if key not in record.about]:
+        what = ", ".join(missing)
+        raise RunError(f"{record.folder / 'run.json'} lacks {what}; record the run again")
+
+
+def some_recorded(results: str | os.PathLike) -> list[str]:
+    """:func:`recorded`; RunError where there are none."""
+    if names := recorded(results):
+        return names
+    raise RunError(f"no runs on record in {as_path(results)}; name the folder with --results")
 
 
 def recorded(results: str | os.PathLike) -> list[str]:

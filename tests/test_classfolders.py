@@ -694,6 +694,27 @@ def test_a_link_to_a_folder_in_a_class_takes_nothing_from_that_class(tmp_path):
     assert catalogue.named() == ["link to a folder that was read already (1): Red/"]
 
 
+@pytest.mark.parametrize("name", ["Aall", "Zall"])
+def test_what_a_link_to_a_folder_stands_for_does_not_depend_on_its_name(tmp_path, name):
+    put(tmp_path / "cf", names("Hats/{}.jpg", "Shirts/{}.jpg"))
+    folder = put(tmp_path / "d", names("Tops/{}.jpg"))
+    (folder / name).symlink_to(tmp_path / "cf")
+    (folder / "Hats").symlink_to(tmp_path / "cf" / "Hats")
+    catalogue = read_catalogue(open_root(folder))
+    assert Counter(catalogue.table["label"]) == {"Hats": 5, name: 5, "Tops": 5}
+    assert catalogue.named() == [f"link to a folder that was read already (1): {name}/Hats/"]
+
+
+def test_a_class_that_links_out_of_the_root_alone_is_no_class_and_the_error_says_why(tmp_path):
+    folder = put(tmp_path / "root", names("A/{}.jpg"))
+    put(tmp_path / "elsewhere", names("{}.jpg"))
+    (folder / "B").mkdir()
+    for n, words in ((0, "1 photo is a link"), (1, "2 photos are links")):
+        (folder / "B" / f"{n}.jpg").symlink_to(tmp_path / "elsewhere" / "0.jpg")
+        with pytest.raises(DataError, match=rf"two or more classes.* {words} out of the root.*B/0"):
+            open_root(folder)
+
+
 @pytest.mark.parametrize("content", ['{"id": 7}', "[]", '{"config": {}}'])
 def test_the_run_json_of_another_tool_makes_no_folder_that_of_a_run(
     tmp_path, make_root, zip_root, content

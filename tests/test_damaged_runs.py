@@ -12,14 +12,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from torch import nn
 
 from fashion_tl.__main__ import main
-from fashion_tl.errors import RunError
+from fashion_tl.errors import FashionTLError, RunError, WeightsError
+from fashion_tl.extend import extend
 from fashion_tl.extension import measured, read_shots
+from fashion_tl.network.going_on import go_on
+from fashion_tl.network.memory import read_memory
+from fashion_tl.network.model import load_model
 from fashion_tl.reporting.gallery import draw_all
 from fashion_tl.reporting.report import write_report
 from fashion_tl.runfiles import read_table
-from fashion_tl.runs import open_run
+from fashion_tl.runs import create_run, open_run
 from tests import REPOSITORY
 from tests.conftest import figures_alone
 from tests.made_runs import make_run
@@ -214,6 +219,28 @@ def test_a_metric_that_can_not_be_true_is_named(folder, name, value):
     assert name in refused(folder / "metrics.json", lambda: open_run(folder).metrics)
 
 
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("predictions.csv.gz", lambda table: table[:1], "it has 1 test photos, and metrics.json"),
+        ("predictions.csv.gz", lambda table: table.assign(top1=table["label"]), "2 right answers"),
+        ("per_class.csv", lambda table: table[:1], "it has 1 test photos"),
+        ("per_class.csv", lambda table: table.assign(correct=[1, 1]), "2 right answers"),
+        ("history.csv", lambda table: table[2:], "it has 2 epochs, and metrics.json has 4"),
+    ],
+)
+def test_a_table_of_another_run_is_named(folder, root, tmp_path, name, change, words):
+    change(read_table(folder / name)).to_csv(folder / name, index=False)
+    for work in (
+        lambda: write_report(folder, root),
+        lambda: draw_all(folder, root),
+        lambda: extend(folder, tmp_path / "photos", tmp_path / "extended"),
+    ):
+        said = refused(folder / name, work)
+        assert "doesn't belong to this run" in said and words in said
+    assert not (folder / "report.html").exists() and not list(folder.rglob("*.png"))
+
+
 @pytest.mark.parametrize("damage", ["cut", "cut to its header", "changed", "not gzipped"])
 def test_damaged_predictions_are_named(folder, root, damage):
     file = folder / "predictions.csv.gz"
@@ -272,6 +299,70 @@ def test_a_link_to_a_file_that_is_gone_is_not_called_damaged(folder):
     (folder / "history.csv").symlink_to(folder / "gone")
     said = refused(folder / "history.csv", lambda: open_run(folder).history)
     assert "history.csv is a link that leads nowhere" in said and "damaged" not in said
+
+
+def in_the_place_of(file: Path, what: str) -> None:
+    file.unlink(missing_ok=True)
+    if what == "link":
+        file.symlink_to(file.parent / "gone")
+    elif what == "folder":
+        file.mkdir()
+    else:
+        os.mkfifo(file)
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("link", "is a link that leads nowhere"),
+        ("folder", "Is a directory"),
+        ("pipe", "it is a pipe or a device, not a plain file"),
+    ],
+)
+@pytest.mark.parametrize("name", ["metrics.json", "run.json"])
+@pytest.mark.parametrize("is_interrupted", [False, True])
+def test_a_run_is_never_trained_again_over_a_file_that_is_something_else(
+    folder, name, what, words, is_interrupted
+):
+    run = open_run(folder)
+    if is_interrupted:
+        run.checkpoint.touch()
+    in_the_place_of(folder / name, what)
+    about = {part: run.about[part] for part in ("data", "weights")}
+    said = refused(folder / name, lambda: create_run(folder, run.config, **about).is_finished)
+    assert words in said and (folder / name).is_symlink() == (what == "link")
+
+
+@pytest.mark.parametrize(
+    "name", ["run.json", "metrics.json", "history.csv", "predictions.csv.gz", "per_class.csv"]
+)
+def test_nobody_waits_for_a_pipe_in_the_place_of_a_run_s_file(folder, root, name):
+    in_the_place_of(folder / name, "pipe")
+    assert "it is a pipe" in refused(folder / name, lambda: write_report(folder, root))
+
+
+def test_nobody_waits_for_a_pipe_in_the_place_of_a_network_or_what_belongs_to_it(folder):
+    works = {
+        "model.safetensors": lambda: load_model(folder / "model.safetensors"),
+        "memory.safetensors": lambda: read_memory(folder / "memory.safetensors"),
+        "checkpoint.pt": lambda: go_on(folder / "checkpoint.pt", nn.Linear(1, 1), None, None),
+        "photos.npz": lambda: read_shots(open_run(folder)),
+    }
+    changed(folder / "run.json", extended=[ROW])
+    for what, words in (("pipe", "it is a pipe"), ("link", "leads nowhere")):
+        for name, work in works.items():
+            if (what, name) != ("link", "model.safetensors"):  # its run may be unfinished
+                in_the_place_of(folder / name, what)
+                with pytest.raises(FashionTLError, match=rf"{name} .*{words}"):
+                    work()
+
+
+def test_a_damaged_network_is_named_with_the_way_out(folder):
+    (folder / "model.safetensors").write_bytes(b"cut")
+    with pytest.raises(WeightsError) as error:
+        load_model(folder / "model.safetensors")
+    said = f"{folder / 'model.safetensors'} is damaged (SafetensorError); {AGAIN}"
+    assert str(error.value) == said
 
 
 def test_a_library_s_own_advice_on_a_damaged_file_is_never_shown(folder):
@@ -375,7 +466,7 @@ OPEN = """
 import sys
 from fashion_tl.extension import extension_of
 from fashion_tl.provenance import commit, machine
-from fashion_tl.runs import open_run
+from fashion_tl.runs import create_run, open_run
 
 run = open_run(sys.argv[1])
 print(ascii(extension_of(run)[0]["label"]), bool(run.source))

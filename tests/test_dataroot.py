@@ -668,3 +668,14 @@ def test_a_pipe_or_a_device_is_no_data_root(tmp_path, capsys):
         assert main(["summary", "--data", str(path)]) == 2
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith(f"error: {path} is neither a file nor a folder. A data root is")
+
+
+def test_a_link_or_file_in_the_place_of_the_folder_of_photos_is_named(make_root, tmp_path):
+    folder = make_root([(11, 2011, "Shirts"), (12, 2012, "Shirts")])
+    (folder / "images").rename(tmp_path / "photos")
+    (folder / "images").symlink_to(tmp_path / "gone")
+    said = "no folder images/ beside it. images is a link that leads nowhere: connect or restore"
+    assert said in refusal(folder)
+    (folder / "images").unlink()
+    (folder / "images").touch()
+    assert "images is a file, not a folder." in refusal(folder)

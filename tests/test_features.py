@@ -297,3 +297,18 @@ def test_the_statistics_of_a_random_network_are_those_of_all_classes_though_each
     assert torch.allclose(norm.running_mean, levels.mean((0, 1, 2)), atol=0.05)
     # Within one class, the variance is a hundredth of that.
     assert (norm.running_var > 0.8 * levels.var((0, 1, 2))).all()
+
+
+@pytest.mark.parametrize("shape", ["rows", "views", "plain", "type"])
+def test_kept_features_of_another_shape_are_named_with_the_way_out(cached, model, tmp_path, shape):
+    kept = np.array(cached(model))
+    (file,) = tmp_path.rglob("features-*.npy")
+    others = {
+        "rows": kept[1:],
+        "views": np.concatenate([kept, kept], axis=1),
+        "plain": kept[:, 0],
+        "type": kept.astype(np.float64),
+    }
+    np.save(file, others[shape])
+    with pytest.raises(DataError, match=r"is damaged \(.* must be an array of float32, .*delete"):
+        cached(model)

@@ -449,3 +449,53 @@ def test_whole_numbers_of_32_bits_are_refused_since_nobody_knows_their_scale(val
     Image.fromarray(np.full((80, 60), value, np.int32)).save(buffer, "TIFF")
     with pytest.raises(DataError, match="whole numbers of 32 bits, of unknown scale"):
         decode(buffer.getvalue(), (80, 60))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_photo_that_one_zip_cannot_give_is_read_from_a_sound_zip_with_the_same_checksums(
+    folder, tmp_path, zip_root, monkeypatch, no_decoding, workers
+):
+    monkeypatch.setattr(photos, "PARALLEL_FROM", 1)
+    sound, bad = zip_root(folder), zip_root(folder, name="bad.zip")
+    content = bytearray(bad.read_bytes())
+    content[content.index((folder / "images" / "3.jpg").read_bytes()) + 400] ^= 255
+    bad.write_bytes(content)
+
+    def decoded(path):
+        return decode_photos(open_root(path), IDS, cache=tmp_path / "cache", workers=workers)
+
+    for _ in range(2):
+        assert list(decoded(bad).failed) == ["3"] and "bad.zip" in decoded(bad).failed["3"]
+    assert decoded(sound).failed == {} and decoded(sound).ids.tolist() == IDS
+    no_decoding()
+    again = decoded(bad)  # it is tried again, and nothing else is decoded again
+    assert list(again.failed) == ["3"] and len(again.array) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("failed.json", "[]"),
+        ("failed.json", '{"7": "why"}'),
+        ("failed.json", '{"1": 5}'),
+        ("failed.json", "[" * 200_000),
+        ("photos.npy", np.zeros((5, 80, 60, 3), np.uint8)),
+        ("photos.npy", np.zeros((6, 60, 80, 3), np.uint8)),
+        ("photos.npy", np.zeros((6, 80, 60, 3), np.float32)),
+        ("photos.npy", np.uint8(7)),
+        ("photos.npy", {"packed": np.zeros((6, 80, 60, 3), np.uint8)}),
+        ("photos.npy", "PK\3\4"),
+    ],
+)
+def test_decoded_photos_that_were_changed_in_the_cache_are_named_with_the_way_out(
+    folder, tmp_path, name, content
+):
+    decode_photos(open_root(folder), IDS, cache=tmp_path / "cache")
+    (file,) = (tmp_path / "cache").glob(f"*/{name}")
+    if isinstance(content, str):
+        file.write_text(content)
+    else:
+        with open(file, "wb") as opened:
+            np.savez(opened, **content) if isinstance(content, dict) else np.save(opened, content)
+    with pytest.raises(DataError, match=r"is damaged \(.*\); delete it, and it is made again\.$"):
+        decode_photos(open_root(folder), IDS, cache=tmp_path / "cache")

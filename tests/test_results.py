@@ -263,7 +263,9 @@ def test_the_commands_check_pair_and_compare_what_is_on_record(recorded_runs, ca
     assert "paired.json is not what the predictions say" in capsys.readouterr().err
     for more in (["--pair"], []):
         assert main(["check", "--data", str(data), *place, *more]) == 0
-    assert "fc_only: every metric is what its predictions say" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "fc_only: every metric is what its predictions say" in out
+    assert out.endswith("\n2 runs checked; none differs\n")
     assert main(["compare", *place]) == 0
     out = capsys.readouterr().out
     assert "ceiling" in out and "only first right" in out
@@ -665,3 +667,49 @@ def test_every_long_check_has_left_its_table_and_met_its_bounds():
             if line.startswith("|")
         ]
         assert {row[head.index(column)] for row in rows} == {cell}, f"make {name}"
+
+
+@pytest.mark.parametrize("words", [["check", "--data", "d"], ["compare"]])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_folder_without_a_run_on_record_is_an_error_and_stays_as_it_is(
+    words, there, tmp_path, capsys
+):
+    results = tmp_path / "results"
+    if there:
+        (results / "runs").mkdir(parents=True)
+    more = ["--pair"] if words[0] == "check" else []
+    assert main([*words, *more, "--results", str(results)]) == 2
+    said = f"no runs on record in {results}; name the folder with --results"
+    assert said in capsys.readouterr().err and not (results / "paired.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("about", "what"),
+    [
+        ([], "an object"),
+        ({"top1": "x"}, "top1"),
+        ({"top1": None}, "top1"),
+        ({"correct": 1.5}, "correct"),
+        ({"macro": True}, "macro"),
+        ({"top1": 0.5, "interval95": 5}, "interval95"),
+        ({"top1": 0.5, "interval95": {"top1": [0.4]}}, "interval95"),
+        ({"top1": 0.5, "interval95": {"top1": ["x", 1]}}, "interval95"),
+    ],
+)
+def test_a_record_that_holds_other_things_is_named(tmp_path, put, capsys, about, what):
+    put("mine")
+    file = tmp_path / "runs" / "mine" / "run.json"
+    common = {"base": [], "group": "mine", "config": {}}
+    file.write_text(json.dumps(about and common | about))
+    for words in (["compare"], ["check", "--data", "d"]):
+        assert main([*words, "--results", str(tmp_path)]) == 2
+        said = capsys.readouterr().err
+        assert str(file) in said and what in said and "record the run again" in said
+
+
+def test_a_record_without_a_figure_or_with_strange_settings_is_named(tmp_path, put):
+    put("mine", config=[])
+    with pytest.raises(RunError, match=r"mine/run.json lacks correct, n_test, .*; record the run"):
+        compare.main(tmp_path, [])
+    with pytest.raises(RunError, match=r"mine/run.json is damaged \(config: .*; record the run"):
+        read_record(tmp_path, "mine").config  # noqa: B018

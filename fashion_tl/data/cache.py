@@ -4,7 +4,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from fashion_tl.errors import DataError, fault_of_file
+import numpy as np
+
+from fashion_tl.errors import ContentError, DataError, fault_of_file
 from fashion_tl.files import StrPath, as_path, make_once
 
 OTHER_CACHE = "name another folder with --cache or FASHION_TL_CACHE"
@@ -34,6 +36,23 @@ def make_cached(path: Path, what: str, make: Callable[[Path], None]) -> None:
         raise DataError(
             f"{path.parent}: {what} can't be written ({error}); {OTHER_CACHE}."
         ) from error
+
+
+def load_kept(file: Path, shape: tuple[int | None, ...], dtype: type) -> np.ndarray:
+    """The array in a file, memory-mapped; changes to it never reach the file.
+
+    ContentError if it has another type or shape, in which None stands for any length. numpy's and
+    the system's own errors if it can't be read.
+    """
+    array = np.load(file, mmap_mode="c")
+    own = array.shape if isinstance(array, np.ndarray) else ()
+    fits = len(own) == len(shape) and all(
+        n in (None, there) for n, there in zip(shape, own, strict=True)
+    )
+    if not fits or array.dtype != dtype:
+        wanted = " × ".join("any" if n is None else f"{n:,}" for n in shape)
+        raise ContentError(f"{file.name} must be an array of {np.dtype(dtype)}, {wanted}")
+    return array
 
 
 def unreadable(path: Path, error: Exception) -> DataError:

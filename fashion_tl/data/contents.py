@@ -1,7 +1,9 @@
 """What a data root holds: its table, its photos by id, and a function that reads its files."""
 
+import errno
+import os
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -143,6 +145,46 @@ class DataRoot:
                     ) from error
 
             yield read
+
+
+def closed_photos(root: DataRoot, ids: Sequence[str]) -> dict[str, str]:
+    """Why photos can't be read: the reason for each one whose permissions forbid it.
+
+    Permissions change neither a file's time nor its size. So the cache must not keep this.
+    """
+    if root.is_zip:
+        return {}
+    home = os.path.join(root.path, root.inner)
+    files = {own: os.path.join(home, root.photos[own].name) for own in ids}
+    why = f"can't be read ({os.strerror(errno.EACCES)}); make it readable"
+    return {
+        own: why
+        for own, file in files.items()
+        if not os.access(file, os.R_OK) and os.path.exists(file)
+    }
+
+
+def unread_photos(root: DataRoot, ids: Sequence[str]) -> dict[str, str]:
+    """Why photos can't be read: the reason for each one that can't. DataError as from
+    :func:`fault_of_reading`.
+    """
+    faults: dict[str, str] = {}
+    if not ids:
+        return faults
+    with root.open_files() as read:
+        for own in ids:
+            try:
+                read(root.photos[own].name)
+            except DataError as error:
+                faults[own] = fault_of_reading(error)
+    return faults
+
+
+def fault_of_reading(error: DataError) -> str:
+    """Why a photo can't be read; the error itself is raised if it comes from the system."""
+    if isinstance(error.__cause__, OSError):
+        raise error  # next time it may be read
+    return str(error)
 
 
 def _names(text: str) -> tuple[str, str]:

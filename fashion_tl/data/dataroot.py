@@ -23,7 +23,13 @@ from fashion_tl.data.listing import (
     photos_in,
     read_file,
 )
-from fashion_tl.data.lost import notes_on_empty, refuse_lost, refuse_lost_classes
+from fashion_tl.data.lost import (
+    notes_on_empty,
+    notes_on_outside,
+    refuse_lost,
+    refuse_lost_classes,
+    why_no_folder,
+)
 from fashion_tl.data.search import (
     DEEPEST,
     IMAGES,
@@ -116,8 +122,9 @@ def _found_at(path: Path) -> DataRoot:
     if copies and not (is_table and copies[0].inner):
         return _with_table(listing, path, copies)
     if found.lone:
+        why = why_no_folder(listing, found.lone[0], IMAGES)
         raise DataError(
-            f"{path}: {found.lone[0]} is there, but no folder {IMAGES}/ beside it. {HELP}."
+            f"{path}: {found.lone[0]} is there, but no folder {IMAGES}/ beside it.{why} {HELP}."
         )
     return _with_classes(listing, path, found)
 
@@ -255,7 +262,8 @@ def _hints(listing: Folder | Archive, found: Found, photos: AllPhotos, names: li
             f"By their names, {some_folders(parts)} were taken for parts of the photos, which hold "
             "folders of classes. If they are classes, give them other names."
         )
-    hints += [*notes_on_empty(photos.without), *_hints_at_tables(found.tables)]
+    hints += [*notes_on_outside(photos.outside), *notes_on_empty(photos.without)]
+    hints += [*_hints_at_tables(found.tables)]
     return "".join(f" {words}" for words in hints if words)
 
 

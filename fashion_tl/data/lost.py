@@ -1,11 +1,18 @@
 """Folders without a photo that can be read, which may be classes: an error, or a note."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fashion_tl.data.classfolders import ClassFolders, find_classes
 from fashion_tl.data.foldernames import part_of
-from fashion_tl.data.listing import NOWHERE, in_words, split_ending
+from fashion_tl.data.listing import (
+    NOWHERE,
+    Archive,
+    Folder,
+    PhotoFile,
+    in_words,
+    split_ending,
+)
 from fashion_tl.errors import DataError, some_of
 
 
@@ -50,6 +57,31 @@ def refuse_lost(path: Path, folder: str, lost: Mapping[str, str], otherwise: str
         f"{path}: {folder} has no photo that can be read, but {len(names):,} that can't, such as "
         f"{names[0]}: {lost[names[0]]}. {way}{otherwise}."
     )
+
+
+def why_no_folder(listing: Folder | Archive, beside: str, wanted: str) -> str:
+    """What stands in the place of a folder ``wanted`` beside a file, in a sentence; or empty."""
+    inner = beside.rpartition("/")[0]
+    inner = f"{inner}/" if inner else ""
+    entries = listing.entries(inner)
+    for name in entries.files:
+        if name.casefold() == wanted:
+            if name in entries.links and not (listing.path / inner / name).exists():
+                return f" {inner}{name} is a {NOWHERE}: connect or restore what it leads to."
+            return f" {inner}{name} is a file, not a folder."
+    return ""
+
+
+def notes_on_outside(outside: Sequence[PhotoFile]) -> list[str]:
+    """A sentence on photos that are left out because they are links out of the root."""
+    if not outside:
+        return []
+    n = len(outside)
+    links = "1 photo is a link" if n == 1 else f"{n:,} photos are links"
+    return [
+        f"{links} out of the root, such as {outside[0].name}: left out. "
+        "Copy the photos there, or name the folder that holds both."
+    ]
 
 
 def _above(name: str) -> Iterator[str]:

@@ -1,32 +1,32 @@
 """Decode all photos once, in parallel, into one memory-mapped ``uint8`` array."""
 
-import errno
 import hashlib
 import json
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
 from pathlib import Path
 
 import numpy as np
 from loky import ProcessPoolExecutor
 from numpy.lib.format import open_memmap
 
-from fashion_tl.data.cache import cache_folder, make_cached, unreadable
-from fashion_tl.data.contents import DataRoot
+from fashion_tl.data.cache import cache_folder, load_kept, make_cached, unreadable
+from fashion_tl.data.contents import DataRoot, closed_photos, fault_of_reading, unread_photos
 from fashion_tl.data.decoding import FORMATS, decode
-from fashion_tl.errors import ConfigError, DataError, photos_in_words
-from fashion_tl.files import reserve
-from fashion_tl.machine import processors, progress, say
+from fashion_tl.errors import ConfigError, ContentError, DataError, WriteError, photos_in_words
+from fashion_tl.files import reserve, write_whole
+from fashion_tl.machine import interrupts_put_off, processors, progress, say
 
-VERSION = 4  # part of the cache's key: raise it when decoding changes a pixel
+VERSION = 5  # part of the cache's key: raise it when a pixel or what is left out changes
 CHUNK = 128  # photos decoded at a time; they fit into a core's own cache
 PARALLEL_FROM = 2048  # photos; for fewer, starting workers costs more time than it saves
+# The reasons for the ids that can't be decoded, and for those whose files can't be read.
+Faults = tuple[dict[str, str], dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -56,45 +56,76 @@ def decode_photos(
     the array in (see :func:`fashion_tl.data.cache.cache_folder`). ``workers`` is the number of
     processes; the default is one for each processor that this process may use.
 
-    A photo that must not be read is tried again by the next call. DataError if no photo can be
+    A photo that can't be read is tried again by the next call. DataError if no photo can be
     decoded, if reading one stops with an error of the system, or if the cache folder can't be
     written. ConfigError if ``workers`` is below 1.
     """
     if workers is not None and workers < 1:
         raise ConfigError(f"workers must be 1 or more, not {workers}")
-    closed = _closed(root, ids)
+    hint = cache_folder(cache) / f"unread-{_key(root, ids, size)[:16]}.json"
+    closed = closed_photos(root, ids)
+    unread = unread_photos(root, sorted(_unread_before(hint).intersection(ids)))
+    while True:
+        try:
+            return _decoded(root, ids, closed | unread, size, cache, workers or processors())
+        except _Unread as error:
+            unread |= error.faults
+            with suppress(WriteError):  # without it, all photos are decoded again next time
+                write_whole(hint, json.dumps([*unread]).encode())
+
+
+class _Unread(Exception):
+    """Some photos can't be read; ``faults`` gives the reason for each id."""
+
+    def __init__(self, faults: dict[str, str]) -> None:
+        super().__init__(faults)
+        self.faults = faults
+
+
+def _decoded(
+    root: DataRoot,
+    ids: Sequence[str],
+    closed: dict[str, str],
+    size: tuple[int, int],
+    cache: str | os.PathLike | None,
+    workers: int,
+) -> Photos:
+    """All photos but the ``closed`` ones, from the cache; _Unread if others can't be read."""
     wanted = np.array([own for own in ids if own not in closed], dtype=object)
     if closed and not len(wanted):
         raise _none_decoded(root, closed)
     folder = cache_folder(cache) / f"photos-{_key(root, wanted, size)[:16]}"
 
     def make(new: Path) -> None:
-        _decode_into(new, root, wanted, size, workers or processors())
+        _decode_into(new, root, wanted, size, workers)
 
     make_cached(folder, "the decoded photos", make)
     try:
-        array = np.load(folder / "photos.npy", mmap_mode="c")
-        failed = json.loads((folder / "failed.json").read_text(encoding="utf-8"))
-    except (EOFError, OSError, ValueError) as error:
+        failed = _read_failed(folder / "failed.json", set(wanted))
+        array = load_kept(folder / "photos.npy", (len(wanted) - len(failed), *size, 3), np.uint8)
+    except Exception as error:  # a damaged file makes readers raise any error
         raise unreadable(folder, error) from error
     return Photos(array, wanted[[own not in failed for own in wanted]], closed | failed)
 
 
-def _closed(root: DataRoot, ids: Sequence[str]) -> dict[str, str]:
-    """Why photos can't be read: the reason for each one whose permissions forbid it.
+def _read_failed(file: Path, ids: set[str]) -> dict[str, str]:
+    failed = json.loads(file.read_text(encoding="utf-8"))
+    is_ours = isinstance(failed, dict) and failed.keys() <= ids
+    if not is_ours or not all(isinstance(why, str) for why in failed.values()):
+        raise ContentError(f"{file.name} must give the reason for each photo that is left out")
+    return failed
 
-    Permissions change neither a file's time nor its size. So the cache must not keep this.
+
+def _unread_before(hint: Path) -> set[str]:
+    """The ids of photos that an earlier call couldn't read; ``hint`` is the file that names them.
+
+    A zip's directory gives the same checksum for a damaged photo as for a sound one. So the cache
+    must not keep more than this.
     """
-    if root.is_zip:
-        return {}
-    home = os.path.join(root.path, root.inner)
-    files = {own: os.path.join(home, root.photos[own].name) for own in ids}
-    why = f"can't be read ({os.strerror(errno.EACCES)}); make it readable"
-    return {
-        own: why
-        for own, file in files.items()
-        if not os.access(file, os.R_OK) and os.path.exists(file)
-    }
+    try:
+        return set(json.loads(hint.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return set()
 
 
 def _none_decoded(root: DataRoot, failed: dict[str, str]) -> DataError:
@@ -119,11 +150,11 @@ def twin_groups(digests: Sequence[bytes]) -> np.ndarray:
     return np.array(groups, dtype=np.int64)
 
 
-def _key(root: DataRoot, ids: np.ndarray, size: tuple[int, int]) -> str:
+def _key(root: DataRoot, ids: Iterable[str], size: tuple[int, int]) -> str:
     """Changes with any photo's file, with the selection and with the stored size."""
     # A zip has checksums. A file's time says something only together with its folder.
     place = "" if root.is_zip else str(root.path.resolve())
-    stamps = [(own, root.photos[own]) for own in ids.tolist()]
+    stamps = [(own, root.photos[own]) for own in ids]
     return hashlib.sha256(repr((VERSION, FORMATS, size, place, stamps)).encode()).hexdigest()
 
 
@@ -134,9 +165,11 @@ def _decode_into(
     folder.mkdir()
     target = folder / "photos.npy"
     array = open_memmap(target, mode="w+", dtype=np.uint8, shape=(len(ids), *size, 3))
-    failed = _decode_all(target, root, ids, size, workers)
-    if len(failed) == len(ids):
-        raise _none_decoded(root, failed)
+    failed, unread = _decode_all(target, root, ids, size, workers)
+    if len(failed) + len(unread) == len(ids):
+        raise _none_decoded(root, unread | failed)
+    if unread:
+        raise _Unread(unread)
     if failed:
         keep = np.flatnonzero([own not in failed for own in ids])
         kept = open_memmap(folder / "kept.npy", "w+", np.uint8, (len(keep), *size, 3))
@@ -150,7 +183,7 @@ def _decode_into(
 
 def _decode_all(
     target: Path, root: DataRoot, ids: np.ndarray, size: tuple[int, int], workers: int
-) -> dict[str, str]:
+) -> Faults:
     chunks = [(start, ids[start : start + CHUNK]) for start in range(0, len(ids), CHUNK)]
     if workers > 1 and len(ids) >= PARALLEL_FROM:
         # loky's processes, unlike the standard library's, never run the user's own script again.
@@ -172,60 +205,30 @@ def _decode_all(
         return _gather((decoder.run(*chunk) for chunk in chunks), len(ids))
 
 
-def _in_processes(
-    workers: int, start: tuple, chunks: list[tuple[int, np.ndarray]]
-) -> dict[str, str]:
+def _in_processes(workers: int, start: tuple, chunks: list[tuple[int, np.ndarray]]) -> Faults:
     """Decode the chunks in several processes. Each one begins with ``_Worker.start(*start)``."""
     pool = ProcessPoolExecutor(workers, initializer=_Worker.start, initargs=start)
     try:
-        with _interrupts_put_off():
+        with interrupts_put_off():
             jobs = [pool.submit(_Worker.run, *chunk) for chunk in chunks]
-        failed = _gather((job.result() for job in jobs), sum(len(ids) for _, ids in chunks))
+        faults = _gather((job.result() for job in jobs), sum(len(ids) for _, ids in chunks))
     except BaseException:
-        with _interrupts_put_off():
+        with interrupts_put_off():
             pool.shutdown(kill_workers=True)  # without it, Ctrl-C would wait for all chunks
         raise
     pool.shutdown()
-    return failed
+    return faults
 
 
-@contextmanager
-def _interrupts_put_off() -> Iterator[None]:
-    """Put off Ctrl-C, or a scheduler's signal to end, until the end of this block.
-
-    Processes that are started in the block never get Ctrl-C. A pool that is interrupted while it
-    starts would leave processes behind and wait for them for ever. A process that is interrupted
-    during its imports would print a traceback. The processes inherit the signal mask, which Windows
-    doesn't have.
-    """
-    received: list[int] = []
-    handlers = {}
-    if threading.current_thread() is threading.main_thread():  # other threads get no signals
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) is not None:
-                handlers[number] = signal.signal(number, lambda got, _: received.append(got))
-    has_mask = hasattr(signal, "pthread_sigmask")
-    if has_mask:
-        resource_tracker.ensure_running()  # if it started in this block, it would lift the mask
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        if has_mask:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        for got in received[:1]:
-            signal.raise_signal(got)
-
-
-def _gather(results: Iterable[dict[str, str]], total: int) -> dict[str, str]:
+def _gather(results: Iterable[Faults], total: int) -> Faults:
     failed: dict[str, str] = {}
+    unread: dict[str, str] = {}
     with progress(total=total, desc="decoding photos", unit="photo") as bar:
-        for result in results:
-            failed |= result
+        for each in results:
+            failed |= each[0]
+            unread |= each[1]
             bar.update(min(CHUNK, total - bar.n))
-    return failed
+    return failed, unread
 
 
 class _Decoder:
@@ -241,25 +244,26 @@ class _Decoder:
         self.offset = np.load(target, mmap_mode="r").offset
         self.block = np.empty((CHUNK, *size, 3), dtype=np.uint8)
 
-    def run(self, start: int, ids: np.ndarray) -> dict[str, str]:
+    def run(self, start: int, ids: np.ndarray) -> Faults:
         """Decode some photos into the array's rows from ``start`` on; return the failed ones.
 
         DataError if the system can't read one.
         """
-        failed = {}
+        failed, unread = {}, {}
         for place, own in enumerate(ids):
-            content = None
             try:
                 content = self.read(self.root.photos[own].name)
+            except DataError as error:
+                unread[own] = fault_of_reading(error)
+                continue
+            try:
                 self.block[place] = decode(content, self.size)
             except DataError as error:
-                if content is None and isinstance(error.__cause__, OSError):
-                    raise  # next time it may be read
                 failed[own] = str(error)
         with open(self.target, "r+b") as file:  # a fifth quicker than writing to a mapped file
             file.seek(self.offset + start * self.block[0].nbytes)
             file.write(self.block[: len(ids)].data)
-        return failed
+        return failed, unread
 
 
 class _Worker:
@@ -277,7 +281,7 @@ class _Worker:
         cls.decoder = _Decoder(target, root, cls.files.__enter__(), size)
 
     @classmethod
-    def run(cls, start: int, ids: np.ndarray) -> dict[str, str]:
+    def run(cls, start: int, ids: np.ndarray) -> Faults:
         return cls.decoder.run(start, ids)
 
 

@@ -139,10 +139,15 @@ def linked_folders(listing: Folder | Archive) -> list[Path]:
 def _walk(listing: Folder | Archive, found: AllPhotos) -> Iterator[tuple[str, Entries]]:
     """Each folder once, with what is in it; ``found`` gets the others and where links lead."""
     folders, links = deque([""]), deque[str]()
+    level = deque[str]()  # the links of one level come before what lies below any of them
     seen: set[str] = set()
-    while folders or links:  # links come last, so that each real folder keeps its photos
-        is_link = not folders
-        folder = (links if is_link else folders).popleft()
+    while folders or links or level:  # links come last, so that each real folder keeps its photos
+        if not folders and not level:
+            top = min(link.count("/") for link in links)
+            level.extend(link for link in links if link.count("/") == top)
+            links = deque(link for link in links if link.count("/") != top)
+        is_link = bool(level)
+        folder = (level or folders).popleft()
         place = listing.place(folder)
         if place in seen:  # two links that lead to each other would never end
             found.again.append(folder)
@@ -159,7 +164,7 @@ def _walk(listing: Folder | Archive, found: AllPhotos) -> Iterator[tuple[str, En
         for name in entries.folders:
             to = links if name in entries.links else folders
             (found.too_deep if is_deepest else to).append(f"{folder}{name}/")
-        if len(seen) + len(folders) + len(links) > MOST_CLASS_FOLDERS:
+        if len(seen) + len(folders) + len(links) + len(level) > MOST_CLASS_FOLDERS:
             raise DataError(
                 f"{listing.path}: {MOST_CLASS_FOLDERS:,} folders without a {TABLE}; "
                 "name the data set's own folder."

@@ -14,7 +14,7 @@ from torch.optim.swa_utils import update_bn
 
 from fashion_tl.config import Config
 from fashion_tl.data.batches import AUGMENTATIONS, Batches, feature_batches, mirrored, photo_batches
-from fashion_tl.data.cache import cache_folder, make_cached, unreadable
+from fashion_tl.data.cache import cache_folder, load_kept, make_cached, unreadable
 from fashion_tl.data.dataset import Data
 from fashion_tl.distributed import main_first
 from fashion_tl.errors import ConfigError
@@ -148,8 +148,8 @@ def frozen_features(
     file = cache_folder(cache) / f"features-{key[:16]}.npy"
     make_cached(file, "the features", lambda new: _compute_into(new, frozen, photos, rows, config))
     try:
-        return np.load(file, mmap_mode="c")
-    except (EOFError, OSError, ValueError) as error:
+        return load_kept(file, (len(rows), 2 if config.flip else 1, None), np.float32)
+    except Exception as error:  # a damaged file makes readers raise any error
         raise unreadable(file, error) from error
 
 

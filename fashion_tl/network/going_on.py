@@ -2,6 +2,7 @@
 
 import copy
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch.optim import Optimizer
 from fashion_tl.config import Config
 from fashion_tl.distributed import rank
 from fashion_tl.errors import ConfigError, RunError, fault_of_file, in_a_line
-from fashion_tl.files import replacing
+from fashion_tl.files import check_readable, replacing
 from fashion_tl.machine import say
 from fashion_tl.runfiles import GAPS, NUMBERS
 
@@ -34,9 +35,10 @@ def go_on(
     Without a checkpoint the history is empty, and the best epoch has the untrained model's state.
     What is frozen stays frozen. RunError if the checkpoint can't be used.
     """
-    if path is None or not path.exists():
+    if path is None or not os.path.lexists(path):
         return [], {"state": copy.deepcopy(model.state_dict()), "val_cross_entropy": math.nan}
     try:
+        check_readable(path)
         state = torch.load(path, map_location=next(model.parameters()).device, weights_only=True)
     except Exception as error:  # a damaged archive makes torch raise any error
         raise RunError(fault_of_file(path, error, FROM_THE_START)) from error

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -232,7 +233,7 @@ def save_memory(path: Path, memory: Memory) -> None:
 def read_memory(path: StrPath) -> Memory:
     """Read what :func:`save_memory` wrote. RunError if the file is missing or damaged."""
     path = as_path(path)
-    if not path.exists():
+    if not os.path.lexists(path):
         remember = (
             "an older version made it, or it was stopped. Make one without training: "
             f"fashion-tl remember {path.parent} --data DATA"

@@ -15,7 +15,14 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from fashion_tl.backbones import DEFAULT_BACKBONE, find_backbone
 from fashion_tl.config import Config
 from fashion_tl.distributed import main_first
-from fashion_tl.errors import ConfigError, WeightsError, fault_of_file, may_be_whole, some_of
+from fashion_tl.errors import (
+    ConfigError,
+    ContentError,
+    WeightsError,
+    fault_of_file,
+    may_be_whole,
+    some_of,
+)
 from fashion_tl.files import StrPath, as_path, check_readable, replacing
 from fashion_tl.machine import say
 from fashion_tl.network.calibration import PLAIN
@@ -25,15 +32,7 @@ from fashion_tl.network.weights import find_tensors, is_random, ways_to_give
 from fashion_tl.runfiles import way_out
 
 # What reading a file that isn't a saved model may raise.
-UNREADABLE = (
-    OSError,
-    SafetensorError,
-    KeyError,
-    TypeError,
-    ValueError,
-    RuntimeError,
-    ConfigError,
-)
+UNREADABLE = (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError, ConfigError)
 # How many of a backbone's ``CHILDREN`` two steps freeze: 1 conv1, 2 bn1, 3 relu, 4 maxpool, 5
 # layer1. The others are 6 to 8, layer2 to layer4, 9 avgpool, and 10 fc, the last layer.
 FIRST_CHILDREN = 5
@@ -279,7 +278,7 @@ def load_model(path: StrPath) -> SavedModel:
         if not 0 < temperature < math.inf:
             raise ValueError(f"its temperature is {temperature}")
     except UNREADABLE as error:
-        if may_be_whole(error):
+        if may_be_whole(error) or isinstance(error, SafetensorError | ContentError):
             raise WeightsError(fault_of_file(path, error, way_out(path.parent))) from error
         raise WeightsError(
             f"{path} is not a model saved by fashion_tl, or its run isn't finished: {error}"

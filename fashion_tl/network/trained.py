@@ -4,6 +4,7 @@ A file of another run may fit well enough to answer, but it answers wrongly. So 
 with what else the run's folder holds.
 """
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -48,7 +49,7 @@ def load_remembering(run: Run) -> tuple[SavedModel, Memory]:
 
 def load_trained(run: Run) -> tuple[SavedModel, Memory | None]:
     """:func:`load_remembering`; the memory of an older run, which has none, is None."""
-    if run.memory_path.exists():
+    if os.path.lexists(run.memory_path):
         return load_remembering(run)
     return load_network(run), None
 

@@ -253,7 +253,11 @@ def no_such_photo(own: str, data: Data) -> RunError:
 
 
 def check_predictions(run: Run, data: Data) -> None:
-    """RunError if the predictions are of photos that aren't in the data, or of other classes."""
+    """RunError if the predictions are of photos that aren't in the data, or of other classes.
+
+    RunError also as from :meth:`fashion_tl.runs.Run.check_results`.
+    """
+    run.check_results()
     table, file = run.predictions, run.folder / "predictions.csv.gz"
     for column, known, owner in (
         ("id", data.photos.ids, f"no photo of {data.root.name} has"),
