@@ -522,7 +522,7 @@ def in_the_way(root: Path, home: Path, refs: dict[str, Reference]) -> list[tuple
 
     for where, names in (
         ("cache", r"/cache: the decoded photos can't be written"),
-        ("out", r"/out can't be written"),
+        ("out", r"/out/run\.json can't be written"),
     ):
         place = Place(root, home / f"read-only {where}")
         with mounted(place.home / where, "-t", "tmpfs", "-o", "ro", "tmpfs") as done:
