@@ -1,4 +1,4 @@
-"""Write files and folders whole or not at all, by one process at a time; lock them."""
+"""Write files and folders whole or not at all, by one process at a time."""
 
 import errno
 import json
@@ -6,21 +6,18 @@ import os
 import platform
 import shutil
 import stat
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from fashion_tl.errors import ConfigError, ContentError, FashionTLError, RunError, WriteError
-from fashion_tl.machine import say
+from fashion_tl.locks import own_folder
 
 StrPath = str | os.PathLike
 
 
 RUN_FILE = "run.json"  # in the folder of each run
-# The locks that this process holds until it ends, by the device and inode of each file.
-_held: dict[tuple[int, int], int | None] = {}
 
 
 def is_run_folder(folder: Path) -> bool:
@@ -63,38 +60,6 @@ def as_path(path: StrPath) -> Path:
     return Path(expanded)
 
 
-def lock(path: Path, wait: bool = False) -> int | None:
-    """Lock a file or folder until the returned handle is closed, or until this process ends.
-
-    BlockingIOError if another process holds the lock and ``wait`` is false. None on systems without
-    locks: Windows, and some network drives.
-    """
-    if os.name == "nt":
-        return None
-    import fcntl
-
-    # NFS can't lock a file that is opened only for reading.
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError as error:
-        os.close(handle)
-        if isinstance(error, BlockingIOError):
-            raise
-        return None
-    return handle
-
-
-def hold(file: Path) -> None:
-    """Keep other processes from a file as long as this process lives, which may ask again.
-
-    BlockingIOError if another process has it. On a system without locks this does nothing.
-    """
-    about = file.stat()
-    if (about.st_dev, about.st_ino) not in _held:
-        _held[about.st_dev, about.st_ino] = lock(file)
-
-
 @contextmanager
 def draft(path: Path) -> Iterator[Path]:
     """A place to write what will become ``path``, in a hidden folder beside it.
@@ -103,20 +68,12 @@ def draft(path: Path) -> Iterator[Path]:
     waits. If this process is killed, the next one on a machine of the same name cleans up. On
     systems without locks each process has its own folder, and none waits.
     """
-    folder = _draft_folder(path)
-    handle = _lock_folder(folder)
-    own = folder
-    if handle is None:
-        own = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
-    try:
-        shutil.rmtree(own / path.name, ignore_errors=True)
-        yield own / path.name
-    except (OSError, WriteError) as error:
-        raise _of_the_target(error, own / path.name, path) from error.__cause__
-    finally:
-        shutil.rmtree(own, ignore_errors=True)
-        if handle is not None:
-            os.close(handle)
+    with own_folder(_draft_folder(path)) as own:
+        try:
+            shutil.rmtree(own / path.name, ignore_errors=True)
+            yield own / path.name
+        except (OSError, WriteError) as error:
+            raise _of_the_target(error, own / path.name, path) from error.__cause__
 
 
 def _of_the_target(error: Exception, drafted: Path, path: Path) -> Exception:
@@ -132,35 +89,6 @@ def _of_the_target(error: Exception, drafted: Path, path: Path) -> Exception:
 def _draft_folder(path: Path) -> Path:
     # It has the machine's name, because a lock on a network drive may hold for one machine only.
     return path.with_name(f".{path.name}.{platform.node()}.tmp")
-
-
-def _lock_folder(folder: Path) -> int | None:
-    """Make a folder if it is missing, and lock it.
-
-    None on a system without locks; the folder doesn't exist then.
-    """
-    while True:
-        folder.mkdir(exist_ok=True)
-        with suppress(FileNotFoundError):  # the process that held it has just removed it
-            try:
-                handle = lock(folder)
-            except BlockingIOError:
-                say(f"waiting for another process, which is working on {folder}", file=sys.stderr)
-                handle = lock(folder, wait=True)
-            if handle is None:
-                folder.rmdir()
-                return None
-            if _is_there_still(folder, handle):
-                return handle
-            os.close(handle)  # others wait for it, too
-
-
-def _is_there_still(folder: Path, handle: int) -> bool:
-    """Whether a folder is the one of this handle, and not removed or made again since."""
-    try:
-        return os.path.samestat(os.fstat(handle), folder.stat())
-    except FileNotFoundError:
-        return False
 
 
 @contextmanager

@@ -80,30 +80,38 @@ def progress(
 
 
 @contextmanager
-def interrupts_put_off() -> Iterator[None]:
-    """Put off Ctrl-C, or a scheduler's signal to end, until the end of this block.
-
-    Processes that are started in the block never get Ctrl-C. A pool that is interrupted while it
-    starts would leave processes behind and wait for them for ever. A process that is interrupted
-    during its imports would print a traceback. The processes inherit the signal mask, which Windows
-    doesn't have.
-    """
+def signals_put_off() -> Iterator[None]:
+    """Put off Ctrl-C, or a scheduler's signal to end, until the end of this block."""
     received: list[int] = []
     handlers = {}
     if threading.current_thread() is threading.main_thread():  # other threads get no signals
         for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) is not None:
                 handlers[number] = signal.signal(number, lambda got, _: received.append(got))
-    has_mask = hasattr(signal, "pthread_sigmask")
-    if has_mask:
-        resource_tracker.ensure_running()  # if it started in this block, it would lift the mask
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        if has_mask:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for number, handler in handlers.items():
             signal.signal(number, handler)
         for got in received[:1]:
             signal.raise_signal(got)
+
+
+@contextmanager
+def interrupts_put_off() -> Iterator[None]:
+    """:func:`signals_put_off`, for a block that starts processes, which never get Ctrl-C.
+
+    A pool that is interrupted while it starts would leave processes behind and wait for them for
+    ever. A process that is interrupted during its imports would print a traceback. The processes
+    inherit the signal mask, which Windows doesn't have.
+    """
+    with signals_put_off():
+        has_mask = hasattr(signal, "pthread_sigmask")
+        if has_mask:
+            resource_tracker.ensure_running()  # if it started in this block, it would lift the mask
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            if has_mask:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)

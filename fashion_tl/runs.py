@@ -19,12 +19,12 @@ from fashion_tl.files import (
     RUN_FILE,
     StrPath,
     as_path,
-    hold,
     is_made,
     is_run_folder,
     make_once,
     write_whole,
 )
+from fashion_tl.locks import hold
 from fashion_tl.provenance import commit, machine, versions
 from fashion_tl.recipes import APPROACHES, make_config
 from fashion_tl.runfiles import (

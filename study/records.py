@@ -1,7 +1,6 @@
 """What is on record: ``results/runs/`` has a folder per run, the other measurements lie beside
 it."""
 
-import json
 import math
 import os
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from fashion_tl.config import DEFAULT_LABEL, Config
 from fashion_tl.errors import ConfigError, ContentError, RunError, fault_of_file
 from fashion_tl.files import as_path
 from fashion_tl.recipes import TRAININGS
-from fashion_tl.runfiles import read_table
+from fashion_tl.runfiles import read_json, read_table
 
 # The trainings that tables and charts show, by the names of their records.
 TITLES = {name: training.title for name, training in TRAININGS.items()}
@@ -114,7 +113,7 @@ def read_record(results: str | os.PathLike, name: str) -> Record:
         )
     file = folder / "run.json"
     try:
-        about = json.loads(file.read_text(encoding="utf-8"))
+        about = read_json(file)
         _check_about(about)
     except (OSError, ValueError, RecursionError) as error:
         raise RunError(fault_of_file(file, error, RECORD_AGAIN)) from error
@@ -194,15 +193,17 @@ def read_measured(results: str | os.PathLike, name: str) -> Any:
     """
     file = as_path(results) / f"{name}.json"
     try:
-        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
-    except (OSError, ValueError) as error:
+        return read_json(file) if file.exists() else None
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(fault_of_file(file, error, "make it again")) from error
 
 
 def read_benches(results: str | os.PathLike) -> list[dict[str, Any]]:
-    """What ``python -m study bench`` measured, a machine each."""
+    """What ``python -m study bench`` measured, a machine each. RunError as in
+    :func:`read_measured`.
+    """
     files = sorted((as_path(results) / "bench").glob("*.json"))
-    return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    return [read_measured(file.parent, file.stem) for file in files]
 
 
 def pairs(records: dict[str, Record]) -> list[tuple[str, str]]:

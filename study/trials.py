@@ -27,7 +27,8 @@ from torch import nn
 
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.errors import ConfigError
-from fashion_tl.files import as_path, lock
+from fashion_tl.files import as_path
+from fashion_tl.locks import lock
 from fashion_tl.network.features import features_and_logits, part_features
 from fashion_tl.network.inference import pick_device, through
 from fashion_tl.network.model import available_weights, split_frozen

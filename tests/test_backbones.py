@@ -12,9 +12,9 @@ from fashion_tl.approaches import run_approach
 from fashion_tl.backbones import BACKBONES, Backbone
 from fashion_tl.config import Config
 from fashion_tl.errors import WeightsError
-from fashion_tl.network.checkpoints import likeness
 from fashion_tl.network.layers import Conv
 from fashion_tl.network.model import build_network, load_model, read_weights, save_model
+from fashion_tl.network.tensors import likeness
 from fashion_tl.network.weights import ways_to_give
 from fashion_tl.recipes import APPROACHES
 from fashion_tl.reporting.report import write_report

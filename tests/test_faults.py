@@ -2,17 +2,19 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from threading import Thread
+from threading import Thread, Timer
 
 import pytest
 import torch
 
-from fashion_tl import files
+from fashion_tl import locks
 from fashion_tl.errors import RunError, WriteError
-from fashion_tl.files import draft, lock, make_once, replacing
+from fashion_tl.files import draft, make_once, replacing
+from fashion_tl.locks import lock
 from fashion_tl.network import training
 from fashion_tl.recipes import make_config
 from fashion_tl.runs import create_run
@@ -21,7 +23,7 @@ from tests.test_training import EVEN, batches, run, same, settings, small_networ
 
 DATA = {"name": "some", "photos": 6, "fingerprint": "1"}
 WEIGHTS = {"name": "random weights", "fingerprint": None}
-locks = pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks")
+needs_locks = pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks")
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next_that_wants_the_same(t
     assert names(tmp_path / "one") == [] and (tmp_path / "two").read_text() == "whole"
 
 
-@locks
+@needs_locks
 def test_a_draft_is_locked_while_it_is_written_and_its_lock_goes_with_it(tmp_path):
     with draft(tmp_path / "file") as temporary, pytest.raises(BlockingIOError):
         lock(temporary.parent)
@@ -86,15 +88,59 @@ def test_what_another_process_has_made_meanwhile_is_not_made_again(tmp_path, mon
 
     def waiting(folder):
         (tmp_path / "file").write_text("the other's")
-        return lock_folder(folder)
+        return take(folder)
 
-    lock_folder = files._lock_folder
-    monkeypatch.setattr(files, "_lock_folder", waiting)
+    take = locks._take
+    monkeypatch.setattr(locks, "_take", waiting)
     make_once(tmp_path / "file", lambda new: new.write_text("ours"))
     assert names(tmp_path) == ["file"] and (tmp_path / "file").read_text() == "the other's"
 
 
-@locks
+@pytest.mark.parametrize("step", ["lock", "_take", "_is_there_still"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_while_a_draft_begins_leaves_nothing_behind(tmp_path, monkeypatch, step, number):
+    """A notebook's process lives on, and its next try must not wait for a lock of its own."""
+    function = getattr(locks, step)
+
+    def interrupted(*given):
+        done = function(*given)
+        signal.raise_signal(number)
+        return done
+
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    monkeypatch.setattr(locks, step, interrupted)
+    with pytest.raises(KeyboardInterrupt), draft(tmp_path / "file"):
+        pytest.fail("it went on")
+    monkeypatch.undo()
+    signal.signal(signal.SIGTERM, before)
+    assert names(tmp_path) == []
+    with draft(tmp_path / "file") as temporary:
+        assert temporary.parent.is_dir()
+
+
+def test_ctrl_c_while_a_draft_ends_leaves_nothing_behind(tmp_path, monkeypatch):
+    def interrupted(folder, ignore_errors=False):
+        signal.raise_signal(signal.SIGINT)
+        remove(folder, ignore_errors)
+
+    remove = locks.shutil.rmtree
+    with pytest.raises(KeyboardInterrupt), draft(tmp_path / "file") as temporary:
+        temporary.write_text("whole")
+        monkeypatch.setattr(locks.shutil, "rmtree", interrupted)
+    assert names(tmp_path) == []
+
+
+@needs_locks
+def test_ctrl_c_ends_the_waiting_for_another_process(tmp_path):
+    with draft(tmp_path / "file") as temporary:
+        alarm = Timer(0.3, os.kill, [os.getpid(), signal.SIGINT])
+        alarm.start()
+        with pytest.raises(KeyboardInterrupt), draft(tmp_path / "file"):
+            pytest.fail("it went on")
+        assert temporary.parent.is_dir()  # it is the other's
+
+
+@needs_locks
 def test_all_that_wait_for_the_same_file_go_on_when_it_is_there(tmp_path):
     """The first that waited must not keep the others waiting for as long as it lives."""
     made = []
@@ -114,7 +160,7 @@ def test_all_that_wait_for_the_same_file_go_on_when_it_is_there(tmp_path):
 
 
 def test_where_there_are_no_locks_each_process_writes_in_a_folder_of_its_own(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "lock", lambda *_: None)
+    monkeypatch.setattr(locks, "lock", lambda *_: None)
     with draft(tmp_path / "file") as one, draft(tmp_path / "file") as other:
         assert one.parent != other.parent
     with replacing(tmp_path / "file") as temporary:
@@ -140,18 +186,18 @@ def test_the_same_process_may_start_its_run_again_as_a_notebook_does(tmp_path):
     assert first.about == again.about and names(tmp_path / "run") == ["run.json"]
 
 
-@locks
+@needs_locks
 def test_a_run_that_another_process_is_at_is_refused_and_free_when_that_has_ended(
     tmp_path, monkeypatch
 ):
     create_run(tmp_path / "run", make_config("direct"), DATA, WEIGHTS)
-    monkeypatch.setattr(files, "_held", {})  # as another process sees it
+    monkeypatch.setattr(locks, "_held", {})  # as another process sees it
     with pytest.raises(RunError, match="run: another process is working on this run"):
         create_run(tmp_path / "run", make_config("direct"), DATA, WEIGHTS)
     monkeypatch.undo()
-    for handle in files._held.values():  # as the kernel does when that process ends
+    for handle in locks._held.values():  # as the kernel does when that process ends
         os.close(handle)
-    files._held.clear()
+    locks._held.clear()
     assert create_run(tmp_path / "run", make_config("direct"), DATA, WEIGHTS).config == make_config(
         "direct"
     )

@@ -9,7 +9,8 @@ from urllib.error import URLError
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torchvision.models import ResNet50_Weights, resnet18, resnet50
 
 from fashion_tl.__main__ import main
@@ -366,6 +367,31 @@ def with_temperature(folder, more):
     file = folder / "m.safetensors"
     save_file(state, file, metadata={"fashion_tl": json.dumps(about | more)})
     return file
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda state: state.pop("bn1.bias"), "bn1.bias is missing"),
+        (lambda state: state.update(more=torch.zeros(1)), "more is not in this network"),
+        (
+            lambda state: state.update({"fc.bias": torch.zeros(3)}),
+            r"fc.bias is \(3,\), not \(2,\)",
+        ),
+    ],
+)
+def test_a_saved_model_with_other_tensors_is_refused_in_one_line(tmp_path, change, words):
+    file = with_temperature(tmp_path, {})
+    with safe_open(file, "pt") as saved:
+        about = saved.metadata()
+    state = load_file(file)
+    change(state)
+    save_file(state, file, metadata=about)
+    with pytest.raises(
+        WeightsError, match=rf"its tensors don't fit its settings: {words}"
+    ) as error:
+        load_model(file)
+    assert "\n" not in str(error.value)
 
 
 def test_a_model_saved_before_there_were_temperatures_has_that_of_the_plain_softmax(tmp_path):

@@ -28,6 +28,7 @@ from study.record import look, record
 from study.records import (
     groups,
     pairs,
+    read_benches,
     read_looks,
     read_measured,
     read_record,
@@ -594,12 +595,25 @@ def test_nobody_is_told_to_replace_a_measurement_that_only_must_not_be_read(
 
     put("mine")
     (tmp_path / "minutes.json").write_text("{}")
-    monkeypatch.setattr(Path, "read_text", forbidden)
+    monkeypatch.setattr(Path, "read_bytes", forbidden)
     for work in (lambda: read_records(tmp_path), lambda: read_measured(tmp_path, "minutes")):
         with pytest.raises(
             RunError, match=r"\.json can't be read \(Permission.*; make it readable"
         ):
             work()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without pipes")
+@pytest.mark.parametrize("name", ["runs/mine/run.json", "bench/mine.json", "minutes.json"])
+def test_nobody_waits_for_a_pipe_in_the_place_of_a_measurement(tmp_path, put, name):
+    put("mine")
+    (tmp_path / "bench").mkdir()
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(RunError, match=rf"{name} is damaged \(it is a pipe or a device"):
+        read_records(tmp_path)
+        read_benches(tmp_path)
+        read_measured(tmp_path, "minutes")
 
 
 def test_a_result_that_is_not_there_is_named(tmp_path):

@@ -10,13 +10,11 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from fashion_tl.backbones import BACKBONES
 from fashion_tl.errors import WeightsError
 
 # torchvision's names of a ResNet's tensors: one that every ResNet has, and those of its body.
 FIRST = "layer1.0.conv1.weight"
 BODY = re.compile(r"(conv1|bn1|layer\d+)\.")
-BLOCK = re.compile(r"layer\d+\.\d+\.")
 # The same in nn.Sequential(*resnet.children()), which numbers the children. Other numbers belong to
 # a head.
 FIRST_NUMBERED = "4.0.conv1.weight"
@@ -114,29 +112,6 @@ def _no_network(content: Any, name: str) -> WeightsError:
         f"{name} holds no ResNet by torchvision's names "
         f"(conv1.weight, layer1.0.conv1.weight, …): its names are {shown}"
     )
-
-
-def likeness(tensors: dict[str, Any]) -> str:
-    """The title of the backbone that these tensors look like; empty if they look like none."""
-    own = _build_of(tensors)
-    alike = (each.title for each in BACKBONES.values() if _build_of(each.outline()) == own)
-    return next(alike, "")
-
-
-def _build_of(tensors: dict[str, Any]) -> tuple[set[str], list[tuple[int, ...]]]:
-    """What tells one ResNet from another: the names of its blocks, and shapes in the first one."""
-    blocks = {found[0] for name in tensors if (found := BLOCK.match(name))}
-    first = (tensors.get(f"layer1.0.conv{number}.weight") for number in (1, 2))
-    return blocks, [tuple(getattr(tensor, "shape", ())) for tensor in first]
-
-
-def quantised(tensors: dict[str, Any]) -> str:
-    """The type of the first quantised weight, such as ``"int8"``; empty if there is none."""
-    weights = [tensors[name] for name in tensors if name.endswith("weight")]
-    for value in filter(torch.is_tensor, weights):
-        if value.is_quantized or value.dtype in (torch.int8, torch.uint8):
-            return str(value.dtype).removeprefix("torch.")
-    return ""
 
 
 def _networks(content: Any) -> list[Network]:

@@ -26,8 +26,8 @@ from fashion_tl.errors import (
 from fashion_tl.files import StrPath, as_path, check_readable, replacing
 from fashion_tl.machine import say
 from fashion_tl.network.calibration import PLAIN
-from fashion_tl.network.checkpoints import likeness, quantised
 from fashion_tl.network.layers import Head, WithFeatures, build_backbone, folded
+from fashion_tl.network.tensors import impossible, likeness, misfits, quantised
 from fashion_tl.network.weights import find_tensors, is_random, ways_to_give
 from fashion_tl.runfiles import way_out
 
@@ -94,17 +94,8 @@ def read_weights(weights: StrPath, backbone: str = DEFAULT_BACKBONE) -> dict[str
             f"Use the floating-point weights that they were made from. {ways}"
         )
     own = _body(row.outline())
-    faults = [f"{name} is missing" for name in own if name not in given]
-    faults += [f"{name:.80} is not in a {row.title}" for name in given if name not in own]
-    for name in own:
-        if name not in given:
-            continue
-        if not torch.is_tensor(given[name]):
-            faults.append(f"{name} is not a tensor")
-        elif own[name].shape != given[name].shape:
-            faults.append(f"{name} is {tuple(given[name].shape)}, not {tuple(own[name].shape)}")
-        elif fault := _fault(name, given[name]):
-            faults.append(fault)
+    faults = misfits(given, own, f"a {row.title}")
+    faults += filter(None, (impossible(name, given[name]) for name in own if name in given))
     if faults:
         other = likeness(given)
         like = f" It looks like a {other}." if other not in ("", row.title) else ""
@@ -112,22 +103,6 @@ def read_weights(weights: StrPath, backbone: str = DEFAULT_BACKBONE) -> dict[str
             f"{weights} does not fit {row.title}: {some_of(faults, 5, '; ')}.{like} {ways}"
         )
     return given
-
-
-def _fault(name: str, tensor: torch.Tensor) -> str:
-    """Why a tensor's values can't be those of a network; empty if they can."""
-    if not _holds_numbers(tensor):
-        return f"{name} holds values that are not numbers"
-    if name.endswith("running_var") and bool((tensor.detach().float() < 0).any()):
-        return f"{name} holds negative values, which no variance has"
-    return ""
-
-
-def _holds_numbers(tensor: torch.Tensor) -> bool:
-    """Whether it is a plain floating-point tensor with values that are finite as float32."""
-    if not tensor.is_floating_point() or tensor.layout is not torch.strided:
-        return False
-    return tensor.device.type == "cpu" and bool(torch.isfinite(tensor.detach().float()).all())
 
 
 def _body(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -269,7 +244,10 @@ def load_model(path: StrPath) -> SavedModel:
         config = Config.from_dict(about["config"])
         model = build_backbone(config)
         replace_head(model, len(about["classes"]))
-        model.load_state_dict(load_file(path))
+        state = load_file(path)
+        if wrong := misfits(state, model.state_dict(), "this network"):
+            raise ValueError(f"its tensors don't fit its settings: {some_of(wrong, 5, '; ')}")
+        model.load_state_dict(state)
         classes = tuple(about["classes"])
         counts = tuple(about["train_counts"])
         if len(counts) != len(classes):
@@ -284,7 +262,7 @@ def load_model(path: StrPath) -> SavedModel:
             f"{path} is not a model saved by fashion_tl, or its run isn't finished: {error}"
         ) from error
     faults = (
-        _fault(name, values)
+        impossible(name, values)
         for name, values in model.state_dict().items()
         if values.is_floating_point()
     )

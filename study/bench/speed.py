@@ -11,17 +11,23 @@ all networks are random.
 import os
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+from fashion_tl.errors import ConfigError
 from fashion_tl.files import as_path
 from fashion_tl.recipes import make_config
 from study.bench import company, timing
 
 
 def main(data_path: str, results: Path) -> None:
-    """Measure, print the table, and keep it."""
+    """Measure, print the table, and keep it. ConfigError unless the data are a zip."""
     started = time.perf_counter()
+    if not zipfile.is_zipfile(as_path(data_path)):
+        raise ConfigError(
+            f"{data_path} is not a zip; this bench times how one is decoded, so name the data's zip"
+        )
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as compiled:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = compiled  # so that compiling starts from nothing
         measure(as_path(data_path), Path(folder), results / "bench", started)

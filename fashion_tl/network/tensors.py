@@ -1,0 +1,63 @@
+"""Whether tensors are those of a network, and what is wrong with those that aren't."""
+
+import re
+from typing import Any
+
+import torch
+
+from fashion_tl.backbones import BACKBONES
+
+BLOCK = re.compile(r"layer\d+\.\d+\.")  # begins the names of a block's tensors
+
+
+def likeness(tensors: dict[str, Any]) -> str:
+    """The title of the backbone that these tensors look like; empty if they look like none."""
+    own = _build_of(tensors)
+    alike = (each.title for each in BACKBONES.values() if _build_of(each.outline()) == own)
+    return next(alike, "")
+
+
+def _build_of(tensors: dict[str, Any]) -> tuple[set[str], list[tuple[int, ...]]]:
+    """What tells one ResNet from another: the names of its blocks, and shapes in the first one."""
+    blocks = {found[0] for name in tensors if (found := BLOCK.match(name))}
+    first = (tensors.get(f"layer1.0.conv{number}.weight") for number in (1, 2))
+    return blocks, [tuple(getattr(tensor, "shape", ())) for tensor in first]
+
+
+def quantised(tensors: dict[str, Any]) -> str:
+    """The type of the first quantised weight, such as ``"int8"``; empty if there is none."""
+    weights = [tensors[name] for name in tensors if name.endswith("weight")]
+    for value in filter(torch.is_tensor, weights):
+        if value.is_quantized or value.dtype in (torch.int8, torch.uint8):
+            return str(value.dtype).removeprefix("torch.")
+    return ""
+
+
+def misfits(given: dict[str, Any], own: dict[str, torch.Tensor], network: str) -> list[str]:
+    """Which tensors a network lacks or doesn't have, and which aren't of its shapes."""
+    faults = [f"{name} is missing" for name in own if name not in given]
+    faults += [f"{name:.80} is not in {network}" for name in given if name not in own]
+    for name in filter(given.__contains__, own):
+        if not torch.is_tensor(given[name]):
+            faults.append(f"{name} is not a tensor")
+        elif own[name].shape != given[name].shape:
+            faults.append(f"{name} is {tuple(given[name].shape)}, not {tuple(own[name].shape)}")
+    return faults
+
+
+def impossible(name: str, tensor: Any) -> str:
+    """Why a tensor's values can't be those of a network; empty if they can, or if it is none."""
+    if not torch.is_tensor(tensor):
+        return ""
+    if not _holds_numbers(tensor):
+        return f"{name} holds values that are not numbers"
+    if name.endswith("running_var") and bool((tensor.detach().float() < 0).any()):
+        return f"{name} holds negative values, which no variance has"
+    return ""
+
+
+def _holds_numbers(tensor: torch.Tensor) -> bool:
+    """Whether it is a plain floating-point tensor with values that are finite as float32."""
+    if not tensor.is_floating_point() or tensor.layout is not torch.strided:
+        return False
+    return tensor.device.type == "cpu" and bool(torch.isfinite(tensor.detach().float()).all())
