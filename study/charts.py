@@ -6,11 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from fashion_tl.reporting.figures import confused_pairs, loss_curves, per_class_accuracy, save
-from fashion_tl.reporting.layout import BLUE, GREY, INK, ORANGE, RED, log_ticks, new_figure, styled
+from fashion_tl.reporting.layout import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    RED,
+    Chart,
+    log_ticks,
+    new_figure,
+    styled,
+)
 from study.compare import BINS
 from study.minutes import Timed, timed
 from study.published import read_published
@@ -63,7 +72,7 @@ def is_of_all(record: Record) -> bool:
 @styled
 def merit_chart(
     records: Sequence[Record], published: dict[str, list[dict[str, Any]]], source: str
-) -> Figure:
+) -> Chart:
     """Each figure of merit of each result with its 95 % interval, the published ones, and the
     ceiling.
 
@@ -100,7 +109,7 @@ def minutes_chart(
     ceiling: float,
     published: dict[str, list[dict[str, Any]]],
     machine: str,
-) -> Figure:
+) -> Chart:
     """Accuracy of each run against its minutes, and the published accuracies."""
     note = "A dot per run, with the step before it. Dashed: published. Red: ceiling"
     figure, add = new_figure(10, 4.2, "What accuracy a run reaches, and when", machine, note)
@@ -124,7 +133,7 @@ def minutes_chart(
 
 
 @styled
-def detail_chart(measured: dict[str, dict[str, Any]]) -> Figure:
+def detail_chart(measured: dict[str, dict[str, Any]]) -> Chart:
     """What larger photos change in each training's figures, with 95 % intervals: a panel each.
 
     ``measured`` is ``detail.json``.
@@ -149,7 +158,7 @@ def detail_chart(measured: dict[str, dict[str, Any]]) -> Figure:
 
 
 @styled
-def photos_chart(records: Sequence[Record], source: str) -> Figure:
+def photos_chart(records: Sequence[Record], source: str) -> Chart:
     """Accuracy of every class against its number of training photos, and the means by bins, a panel
     per run.
     """

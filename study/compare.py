@@ -85,7 +85,7 @@ def by_training_photos(records: Sequence[Record]) -> pd.DataFrame:
     rows = []
     for low, high in zip(BINS, (*BINS[1:], np.inf), strict=True):
         words = f"{low:,} or more" if high == np.inf else f"{low:,} to {int(high) - 1:,}"
-        row = {"training photos": words}
+        row: dict[str, str | float] = {"training photos": words}
         for record in records:
             table = record.per_class[record.per_class["train"].between(low, high, inclusive="left")]
             tested = table[table["test"] > 0]

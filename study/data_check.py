@@ -62,8 +62,8 @@ def alike(data: Data, first: np.ndarray, second: np.ndarray) -> dict[str, dict[s
     """
     labels, groups = data.task.labels, twin_groups(data.digests)
     is_within = first is second
-    vectors = [small(data.photos.array[rows]) for rows in (first, second)]
-    i, j, difference = near_pairs(*vectors, NEAR[-1])
+    array = data.photos.array
+    i, j, difference = near_pairs(small(array[first]), small(array[second]), NEAR[-1])
     a, b = first[i], second[j]
     if is_within:  # each pair once, and none of a photo with itself
         a, b, difference = a[a < b], b[a < b], difference[a < b]

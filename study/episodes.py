@@ -73,14 +73,15 @@ def parted(data: Data, learned: Sequence[str], scored: Sequence[str], config: Co
     catalogue = replace(data.catalogue, table=data.catalogue.table.assign(part=part))
     task = make_task(catalogue, twins, config.val_fraction, config.split_seed)
     seen = names.isin(learned).to_numpy() & ~np.isin(twins, twins[task.test])
-    chosen = {
-        name: np.sort(some_of(rows[seen[rows]], task.labels, most))
-        for name, rows, most in (("train", task.train, MOST), ("val", task.val, MOST // 10))
-    }
+    train_rows, val_rows = (
+        np.sort(some_of(rows[seen[rows]], task.labels, most))
+        for rows, most in ((task.train, MOST), (task.val, MOST // 10))
+    )
     # Runs on other photos are other runs.
-    rows = np.concatenate(list(chosen.values())).astype(np.int64)
+    rows = np.concatenate([train_rows, val_rows]).astype(np.int64)
     fingerprint = hashlib.sha256(data.fingerprint.encode() + rows.tobytes()).hexdigest()[:16]
-    return replace(data, task=replace(task, **chosen), fingerprint=fingerprint)
+    task = replace(task, train=train_rows, val=val_rows)
+    return replace(data, task=task, fingerprint=fingerprint)
 
 
 def held_out(background: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -97,17 +97,19 @@ def made_with(data: Data, weights: str, config: Config) -> dict[str, Any]:
 
 def trained(
     weights: str, data: Data, counts: pd.DataFrame, config: Config, together: bool
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     """A head (see :func:`trained_head`), scored once on the photos that test.
 
-    ``counts`` gives ``label, train``: the training photos of each class.
+    ``counts`` gives ``label, train``: the training photos of each class. A mean over no photos or
+    classes is None.
     """
     head, _, _, test = trained_head(weights, data, config, together)
     logits = forward(head, test, config.precision, None, flip=config.flip_test).numpy()
     task = data.task
-    predictions = prediction_table(data.table("test"), logits, task.classes, task.fit_counts)
+    fit_counts = task.fit_counts.tolist()
+    predictions = prediction_table(data.table("test"), logits, task.classes, fit_counts)
     result = metrics(predictions, counts)
-    return {"train": len(task.train)} | {figure: result[figure] for figure in MEASURED}
+    return {"train": len(task.train), **{figure: result[figure] for figure in MEASURED}}
 
 
 def main(data_path: str, weights: str, cache: str | None, results: Path) -> None:
@@ -139,7 +141,7 @@ def held_out(weights: str, data: Data, config: Config) -> tuple[list[dict], list
     even = data.task.train_and_val
     labels, years = data.task.labels[even], data.catalogue.table["year"].to_numpy()[even]
 
-    def without(rows: np.ndarray) -> dict[str, float]:
+    def without(rows: np.ndarray) -> dict[str, float | None]:
         task = replace(data.task, train=np.setdiff1d(even, rows), val=rows[:0], test=rows)
         counts = data.counts.assign(train=task.fit_counts)
         return trained(weights, replace(data, task=task), counts, config, together=True)

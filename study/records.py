@@ -143,8 +143,9 @@ def _check_about(about: Any) -> None:
 
 
 def _is_number(value: object) -> bool:
-    is_one = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_one and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value)
 
 
 def need(record: Record, keys: Sequence[str]) -> None:

@@ -108,7 +108,7 @@ def judged(trial: Trial, data: Data, weights: str, folder: Path) -> Iterator[dic
     fraction = 1.0 if trial.approach == "fc_only" else FRACTION
     for fold, years in enumerate(FOLDS):
         part = without(data, years, fraction)
-        networks = []
+        networks: list[nn.Module] = []
 
         def learn(model: nn.Module, own: Data, run: Run, networks: list = networks) -> Run:
             networks.append(model)

@@ -57,7 +57,7 @@ SHORT = {
     "128x96": BASIS | {"image_size": (128, 96)},
     "160x120": BASIS | {"image_size": (160, 120)},
 }
-LONG = {
+LONG: dict[str, dict[str, Any]] = {
     "mixup, long": {"mixup": 0.2},
     "more mixup, long": {"mixup": 0.8},
     "mixup and logit adjustment, long": {"mixup": 0.2, **ADJUSTED},

@@ -25,14 +25,15 @@ def intervals(
     tested = classes[(classes["train"] > 0) & (classes["test"] > 0)]
     few = tested[tested["train"] <= FEW_SHOT]
 
-    def share(value: float, n: int) -> np.ndarray:
+    def share(figure: str, n: int) -> np.ndarray:
+        value = point[figure]
+        assert value is not None, "only a mean over no photos is"
         return rng.binomial(n, value, draws) / n
 
-    drawn = {name: share(point[name], len(predictions)) for name in ("top1", "top5")}
+    drawn = {name: share(name, len(predictions)) for name in ("top1", "top5")}
     if len(tested):
         drawn |= {
-            f"{name}_learnable": share(point[f"{name}_learnable"], tested["test"].sum())
-            for name in drawn
+            f"{name}_learnable": share(f"{name}_learnable", tested["test"].sum()) for name in drawn
         }
     for name, table in (("macro", tested), ("few_shot", few)):
         if len(table):

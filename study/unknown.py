@@ -20,6 +20,7 @@ from fashion_tl.data.batches import Batches
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.errors import ConfigError, RunError
 from fashion_tl.files import as_path
+from fashion_tl.network.extending import layer_of
 from fashion_tl.network.features import features_and_logits
 from fashion_tl.network.inference import pick_device
 from fashion_tl.network.memory import build_memory
@@ -70,13 +71,13 @@ def learned(
     ``together`` keeps the features of all parts in one file, and scores ``MOST`` test photos.
     """
     head, *parts = trained_head(weights, data, config, together)
-    last = head[-1]
-    weight, bias = (each.detach().cpu().numpy() for each in (last.weight, last.bias))
+    weight, bias = (each.detach().cpu().numpy() for each in head[-1].parameters())
     features = [means(batches) for batches in parts]
     if together and len(features[-1]) > MOST:
         features[-1] = np.random.default_rng(0).permutation(features[-1])[:MOST]
     network = learned_by(weight, bias, features[0], data)
-    return network, *(seen(network, each) for each in features[1:])
+    val, test = (seen(network, each) for each in features[1:])
+    return network, val, test
 
 
 def means(batches: Batches) -> np.ndarray:
@@ -171,9 +172,8 @@ def of_run(
         part: features_and_logits(model, data, run.config, part, part)[0]
         for part in ("train", "val", "test")
     }
-    last = model.fc
-    weight, bias = (each.detach().cpu().numpy() for each in (last.weight, last.bias))
-    network = learned_by(weight, bias, features["train"], data)
+    layer = layer_of(model)
+    network = learned_by(layer.weight, layer.bias, features["train"], data)
     val, test = (seen(network, features[part]) for part in ("val", "test"))
     found = measured(data, network, val, test, chosen)
     found |= made_with(data, run.about["weights"]["name"], run.config)

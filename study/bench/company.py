@@ -74,32 +74,47 @@ def work(kind: str) -> None:
         print(f"{photos / (time.perf_counter() - start)}", flush=True)
 
 
-def start(kind: str, spin_count: str, end: ExitStack, adapts: bool = True) -> subprocess.Popen:
+def start(kind: str, spin_count: str, end: ExitStack, adapts: bool = True) -> subprocess.Popen[str]:
     """One such program, ready; ``end`` ends it. It has all threads at all times unless it
     ``adapts`` their number.
     """
     environment = os.environ | {"GOMP_SPINCOUNT": spin_count, "FASHION_TL_DEVICE": "cpu"}
     if not adapts:
         environment["OMP_NUM_THREADS"] = str(processors())
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     program = subprocess.Popen(
-        [sys.executable, "-m", "study.bench.company", kind], env=environment, **pipes
+        [sys.executable, "-m", "study.bench.company", kind],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     end.callback(program.wait)
     end.callback(program.kill)
-    program.stdout.readline()
+    answer(program)
     return program
 
 
-def together(*programs: subprocess.Popen) -> float:
+def ask(program: subprocess.Popen[str]) -> None:
+    """Let it work for ``SECONDS``."""
+    assert program.stdin is not None, "start gave it a pipe"
+    program.stdin.write(f"{SECONDS}\n")
+    program.stdin.flush()
+
+
+def answer(program: subprocess.Popen[str]) -> str:
+    """The next line that it says, once it does."""
+    assert program.stdout is not None, "start gave it a pipe"
+    return program.stdout.readline()
+
+
+def together(*programs: subprocess.Popen[str]) -> float:
     """Photos per second of all of them, at work at the same time."""
     for program in programs:
-        program.stdin.write(f"{SECONDS}\n")
-        program.stdin.flush()
-    return sum(float(program.stdout.readline()) for program in programs)
+        ask(program)
+    return sum(float(answer(program)) for program in programs)
 
 
-def beside_a_busy_loop(program: subprocess.Popen) -> float:
+def beside_a_busy_loop(program: subprocess.Popen[str]) -> float:
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
         try:
             return together(program)

@@ -124,7 +124,9 @@ def _fine_tuning_rows(
         row(
             f"full fine-tune, {words(size)}",
             "photos/s",
-            *(per_second[name] for name in ("loop", "published", "bare")),
+            per_second["loop"],
+            per_second["published"],
+            per_second["bare"],
             goal="≥ 2.5×, ≥ 0.95",
             note=f"{batches}; other: the published loop, float32, batches of 16, "
             f"{workers} worker processes",
@@ -132,7 +134,9 @@ def _fine_tuning_rows(
         row(
             f"step 2 (5 children frozen), {words(size)}",
             "photos/s",
-            *(per_second[name] for name in ("step2", "loop", "bare_step2")),
+            per_second["step2"],
+            per_second["loop"],
+            per_second["bare_step2"],
             goal=f"≥ {1 / (1 - saved):.2f}×",
             note="other: our full fine-tune; "
             f"the backward pass of the frozen part takes {saved:.1%} of a bare step",
@@ -148,12 +152,9 @@ def _fine_tuning_rows(
 
 def compiling(batches: int) -> list[dict]:
     """Whether torch.compile pays for a training step."""
-    models = [build_network(142, None, make_config("direct")) for _ in range(2)]
-    networks = [models[0], torch.compile(models[1])]
-    plain, compiled = (
-        peers.training_step(*pair, (80, 60), 64, BF16)
-        for pair in zip(models, networks, strict=True)
-    )
+    first, second = (build_network(142, None, make_config("direct")) for _ in range(2))
+    plain = peers.training_step(first, first, (80, 60), 64, BF16)
+    compiled = peers.training_step(second, torch.compile(second), (80, 60), 64, BF16)
     start = time.perf_counter()
     compiled()
     seconds = time.perf_counter() - start

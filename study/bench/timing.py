@@ -15,11 +15,11 @@ VALUES = ("ours", "peer", "limit", "ratio_peer", "ratio_limit")
 PACKAGES = ("torch", "torchvision", "numpy", "pillow")
 
 
-def alternate(rounds: int = 5, **work: Callable[[], float]) -> dict[str, list[float]]:
+def alternate(rounds: int = 5, /, **work: Callable[[], float]) -> dict[str, list[float]]:
     """Call each piece of ``work`` in turn, once unmeasured and then ``rounds`` times.
 
     Each returns how many photos it dealt with (or 1). Returns seconds per photo, by name, a value
-    per round.
+    per round. ``rounds`` is given by its place alone, so that a piece of work may have any name.
     """
     taken: dict[str, list[float]] = {name: [] for name in work}
     wait = _wait_for_gpu()

@@ -16,8 +16,9 @@ def wrapped(text: str) -> str:
 
 def _broken(line: str) -> str:
     indent = "  " if line.startswith("- ") else ""
-    words = {"break_long_words": False, "break_on_hyphens": False}
-    return textwrap.fill(line, WIDTH, subsequent_indent=indent, **words)
+    return textwrap.fill(
+        line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def markdown(head: list[str], rows: list[list]) -> str:
@@ -32,9 +33,8 @@ def percent(fraction: float | None, digits: int = 1) -> str:
 
 
 def spread(shares: list[float | None], digits: int = 1) -> str:
-    """``"70.4 % ± 0.2"``: mean and standard deviation."""
-    return (
-        "–"
-        if None in shares
-        else f"{percent(mean(shares), digits)} ± {100 * stdev(shares):.{digits}f}"
-    )
+    """``"70.4 % ± 0.2"``: mean and standard deviation; a dash if one is None."""
+    known = [share for share in shares if share is not None]
+    if len(known) < len(shares):
+        return "–"
+    return f"{percent(mean(known), digits)} ± {100 * stdev(known):.{digits}f}"

@@ -139,8 +139,8 @@ def honest(results: Path) -> str:
     shared = markdown(
         ["duplicates within or between", "pairs", "photos", "pairs whose labels differ"], rows
     )
-    noise, shift = ([list(each.values()) for each in measured[part]] for part in ("noise", "shift"))
-    noise = markdown(["years", "one twin is", "the other", "pairs"], noise)
+    pairs, shift = ([list(each.values()) for each in measured[part]] for part in ("noise", "shift"))
+    noise = markdown(["years", "one twin is", "the other", "pairs"], pairs)
     years = ", ".join(f"{year}: {photos:,}" for year, photos in measured["years"].items())
     moved = markdown(["class", "even years", "odd years"], shift)
     stored = measured["as_stored"]
