@@ -500,13 +500,8 @@ def test_git_may_answer_with_a_path_of_any_letters_in_any_locale(tmp_path):
     """The package tells its own checkout by the path that git prints."""
     clone = tmp_path / "Hüte"
     (clone / "fashion_tl").mkdir(parents=True)
-    for name in ("__init__", "provenance", "errors", "files", "machine"):
-        shutil.copyfile(
-            REPOSITORY / "fashion_tl" / f"{name}.py", clone / "fashion_tl" / f"{name}.py"
-        )
-    (clone / "fashion_tl" / "threads.py").write_bytes(
-        (REPOSITORY / "fashion_tl" / "threads.py").read_bytes()
-    )
+    for file in (REPOSITORY / "fashion_tl").glob("*.py"):
+        shutil.copyfile(file, clone / "fashion_tl" / file.name)
     subprocess.run(["git", "init", "-q"], cwd=clone, check=True)
     subprocess.run(["git", "add", "."], cwd=clone, check=True)
     who = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
