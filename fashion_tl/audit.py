@@ -15,8 +15,8 @@ import pandas as pd
 
 from fashion_tl.config import Config
 from fashion_tl.data.dataset import Data, load_unsplit
-from fashion_tl.data.photos import twin_groups
 from fashion_tl.data.task import all_train
+from fashion_tl.data.twins import twin_groups
 from fashion_tl.errors import AuditError, ConfigError, DataError, how_to_install
 from fashion_tl.files import StrPath, as_path
 from fashion_tl.machine import say

@@ -4,12 +4,14 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fashion_tl.machine import say, signals_put_off
 
+WAITING = 0.2  # seconds until it is tried again whether another process has ended
 # The locks that this process holds until it ends, by the device and inode of each file.
 _held: dict[tuple[int, int], int | None] = {}
 
@@ -52,6 +54,16 @@ def own_folder(folder: Path) -> Iterator[Path]:
     own: Path | None = None
     handle: int | None = None
     has_told = False
+
+    def give_back() -> None:
+        nonlocal handle
+        with signals_put_off():
+            if own is not None:
+                shutil.rmtree(own, ignore_errors=True)
+            if handle is not None:
+                os.close(handle)
+            handle = None
+
     try:
         while own is None:
             try:
@@ -62,14 +74,14 @@ def own_folder(folder: Path) -> Iterator[Path]:
                     what = f"waiting for another process, which is working on {folder}"
                     say(what, file=sys.stderr)
                 has_told = True
-                _wait_for(folder)
+                time.sleep(WAITING)
         yield own
     finally:
-        with signals_put_off():
-            if own is not None:
-                shutil.rmtree(own, ignore_errors=True)
-            if handle is not None:
-                os.close(handle)
+        try:
+            give_back()
+        except BaseException:  # Ctrl-C before it was put off; a lock that is kept would hang us
+            give_back()
+            raise
 
 
 def _take(folder: Path) -> tuple[Path | None, int | None]:
@@ -88,14 +100,6 @@ def _take(folder: Path) -> tuple[Path | None, int | None]:
             return folder, handle
         os.close(handle)  # others wait for it, too
     return None, None
-
-
-def _wait_for(folder: Path) -> None:
-    """Wait until no other process has a folder locked."""
-    with suppress(FileNotFoundError):  # the process that held it has just removed it
-        handle = lock(folder, wait=True)
-        if handle is not None:
-            os.close(handle)
 
 
 def _is_there_still(folder: Path, handle: int) -> bool:

@@ -83,18 +83,26 @@ def progress(
 def signals_put_off() -> Iterator[None]:
     """Put off Ctrl-C, or a scheduler's signal to end, until the end of this block."""
     received: list[int] = []
-    handlers = {}
-    if threading.current_thread() is threading.main_thread():  # other threads get no signals
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) is not None:
-                handlers[number] = signal.signal(number, lambda got, _: received.append(got))
     try:
-        yield
+        with _put_off(signal.SIGINT, received), _put_off(signal.SIGTERM, received):
+            yield
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
         for got in received[:1]:
             signal.raise_signal(got)
+
+
+@contextmanager
+def _put_off(number: int, received: list[int]) -> Iterator[None]:
+    """Add a signal's number to ``received``, each time that it comes, instead of handling it."""
+    is_main = threading.current_thread() is threading.main_thread()  # others get no signals
+    handler = signal.getsignal(number) if is_main else None
+    try:
+        if handler is not None:
+            signal.signal(number, lambda got, _: received.append(got))
+        yield
+    finally:
+        if handler is not None:
+            signal.signal(number, handler)
 
 
 @contextmanager

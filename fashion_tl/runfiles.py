@@ -198,6 +198,8 @@ def read_table(path: StrPath) -> pd.DataFrame:
         table = pd.read_csv(
             path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=empty
         )
+    except pd.errors.EmptyDataError as error:
+        raise ContentError("it is empty") from error
     except pd.errors.ParserError as error:
         raise ContentError(str(error)) from error
     except (EOFError, zlib.error) as error:  # of a gzipped file that is cut off or changed

@@ -214,7 +214,10 @@ def create_run(
     folder = as_path(folder)
     about = {"config": config.to_dict(), "data": data, "weights": weights}
     try:
-        if rank() == 0 and not is_made(folder / RUN_FILE) and not (folder / RUN_FILE).is_symlink():
+        file = folder / RUN_FILE
+        is_foreign = os.path.isfile(file) and not is_run_folder(folder)
+        is_new = not is_made(file) and not file.is_symlink()
+        if rank() == 0 and (is_new or is_foreign):
             _make_run_folder(folder, about)
         run = open_run(folder)
         changed = _changes(run, about)
@@ -233,7 +236,7 @@ def create_run(
 def _make_run_folder(folder: Path, about: dict[str, dict[str, Any]]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     others = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
-    if others and RUN_FILE not in others:
+    if others and not (RUN_FILE in others and is_run_folder(folder)):
         raise RunError(f"{folder} holds something that isn't a run; name another folder")
     here = {"machine": machine(), "versions": versions(), "commit": commit()}
     text = json.dumps(about | here, indent=2) + "\n"

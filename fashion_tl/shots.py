@@ -15,7 +15,7 @@ from fashion_tl.data.foldernames import (
 )
 from fashion_tl.data.labels import fault_of_label, label_of, same_names
 from fashion_tl.data.listing import Folder, in_words, split_ending
-from fashion_tl.data.photos import photo_digests
+from fashion_tl.data.twins import photo_digests
 from fashion_tl.errors import DataError, some_of
 from fashion_tl.extension import Shots
 from fashion_tl.files import StrPath, as_path, is_run_folder

@@ -2,12 +2,14 @@
 photo.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib.ticker import PercentFormatter
 
+from fashion_tl.recipes import TRAININGS
 from fashion_tl.reporting.figures import confused_pairs, loss_curves, per_class_accuracy, save
 from fashion_tl.reporting.layout import (
     BLUE,
@@ -25,6 +27,8 @@ from study.minutes import Timed, timed
 from study.published import read_published
 from study.records import METRICS, TITLES, Record, read_measured, read_records
 
+# What larger photos change, in the chart and in the table.
+DETAILS = {name: title for name, title in METRICS.items() if name != "top5"}
 POINTS: dict[str, Any] = {"textcoords": "offset points", "size": 7}  # of small labels
 
 
@@ -132,6 +136,13 @@ def minutes_chart(
     return figure
 
 
+def title_of(name: str, own: dict[str, Any]) -> str:
+    """The title of a training in ``detail.json``, and its blocks where recipes have others now."""
+    blocks = own["config"].get("blocks", 1)
+    is_of_now = blocks == TRAININGS[name].tuned.get("blocks", 1)
+    return TITLES[name] + ("" if is_of_now else f" (blocks={blocks})")
+
+
 @styled
 def detail_chart(measured: dict[str, dict[str, Any]]) -> Chart:
     """What larger photos change in each training's figures, with 95 % intervals: a panel each.
@@ -142,15 +153,22 @@ def detail_chart(measured: dict[str, dict[str, Any]]) -> Chart:
     source = next(iter(measured.values()))["sources"]["large"]["data"]
     height = 0.3 * len(measured) + 0.7
     figure, add = new_figure(10, height, "What larger photos are worth", source, note)
-    for place, key in enumerate(("top1", "macro", "few_shot")):
+    changes = [own["paired"].get(key, {}) for own in measured.values() for key in DETAILS]
+    ends = [abs(end) for change in changes for end in change.get("interval", ())]
+    widest = max(5, math.ceil(100 * max(ends, default=0)))
+    for place, key in enumerate(DETAILS):
         ax = add(1.55 + 2.8 * place, 0.55, 2.5, height - 0.75)
         ax.axvline(0, color=GREY, lw=1)
         for row, own in enumerate(measured.values()):
+            if key not in own["paired"]:  # a mean over no classes
+                continue
             change = own["paired"][key]
             ax.plot([100 * end for end in change["interval"]], [row, row], color=BLUE, lw=2)
             ax.plot(100 * change["difference"], row, "o", color=BLUE, ms=5)
-        ax.set(ylim=(len(measured) - 0.5, -0.5), yticks=range(len(measured)), xlim=(-5, 5))
-        ax.set_yticklabels([TITLES[name] for name in measured] if place == 0 else [])
+        ax.set(
+            ylim=(len(measured) - 0.5, -0.5), yticks=range(len(measured)), xlim=(-widest, widest)
+        )
+        ax.set_yticklabels([*map(title_of, measured, measured.values())] if place == 0 else [])
         ax.set_title(METRICS[key], loc="left", size=9, color=INK)
         ax.set_xlabel("points")
         ax.tick_params(length=0)

@@ -8,11 +8,11 @@ import pandas as pd
 
 from fashion_tl.data.catalogue import Catalogue, read_catalogue
 from fashion_tl.data.dataroot import open_root
-from fashion_tl.errors import RunError
+from fashion_tl.errors import FashionTLError, RunError
 from fashion_tl.reporting.evaluation import confused_pairs, metrics, per_class_table
 from fashion_tl.runs import write_json
-from study.record import COUNTED
 from study.records import (
+    COUNTED,
     Record,
     groups,
     need,
@@ -61,8 +61,8 @@ def check(
     """Compute every run's metrics and counts again.
 
     Returns the predictions of each run, with the true class and its training photos. After all runs
-    are checked, RunError names each wrong one: the file and the metric that differs, or the file
-    that can't be read or holds other photos.
+    are checked, RunError names each wrong one: the file and the metric that differs, the file that
+    can't be read or holds other photos, or what the data lack for it.
     """
     root = open_root(data, cache)
     read = functools.cache(functools.partial(read_catalogue, root))  # most runs read it alike
@@ -72,6 +72,8 @@ def check(
             tables[name] = check_record(each, catalogue_of(each, read), data)
         except RunError as error:
             faults.append(str(error))
+        except FashionTLError as error:  # the data lack what its settings name
+            faults.append(f"{each.folder}: {error}")
     if faults:
         wrong = "\n".join(faults)
         raise RunError(f"wrong on record, {len(faults)} of {len(records)} runs:\n{wrong}")

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from fashion_tl.data.catalogue import facts
 from fashion_tl.data.dataset import Data, load_data
-from fashion_tl.data.photos import twin_groups
+from fashion_tl.data.twins import twin_groups
 from fashion_tl.recipes import make_config
 from fashion_tl.runs import commit, write_json
 

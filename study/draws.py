@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 
-from fashion_tl.data.photos import twin_groups
+from fashion_tl.data.twins import twin_groups
 from fashion_tl.errors import DataError
 from fashion_tl.network.extending import Ground, LastLayer
 from fashion_tl.network.memory import unit

@@ -23,20 +23,20 @@ from torch import nn
 
 from fashion_tl.config import Config
 from fashion_tl.data.dataset import Data, load_unsplit
-from fashion_tl.data.photos import twin_groups
 from fashion_tl.data.task import make_task
+from fashion_tl.data.twins import twin_groups
 from fashion_tl.errors import DataError, RunError
 from fashion_tl.files import as_path
 from fashion_tl.network.extending import layer_of
 from fashion_tl.network.model import available_weights, build_network
 from fashion_tl.recipes import make_config
-from fashion_tl.runfiles import read_table
 from fashion_tl.running import start_run, train, unless_interrupted
 from fashion_tl.runs import write_json
 from study.data_check import alike
 from study.draws import figures, mean_of, measured
 from study.heads import made_with
 from study.hidden import some_of
+from study.records import read_columns
 from study.two_blocks import LastBlocks, last_blocks
 
 MOST = 300  # training photos of a class, so that the largest ones don't fill the training
@@ -52,7 +52,7 @@ def read_parts(results: Path, data: Data) -> dict[str, list[str]]:
     file = results / "few_shot_classes.csv"
     if not file.exists():
         raise RunError(f"{file} is missing; it is part of the repository")
-    table = read_table(file)
+    table = read_columns(file, ("label", "part"))
     if missing := sorted(set(table["label"]) - set(data.catalogue.classes)):
         raise DataError(
             f"{data.root.path}: no photo of {missing[0]!r}, a class that {file} names; "

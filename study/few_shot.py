@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from fashion_tl.data.dataset import load_data
-from fashion_tl.data.photos import twin_groups
+from fashion_tl.data.twins import twin_groups
 from fashion_tl.files import as_path
 from fashion_tl.network.calibration import masked_logits
 from fashion_tl.network.extending import RIDGE, SCALE, layer_of

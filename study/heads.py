@@ -18,7 +18,7 @@ from torch import nn
 from fashion_tl.config import Config
 from fashion_tl.data.batches import Batches
 from fashion_tl.data.dataset import Data, load_data
-from fashion_tl.data.photos import twin_groups
+from fashion_tl.data.twins import twin_groups
 from fashion_tl.network.features import part_features
 from fashion_tl.network.inference import forward, pick_device
 from fashion_tl.network.model import (

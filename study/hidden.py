@@ -11,7 +11,7 @@ from torch import nn
 from fashion_tl.config import Config
 from fashion_tl.data.batches import feature_batches
 from fashion_tl.data.dataset import Data
-from fashion_tl.data.photos import twin_groups
+from fashion_tl.data.twins import twin_groups
 from fashion_tl.network.calibration import masked_logits
 from fashion_tl.network.extending import RIDGE, SCALE, Ground, LastLayer
 from fashion_tl.network.layers import Head

@@ -8,8 +8,7 @@ import numpy as np
 from fashion_tl.data.catalogue import FEW_SHOT
 from fashion_tl.errors import RunError
 from fashion_tl.files import as_path
-from fashion_tl.runfiles import read_table
-from study.records import read_measured
+from study.records import COUNTED, read_columns, read_measured
 from study.uncertainty import margin95
 
 # The study's names for each of our trainings: two steps without mirror images and with them.
@@ -42,7 +41,7 @@ def read_published(results: str | os.PathLike) -> dict[str, list[dict[str, Any]]
     """
     study = read_study(results)
     # They hold the classes that can be learned.
-    per_class = read_table(as_path(results) / "published_per_class.csv")
+    per_class = read_columns(as_path(results) / "published_per_class.csv", COUNTED[:3])
     few = per_class["train"] <= FEW_SHOT
 
     def figures(name: str) -> dict[str, Any]:

@@ -14,10 +14,9 @@ from fashion_tl.extension import refuse_extended
 from fashion_tl.reporting.evaluation import TOP_K, confused_pairs, metrics
 from fashion_tl.runs import Run, open_run, write_json, write_table
 from fashion_tl.split import parse_split
-from study.records import LOOKS, read_looks, read_record, recorded
+from study.records import COUNTED, LOOKS, read_looks, read_record, recorded
 from study.uncertainty import intervals
 
-COUNTED = ["label", "train", "test", "correct"]
 ANSWERS = [f"top{k}" for k in range(1, TOP_K + 1)]
 
 

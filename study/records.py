@@ -22,6 +22,7 @@ from fashion_tl.runfiles import read_json, read_table
 TITLES = {name: training.title for name, training in TRAININGS.items()}
 LOOKS = ["run", "commit", "seed", "epochs", "correct", "label", "input", "why"]
 RECORD_AGAIN = "record the run again"
+COUNTED = ["label", "train", "test", "correct"]  # of each class
 # The numbers in a run.json. Those that are a mean over no photos or classes are null.
 COUNTS = ("n_test", "correct", "macro_classes", "few_shot_classes")
 SHARES = ("top1", "top5", "ceiling")
@@ -85,7 +86,7 @@ class Record:
     @cached_property
     def per_class(self) -> pd.DataFrame:
         """``label, train, test, correct, accuracy``; without a test photo, the accuracy is NaN."""
-        table = self._read("per_class.csv")
+        table = self._read("per_class.csv", COUNTED)
         return table.assign(accuracy=table["correct"] / table["test"].where(table["test"] > 0))
 
     @cached_property
@@ -94,13 +95,26 @@ class Record:
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
-        return self._read("predictions.csv.gz")
+        return self._read("predictions.csv.gz", ("id", "top1", "p1"))
 
-    def _read(self, name: str) -> pd.DataFrame:
-        try:
-            return read_table(self.folder / name)
-        except (OSError, ValueError) as error:
-            raise RunError(fault_of_file(self.folder / name, error, RECORD_AGAIN)) from error
+    def _read(self, name: str, columns: Sequence[str] = ()) -> pd.DataFrame:
+        return read_columns(self.folder / name, columns, RECORD_AGAIN)
+
+
+def read_columns(
+    file: Path, columns: Sequence[str] = (), way_out: str = "make it again"
+) -> pd.DataFrame:
+    """A table of the study, which must have some columns.
+
+    RunError, which names the file and the way out, if it can't be read or lacks one of them.
+    """
+    try:
+        table = read_table(file)
+        if missing := [column for column in columns if column not in table]:
+            raise ContentError(f"it lacks the columns {', '.join(missing)}")
+    except (OSError, ValueError) as error:
+        raise RunError(fault_of_file(file, error, way_out)) from error
+    return table
 
 
 def read_record(results: str | os.PathLike, name: str) -> Record:
@@ -185,7 +199,9 @@ def read_looks(results: str | os.PathLike) -> pd.DataFrame:
     file = as_path(results) / "looks.csv"
     if not file.exists():
         return pd.DataFrame(columns=LOOKS)
-    return read_table(file).astype(str).reindex(columns=LOOKS, fill_value=DEFAULT_LABEL)
+    restore = "restore it, as git has it"
+    table = read_columns(file, [name for name in LOOKS if name != "label"], restore)
+    return table.astype(str).reindex(columns=LOOKS, fill_value=DEFAULT_LABEL)
 
 
 def read_measured(results: str | os.PathLike, name: str) -> Any:

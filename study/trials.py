@@ -35,9 +35,9 @@ from fashion_tl.network.model import available_weights, split_frozen
 from fashion_tl.network.training import fit
 from fashion_tl.recipes import APPROACHES, approach_configs, make_config
 from fashion_tl.reporting.evaluation import prediction_table
-from fashion_tl.runfiles import read_table
 from fashion_tl.runs import Run, commit, machine, write_table
 from study.heads import left_out
+from study.records import read_columns
 
 FOLDS = ((2016,), (2010, 2014, 2018))  # left out together
 # Of a fine-tuning: half of the training photos, and half of the epochs.
@@ -183,7 +183,7 @@ def keep(rows: pd.DataFrame, results: Path) -> None:
     print(rows.to_string(index=False), flush=True)
     handle = lock(results, wait=True)  # other processes keep theirs
     if file.exists():
-        old = read_table(file)
+        old = read_columns(file, ("trial",))
         rows = pd.concat([old[~old["trial"].isin(rows["trial"])], rows])
     write_table(file, rows)
     if handle is not None:

@@ -27,9 +27,9 @@ from fashion_tl.errors import ConfigError
 from fashion_tl.files import as_path
 from fashion_tl.network.model import available_weights
 from fashion_tl.recipes import APPROACHES, TRAININGS
-from fashion_tl.runfiles import read_table
 from fashion_tl.running import train, unless_interrupted
 from fashion_tl.runs import Run, open_run, write_table
+from study.records import read_columns
 
 QUARTER = {"train_fraction": 0.25}
 BASIS = {
@@ -192,7 +192,7 @@ def chosen_trials(approach: str, names: Sequence[str]) -> dict[str, dict[str, An
 def keep(new: dict[str, Any], results: Path) -> None:
     """Put the row in the place of the same trial's in ``tuning.csv``, or at the end."""
     file = results / "tuning.csv"
-    rows = read_table(file).to_dict("records") if file.exists() else []
+    rows = read_columns(file, ("approach", "trial")).to_dict("records") if file.exists() else []
     names = [(old["approach"], old["trial"]) for old in rows]
     own = (new["approach"], new["trial"])
     place = names.index(own) if own in names else len(rows)

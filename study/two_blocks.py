@@ -65,7 +65,7 @@ def last_blocks(model: nn.Module, layer: LastLayer, data: Data, config: Config) 
     ConfigError if its last layer takes the features of two blocks already.
     """
     if config.blocks != 1:
-        raise ConfigError("blocks=2: features of one block are compared with those of two; set 1")
+        raise ConfigError("blocks=2: one block's features are compared with two's; take one block")
     body = TwoBlocks(model).eval().requires_grad_(False).to(pick_device())
     task = data.task
     views = config.change(flip=config.flip_test)

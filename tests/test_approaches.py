@@ -172,6 +172,15 @@ def test_a_folder_with_something_else_in_it_is_refused(sample_root, tmp_path, ca
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_another_tools_run_json_is_no_run_to_go_on_with_nor_to_delete(
+    sample_root, tmp_path, capsys
+):
+    (tmp_path / "run.json").write_text('{"job": 7}')
+    assert command(*run_words("direct", sample_root, tmp_path)) == 2
+    assert "holds something that isn't a run; name another folder" in capsys.readouterr().err
+    assert (tmp_path / "run.json").read_text() == '{"job": 7}'
+
+
 def test_an_impossible_setting_is_refused_by_name(sample_root, tmp_path, capsys):
     words = ["run", "direct", "--data", sample_root, "--out", tmp_path / "run"]
     assert command(*words, "--epochs", 0) == 2

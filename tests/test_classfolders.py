@@ -16,8 +16,8 @@ from fashion_tl.data.catalogue import facts, read_catalogue
 from fashion_tl.data.classfolders import find_classes
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.data.dataset import load_data
-from fashion_tl.data.photos import twin_groups
 from fashion_tl.data.task import make_task
+from fashion_tl.data.twins import twin_groups
 from fashion_tl.errors import DataError
 from fashion_tl.predict import find_photos
 from fashion_tl.recipes import make_config

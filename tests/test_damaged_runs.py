@@ -294,6 +294,11 @@ def test_a_folder_that_must_not_be_entered_is_named_itself(folder, monkeypatch):
         open_run(folder)
 
 
+def test_a_table_of_no_bytes_is_called_empty(folder):
+    (folder / "history.csv").write_bytes(b"")
+    assert "(it is empty)" in refused(folder / "history.csv", lambda: open_run(folder).history)
+
+
 def test_predictions_that_name_a_photo_twice_are_named(folder):
     file = folder / "predictions.csv.gz"
     table = read_table(file)

@@ -1,11 +1,13 @@
 """What is made is whole or not there, by one process at a time; the quickest of ``make faults``."""
 
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from threading import Thread, Timer
 
 import pytest
@@ -13,7 +15,7 @@ import torch
 
 from fashion_tl import locks
 from fashion_tl.errors import RunError, WriteError
-from fashion_tl.files import draft, make_once, replacing
+from fashion_tl.files import draft, make_once, replacing, write_whole
 from fashion_tl.locks import lock
 from fashion_tl.network import training
 from fashion_tl.recipes import make_config
@@ -128,6 +130,35 @@ def test_ctrl_c_while_a_draft_ends_leaves_nothing_behind(tmp_path, monkeypatch):
         temporary.write_text("whole")
         monkeypatch.setattr(locks.shutil, "rmtree", interrupted)
     assert names(tmp_path) == []
+
+
+def test_ctrl_c_at_any_moment_leaves_neither_a_draft_nor_a_lock(tmp_path):
+    """Each time that a function begins, or that one of C ends: there Python handles signals."""
+    ours = {"files.py", "locks.py", "machine.py"}
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    errors = []  # kept alive, as a notebook keeps its last error
+    for moment in itertools.count():
+        steps = itertools.count()
+
+        def interrupt(frame, event, given, moment=moment, steps=steps):
+            is_ours = Path(frame.f_code.co_filename).name in ours and event in ("call", "c_return")
+            if is_ours and next(steps) == moment:
+                signal.raise_signal(signal.SIGINT)
+
+        sys.setprofile(interrupt)
+        try:
+            write_whole(tmp_path / "file", b"new")
+        except KeyboardInterrupt as error:
+            errors.append(error)
+        finally:
+            sys.setprofile(None)
+        assert set(names(tmp_path)) <= {"file"}, moment
+        assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers, moment
+        if len(errors) <= moment:  # the work was done before
+            break
+    assert moment > 20
+    write_whole(tmp_path / "file", b"newer")  # nothing waits for a lock of its own
+    assert (tmp_path / "file").read_bytes() == b"newer"
 
 
 @needs_locks

@@ -14,7 +14,7 @@ from torch.optim.swa_utils import update_bn
 from fashion_tl.config import Config
 from fashion_tl.data.batches import feature_batches, photo_batches
 from fashion_tl.data.dataset import load_data
-from fashion_tl.data.photos import photo_digests
+from fashion_tl.data.twins import photo_digests
 from fashion_tl.errors import DataError
 from fashion_tl.network import features as module
 from fashion_tl.network import inference
@@ -48,8 +48,8 @@ LABELS = np.arange(30) % CLASSES
 TRAIN, VAL = np.arange(20), np.arange(20, 30)
 
 
-def network(photos, freeze=freeze_all_but_head):
-    model = build_network(CLASSES, None, Config("direct"))
+def network(photos, freeze=freeze_all_but_head, backbone="resnet50"):
+    model = build_network(CLASSES, None, Config("direct", backbone=backbone))
     update_bn(
         photo_batches(photos, TRAIN, LABELS[TRAIN], settings()).in_order(torch.device("cpu")), model
     )
@@ -101,7 +101,7 @@ def test_a_head_on_cached_features_learns_as_through_the_frozen_backbone(photos,
 
 def test_the_rest_learns_from_what_the_frozen_first_children_leave_as_in_the_whole_network(photos):
     config = settings(flip=True, epochs=1, batch_size=10, image_size=(64, 48), lr=1e-4)
-    whole, part = (network(photos, freeze_first_children) for _ in range(2))
+    whole, part = (network(photos, freeze_first_children, "resnet18") for _ in range(2))
     history = fit(whole, *parts(photos, config), config, EVEN).history
     before = {name: tensor.clone() for name, tensor in part.state_dict().items()}
     frozen, learning = split_frozen(part)

@@ -53,6 +53,9 @@ def train_one_epoch(model):
     fit(model, photos(), photos(3), config, [1.0, 1.0, 1.0])
 
 
+SMALL = Config("direct", backbone="resnet18")  # where any network will do
+
+
 def copy_of(model):
     return {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
@@ -64,7 +67,7 @@ def changed(before, model):
 
 
 def test_only_the_head_moves_when_all_but_the_head_is_frozen():
-    model = build_network(3, None, Config("direct"))
+    model = build_network(3, None, SMALL)
     freeze_all_but_head(model)
     before = copy_of(model)
     train_one_epoch(model)
@@ -82,7 +85,7 @@ def test_no_parameter_and_no_buffer_of_the_first_five_children_moves_when_they_a
 
 
 def test_everything_moves_when_nothing_is_frozen():
-    model = build_network(3, None, Config("direct"))
+    model = build_network(3, None, SMALL)
     before = copy_of(model)
     train_one_epoch(model)
     assert changed(before, model) == set(before)
@@ -287,7 +290,7 @@ def test_a_misspelt_name_is_never_taken_for_random_weights():
 
 
 def test_a_saved_model_carries_its_classes_and_settings(tmp_path):
-    model, config = build_network(2, None, Config("direct")).eval(), Config("direct")
+    model, config = build_network(2, None, SMALL).eval(), SMALL
     save_model(tmp_path / "m.safetensors", model, ("Shirts", "Belts"), [5, 0], config, 0.4)
     saved = load_model(tmp_path / "m.safetensors")
     assert saved.temperature == 0.4
@@ -310,14 +313,14 @@ def test_a_file_that_is_no_saved_model_is_refused(tmp_path, imagenet_like):
         load_model(tmp_path / "w.safetensors")
 
 
-SETTINGS = Config("direct").to_dict()
+SETTINGS = SMALL.to_dict()
 
 
 @pytest.mark.parametrize("name", ["fc.bias", "bn1.running_var"])
 def test_a_saved_model_with_a_value_that_is_no_number_is_refused(tmp_path, name):
-    model = build_network(2, None, Config("direct"))
+    model = build_network(2, None, SMALL)
     model.state_dict()[name][0] = float("nan")
-    save_model(tmp_path / "m.safetensors", model, ("Shirts", "Belts"), [5, 0], Config("direct"))
+    save_model(tmp_path / "m.safetensors", model, ("Shirts", "Belts"), [5, 0], SMALL)
     with pytest.raises(
         WeightsError, match=r"m\.safetensors is damaged: .* holds values that are not numbers"
     ):
@@ -350,19 +353,18 @@ def test_a_variance_below_zero_is_refused_in_weights_and_in_a_saved_model(tmp_pa
 def test_a_saved_model_whose_parts_do_not_fit_together_is_refused(tmp_path, counts, config):
     state = {
         name: values.contiguous()
-        for name, values in build_network(2, None, Config("direct")).state_dict().items()
+        for name, values in build_network(2, None, SMALL).state_dict().items()
     }
     about = {"classes": ["Shirts", "Belts"], "train_counts": counts, "config": config}
     save_file(state, tmp_path / "m.safetensors", metadata={"fashion_tl": json.dumps(about)})
-    with pytest.raises(WeightsError, match=r"m\.safetensors is not a model saved by fashion_tl"):
+    with pytest.raises(WeightsError, match=r"is (damaged \(its|not a model saved by)"):
         load_model(tmp_path / "m.safetensors")
 
 
 def with_temperature(folder, more):
     """A saved model of an older version, and ``more`` in its description."""
     about = {"classes": ["Shirts", "Belts"], "train_counts": [5, 0], "config": SETTINGS}
-    network = build_network(2, None, Config("direct", backbone="resnet18")).state_dict()
-    about["config"] = SETTINGS | {"backbone": "resnet18"}
+    network = build_network(2, None, SMALL).state_dict()
     state = {name: values.contiguous() for name, values in network.items()}
     file = folder / "m.safetensors"
     save_file(state, file, metadata={"fashion_tl": json.dumps(about | more)})
@@ -400,7 +402,7 @@ def test_a_model_saved_before_there_were_temperatures_has_that_of_the_plain_soft
 
 @pytest.mark.parametrize("value", [0, -1.5, float("nan"), float("inf"), None, "warm", [1]])
 def test_a_temperature_that_is_none_is_refused(tmp_path, value):
-    with pytest.raises(WeightsError, match=r"m\.safetensors is not a model saved by fashion_tl"):
+    with pytest.raises(WeightsError, match=r"is (damaged \(its|not a model saved by)"):
         load_model(with_temperature(tmp_path, {"temperature": value}))
 
 
@@ -413,7 +415,7 @@ def test_bad_weights_end_a_run_before_anything_is_trained_or_written(sample_root
 
 
 def test_logits_are_float32_also_where_the_body_computes_in_bf16():
-    model = build_network(3, None, Config("direct")).eval()
+    model = build_network(3, None, SMALL).eval()
     with torch.autocast("cpu", torch.bfloat16):
         logits = model(torch.randn(2, 3, 32, 32))
     assert logits.dtype == torch.float32

@@ -1,6 +1,7 @@
 """Photos are decoded once, whatever they are, into one array in the cache; nothing else is
 written."""
 
+import errno
 import io
 import os
 import struct
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fashion_tl.data import decoding, photos
+from fashion_tl.data import decoding, listing, photos
 from fashion_tl.data.dataroot import open_root
-from fashion_tl.data.photos import decode, decode_photos, photo_digests, twin_groups
+from fashion_tl.data.photos import decode, decode_photos
+from fashion_tl.data.twins import photo_digests, twin_groups
 from fashion_tl.errors import DataError
 from tests import REPOSITORY
 from tests.conftest import jpeg, pattern
@@ -189,6 +191,38 @@ def test_a_photo_that_must_not_be_read_is_named_and_read_once_it_may_be(
             decode_photos(open_root(folder), IDS, cache=tmp_path / "cache")
     decoded = decode_photos(open_root(folder), IDS, cache=tmp_path / "cache")
     assert decoded.ids.tolist() == IDS and decoded.failed == {}
+
+
+def test_a_photo_whose_permissions_only_reading_finds_is_left_out_and_called_unreadable(
+    folder, tmp_path, monkeypatch
+):
+    """As on Windows and some network drives, where ``os.access`` says that it may be read."""
+    (folder / "images" / "5.jpg").write_text("no photo at all")
+    with monkeypatch.context() as patch:
+        read_whole = listing._read_whole
+
+        def forbidden(file, size):
+            if file.name.endswith("2.jpg"):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return read_whole(file, size)
+
+        patch.setattr(listing, "_read_whole", forbidden)
+        decoded = decode_photos(open_root(folder), IDS, cache=tmp_path / "cache", workers=1)
+        assert decoded.ids.tolist() == ["1", "3", "4", "6"]
+        assert decoded.left_out == {"2": "unreadable image", "5": "undecodable image"}
+        assert "Permission denied" in decoded.failed["2"]
+    again = decode_photos(open_root(folder), IDS, cache=tmp_path / "cache")
+    assert again.left_out == {"5": "undecodable image"}
+
+
+def test_if_no_photo_is_left_those_that_must_not_be_read_are_counted_too(
+    folder, tmp_path, monkeypatch
+):
+    closed = {f"{own}.jpg" for own in IDS[1:]}
+    (folder / "images" / f"{IDS[0]}.jpg").write_text("no photo at all")
+    monkeypatch.setattr(os, "access", lambda path, mode: os.path.basename(path) not in closed)
+    with pytest.raises(DataError, match=r"none of its 6 photos can be decoded.*make it readable"):
+        decode_photos(open_root(folder), IDS, cache=tmp_path / "cache")
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -14,8 +14,9 @@ from PIL import Image
 
 from fashion_tl.data.catalogue import facts, read_catalogue
 from fashion_tl.data.dataroot import open_root
-from fashion_tl.data.photos import decode_photos, photo_digests, twin_groups
+from fashion_tl.data.photos import decode_photos
 from fashion_tl.data.task import make_task
+from fashion_tl.data.twins import photo_digests, twin_groups
 from tests import REPOSITORY
 
 FACTS = {

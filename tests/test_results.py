@@ -616,6 +616,24 @@ def test_nobody_waits_for_a_pipe_in_the_place_of_a_measurement(tmp_path, put, na
         read_measured(tmp_path, "minutes")
 
 
+@pytest.mark.parametrize("content", [b"", b'"', b"\xff", b"some,other\n1,2\n"])
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("looks.csv", lambda results: read_looks(results)),
+        ("trials.csv", lambda results: runs.left_out(results)),
+        ("tuning.csv", lambda results: runs.trials(results)),
+        ("runs/mine/per_class.csv", lambda results: read_record(results, "mine").per_class),
+        ("runs/mine/predictions.csv.gz", lambda results: read_record(results, "mine").predictions),
+    ],
+)
+def test_a_damaged_table_of_the_study_is_named(tmp_path, put, name, read, content):
+    put("mine")
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(RunError, match=rf"{re.escape(name)} is damaged \(.*again|restore"):
+        read(tmp_path)
+
+
 def test_a_result_that_is_not_there_is_named(tmp_path):
     with pytest.raises(RunError, match="runs/direct: no run of this name is on record"):
         read_record(tmp_path, "direct")

@@ -181,8 +181,11 @@ def unread_photos(root: DataRoot, ids: Sequence[str]) -> dict[str, str]:
 
 
 def fault_of_reading(error: DataError) -> str:
-    """Why a photo can't be read; the error itself is raised if it comes from the system."""
-    if isinstance(error.__cause__, OSError):
+    """Why a photo can't be read; the error itself is raised if it comes from the system.
+
+    Not if permissions forbid it: some systems say so only when a file is read, not before.
+    """
+    if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, PermissionError):
         raise error  # next time it may be read
     return str(error)
 

@@ -13,8 +13,9 @@ from fashion_tl.data.catalogue import NAMED, Catalogue, read_catalogue
 from fashion_tl.data.contents import DataRoot
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.data.labels import alike_in_capitals
-from fashion_tl.data.photos import Photos, decode_photos, photo_digests, twin_groups
+from fashion_tl.data.photos import Photos, decode_photos
 from fashion_tl.data.task import Task, all_train, class_weights, make_task
+from fashion_tl.data.twins import photo_digests, twin_groups
 from fashion_tl.distributed import main_first
 from fashion_tl.errors import DataError
 from fashion_tl.files import StrPath
@@ -118,7 +119,7 @@ def _read(
         raise DataError(f"{root.path}: none of its {catalogue.rows} rows can be used ({reasons}).")
     ids = catalogue.table["id"].to_numpy()
     photos = decode_photos(root, ids, config.stored_size, cache, workers)
-    catalogue = catalogue.without(dict.fromkeys(photos.failed, "undecodable image"))
+    catalogue = catalogue.without(photos.left_out)
     return catalogue, photos, photo_digests(photos.array)
 
 

@@ -35,12 +35,21 @@ class Photos:
 
     ``array`` is uint8 [photos, height, width, 3], memory-mapped; changes to it never reach the
     file. ``ids`` is text [photos]. ``failed`` gives the reason for each id that could not be read
-    or decoded.
+    or decoded; ``unread`` are those of the first kind.
     """
 
     array: np.ndarray
     ids: np.ndarray
     failed: dict[str, str]
+    unread: frozenset[str] = frozenset()
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """In two words, why each id of ``failed`` is left out."""
+        return {
+            own: "unreadable image" if own in self.unread else "undecodable image"
+            for own in self.failed
+        }
 
 
 def decode_photos(
@@ -64,7 +73,8 @@ def decode_photos(
         raise ConfigError(f"workers must be 1 or more, not {workers}")
     hint = cache_folder(cache) / f"unread-{_key(root, ids, size)[:16]}.json"
     closed = closed_photos(root, ids)
-    unread = unread_photos(root, sorted(_unread_before(hint).intersection(ids)))
+    before = _unread_before(hint).intersection(ids) - closed.keys()
+    unread = unread_photos(root, sorted(before))
     while True:
         try:
             return _decoded(root, ids, closed | unread, size, cache, workers or processors())
@@ -97,7 +107,7 @@ def _decoded(
     folder = cache_folder(cache) / f"photos-{_key(root, wanted, size)[:16]}"
 
     def make(new: Path) -> None:
-        _decode_into(new, root, wanted, size, workers)
+        _decode_into(new, root, wanted, size, workers, closed)
 
     make_cached(folder, "the decoded photos", make)
     try:
@@ -105,7 +115,8 @@ def _decoded(
         array = load_kept(folder / "photos.npy", (len(wanted) - len(failed), *size, 3), np.uint8)
     except Exception as error:  # a damaged file makes readers raise any error
         raise unreadable(folder, error) from error
-    return Photos(array, wanted[[own not in failed for own in wanted]], closed | failed)
+    kept = wanted[[own not in failed for own in wanted]]
+    return Photos(array, kept, closed | failed, frozenset(closed))
 
 
 def _read_failed(file: Path, ids: set[str]) -> dict[str, str]:
@@ -135,21 +146,6 @@ def _none_decoded(root: DataRoot, failed: dict[str, str]) -> DataError:
     )
 
 
-def photo_digests(array: np.ndarray) -> list[bytes]:
-    """A digest of each photo in ``array``, uint8 [photos, height, width, 3].
-
-    Two digests are equal only if all pixels are.
-    """
-    return [hashlib.blake2b(photo, digest_size=16).digest() for photo in array]
-
-
-def twin_groups(digests: Sequence[bytes]) -> np.ndarray:
-    """A number per digest, int64 [photos], equal for equal ones."""
-    numbers: dict[bytes, int] = {}
-    groups = [numbers.setdefault(digest, len(numbers)) for digest in digests]
-    return np.array(groups, dtype=np.int64)
-
-
 def _key(root: DataRoot, ids: Iterable[str], size: tuple[int, int]) -> str:
     """Changes with any photo's file, with the selection and with the stored size."""
     # A zip has checksums. A file's time says something only together with its folder.
@@ -159,15 +155,23 @@ def _key(root: DataRoot, ids: Iterable[str], size: tuple[int, int]) -> str:
 
 
 def _decode_into(
-    folder: Path, root: DataRoot, ids: np.ndarray, size: tuple[int, int], workers: int
+    folder: Path,
+    root: DataRoot,
+    ids: np.ndarray,
+    size: tuple[int, int],
+    workers: int,
+    closed: dict[str, str],
 ) -> None:
-    """Make the folder with the array, and with the reasons why some photos are not in it."""
+    """Make the folder with the array, and with the reasons why some photos are not in it.
+
+    DataError if no photo is in it; ``closed`` are the reasons for those that were not tried.
+    """
     folder.mkdir()
     target = folder / "photos.npy"
     array = open_memmap(target, mode="w+", dtype=np.uint8, shape=(len(ids), *size, 3))
     failed, unread = _decode_all(target, root, ids, size, workers)
     if len(failed) + len(unread) == len(ids):
-        raise _none_decoded(root, unread | failed)
+        raise _none_decoded(root, closed | unread | failed)
     if unread:
         raise _Unread(unread)
     if failed:

@@ -17,7 +17,7 @@ from fashion_tl.data.listing import (
 )
 from fashion_tl.data.zips import DEEPEST_MEMBER, PACKED_ENDINGS
 from fashion_tl.errors import DataError
-from fashion_tl.files import RUN_FILE, is_of_a_run
+from fashion_tl.files import RUN_FILE, is_of_a_run, is_run_folder
 
 TABLE, IMAGES = "styles.csv", "images"  # in any capitals
 DEEPEST = 5  # folders between the root and the table
@@ -184,9 +184,11 @@ def _add_photos(found: AllPhotos, listing: Folder | Archive, folder: str, entrie
 
 
 def _is_run(listing: Folder | Archive, folder: str, entries: Entries) -> bool:
-    """Whether a folder is that of a run; see :func:`fashion_tl.files.is_of_a_run`."""
+    """Whether a folder is that of a run; see :func:`fashion_tl.files.is_run_folder`."""
     if RUN_FILE not in entries.files:
         return False
+    if isinstance(listing, Folder):
+        return is_run_folder(listing.path / folder)
     try:
         with opened(listing.path, isinstance(listing, Archive)) as read:
             return is_of_a_run(read(folder + RUN_FILE))

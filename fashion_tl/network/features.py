@@ -31,6 +31,7 @@ from fashion_tl.network.model import SavedModel, split_frozen, with_features
 
 BATCH = 128  # fixed, so that features never depend on the training's batch size
 SERVED = ("flip",)  # augmentations with few views, all of which can be kept
+NARROW = 32  # the widest photos whose last map is one pixel wide
 VERSION = 2  # part of the key: raise it when the same photos would give other features
 
 
@@ -159,7 +160,10 @@ def _key(
     """Changes with everything that the features depend on, to the last bit."""
     device = next(frozen.parameters()).device
     preparation = (shape, config.image_size, config.mean, config.std, config.flip, config.trim)
-    blocks = (config.blocks,) if config.blocks > 1 else ()  # whose parameters are the same
+    # One block's parameters are those of two. An older version computed these, and those of maps
+    # one pixel wide, wrongly; kept features of all others stay right.
+    special = config.blocks > 1 or config.image_size[1] <= NARROW
+    blocks = (config.blocks, "right") if special else ()
     computation = (
         resolve_precision(config.precision, device),
         device.type,

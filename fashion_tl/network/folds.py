@@ -9,7 +9,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from fashion_tl.config import Config
 from fashion_tl.data.batches import Batches
 from fashion_tl.data.dataset import Data
-from fashion_tl.data.photos import twin_groups
+from fashion_tl.data.twins import twin_groups
 from fashion_tl.files import StrPath
 from fashion_tl.machine import say
 from fashion_tl.network.features import measure_statistics, part_features

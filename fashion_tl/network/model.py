@@ -246,17 +246,18 @@ def load_model(path: StrPath) -> SavedModel:
         replace_head(model, len(about["classes"]))
         state = load_file(path)
         if wrong := misfits(state, model.state_dict(), "this network"):
-            raise ValueError(f"its tensors don't fit its settings: {some_of(wrong, 5, '; ')}")
+            raise ContentError(f"its tensors don't fit its settings: {some_of(wrong, 5, '; ')}")
         model.load_state_dict(state)
         classes = tuple(about["classes"])
         counts = tuple(about["train_counts"])
         if len(counts) != len(classes):
-            raise ValueError("its parts don't fit together")
+            raise ContentError("its classes and their counts don't fit together")
         temperature = float(about.get("temperature", PLAIN))
         if not 0 < temperature < math.inf:
-            raise ValueError(f"its temperature is {temperature}")
+            raise ContentError(f"its temperature is {temperature}")
     except UNREADABLE as error:
-        if may_be_whole(error) or isinstance(error, SafetensorError | ContentError):
+        is_link = path.is_symlink()  # which leads nowhere
+        if may_be_whole(error) or is_link or isinstance(error, SafetensorError | ContentError):
             raise WeightsError(fault_of_file(path, error, way_out(path.parent))) from error
         raise WeightsError(
             f"{path} is not a model saved by fashion_tl, or its run isn't finished: {error}"

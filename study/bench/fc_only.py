@@ -13,7 +13,7 @@ import torch
 from fashion_tl.config import Config
 from fashion_tl.data.batches import feature_batches
 from fashion_tl.data.dataset import Data
-from fashion_tl.data.photos import photo_digests
+from fashion_tl.data.twins import photo_digests
 from fashion_tl.network import features
 from fashion_tl.network.inference import outputs, pick_device
 from fashion_tl.network.model import build_network, freeze_all_but_head, split_frozen

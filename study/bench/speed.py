@@ -24,6 +24,8 @@ from study.bench import company, timing
 def main(data_path: str, results: Path) -> None:
     """Measure, print the table, and keep it. ConfigError unless the data are a zip."""
     started = time.perf_counter()
+    if not as_path(data_path).exists():
+        raise ConfigError(f"{data_path}: there is no such file; name the data's zip")
     if not zipfile.is_zipfile(as_path(data_path)):
         raise ConfigError(
             f"{data_path} is not a zip; this bench times how one is decoded, so name the data's zip"

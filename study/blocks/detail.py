@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-from fashion_tl.recipes import TRAININGS
 from study.blocks.markdown import markdown, percent
+from study.charts import DETAILS, title_of
 from study.compare import points
-from study.records import METRICS, TITLES, read_measured
-
-SHOWN = {name: title for name, title in METRICS.items() if name != "top5"}
+from study.records import read_measured
 
 
 def detail(results: Path) -> str:
@@ -17,14 +15,12 @@ def detail(results: Path) -> str:
     rows = []
     for name, own in measured.items():
         small, large, paired = own["small"], own["large"], own["paired"]
-        blocks = own["config"].get("blocks", 1)
-        is_of_now = blocks == TRAININGS[name].tuned.get("blocks", 1)
-        title = TITLES[name] + ("" if is_of_now else f" (blocks={blocks})")
+        title = title_of(name, own)
         for words, figures in (("small", small), ("large", large)):
             right = f"{figures['correct']:,} of {figures['n_test']:,}"
-            rows.append([title, words, right, *(percent(figures[key]) for key in SHOWN)])
+            rows.append([title, words, right, *(percent(figures[key]) for key in DETAILS)])
         alone = f"{paired['only_second']:,} gained, {paired['only_first']:,} lost"
-        changes = [points(paired[key]) if key in paired else "–" for key in SHOWN]
+        changes = [points(paired[key]) if key in paired else "–" for key in DETAILS]
         rows.append([title, "large minus small", alone, *changes])
     first = next(iter(measured.values()))
     said = (
@@ -32,5 +28,5 @@ def detail(results: Path) -> str:
         f"{first['small']['n_test']:,} test; on these, the ceiling is "
         f"{percent(first['small']['ceiling'], 2)}. The changes are in points, with 95 % intervals."
     )
-    head = ["training", "photos", "right", *SHOWN.values()]
+    head = ["training", "photos", "right", *DETAILS.values()]
     return f"{said}\n\n{markdown(head, rows)}"

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from fashion_tl.runfiles import read_table
 from study.blocks.markdown import markdown, percent
-from study.records import read_measured
+from study.records import read_columns, read_measured
 
 # Where photos to look at are drawn from.
 LIST, LISTED_MISTAKES, OTHERS = "the list", "more mistakes in the list", "other mistakes"
@@ -27,7 +26,7 @@ def labels(results: Path) -> str:
     """Labels to check, by year and by pair of classes."""
     if (measured := read_measured(results, "audit")) is None:
         return UNKNOWN
-    found = read_table(results / "labels.csv")
+    found = read_columns(results / "labels.csv", ("year", "given", "suggested"))
     small = measured["unjudged"]
     said = (
         f"{len(found):,} of {measured['judged']:,} labels should be checked "
@@ -58,7 +57,7 @@ def verdicts(results: Path) -> str:
     measured = read_measured(results, "audit")
     if measured is None or not (results / "verdicts.csv").exists():
         return UNKNOWN
-    table = read_table(results / "verdicts.csv")
+    table = read_columns(results / "verdicts.csv", ("drawn_from", "verdict", "is_mistake"))
     rows = []
     for name, drawn in table.groupby("drawn_from", sort=False):
         counts = drawn["verdict"].value_counts()

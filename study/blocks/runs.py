@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fashion_tl.runfiles import read_table
 from study.blocks.markdown import markdown, percent, spread
 from study.compare import on_the_same_photos, with_interval
-from study.records import METRICS, groups, read_looks, read_measured, read_records
+from study.records import METRICS, groups, read_columns, read_looks, read_measured, read_records
 
 
 def runs(results: Path) -> str:
@@ -102,7 +101,9 @@ def left_out(results: Path) -> str:
     """Every trial judged by years left out, the best criterion of each approach first."""
     if not (results / "trials.csv").exists():
         return "Not measured yet; `python -m study trials --data … --weights …` does."
-    table = read_table(results / "trials.csv")
+    table = read_columns(
+        results / "trials.csv", ("trial", "on", "correct", "n", "minutes", "commit")
+    )
     table["share"] = table["correct"] / table["n"]
     shares = table.pivot(index="trial", columns="on", values="share")
     about = table.groupby("trial")[["minutes", "commit"]].first()
@@ -115,7 +116,7 @@ def left_out(results: Path) -> str:
 
 def trials(results: Path) -> str:
     """Every tuning trial."""
-    table = read_table(results / "tuning.csv")
+    table = read_columns(results / "tuning.csv", ("val_accuracy", "val_macro", "margin95"))
     table.insert(
         list(table).index("val_macro") + 1,
         "criterion",

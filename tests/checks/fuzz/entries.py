@@ -99,7 +99,7 @@ def read_root(root: Path, folder: Path):
     for number, reason in photos.failed.items():
         assert f"{number}." in reason or "not a photo" in reason, reason
         naming(DataError(reason))
-    catalogue = catalogue.without(dict.fromkeys(photos.failed, "undecodable image"))
+    catalogue = catalogue.without(photos.left_out)
     assert catalogue.rows == len(catalogue.table) + len(catalogue.left_out)
     assert catalogue.table["id"].tolist() == photos.ids.tolist()
     return catalogue, photos
