@@ -116,7 +116,7 @@ def test_tables_metrics_and_model_of_a_run_have_one_temperature(tiny_run, sample
 
 
 def test_without_validation_photos_the_softmax_stays_plain_and_a_line_says_so(
-    sample_root, tmp_path, capsys
+    sample_root, tmp_path, one_figure, capsys
 ):
     words = run_words("fc_only", sample_root, tmp_path / "run", epochs=1)
     assert command(*words, "--set", "val_fraction=0") == 0

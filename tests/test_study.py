@@ -202,7 +202,8 @@ def test_what_probabilities_are_worth_is_said_once_it_is_measured(tmp_path):
     errors = {"photos": 1234, "before": 0.33, "validation": 0.05, "years": 0.07}
     alone = {"coverage": 0.5, "accuracy": 0.93}
     row = {"accuracy": 0.95, "threshold": 0.8, "best": {"all": alone}, "given": {"all": alone}}
-    common = {"validation": errors, "odd_years": errors, "unattended": {"after": [row]}}
+    found = {"temperature": 0.7, "after": [row]}
+    common = {"validation": errors, "odd_years": errors, "unattended": found}
     head = {
         "left_out": [{"year": 2010, **errors}],
         "temperatures": {"validation": 0.5, "years": 0.6},

@@ -105,7 +105,7 @@ def _unattended(networks: dict[str, dict[str, Any]]) -> str:
     """How many photos of odd years get a label alone, by thresholds from validation photos."""
     rows = []
     for name, own in networks.items():
-        temperature = _of_thresholds(own)
+        temperature = own["unattended"]["temperature"]
         for each in own["unattended"]["after"]:
             given = each["given"]["all"]
             rows.append(
@@ -122,13 +122,6 @@ def _unattended(networks: dict[str, dict[str, Any]]) -> str:
     head = ["network", "temperature", "accuracy asked for", "threshold from validation photos"]
     head += ["answered of all odd-year photos", "right of these"]
     return markdown([*head, "could be answered at that accuracy"], rows)
-
-
-def _of_thresholds(own: dict[str, Any]) -> float:
-    """The temperature of a network's thresholds. Older measurements took the chosen one of two."""
-    if "temperature" in own["unattended"]:
-        return own["unattended"]["temperature"]
-    return own["temperature"] if "temperature" in own else own["temperatures"][own["chosen"]]
 
 
 def honest(results: Path) -> str:
