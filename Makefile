@@ -49,7 +49,7 @@ results: $(READY)  ## rebuild the tables in the documents and images/results fro
 faults: $(READY)  ## kill, stop, starve runs, start them twice, ten times the photos: nothing is lost; table in results/reliability.md [KILLS=20]
 	$(BIN)/python -m tests.checks.faults $(or $(KILLS),20)
 
-fuzz: $(READY)  ## 10,000 strange tables and photos, zips and weights; same table file
+fuzz: $(READY)  ## 25,500 strange tables, photos, links, zips and weights; same table file
 	$(BIN)/python -m tests.checks.fuzz
 
 scale: $(READY)  ## large photos, several processes: memory and speed; same table file [WEIGHTS=...]

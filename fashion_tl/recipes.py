@@ -11,7 +11,7 @@ from fashion_tl.machine import say
 LARGEST = 20  # classes in the first step of two-step
 
 # The published study's own settings, the same for all its trainings. docs/method.md says
-# what differs ("Published recipe").
+# what differs ("Two recipes").
 PUBLISHED = {
     "image_size": (224, 224),
     "mean": (0.5, 0.5, 0.5),

@@ -20,6 +20,7 @@ from fashion_tl.__main__ import main
 from fashion_tl.approaches import run_approach
 from fashion_tl.config import SETTINGS
 from fashion_tl.data.sample import draw_sample
+from fashion_tl.recipes import make_config
 from study.__main__ import main as study_main
 from study.commands import parser as study_parser
 from tests import REPOSITORY as ROOT
@@ -394,6 +395,28 @@ def test_a_link_that_leads_nowhere_is_found(tmp_path):
 
 def test_the_first_page_has_at_most_900_words():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 900
+
+
+def test_the_tuned_recipe_is_told_as_it_is():
+    """The table in docs/method.md, and the line below it."""
+    text = (ROOT / "docs" / "method.md").read_text(encoding="utf-8")
+    titles = {"fc_only": "FC only", "direct": "direct", "two_step": "both of two steps"}
+    for training, title in titles.items():
+        own = make_config(training)
+        body = own.backbone_lr_ratio
+        lr = f"{own.lr}" if training == "fc_only" else f"{own.lr}, the body {body} of it"
+        size = "×".join(map(str, own.image_size))
+        cells = [title, own.optimizer, lr, own.batch_size, own.epochs, size]
+        row = "| " + " | ".join(map(str, cells)) + " | "
+        assert row.casefold() in text.casefold(), row
+        decay = re.search(re.escape(row) + r"(\S+) \|", text, re.IGNORECASE)[1]
+        assert float(decay) == own.weight_decay
+        assert (own.balance, own.balance_power, own.label_smoothing) == ("logits", 0.5, 0.1)
+        assert own.flip and own.flip_test
+        if training != "fc_only":
+            assert (own.mixup, own.warmup_epochs) == (0.2, 0.5)
+    first, second = (make_config(step).to_dict() for step in ("top20", "two_step"))
+    assert {name for name in first if first[name] != second[name]} == {"training", "largest"}
 
 
 def test_every_document_can_be_reached_from_the_first_page():

@@ -37,7 +37,7 @@ def others(results: Path) -> str:
     ]
     for place, network in enumerate(("one run each, two cores", "a GPU, borders trimmed")):
         shares = [group_share(records, names[place]) for names in OURS.values()]
-        words = f"ResNet-50, compressed weights; small, 60x80; {network}"
+        words = f"ResNet-50, compressed weights; small, 80×60; {network}"
         rows.append(["**ours**", words, *shares, "larger photos, better weights"])
     titles = ["who", "network; photos", "20 largest", "the other 122", "all 142", "left open"]
     return markdown(titles, rows)
