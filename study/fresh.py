@@ -1,6 +1,6 @@
 """What FC only takes from nothing: a run whose cache is empty, from the zip to the metrics.
 
-python -m study minutes --data … --weights …     # writes results/minutes.json; 10 to 25 minutes
+python -m study minutes --data … --weights …     # writes results/minutes.json; 10 to 30 minutes
 
 A run on record counts the minutes of its training and its test. The photos are decoded before, and
 features that an earlier run left in the cache are only read. For FC only, the features are most of
