@@ -252,9 +252,6 @@ def _check_table(table: pd.DataFrame, name: str) -> None:
         raise ContentError(f"it lacks the columns {', '.join(missing)}")
     if table.empty:
         raise ContentError("it has no rows")
-    if "id" in table and len(again := table["id"][table["id"].duplicated()]):
-        line, own = again.index[0] + 2, in_a_line(again.iloc[0])
-        raise ContentError(f"line {line}: the id {own} has a row already")
     for column in (*numbers, *gaps):
         is_number = is_numeric_dtype(table[column]) and not is_bool_dtype(table[column])
         if not is_number or (column in numbers and table[column].isna().any()):

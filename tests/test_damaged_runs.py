@@ -299,14 +299,6 @@ def test_a_table_of_no_bytes_is_called_empty(folder):
     assert "(it is empty)" in refused(folder / "history.csv", lambda: open_run(folder).history)
 
 
-def test_predictions_that_name_a_photo_twice_are_named(folder):
-    file = folder / "predictions.csv.gz"
-    table = read_table(file)
-    pd.concat([table, table[:1]]).to_csv(file, index=False)
-    said = refused(file, lambda: open_run(folder).predictions)
-    assert f"line {len(table) + 2}: the id {table['id'][0]!r} has a row already" in said
-
-
 def test_a_link_to_a_file_that_is_gone_is_not_called_damaged(folder):
     (folder / "history.csv").unlink()
     (folder / "history.csv").symlink_to(folder / "gone")

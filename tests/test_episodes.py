@@ -11,6 +11,7 @@ from fashion_tl.data.dataset import load_unsplit
 from fashion_tl.errors import DataError, RunError
 from fashion_tl.network.extending import Ground, LastLayer
 from fashion_tl.network.model import build_network
+from fashion_tl.runfiles import read_table
 from study import draws, episodes
 from study.__main__ import main
 from study.blocks.episodes import GOALS
@@ -195,6 +196,6 @@ def test_what_others_state_is_there_before_ours_is_measured(tmp_path):
 
 
 def test_each_class_of_the_partition_is_in_one_part():
-    table = episodes.read_table(RESULTS / "few_shot_classes.csv")
+    table = read_table(RESULTS / "few_shot_classes.csv")
     assert table["label"].is_unique
     assert table["part"].value_counts().to_dict() == {"background": 60, "evaluation": 47}

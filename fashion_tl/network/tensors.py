@@ -45,10 +45,8 @@ def misfits(given: dict[str, Any], own: dict[str, torch.Tensor], network: str) -
     return faults
 
 
-def impossible(name: str, tensor: Any) -> str:
-    """Why a tensor's values can't be those of a network; empty if they can, or if it is none."""
-    if not torch.is_tensor(tensor):
-        return ""
+def impossible(name: str, tensor: torch.Tensor) -> str:
+    """Why a tensor's values can't be those of a network; empty if they can."""
     if not _holds_numbers(tensor):
         return f"{name} holds values that are not numbers"
     if name.endswith("running_var") and bool((tensor.detach().float() < 0).any()):
