@@ -106,7 +106,8 @@ def check_record(record: Record, catalogue: Catalogue, data: str) -> pd.DataFram
             f"{record.folder / 'predictions.csv.gz'} does not hold each test photo of {data} once"
         )
     table = record.predictions.merge(tested.merge(counts[["label", "train"]]), on="id")
-    again = metrics(table, counts) | {"interval95": intervals(table, counts)}
+    point = metrics(table, counts)
+    again = point | {"interval95": intervals(table, counts, point=point)}
     for metric in (*METRICS, *(name for name in LATER if name in record.about)):
         said = differing(metric, record.about[metric], again[metric])
         if said:

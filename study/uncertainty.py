@@ -2,6 +2,8 @@
 two.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -10,10 +12,13 @@ from fashion_tl.reporting.evaluation import metrics, per_class_table
 
 
 def intervals(
-    predictions: pd.DataFrame, counts: pd.DataFrame, draws: int = 10_000
+    predictions: pd.DataFrame,
+    counts: pd.DataFrame,
+    draws: int = 10_000,
+    point: Mapping[str, float | None] | None = None,
 ) -> dict[str, list[float]]:
     """95 % bootstrap intervals ``[low, high]`` of the figures that ``metrics`` gives for the same
-    tables.
+    tables. ``point`` has these figures, if they are known.
 
     Test photos are drawn again with replacement (Efron, 1979): all of them for shares of all, the
     learnable ones for shares of these, and within each class for the means over classes. How many
@@ -21,7 +26,8 @@ def intervals(
     seeds is not in it.
     """
     rng = np.random.default_rng(0)
-    point, classes = metrics(predictions, counts), per_class_table(predictions, counts)
+    classes = per_class_table(predictions, counts)
+    point = point or metrics(predictions, counts)
     tested = classes[(classes["train"] > 0) & (classes["test"] > 0)]
     few = tested[tested["train"] <= FEW_SHOT]
 

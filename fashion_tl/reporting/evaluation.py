@@ -119,7 +119,9 @@ def metrics(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, float 
     ``loss`` it is None. A mean over no photos or classes is None.
     """
     true = predictions["label"]
-    guess = predictions["top1"]
+    names = pd.Index(pd.unique(pd.concat([true, predictions["top1"]])))
+    # As numbers: scikit-learn sorts the labels many times, and sorting text is slow.
+    numbers, guesses = names.get_indexer(true), names.get_indexer(predictions["top1"])
     seen = counts[counts["train"] > 0]
     table = judged(predictions, counts)
     right = table["right"]
@@ -132,14 +134,13 @@ def metrics(predictions: pd.DataFrame, counts: pd.DataFrame) -> dict[str, float 
     def macro(classes: pd.Series) -> float | None:
         if classes.empty:
             return None
-        return float(
-            recall_score(true, guess, labels=list(classes), average="macro", zero_division=0)
-        )
+        own = names.get_indexer(classes)
+        return float(recall_score(numbers, guesses, labels=own, average="macro", zero_division=0))
 
     return {
         "n_test": len(predictions),
         "correct": int(right.sum()),
-        "top1": float(accuracy_score(true, guess)),
+        "top1": float(accuracy_score(numbers, guesses)),
         "top5": float(in_top5.mean()),
         "ceiling": ceiling(per_class_table(predictions, counts)),
         "top1_learnable": float(right[learnable].mean()) if len(tested) else None,
