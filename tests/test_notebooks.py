@@ -333,7 +333,7 @@ DRAWN = {"label": "masterCategory", "split": "random:0.2"}
 # learns most in a short time.
 TINY = {  # epochs and settings; another approach has 3 epochs, too
     "fc_only": (12, {"image_size": [80, 60]}),
-    "direct": (3, {"image_size": [48, 36]} | DRAWN),
+    "direct": (2, {"image_size": [48, 36]} | DRAWN),
 }
 
 

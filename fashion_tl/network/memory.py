@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
-from sklearn.utils.extmath import randomized_svd
 
 from fashion_tl.errors import ContentError, RunError, fault_of_file
 from fashion_tl.files import StrPath, as_path, check_readable, replacing
@@ -182,6 +181,8 @@ def principal(centred: np.ndarray, most: int, shortest: float = 0.0) -> np.ndarr
     Components without variance, and those of a size below ``shortest``, are left out. The values
     are those that a file keeps as float16.
     """
+    from sklearn.utils.extmath import randomized_svd  # takes a second, and most commands need none
+
     kept = max(1, min(most, *centred.shape))
     _, sizes, basis = randomized_svd(centred, kept, n_iter=2, random_state=0)
     least = max(sizes.max() * 1e-3, shortest, np.finfo(np.float32).tiny)
