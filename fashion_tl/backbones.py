@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from fashion_tl.errors import ConfigError, in_a_line
@@ -44,10 +45,7 @@ class Backbone:
 
     def outline(self) -> "dict[str, Tensor]":
         """Its tensors by name, with shapes but without values."""
-        import torch
-
-        with torch.device("meta"):
-            return self.build().state_dict()
+        return dict(_outline(self.build))
 
     @property
     def weights(self) -> "type[WeightsEnum]":
@@ -69,6 +67,14 @@ class Backbone:
     def weights_names(self) -> tuple[str, ...]:
         """The names of these weights, without DEFAULT, which is a second name for one of them."""
         return tuple(member.name for member in self.weights)
+
+
+@cache
+def _outline(build: "Callable[[], nn.Module]") -> "dict[str, Tensor]":
+    import torch
+
+    with torch.device("meta"):
+        return build().state_dict()
 
 
 DEFAULT_BACKBONE = "resnet50"

@@ -244,12 +244,15 @@ def load_model(path: StrPath) -> SavedModel:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})["fashion_tl"])
         config = Config.from_dict(about["config"])
-        model = build_backbone(config)
-        replace_head(model, len(about["classes"]))
-        state = load_file(path)
+        with torch.device("meta"):  # drawing random weights first would take longer than reading
+            model = build_backbone(config)
+            replace_head(model, len(about["classes"]))
+        # As copies: load_file leaves the values in the file, which may change.
+        state = {name: values.clone() for name, values in load_file(path).items()}
         if wrong := misfits(state, model.state_dict(), "this network"):
             raise ContentError(f"its tensors don't fit its settings: {some_of(wrong, 5, '; ')}")
-        model.load_state_dict(state)
+        model.load_state_dict(state, assign=True)
+        model.float()
         classes = tuple(about["classes"])
         counts = tuple(about["train_counts"])
         if len(counts) != len(classes):

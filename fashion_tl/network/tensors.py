@@ -58,4 +58,10 @@ def _holds_numbers(tensor: torch.Tensor) -> bool:
     """Whether it is a plain floating-point tensor with values that are finite as float32."""
     if not tensor.is_floating_point() or tensor.layout is not torch.strided:
         return False
-    return tensor.device.type == "cpu" and bool(torch.isfinite(tensor.detach().float()).all())
+    if tensor.device.type != "cpu":
+        return False
+    if not tensor.numel():
+        return True
+    wide = tensor.detach() if tensor.element_size() > 1 else tensor.detach().float()
+    ends = torch.stack(torch.aminmax(wide)).float()  # of values with a NaN, both are NaN
+    return bool(torch.isfinite(ends).all())
