@@ -11,6 +11,7 @@ from fashion_tl.config import Config
 from fashion_tl.data.dataroot import refuse_in_data
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.distributed import rank
+from fashion_tl.errors import RunError
 from fashion_tl.files import RUN_FILE, StrPath, as_path, check_writable, is_run_folder
 from fashion_tl.network.model import (
     available_weights,
@@ -47,7 +48,7 @@ def run_approach(
     sample, :func:`fashion_tl.recipes.suiting_random_weights` changes the settings.
 
     A finished run is only read. WriteError if an unfinished run can't be written. RunError if it
-    would lie among the photos.
+    would lie among the photos, or if the approach's function returns other runs than its row says.
     """
     configs = approach_configs(name, recipe, **settings)
     if rank() == 0 and not _is_finished(as_path(folder)):  # a finished run is only read
@@ -63,7 +64,14 @@ def run_approach(
         configs = approach_configs(name, recipe, **settings)
     for config in configs:  # before the first of the runs is made
         refuse_untrainable(folder, config, data)
-    return resolve_name(APPROACHES[name].function)(data, found, as_path(folder), *configs)
+    runs = resolve_name(APPROACHES[name].function)(data, found, as_path(folder), *configs)
+    made = tuple(run.config.training for run in runs)
+    if made != APPROACHES[name].trainings:
+        raise RunError(
+            f"{APPROACHES[name].function} returned the runs of {', '.join(made)}; "
+            f"APPROACHES has {', '.join(APPROACHES[name].trainings)}, in this order"
+        )
+    return runs
 
 
 def _is_finished(folder: Path) -> bool:

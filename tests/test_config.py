@@ -1,6 +1,7 @@
 """Settings: what is refused, by which name, and that a configuration survives JSON."""
 
 import json
+import re
 from dataclasses import fields
 
 import numpy as np
@@ -10,8 +11,11 @@ import torch
 
 from fashion_tl.__main__ import main
 from fashion_tl.config import LOSS_AND_LOGITS, SETTINGS, Config, parse_setting, parse_settings
+from fashion_tl.data.batches import AUGMENTATIONS
 from fashion_tl.errors import ConfigError
+from fashion_tl.network.features import PREPARATION
 from fashion_tl.recipes import TRAININGS, make_config
+from tests import REPOSITORY
 
 
 def refusal(**settings) -> str:
@@ -271,3 +275,11 @@ def test_settings_of_older_versions_are_read_under_their_names_of_today():
     top = {"training": "top20", "class_weights": "none", "logit_adjustment": 0.5}
     assert Config.from_dict(top | {"loss_reduction": "weighted"}).largest == 20
     assert Config.from_dict(config.to_dict()) == config
+
+
+@pytest.mark.parametrize("field", fields(Config), ids=lambda field: field.name)
+def test_each_setting_is_read_by_some_code_or_is_an_augmentation(field):
+    """One that nothing reads would be taken, kept in run.json, and do nothing."""
+    code = (file for file in (REPOSITORY / "fashion_tl").rglob("*.py") if file.name != "config.py")
+    read = any(re.search(rf"\.{field.name}\b", file.read_text(encoding="utf-8")) for file in code)
+    assert read or field.name in AUGMENTATIONS or field.name in PREPARATION

@@ -3,6 +3,7 @@ stated.
 """
 
 import shutil
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -209,6 +210,22 @@ def test_a_stale_cache_is_never_used(change, cached, model, photos, tmp_path):
         after = cached(model, **changes.get(change, {"precision": "bf16"}))
     assert len(list(tmp_path.iterdir())) == 2
     assert not np.array_equal(before, after)
+
+
+# Those of the data are in the photos' digests, those of the network in its tensors.
+NOT_IN_FEATURES = {
+    *("training", "recipe", "seed", "label", "split", "largest", "without_largest", "bad_rows"),
+    *("val_fraction", "train_fraction", "split_seed", "stored_size", "backbone", "blocks"),
+    *("frozen_batchnorm", "mixup", "flip_test", "epochs", "batch_size", "optimizer", "lr"),
+    *("backbone_lr_ratio", "momentum", "weight_decay", "schedule", "warmup_epochs", "balance"),
+    *("balance_power", "label_smoothing", "precision"),  # which the key has in another way
+}
+
+
+def test_each_setting_either_prepares_photos_or_leaves_their_features_as_they_are():
+    """A new one that prepares photos belongs in PREPARATION; else kept features would be stale."""
+    every = {field.name for field in fields(Config)}
+    assert every == {*module.PREPARATION} ^ NOT_IN_FEATURES
 
 
 def test_an_interrupted_cache_leaves_nothing_and_the_next_one_is_whole(

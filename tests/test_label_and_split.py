@@ -173,6 +173,18 @@ def test_each_rule_gives_photos_to_train_and_photos_to_test(rule, make_root):
     assert {"train", "test"} <= set(parts(found).values())
 
 
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.example)
+def test_a_rule_follows_from_its_seed_and_changes_with_it_only_if_it_says_that_it_draws(
+    rule, make_root
+):
+    root = open_root(make_root(ROWS, header=HEADER))
+    text = rule.example.replace("NAME", "part")
+    seeds = (*range(12), *range(12))
+    found = [parts(read_catalogue(root, split=text, seed=seed)) for seed in seeds]
+    assert found[:12] == found[12:]
+    assert any(each != found[0] for each in found) == parse_split(text).is_drawn
+
+
 def test_a_rule_that_gives_a_word_that_is_no_part_is_named(make_root, monkeypatch):
     rule = Rule("typo", "typo", lambda _: Split("a", "b", lambda table, seed: ["trian"] * 7))
     monkeypatch.setattr(split, "RULES", (*RULES, rule))

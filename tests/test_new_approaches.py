@@ -1,6 +1,7 @@
 """An augmentation or an approach is a function and rows; refused settings leave nothing behind."""
 
 import json
+from pkgutil import resolve_name
 
 import pytest
 import torch
@@ -11,13 +12,14 @@ from fashion_tl.approaches import run_approach
 from fashion_tl.config import LOSS_AND_LOGITS
 from fashion_tl.data import batches
 from fashion_tl.data.dataset import load_data
-from fashion_tl.errors import ConfigError
+from fashion_tl.errors import ConfigError, RunError
 from fashion_tl.network.model import build_network, freeze_all_but_head
 from fashion_tl.recipes import APPROACHES, TRAININGS, Approach, Training, make_config
 from fashion_tl.reporting.gallery import draw_all
 from fashion_tl.reporting.report import write_report
 from study.record import record
 from study.records import read_records
+from tests import REPOSITORY
 from tests.conftest import figures_alone
 from tests.quick import QUICK, QUICKEST, SETS
 
@@ -37,6 +39,26 @@ def test_an_augmentation_is_a_function_and_a_setting_and_fc_only_refuses_it_by_n
     assert seen
     with pytest.raises(ConfigError, match="flip_test: while only the last layer learns"):
         run_approach("fc_only", sample_root, "none", tmp_path / "run", **settings | {"lr": 0.01})
+
+
+@pytest.mark.parametrize("name", APPROACHES)
+def test_each_approach_has_a_function_and_trainings_and_is_told_in_the_documents(name):
+    row = APPROACHES[name]
+    assert callable(resolve_name(row.function))
+    assert set(row.trainings) <= TRAININGS.keys()
+    assert f"`{name}`" in (REPOSITORY / "docs" / "usage.md").read_text(encoding="utf-8")
+    if row.notebook:
+        first_page = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+        assert f"(notebooks/{row.notebook}.ipynb)" in first_page
+
+
+def test_runs_in_another_order_than_in_the_table_are_refused(sample_root, tmp_path, monkeypatch):
+    """Else results would go on record under each other's names."""
+    add_head_twice(monkeypatch)
+    monkeypatch.setattr(approaches, "head_twice", lambda *given: head_twice(*given)[::-1])
+    said = r"returned the runs of then_all, head; APPROACHES has head, then_all, in this order"
+    with pytest.raises(RunError, match=said):
+        run_approach("mine", sample_root, "none", tmp_path / "run", **QUICKEST)
 
 
 def test_no_two_trainings_have_figures_of_the_same_name():

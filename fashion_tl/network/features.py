@@ -30,6 +30,8 @@ from fashion_tl.network.layers import WithFeatures
 from fashion_tl.network.model import SavedModel, split_frozen, with_features
 
 BATCH = 128  # fixed, so that features never depend on the training's batch size
+# The settings that prepare photos; the network's are in its tensors, and the others change nothing.
+PREPARATION = ("image_size", "mean", "std", "flip", "trim")
 SERVED = ("flip",)  # augmentations with few views, all of which can be kept
 NARROW = 32  # the widest photos whose last map is one pixel wide
 VERSION = 2  # part of the key: raise it when the same photos would give other features
@@ -159,7 +161,7 @@ def _key(
 ) -> str:
     """Changes with everything that the features depend on, to the last bit."""
     device = next(frozen.parameters()).device
-    preparation = (shape, config.image_size, config.mean, config.std, config.flip, config.trim)
+    preparation = (shape, *(getattr(config, name) for name in PREPARATION))
     # One block's parameters are those of two. An older version computed these, and those of maps
     # one pixel wide, wrongly; kept features of all others stay right.
     special = config.blocks > 1 or config.image_size[1] <= NARROW
