@@ -14,6 +14,7 @@ from fashion_tl.data.catalogue import read_catalogue
 from fashion_tl.data.dataroot import open_root
 from fashion_tl.data.dataset import load_data
 from fashion_tl.errors import ConfigError, DataError, RunError
+from fashion_tl.network.model import load_model
 from fashion_tl.recipes import APPROACHES, make_config
 from fashion_tl.reporting.report import write_report
 from fashion_tl.runs import open_run
@@ -221,6 +222,8 @@ def test_every_approach_runs_by_another_label_and_split_and_says_the_true_words(
     ]
     assert main([*map(str, ["run", approach, "--data", sample_root, *words, *SETS])]) == 0
     run = open_run(out)
+    assert "ResNet-18 from random weights" in run.source
+    assert load_model(run.model_path).model.fc.in_features == 512
     assert set(run.per_class["label"]) <= {
         "Apparel",
         "Footwear",
