@@ -232,7 +232,7 @@ def _keep(run: Run, new: Path) -> None:
         target = new / step.folder.relative_to(run.folder)
         target.mkdir(parents=True, exist_ok=True)
         for name in set(OWN_FILES) - set(LARGE):
-            if (step.folder / name).exists():
+            if os.path.isfile(step.folder / name):  # a pipe or a device would never end
                 shutil.copyfile(step.folder / name, target / name)
 
 

@@ -18,6 +18,8 @@ StrPath = str | os.PathLike
 
 
 RUN_FILE = "run.json"  # in the folder of each run
+# Files that a run alone has. Beside one of them, a damaged run.json is that of a run.
+BESIDE_IT = ("model.safetensors", "memory.safetensors", "checkpoint.pt", "predictions.csv.gz")
 
 
 def is_run_folder(folder: Path) -> bool:
@@ -26,7 +28,9 @@ def is_run_folder(folder: Path) -> bool:
     if not os.path.isfile(file):  # false also where nothing can be looked up
         return False
     try:
-        return is_of_a_run(file.read_bytes())
+        return is_of_a_run(file.read_bytes()) or any(
+            os.path.isfile(folder / name) for name in BESIDE_IT
+        )
     except OSError:
         return True
 
@@ -36,7 +40,7 @@ def is_of_a_run(content: bytes) -> bool:
     try:
         about = json.loads(content)
     except (ValueError, RecursionError):
-        return True
+        return b'"config"' in content[:200]  # ours begins with it
     return isinstance(about, dict) and about.keys() >= {"config", "data", "weights"}
 
 

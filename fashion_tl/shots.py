@@ -16,7 +16,7 @@ from fashion_tl.data.foldernames import (
 from fashion_tl.data.labels import fault_of_label, label_of, same_names
 from fashion_tl.data.listing import Folder, in_words, split_ending
 from fashion_tl.data.twins import photo_digests
-from fashion_tl.errors import DataError, some_of
+from fashion_tl.errors import DataError, may_be_whole, some_of
 from fashion_tl.extension import Shots
 from fashion_tl.files import StrPath, as_path, is_run_folder
 from fashion_tl.machine import processors, warn
@@ -134,20 +134,22 @@ def _decoded(
 ) -> tuple[np.ndarray, list[Path]]:
     """The photos of a class that can be read, uint8 [photos, height, width, 3], and their files."""
 
-    def read(file: Path) -> np.ndarray | str:
+    def read(file: Path) -> np.ndarray | Exception:
         try:
             return read_photo(file, size)
         except (OSError, ValueError, DataError) as error:
-            return str(error)
+            return error
 
     with ThreadPoolExecutor(processors()) as pool:
         results = list(pool.map(read, files))
     photos = [own for own in results if isinstance(own, np.ndarray)]
     pairs = list(zip(files, results, strict=True))
-    reasons = [f"{file}: {why}" for file, why in pairs if isinstance(why, str)]
+    reasons = [f"{file}: {why}" for file, why in pairs if isinstance(why, Exception)]
     if not photos:
         fault = f"{folder}: none of its photos can be read ({reasons[0]})"
-        raise DataError(f"{fault}; put others there, or delete the folder", fault)
+        are_whole = any(isinstance(why, Exception) and may_be_whole(why) for why in results)
+        way = "make them readable" if are_whole else "put others there, or delete the folder"
+        raise DataError(f"{fault}; {way}", fault)
     for reason in reasons:
         note(f"left out: {reason}")
     return np.stack(photos), [file for file, own in pairs if isinstance(own, np.ndarray)]

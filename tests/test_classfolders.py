@@ -19,6 +19,7 @@ from fashion_tl.data.dataset import load_data
 from fashion_tl.data.task import make_task
 from fashion_tl.data.twins import twin_groups
 from fashion_tl.errors import DataError
+from fashion_tl.files import is_run_folder
 from fashion_tl.predict import find_photos
 from fashion_tl.recipes import make_config
 from tests import RUN_JSON
@@ -709,7 +710,9 @@ def test_a_class_that_links_out_of_the_root_alone_is_no_class_and_the_error_says
             open_root(folder)
 
 
-@pytest.mark.parametrize("content", ['{"id": 7}', "[]", '{"config": {}}'])
+@pytest.mark.parametrize(
+    "content", ['{"id": 7}', "[]", '{"config": {}}', '{"step": 1}\n{"step": 2}\n', "step: 1", ""]
+)
 def test_the_run_json_of_another_tool_makes_no_folder_that_of_a_run(
     tmp_path, make_root, zip_root, content
 ):
@@ -722,6 +725,21 @@ def test_the_run_json_of_another_tool_makes_no_folder_that_of_a_run(
         assert read_catalogue(open_root(root)).classes == ("A", "B")
     assert len(open_root(table.parent).photos) == 2
     assert len(find_photos([folder])) == 10
+
+
+@pytest.mark.parametrize("part", ["test", "Train", "val"])
+def test_a_class_with_the_name_of_a_part_is_named_since_it_may_be_none(tmp_path, part):
+    folder = put(tmp_path / "root", names("hat/{}.jpg", "shirt/{}.jpg", f"{part}/{{}}.jpg"))
+    said = f"{part}/ is taken for a class, though it has the name of a part of the photos."
+    assert any(note.startswith(said) for note in open_root(folder).notes)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "memory.safetensors", "checkpoint.pt"])
+def test_a_run_whose_run_json_is_empty_is_still_a_run(tmp_path, name):
+    """As after a full disk: what lies beside it is a run's."""
+    for file in ("run.json", name):
+        (tmp_path / file).touch()
+    assert is_run_folder(tmp_path)
 
 
 def test_a_run_whose_run_json_is_cut_off_is_still_a_run(tmp_path):

@@ -294,6 +294,11 @@ def test_a_folder_that_must_not_be_entered_is_named_itself(folder, monkeypatch):
         open_run(folder)
 
 
+def test_a_network_that_is_missing_from_a_finished_run_has_the_way_out(folder):
+    with pytest.raises(WeightsError, match=rf"model\.safetensors is missing .*{AGAIN}"):
+        load_model(folder / "model.safetensors")
+
+
 def test_a_table_of_no_bytes_is_called_empty(folder):
     (folder / "history.csv").write_bytes(b"")
     assert "(it is empty)" in refused(folder / "history.csv", lambda: open_run(folder).history)

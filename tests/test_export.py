@@ -280,6 +280,8 @@ def photos_that_people_have(folder):
     product(900, 1200, "RGBA").save(
         folder / "moving.gif", save_all=True, append_images=[product(900, 1200)]
     )
+    turned = np.random.default_rng(0).integers(0, 256, (90, 60, 4), dtype=np.uint8)
+    Image.fromarray(turned).save(folder / "turned.tif", tiffinfo={0x0112: 6})  # by its tags
     (folder / "white is zero.tif").write_bytes(tiff(bytes(range(240)) * 40, 16, 0))
     (folder / "12 bits.tif").write_bytes(tiff(bytes(range(240)) * 30, 12, 1))
     for kind, (bits, colours, pixel, transparent) in TRANSPARENT.items():

@@ -1,6 +1,8 @@
 """``extend`` teaches a finished run more classes from a few photos, without its training data."""
 
+import errno
 import json
+import os
 import shutil
 import unicodedata
 from dataclasses import replace
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fashion_tl import shots
 from fashion_tl.__main__ import main
 from fashion_tl.errors import DataError, FashionTLError, RunError, WeightsError
 from fashion_tl.export import export_onnx
@@ -139,6 +142,18 @@ def test_a_class_without_a_readable_photo_is_refused(tmp_path):
     put(tmp_path, Hats=[1], Caps=[b"no photo"])
     with pytest.raises(DataError, match=r"Caps: none of its photos can be read"):
         find_shots(tmp_path, SIZE)
+
+
+def test_nobody_is_told_to_delete_photos_that_only_must_not_be_read(tmp_path, monkeypatch):
+    put(tmp_path, Hats=[1], Caps=[2])
+
+    def forbidden(file, size):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
+
+    monkeypatch.setattr(shots, "read_photo", forbidden)
+    with pytest.raises(DataError, match=r"none of its photos can be read.*make them") as no:
+        find_shots(tmp_path, SIZE)
+    assert "delete the folder" not in str(no.value)
 
 
 def test_an_empty_class_folder_is_refused(tmp_path):

@@ -14,9 +14,11 @@ from PIL import Image
 
 from fashion_tl.data import decoding, listing, photos
 from fashion_tl.data.dataroot import open_root
+from fashion_tl.data.dataset import load_data
 from fashion_tl.data.photos import decode, decode_photos
 from fashion_tl.data.twins import photo_digests, twin_groups
 from fashion_tl.errors import DataError
+from fashion_tl.recipes import make_config
 from tests import REPOSITORY
 from tests.conftest import jpeg, pattern
 
@@ -213,6 +215,16 @@ def test_a_photo_whose_permissions_only_reading_finds_is_left_out_and_called_unr
         assert "Permission denied" in decoded.failed["2"]
     again = decode_photos(open_root(folder), IDS, cache=tmp_path / "cache")
     assert again.left_out == {"5": "undecodable image"}
+
+
+def test_a_class_whose_photos_must_not_be_read_is_not_lost_without_a_word(
+    make_root, tmp_path, monkeypatch
+):
+    root = make_root([(n, 2012 + n % 2, ("Shirts", "Heels")[n > 3]) for n in range(1, 7)])
+    closed = {"4.jpg", "5.jpg", "6.jpg"}
+    monkeypatch.setattr(os, "access", lambda path, mode: os.path.basename(path) not in closed)
+    with pytest.raises(DataError, match=r"no photo of the class 'Heels' can be read.*readable"):
+        load_data(root, make_config("direct"), tmp_path / "cache")
 
 
 def test_if_no_photo_is_left_those_that_must_not_be_read_are_counted_too(

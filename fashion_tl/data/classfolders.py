@@ -16,6 +16,7 @@ from fashion_tl.data.foldernames import (
     note_on_draw,
     note_on_split,
     note_on_wrapper,
+    notes_on_parts_as_classes,
     part_of,
     refuse_name,
     refuse_other_layouts,
@@ -97,6 +98,7 @@ def find_classes(names: Sequence[str]) -> ClassFolders | None:
     for name, (part, kind, _) in found.items():
         does_test = name in testing or (tests is not None and part == tests)
         labelled[name] = ("test" if does_test else "train", kind)
+    notes += notes_on_parts_as_classes(kinds) if not parts else []
     notes += _notes_on_lost(folders, parts, found.keys() | faults)
     notes.append(
         note_on_split(parts, known, tests) if tests else note_on_draw(len(testing), SHARE, known)

@@ -119,8 +119,23 @@ def _read(
         raise DataError(f"{root.path}: none of its {catalogue.rows} rows can be used ({reasons}).")
     ids = catalogue.table["id"].to_numpy()
     photos = decode_photos(root, ids, config.stored_size, cache, workers)
+    _refuse_closed_classes(root, catalogue, photos)
     catalogue = catalogue.without(photos.left_out)
     return catalogue, photos, photo_digests(photos.array)
+
+
+def _refuse_closed_classes(root: DataRoot, catalogue: Catalogue, photos: Photos) -> None:
+    """DataError if a class would be lost because its photos can't be read now."""
+    is_closed = catalogue.table["id"].isin(photos.unread)
+    is_kept = ~catalogue.table["id"].isin(photos.failed)
+    labels = catalogue.table["label"]
+    if lost := sorted(set(labels[is_closed]) - set(labels[is_kept])):
+        own = catalogue.table["id"][is_closed & (labels == lost[0])].iloc[0]
+        raise DataError(
+            f"{root.path}: no photo of the class {lost[0]!r} can be read, such as "
+            f"{root.photos[own].name}: {photos.failed[own]}. Make them readable, or leave the "
+            "class out of the data."
+        )
 
 
 def _tell(root: DataRoot, photos: Photos, catalogue: Catalogue, notes: Sequence[str]) -> None:

@@ -92,6 +92,15 @@ def refuse_part_as_class(where: str, folders: Iterable[str]) -> None:
         )
 
 
+def notes_on_parts_as_classes(kinds: Iterable[str]) -> list[str]:
+    """What is said of classes with a name such as ``train``, which may be meant (a toy)."""
+    return [
+        f"{kind}/ is taken for a class, though it has the name of a part of the photos. If it is "
+        "none, move it elsewhere."
+        for kind in sorted(filter(part_of, kinds))
+    ]
+
+
 def _refuse_data_sets(inner: str, classes: Mapping[str, Sequence[tuple[str, ...]]]) -> None:
     """DataError if two folders that would be classes look like data sets.
 

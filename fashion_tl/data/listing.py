@@ -77,7 +77,10 @@ class Folder:
                     if entry.is_symlink():
                         links.add(entry.name)
         except OSError as error:
-            raise DataError(f"{self.path / folder} can't be read: {error.strerror}.") from error
+            raise DataError(
+                f"{self.path / folder} can't be read: {error.strerror}. "
+                "Make it readable, or move it elsewhere."
+            ) from error
         return Entries(shown(folders), shown(files), frozenset(links))
 
     def _is_above(self, link: Path, folder: str) -> bool:

@@ -1,5 +1,6 @@
 """Name the photos in the folder photos/ with model.onnx alone. The answers are `predict`'s."""
 
+import io
 import json
 import sys
 from contextlib import suppress
@@ -25,7 +26,8 @@ if features.check("avif"):
 
 def read_photo(path):
     """uint8 RGB [height, width, 3]: upright, on white, and resized as for the training."""
-    with Image.open(path, formats=FORMATS) as image:
+    content = path.read_bytes()  # opened by name, some TIFFs would lie on their side
+    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
         if image.width * image.height > 1 << 26:
             raise ValueError("too many pixels for a product photo")
         side = max(height, width)
@@ -38,6 +40,8 @@ def read_photo(path):
         if image.mode.startswith("I"):  # 12 or 16 bits of grey, or 8 bits kept in 32
             values = np.asarray(image)
             tags = getattr(image, "tag_v2", {})  # only a TIFF has tags
+            if tags.get(258) == (32,) and not 0 <= values.min() <= values.max() <= 65535:
+                raise ValueError("its pixels are whole numbers of 32 bits, of unknown scale")
             if tags.get(262) == 0:  # 0 is white
                 values = 65535 - values
             upper = values >> (4 if tags.get(258) == (12,) else 8)
@@ -48,7 +52,7 @@ def read_photo(path):
             if image.format == "PNG" and image.mode in ("L", "RGB"):
                 # Pillow scales the pixels to 8 bits, but not this colour.
                 colour = np.asarray(image.info["transparency"])
-                bits = path.read_bytes()[24]
+                bits = content[24]
                 most = 2**bits - 1
                 colour = colour >> 8 if bits == 16 else (colour & most) * 255 // most
                 image.info["transparency"] = tuple(colour.tolist()) if colour.ndim else int(colour)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -261,8 +262,9 @@ def load_model(path: StrPath) -> SavedModel:
         if not 0 < temperature < math.inf:
             raise ContentError(f"its temperature is {temperature}")
     except UNREADABLE as error:
-        is_link = path.is_symlink()  # which leads nowhere
-        if may_be_whole(error) or is_link or isinstance(error, SafetensorError | ContentError):
+        is_of_finished = isinstance(error, OSError) and os.path.isfile(path.parent / "metrics.json")
+        is_ours = isinstance(error, SafetensorError | ContentError)
+        if may_be_whole(error) or path.is_symlink() or is_of_finished or is_ours:
             raise WeightsError(fault_of_file(path, error, way_out(path.parent))) from error
         raise WeightsError(
             f"{path} is not a model saved by fashion_tl, or its run isn't finished: {error}"
