@@ -727,6 +727,21 @@ def test_the_run_json_of_another_tool_makes_no_folder_that_of_a_run(
     assert len(find_photos([folder])) == 10
 
 
+@pytest.mark.parametrize(
+    ("train", "test", "other"),
+    [
+        ("seg_train/seg_train", "seg_test/seg_test", "seg_pred/seg_pred"),  # of Intel's images
+        ("train/train", "test/test", "samples"),
+        ("train/images", "test/images", "pred"),
+        ("train", "test", "pred"),
+    ],
+)
+def test_photos_beside_the_parts_are_left_out_however_the_parts_are_wrapped(train, test, other):
+    files = [f"{part}/{kind}/{{}}.jpg" for part in (train, test) for kind in ("sea", "forest")]
+    found = parts(names(*files, f"{other}/{{}}.jpg"))
+    assert set(found) == {"sea", "forest"}
+
+
 @pytest.mark.parametrize("part", ["test", "Train", "val"])
 def test_a_class_with_the_name_of_a_part_is_named_since_it_may_be_none(tmp_path, part):
     folder = put(tmp_path / "root", names("hat/{}.jpg", "shirt/{}.jpg", f"{part}/{{}}.jpg"))

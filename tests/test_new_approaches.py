@@ -2,6 +2,7 @@
 
 import json
 from pkgutil import resolve_name
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -55,7 +56,8 @@ def test_each_approach_has_a_function_and_trainings_and_is_told_in_the_documents
 def test_runs_in_another_order_than_in_the_table_are_refused(sample_root, tmp_path, monkeypatch):
     """Else results would go on record under each other's names."""
     add_head_twice(monkeypatch)
-    monkeypatch.setattr(approaches, "head_twice", lambda *given: head_twice(*given)[::-1])
+    runs = [SimpleNamespace(config=make_config(name)) for name in ("then_all", "head")]
+    monkeypatch.setattr(approaches, "head_twice", lambda *given: runs)
     said = r"returned the runs of then_all, head; APPROACHES has head, then_all, in this order"
     with pytest.raises(RunError, match=said):
         run_approach("mine", sample_root, "none", tmp_path / "run", **QUICKEST)

@@ -227,9 +227,9 @@ def _parts(folders: dict[str, Paths]) -> dict[str, str]:
     # What all names share says nothing, as in fashion_train and fashion_test.
     shared = set.intersection(*words) if len(words) > 1 else set()
     parts = {folder: part for folder in folders if (part := part_of(folder, shared - set(PARTS)))}
-    has_classes = any(
-        part == "train" and len(_by_folder(folders[folder])) > 1 for folder, part in parts.items()
-    )
+    trains = (folder for folder, part in parts.items() if part == "train")
+    below = (_unwrap(folders[folder], partial(_skips_by_name, "train"))[1] for folder in trains)
+    has_classes = any(len(_by_folder(own)) > 1 for own in below)
     return parts if len(parts) == len(folders) or has_classes else {}
 
 
