@@ -28,19 +28,21 @@ def is_run_folder(folder: Path) -> bool:
     if not os.path.isfile(file):  # false also where nothing can be looked up
         return False
     try:
-        return is_of_a_run(file.read_bytes()) or any(
-            os.path.isfile(folder / name) for name in BESIDE_IT
-        )
+        is_beside_files = any(os.path.isfile(folder / name) for name in BESIDE_IT)
+        return is_of_a_run(file.read_bytes(), is_beside_files)
     except OSError:
         return True
 
 
-def is_of_a_run(content: bytes) -> bool:
-    """Whether a run.json is ours, whole or damaged. Other tools write files of that name, too."""
+def is_of_a_run(content: bytes, is_beside_files: bool = False) -> bool:
+    """Whether a run.json is ours, whole or damaged. Other tools write files of that name, too.
+
+    ``is_beside_files`` says that files lie beside it which a run has. Then a damaged one is ours.
+    """
     try:
         about = json.loads(content)
     except (ValueError, RecursionError):
-        return b'"config"' in content[:200]  # ours begins with it
+        return is_beside_files or b'"config"' in content[:200]  # ours begins with it
     return isinstance(about, dict) and about.keys() >= {"config", "data", "weights"}
 
 

@@ -56,13 +56,13 @@ def own_folder(folder: Path) -> Iterator[Path]:
     has_told = False
 
     def give_back() -> None:
-        nonlocal handle
+        nonlocal own, handle
         with signals_put_off():
             if own is not None:
                 shutil.rmtree(own, ignore_errors=True)
             if handle is not None:
                 os.close(handle)
-            handle = None
+            own = handle = None  # from now on it may be another process's
 
     try:
         while own is None:

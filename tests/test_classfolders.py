@@ -755,6 +755,8 @@ def test_a_run_whose_run_json_is_empty_is_still_a_run(tmp_path, name):
     for file in ("run.json", name):
         (tmp_path / file).touch()
     assert is_run_folder(tmp_path)
+    (tmp_path / "run.json").write_text('{"job": 7}')  # whole, and another tool's
+    assert not is_run_folder(tmp_path)
 
 
 def test_a_run_whose_run_json_is_cut_off_is_still_a_run(tmp_path):

@@ -162,6 +162,23 @@ def test_ctrl_c_at_any_moment_leaves_neither_a_draft_nor_a_lock(tmp_path):
 
 
 @needs_locks
+def test_ctrl_c_while_a_draft_ends_leaves_the_folder_to_whoever_took_it_since(
+    tmp_path, monkeypatch
+):
+    """The folder has the same name for all, so it must be removed once only."""
+    remove, removed = locks.shutil.rmtree, []
+
+    def interrupted(folder, ignore_errors=False):
+        removed.append(folder)
+        remove(folder, ignore_errors)
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt), draft(tmp_path / "file") as temporary:
+        monkeypatch.setattr(locks.shutil, "rmtree", interrupted)
+    assert removed == [temporary.parent]
+
+
+@needs_locks
 def test_ctrl_c_ends_the_waiting_for_another_process(tmp_path):
     with draft(tmp_path / "file") as temporary:
         alarm = Timer(0.3, os.kill, [os.getpid(), signal.SIGINT])
