@@ -124,9 +124,7 @@ def about_run(folder: StrPath) -> dict[str, Any]:
             raise unreadable(file, error) from error
         below = ", ".join(sorted(path.parent.name for path in folder.glob(f"*/{RUN_FILE}")))
         hint = f"; runs lie in it: {below}" if below else ""
-        raise RunError(
-            f"{folder} is not a run folder: {RUN_FILE} can't be read ({error}){hint}"
-        ) from error
+        raise RunError(f"{folder} is not a run folder: it has no {RUN_FILE}{hint}") from error
     except Exception as error:  # deeply nested JSON raises RecursionError
         raise unreadable(file, error) from error
 

@@ -19,6 +19,7 @@ from fashion_tl.data.sample import draw_sample
 from fashion_tl.files import as_path
 from fashion_tl.machine import processors
 from tests import HEADER, REPOSITORY
+from tests.tiny import TINY_BACKBONE
 
 # Else trainings would take fewer threads while another program is busy, and some tests compare them
 # bit for bit. The processes that share the tests (`pytest -n`) share the processors, too.
@@ -35,7 +36,7 @@ TINY = {
     "epochs": 1,
     "batch_size": 32,
     "precision": "fp32",
-    "backbone": "resnet18",
+    "backbone": TINY_BACKBONE.name,
 }
 
 
@@ -82,7 +83,7 @@ def tiny_run(sample_root, tmp_path_factory):
         "image_size": (32, 32),
         "batch_size": 32,
         "precision": "fp32",
-        "backbone": "resnet18",
+        "backbone": TINY_BACKBONE.name,
         "flip_test": True,
     }
     # A small learning rate, since a random network's features are large: with sure answers all

@@ -1,7 +1,7 @@
 """Settings of runs that are over in seconds, for tests that need a whole run."""
 
 QUICK = {"epochs": 1, "image_size": (32, 32), "batch_size": 32, "precision": "fp32", "lr": 1e-3}
-QUICKEST = QUICK | {"backbone": "resnet18"}  # where any network will do
+QUICKEST = QUICK | {"backbone": "tiny"}  # where any network will do
 SETS = [
     f"--set={name}={value}".replace("(", "").replace(")", "") for name, value in QUICKEST.items()
 ]

@@ -32,7 +32,7 @@ from fashion_tl.runs import Run, create_run, open_run
 from tests.conftest import figures_alone
 from tests.made_runs import FILES, METRICS
 
-SMALL = ("image_size=32x32", "batch_size=32", "precision=fp32", "backbone=resnet18")
+SMALL = ("image_size=32x32", "batch_size=32", "precision=fp32", "backbone=tiny")
 QUICK = [word for setting in SMALL for word in ("--set", setting)]
 
 
@@ -318,7 +318,7 @@ def trained_with(sample_root, tmp_path, monkeypatch):
 
     def try_out(approach, *words, weights="IMAGENET1K_V1"):
         place = ("--data", sample_root, "--out", tmp_path / "run", "--weights", weights)
-        assert command("run", approach, *place, "--set", "backbone=resnet18", *words) == 130
+        assert command("run", approach, *place, "--set", "backbone=tiny", *words) == 130
         return given.pop()
 
     return try_out
@@ -336,7 +336,7 @@ def test_without_a_network_the_sample_gets_other_settings_than_the_recipes_and_a
         "weight_decay": 1e-4,
         "mixup": 0.0,
     }
-    assert config == make_config("direct", backbone="resnet18", **changed)
+    assert config == make_config("direct", backbone="tiny", **changed)
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "optimizer" in line]
     assert line == (
         "direct starts without its weights, so these settings change: image_size=80x60, "
@@ -357,13 +357,13 @@ def test_without_a_network_a_setting_that_was_given_stays(trained_with, offline,
 def test_without_a_network_the_published_recipe_stays_as_it_is(
     trained_with, offline, approach, capsys
 ):
-    published = make_config(approach, "published", backbone="resnet18")
+    published = make_config(approach, "published", backbone="tiny")
     assert trained_with(approach, "--recipe", "published") == published
     assert "these settings change" not in capsys.readouterr().out
 
 
 def test_who_asks_for_random_weights_gets_the_recipe(trained_with, capsys):
-    assert trained_with("direct", weights="none") == make_config("direct", backbone="resnet18")
+    assert trained_with("direct", weights="none") == make_config("direct", backbone="tiny")
     assert "these settings change" not in capsys.readouterr().out
 
 
@@ -408,6 +408,7 @@ import json, os, signal, sys
 from fashion_tl import approaches
 from fashion_tl.__main__ import main
 from fashion_tl.network import features, training
+import tests.tiny
 
 outputs, validate, calls = features.outputs, training.validate, []
 

@@ -20,11 +20,12 @@ from study.blocks import labels as blocks
 from study.blocks.labels import LIST, LISTED_MISTAKES, OTHERS
 from study.places import RESULTS
 from tests.conftest import jpeg
+from tests.quick import QUICKEST
 from tests.test_report import Page
 
 pytest.importorskip("cleanlab", reason="cleanlab, of the extra audit, is not installed")
 
-QUICK = {"epochs": 3, "image_size": (32, 32), "precision": "fp32", "lr": 0.01, "batch_size": 8}
+QUICK = QUICKEST | {"epochs": 3, "lr": 0.01, "batch_size": 8}
 WORDS = [f"--set={name}={value}" for name, value in QUICK.items() if name != "image_size"]
 WORDS += ["--weights=none", "--set=image_size=32x32"]
 LONG = {"epochs": 20, "batch_size": 20}  # enough to tell the colours
@@ -170,7 +171,9 @@ def test_class_names_are_shown_as_they_are(make_root, tmp_path, monkeypatch, cap
     photos = {n: photo("Red" if n < 20 else "Blue", n) for n in range(40)}
     root = make_root(rows, photos, header="id,articleType")
     words = ["audit", "--data", str(root), "--to", str(tmp_path / "to"), *WORDS]
-    assert main([*words, "--set=epochs=20", "--set=lr=0.05"]) == 0, capsys.readouterr().err
+    assert main([*words, "--set=epochs=20", "--set=lr=0.05", "--set=backbone=resnet50"]) == 0, (
+        capsys.readouterr().err
+    )
     table = read_table(tmp_path / "to" / "labels.csv")
     assert set(table["given"]) == {"001"} and set(table["suggested"]) == {names["Red"]}
     page = Page((tmp_path / "to" / "labels.html").read_text())

@@ -23,7 +23,7 @@ def test_it_says_what_the_network_is_how_good_it_is_and_what_it_cannot_do(tiny_r
     metrics = tiny_run.metrics
     assert f"all test photos: {metrics['top1']:.2%}" in card
     assert f"can pass: {metrics['ceiling']:.2%}" in card
-    assert "ResNet-18 for articleType" in card and "even years train, odd years test" in card
+    assert "Tiny ResNet for articleType" in card and "even years train, odd years test" in card
     assert "It learned from drawings" in card and "started from random weights" in card
     assert f"(temperature {metrics['temperature']:.3f}, calibration error" in card
     assert f"could learn, the error is {metrics['ece']:.3f}" in card
@@ -69,7 +69,7 @@ def test_if_folders_name_the_classes_it_names_no_column(tiny_run, tmp_path):
         (tmp_path / file).touch()
     catalogue = read_catalogue(open_root(tmp_path))
     card = model_card(tiny_run, tiny_run.metrics, tiny_run.per_class, catalogue, task_with(4))
-    assert card.startswith("# ResNet-18 for photos in class folders\n")
+    assert card.startswith("# Tiny ResNet for photos in class folders\n")
     assert "names the folder that a photo belongs to" in card and "articleType" not in card
     assert "Its `label` and `split` were not used, because folders decided." in card
     assert "The split: the training folders train, the test folders test." in card

@@ -82,7 +82,7 @@ def catalogue_of(names: list[str], folder) -> str:
 
 def trained(names: list[str], folder):
     data = catalogue_of(names, folder / "data")
-    tiny = {"image_size": (32, 32), "precision": "fp32", "backbone": "resnet18"}
+    tiny = {"image_size": (32, 32), "precision": "fp32", "backbone": "tiny"}
     return data, run_approach("fc_only", data, "none", folder / "run", epochs=1, lr=1e-4, **tiny)[0]
 
 

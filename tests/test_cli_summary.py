@@ -3,6 +3,7 @@ one line.
 """
 
 import json
+import re
 import subprocess
 import sys
 
@@ -98,6 +99,8 @@ def test_of_class_folders_it_says_that_folders_name_the_classes(tmp_path, capsys
     _, out, _ = summary(capsys, tmp_path / "root")
     rule = "the training folders train, the test folders test"
     assert out.startswith(f"root: folders name the classes; {rule}\n")
+    assert "usable" in out
+    assert not re.search("malformed|missing|top20", out)  # no table, and 2 classes
 
 
 def test_data_that_no_run_can_use_end_in_an_error_behind_the_account(make_root, capsys):

@@ -126,7 +126,7 @@ def test_a_training_that_there_is_not_is_refused_before_anything_is_written(tmp_
 
 def test_the_study_compares_them_photo_by_photo(both_roots, tmp_path, monkeypatch):
     make = detail.make_config
-    tiny = {"image_size": (32, 32), "epochs": 1, "batch_size": 8, "backbone": "resnet18"}
+    tiny = {"image_size": (32, 32), "epochs": 1, "batch_size": 8, "backbone": "tiny"}
     monkeypatch.setattr(detail, "make_config", lambda name, **more: make(name, **more, **tiny))
     monkeypatch.setattr(detail, "available_weights", lambda weights, is_sample: None)
     (tmp_path / "results").mkdir()

@@ -219,7 +219,7 @@ TINY = {
     "image_size": (32, 32),
     "precision": "fp32",
     "lr": 1e-4,
-    "backbone": "resnet18",
+    "backbone": "tiny",
 }
 
 
@@ -258,7 +258,7 @@ def here(example, tmp_path, one_figure, monkeypatch):
 
 QUICK = (
     "--weights none --epochs 1 --set image_size=32x32 --set stored_size=40x30 "
-    "--set precision=fp32 --set lr=0.0001 --set backbone=resnet18"
+    "--set precision=fp32 --set lr=0.0001 --set backbone=tiny"
 )
 RUN_LINES = sorted(
     {line for page in DOCUMENTS for line in typed(page) if line.startswith(RUN_HERE)}
@@ -297,7 +297,7 @@ def test_a_python_block_of_the_documents_runs_and_prints_what_a_run_reached(here
     )
     names = {}
     exec(
-        block.replace("epochs=5", "epochs=1, image_size=(32, 32), lr=1e-4, backbone='resnet18'"),
+        block.replace("epochs=5", "epochs=1, image_size=(32, 32), lr=1e-4, backbone='tiny'"),
         names,
     )
     assert str(names["run"].metrics["top1"]) in capsys.readouterr().out

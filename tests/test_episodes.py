@@ -151,11 +151,11 @@ def test_episodes_of_both_networks_are_measured_told_and_not_trained_twice(
         monkeypatch.setattr(episodes, name, value)
     monkeypatch.setattr(draws, "SETTINGS", dict.fromkeys(GOALS, (2, 1)))
     weights = tmp_path / "weights.pth"
-    small = Config("direct", backbone="resnet18")
+    small = Config("direct", backbone="tiny")
     torch.save(build_network(1000, None, small).state_dict(), weights)
     words = f"episodes --data {root} --weights {weights} --out {tmp_path}/out --results {results}"
     for setting in (
-        "backbone=resnet18",
+        "backbone=tiny",
         "image_size=32x32",
         "epochs=1",
         "batch_size=8",
@@ -176,7 +176,7 @@ def test_episodes_of_both_networks_are_measured_told_and_not_trained_twice(
     (results / "others.json").write_bytes((RESULTS / "others.json").read_bytes())
     said = block(results)
     assert (
-        "| **ours** | ResNet-18, fine-tuned on the background classes | small, at 32x32 |" in said
+        "| **ours** | Tiny ResNet, fine-tuned on the background classes | small, at 32x32 |" in said
     )
     assert "draw from 40 photos, 28 of them of odd years" in said.replace("\n", " ")
 

@@ -170,7 +170,8 @@ def test_its_probabilities_are_those_at_the_temperature_of_the_model_as_those_of
 def test_it_is_one_file_and_nothing_lies_beside_it(tiny_run, exported):
     (file,) = (path for path in tiny_run.folder.rglob("*") if "onnx" in path.name)
     assert file == tiny_run.folder / "model.onnx"
-    assert file.stat().st_size > 40_000_000  # all weights are in it
+    # All weights are in it.
+    assert file.stat().st_size > 0.9 * tiny_run.model_path.stat().st_size
 
 
 def test_the_command_the_file_and_the_document_say_that_no_photo_is_marked_as_unknown(

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import warnings
 from itertools import pairwise
+from pathlib import Path
 
 import nbformat
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from matplotlib import cbook
 from nbclient import NotebookClient
 
+from fashion_tl.errors import WriteError
 from fashion_tl.reporting import calibration_figures, figures, photo_figures
 from fashion_tl.reporting.text import shorten
 from tests.made_runs import history
@@ -467,14 +469,22 @@ def test_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch)
     path.write_bytes(b"old")
     figure = DRAWN["photo_grid"]()
 
-    def fail_half_way(where, **_):
-        where.write(b"half")
+    def fail_half_way(path, content):
+        path.write_text("half")
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(figure, "savefig", fail_half_way)
-    with pytest.raises(OSError, match="No space"):
+    monkeypatch.setattr(Path, "write_bytes", fail_half_way)
+    with pytest.raises(WriteError, match="No space"):
         figures.save(figure, path)
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_figure_that_was_changed_is_drawn_again(tmp_path):
+    figure = DRAWN["loss_curves"]()
+    before = figures.save(figure, tmp_path / "a.png").read_bytes()
+    assert figure._repr_png_() == before
+    figure.axes[0].set_title("Mine")
+    assert figure._repr_png_() != before
 
 
 def test_user_settings_neither_change_a_figure_nor_are_changed(tmp_path):

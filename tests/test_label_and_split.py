@@ -222,7 +222,7 @@ def test_every_approach_runs_by_another_label_and_split_and_says_the_true_words(
     ]
     assert main([*map(str, ["run", approach, "--data", sample_root, *words, *SETS])]) == 0
     run = open_run(out)
-    assert "ResNet-18 from random weights" in run.source
+    assert "Tiny ResNet from random weights" in run.source
     assert load_model(run.model_path).model.fc.in_features == 512
     assert set(run.per_class["label"]) <= {
         "Apparel",

@@ -285,6 +285,7 @@ def test_a_line_said_while_a_bar_is_drawn_stands_on_a_line_of_its_own(monkeypatc
 COMMANDS = """
 import sys
 from fashion_tl.__main__ import main
+import tests.tiny
 root, out, settings = sys.argv[1], sys.argv[2], sys.argv[3].split()
 codes = [
     main(["summary", "--data", root]),
@@ -293,7 +294,7 @@ codes = [
 ]
 print("codes:", codes)
 """
-SMALL = "--epochs 1 --set lr=.01 --set image_size=32x32 --set backbone=resnet18"
+SMALL = "--epochs 1 --set lr=.01 --set image_size=32x32 --set backbone=tiny"
 
 
 def test_commands_end_well_in_a_log_file_that_is_not_utf8(make_root, tmp_path):

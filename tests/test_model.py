@@ -53,7 +53,7 @@ def train_one_epoch(model):
     fit(model, photos(), photos(3), config, [1.0, 1.0, 1.0])
 
 
-SMALL = Config("direct", backbone="resnet18")  # where any network will do
+SMALL = Config("direct", backbone="tiny")  # where any network will do
 
 
 def copy_of(model):

@@ -156,7 +156,7 @@ def test_the_loss_by_hand_is_the_packages(settings, sample_root, tmp_path):
 
 
 def test_the_plain_loop_and_fit_give_the_same_losses(sample_root, tmp_path):
-    settings = {"backbone": "resnet18", "image_size": (32, 32), "bad_rows": "recover"}
+    settings = {"backbone": "tiny", "image_size": (32, 32), "bad_rows": "recover"}
     cells = [
         "row",
         "prepare",
@@ -187,7 +187,7 @@ def sorted_folders(sample_root, tmp_path):
 
 
 def test_of_photos_in_class_folders_it_shows_only_what_they_have(sorted_folders, tmp_path):
-    settings = {"backbone": "resnet18", "image_size": (32, 32)}
+    settings = {"backbone": "tiny", "image_size": (32, 32)}
     cells = ["years-table", "row", "prepare", "build", "lesson"]
     found = run_first(cells, sorted_folders, tmp_path, settings)
     assert found["dated"].empty
@@ -197,7 +197,7 @@ def test_of_photos_in_class_folders_it_shows_only_what_they_have(sorted_folders,
 
 
 def test_the_trained_network_says_of_one_photo_what_the_runs_table_says(sample_root, tmp_path):
-    settings = {"backbone": "resnet18", "image_size": (32, 32), "lr": 0.01, "precision": "fp32"}
+    settings = {"backbone": "tiny", "image_size": (32, 32), "lr": 0.01, "precision": "fp32"}
     cells = ["row", "prepare", "build", "train", "headline", "trained", "solution-1", "solution-2"]
     found = run_first(cells, sample_root, tmp_path, settings, epochs=2)
     np.testing.assert_allclose(found["now"][["p1", "p2"]], found["saved"][["p1", "p2"]], rtol=1e-3)
@@ -260,7 +260,7 @@ def learned(sample_root, tmp_path_factory):
         "data_root": str(sample_root),
         "weights": "none",
         "epochs": 4,
-        "settings": {"backbone": "resnet18", "image_size": (48, 36), "lr": 0.01},
+        "settings": {"backbone": "tiny", "image_size": (48, 36), "lr": 0.01},
         "out": tmp_path_factory.mktemp("fifth") / "run",
     }
     said = io.StringIO()

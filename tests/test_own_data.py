@@ -15,7 +15,7 @@ from tests.conftest import jpeg, pattern
 
 SMALL = [
     f"--set={setting}"
-    for setting in ("image_size=32x32", "precision=fp32", "lr=0.0001", "backbone=resnet18")
+    for setting in ("image_size=32x32", "precision=fp32", "lr=0.0001", "backbone=tiny")
 ]
 
 

@@ -72,12 +72,12 @@ def fetch(name, folder):
 
 RUN = (
     "run fc_only --data=~/data --weights=~/run/model.safetensors --cache=~/cache --out=~/runs/new "
-    "--backbone=resnet18 "
+    "--backbone=tiny "
     "--epochs 1 --set image_size=32x32 --set precision=fp32 --set lr=0.001"
 )
 AUDIT = (
     "audit --data=~/data --weights=~/run/model.safetensors --cache=~/cache --to=~/audit "
-    "--set backbone=resnet18 "
+    "--set backbone=tiny "
     "--set epochs=1 --set image_size=32x32 --set precision=fp32 --set lr=0.001"
 )
 COMMANDS = {
@@ -159,7 +159,7 @@ FUNCTIONS = {
     "open_served": ("~/run", lambda path: open_served(path, "~/data").run.folder),
     "open_steps": ("~/run", lambda path: open_steps(path, "~/data")[0][0].folder),
     "load_model": (WEIGHTS, lambda path: load_model(path) and as_path(path)),
-    "read_weights": (WEIGHTS, lambda path: read_weights(path, "resnet18") and as_path(path)),
+    "read_weights": (WEIGHTS, lambda path: read_weights(path, "tiny") and as_path(path)),
     "file_fingerprint": ("~/photo.jpg", lambda path: file_fingerprint(path) and as_path(path)),
     "find_photos": ("~/photo.jpg", lambda path: find_photos([path])[0]),
     "answers": (

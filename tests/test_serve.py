@@ -482,7 +482,7 @@ SLOWLY = """
 import sys, time
 from fashion_tl.__main__ import main
 from fashion_tl.extend import extended_by
-import fashion_tl.extend, fashion_tl.serve
+import fashion_tl.extend, fashion_tl.serve, tests.tiny
 from werkzeug.serving import WSGIRequestHandler
 
 def slowly(*given):

@@ -41,9 +41,7 @@ def test_a_trial_scores_each_year_by_a_network_that_learned_without_it(
     settings = TINY | ({"largest": 3} if approach == "two_step" else {})
     monkeypatch.setattr(trials, "TRIALS", {"a trial": trials.Trial(approach, settings)})
     weights = tmp_path / "weights.pth"
-    torch.save(
-        build_network(1000, None, Config("direct", backbone="resnet18")).state_dict(), weights
-    )
+    torch.save(build_network(1000, None, Config("direct", backbone="tiny")).state_dict(), weights)
     given = (str(sample_root), str(weights), str(tmp_path / "out"), tmp_path)
     trials.main(*given)
     table = read_table(tmp_path / "trials.csv").set_index("on")

@@ -33,7 +33,7 @@ def catalogue(tmp_path_factory):
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     file = tmp_path_factory.mktemp("weights") / "weights.pth"
-    torch.save(build_network(1000, None, Config("direct", backbone="resnet18")).state_dict(), file)
+    torch.save(build_network(1000, None, Config("direct", backbone="tiny")).state_dict(), file)
     return str(file)
 
 
@@ -118,7 +118,7 @@ def test_the_head_of_lp_ft_learns_on_the_photos_and_the_network_of_the_training_
     file = tmp_path / "resnet18.pth"
     own = TINY | {"label": "masterCategory", "split": "random:0.3"}
     own |= {"split_seed": 3, "train_fraction": 0.5, "largest": 2}
-    torch.save(BACKBONES["resnet18"].build().state_dict(), file)
+    torch.save(BACKBONES["tiny"].build().state_dict(), file)
     (run,) = train.lp_ft(root, file, tmp_path / "lp_ft", cache=cache, **own)
     head = open_run(run.folder / "head").config
     shared = own.keys() & set(train.SHARED)

@@ -11,6 +11,7 @@ import threading
 import time
 import zipfile
 from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 import pytest
@@ -37,14 +38,16 @@ from fashion_tl.recipes import make_config
 from fashion_tl.runs import create_run
 
 
+@cache
+def shapes(network):
+    with torch.device("meta"):
+        return {name: each.shape for name, each in network(weights=None).state_dict().items()}
+
+
 def light(value=0.5, dtype=torch.float32, network=resnet50):
     """The tensors of a network, each one number that is only said to be many: small in a file."""
-    with torch.device("meta"):
-        state = network(weights=None).state_dict()
-    return {
-        name: torch.full((), value, dtype=dtype).expand(tensor.shape)
-        for name, tensor in state.items()
-    }
+    number = torch.full((), value, dtype=dtype)
+    return {name: number.expand(shape) for name, shape in shapes(network).items()}
 
 
 def under(prefix, state=None):

@@ -227,6 +227,9 @@ def read_catalogue(
     )
 
 
+FAULTS = ("malformed", "missing_image", "missing_year")  # rows of a table that are left out
+
+
 def facts(catalogue: Catalogue) -> dict[str, int | float]:
     """The numbers that ``summary`` prints: rows, photos, classes, ceilings."""
     counts = catalogue.counts
@@ -263,13 +266,20 @@ def ceiling(counts: pd.DataFrame) -> float:
 
 
 def print_account(catalogue: Catalogue, numbers: dict[str, int | float]) -> None:
-    """Print what is in the data, from the ``numbers`` of :func:`facts`, and what is left out."""
+    """Print what is in the data, from the ``numbers`` of :func:`facts`, and what is left out.
+
+    Faults that no row has, and the largest classes where they are all classes, are not printed.
+    """
     say(f"{catalogue.name}: {catalogue.naming}; {catalogue.split.rule}")
     for note in catalogue.notes:
         say(note)
     if catalogue.split.is_drawn:
         say(MOVED_BY_RUN)
     for name, value in numbers.items():
+        if name in FAULTS and not value:
+            continue
+        if f"top{LARGEST}" in name and len(catalogue.counts) <= LARGEST:
+            continue
         shown = f"{value:.2%}" if isinstance(value, float) else f"{value:,}"
         print(f"  {name:<20}{shown:>12}")
     if len(catalogue.counts):

@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import matplotlib.style
+import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
@@ -87,18 +89,25 @@ styled = _style()
 class Chart(Figure):
     """A figure that Jupyter shows, also if pyplot was never imported."""
 
+    _png = b""
+
     def draw(self, renderer: RendererBase) -> None:
         with quiet_on_missing_letters():
             super().draw(renderer)
 
     def _repr_png_(self) -> bytes:
-        """A PNG with 256 colours: a third as large as a full one, so notebooks stay small."""
-        full = io.BytesIO()
-        self.savefig(full, format="png")
-        image = Image.open(full).convert("RGB")
-        small = io.BytesIO()
-        image.quantize(256, Image.Quantize.MEDIANCUT).save(small, "png", optimize=True)
-        return small.getvalue()
+        """A PNG with 256 colours: a third as large as a full one, so notebooks stay small.
+
+        It is kept until something in the figure changes: notebooks save a figure and show it.
+        """
+        if self.stale or not self._png:
+            canvas = FigureCanvasAgg(self)
+            canvas.draw()
+            image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+            small = io.BytesIO()
+            image.quantize(256, Image.Quantize.MEDIANCUT).save(small, "png", optimize=True)
+            self._png = small.getvalue()
+        return self._png
 
 
 def new_figure(

@@ -50,6 +50,7 @@ from notebooks.execute import WITH_NOTEBOOKS
 from tests import REPOSITORY
 from tests.checks.many_photos import many_photos
 from tests.checks.reliability import write_table
+from tests.tiny import TINY_BACKBONE
 
 HEAD = ("what was done", "how often", "what was lost")
 SEED = 2010
@@ -439,8 +440,8 @@ FULL = {
     "saving the weights": (
         "fc_only",
         "out",
-        40_000_000,
-        40_000_000,
+        10_000_000,
+        1_000_000,
         r"/out/model\.safetensors can't be written",
     ),
     "saving a checkpoint": (
@@ -715,7 +716,7 @@ def prepare(home: Path, photos: int = 176, types: int = 22) -> Path:
 
 def quick(home: Path) -> list[tuple]:
     """The rows of ``make test``, on a smaller sample: some seconds each."""
-    SETTINGS["backbone"] = "resnet18"  # any network will do
+    SETTINGS["backbone"] = TINY_BACKBONE.name
     root = prepare(home, photos=64, types=8)
     refs = {"fc_only": reference(root, home / "whole", "fc_only")}
     rows = stops(root, home, refs, 2, signal.SIGKILL) + stops(root, home, refs, 1, signal.SIGTERM)
