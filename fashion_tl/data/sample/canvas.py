@@ -50,13 +50,17 @@ class Canvas:
         stretch = rng.uniform(0.96, 1.04)
         side = -1 if mirror and rng.random() < 0.5 else 1
         self._size = size
+        # From units to pixels of the sheet.
         self._matrix = (
-            side * size * stretch * math.cos(turn),
-            -size * math.sin(turn),
-            side * size * stretch * math.sin(turn),
-            size * math.cos(turn),
+            SCALE * side * size * stretch * math.cos(turn),
+            SCALE * -size * math.sin(turn),
+            SCALE * side * size * stretch * math.sin(turn),
+            SCALE * size * math.cos(turn),
         )
-        self._centre = (30 + rng.uniform(-1.6, 1.6), 40 + rng.uniform(-1.8, 1.8))
+        self._centre = (
+            SCALE * (30 + rng.uniform(-1.6, 1.6)),
+            SCALE * (40 + rng.uniform(-1.8, 1.8)),
+        )
         self.image = Image.new("RGB", (WIDTH * SCALE, HEIGHT * SCALE), "white")
         self.alpha = Image.new("L", self.image.size)
         self._pen = ImageDraw.Draw(self.image)
@@ -66,7 +70,7 @@ class Canvas:
         a, b, c, d = self._matrix
         cx, cy = self._centre
         return [
-            (SCALE * (cx + a * (x - 30) + b * (y - 40)), SCALE * (cy + c * (x - 30) + d * (y - 40)))
+            (cx + a * (right := x - 30) + b * (down := y - 40), cy + c * right + d * down)
             for x, y in points
         ]
 
@@ -105,7 +109,7 @@ class Canvas:
 
     def lower(self, units: float) -> None:
         """Move everything drawn from now on down, to centre a short article."""
-        self._centre = (self._centre[0], self._centre[1] + units)
+        self._centre = (self._centre[0], self._centre[1] + SCALE * units)
 
     def dots(self, points: Sequence[Point], colour: RGB, r: float = 0.6) -> None:
         """Fill a small circle at each point."""

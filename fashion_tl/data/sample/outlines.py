@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 Point = tuple[float, float]
+TURNS = [2 * math.pi * i / 28 for i in range(28)]
+CIRCLE = [(math.cos(turn), math.sin(turn)) for turn in TURNS]  # of radius 1
 
 
 @lru_cache(maxsize=4096)
@@ -47,8 +49,7 @@ def flip(points: Sequence[Point], axis: float = 30) -> tuple[Point, ...]:
 def oval(x: float, y: float, rx: float, ry: float | None = None) -> tuple[Point, ...]:
     """An ellipse around ``(x, y)``; without ``ry`` a circle."""
     ry = rx if ry is None else ry
-    turns = [2 * math.pi * i / 28 for i in range(28)]
-    return tuple((x + rx * math.cos(a), y + ry * math.sin(a)) for a in turns)
+    return tuple([(x + rx * right, y + ry * down) for right, down in CIRCLE])
 
 
 def box(x0: float, y0: float, x1: float, y1: float, r: float = 0) -> tuple[Point, ...]:
