@@ -4,6 +4,7 @@ made of them.
 
 import argparse
 from collections.abc import Callable
+from functools import wraps
 
 from fashion_tl import commandline
 from fashion_tl.data.dataroot import SAMPLE
@@ -32,7 +33,7 @@ from study.actions import (
     tune,
     unknown,
 )
-from study.places import RESULTS, writable
+from study.places import RESULTS, refuse_sample, writable
 
 
 def parser() -> argparse.ArgumentParser:
@@ -58,11 +59,23 @@ def add(
     writes: bool = True,
 ) -> argparse.ArgumentParser:
     """A command with a function's name that calls it, and ``writes`` where it is told."""
-    new = commandline.add_command(commands, function, words, data)
+    measure = on_real_data(function) if data and writes else function
+    new = commandline.add_command(commands, measure, words, data)
     folder = writable if writes else as_path
     about = "folder of the records (default: results/)"
     new.add_argument("--results", type=folder, default=str(RESULTS), help=about)
     return new
+
+
+def on_real_data(function: Callable) -> Callable:
+    """The same function, which refuses to put the sample's figures on record."""
+
+    @wraps(function)
+    def measure(args: argparse.Namespace) -> None:
+        refuse_sample(args.data, args.results)
+        function(args)
+
+    return measure
 
 
 def add_trainings(commands: argparse._SubParsersAction) -> None:
@@ -91,7 +104,7 @@ def add_measurements(commands: argparse._SubParsersAction) -> None:
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
 
     words = "FC only from an empty cache, everything included: minutes.json."
-    new = add(commands, minutes, words, data=False)
+    new = add(commands, on_real_data(minutes), words, data=False)
     new.add_argument("--data", required=True, help="folder or zip in Kaggle's layout")
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
 

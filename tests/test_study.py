@@ -127,6 +127,15 @@ def test_weights_beside_a_run_are_refused(command, folder, capsys):
         assert "has its own settings; leave out --set seed" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", ["data-check", "heads --weights none", "minutes --weights none"])
+def test_the_samples_figures_never_stand_in_results(words, sample_root, capsys):
+    for data in ("sample", sample_root):
+        assert main([*words.split(), "--data", str(data)]) == 2
+        said = capsys.readouterr().err
+        assert "error: results/ holds measurements on real data alone" in said
+        assert "name another folder with --results" in said
+
+
 def test_a_document_with_a_wrong_marker_leaves_all_others_as_they_are(
     tmp_path, monkeypatch, capsys
 ):
