@@ -25,7 +25,7 @@ test: $(READY)  ## ruff, mypy, then pytest
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lab: $(READY)  ## open JupyterLab on notebooks/ [LAB="--allow-root --no-browser"]
 	$(BIN)/jupyter lab --notebook-dir=notebooks $(LAB)

@@ -2,6 +2,7 @@
 data roots.
 """
 
+import gc
 import io
 import os
 import shutil
@@ -44,6 +45,15 @@ TINY = {
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """As many processes for ``-n auto`` as there are processors for us; a quota counts."""
     return processors()
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what was imported: it would look through it again and again."""
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

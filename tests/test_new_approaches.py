@@ -22,7 +22,7 @@ from study.record import record
 from study.records import read_records
 from tests import REPOSITORY
 from tests.conftest import figures_alone
-from tests.quick import QUICK, QUICKEST, SETS
+from tests.quick import QUICKEST, SETS
 
 
 def test_an_augmentation_is_a_function_and_a_setting_and_fc_only_refuses_it_by_name(
@@ -33,7 +33,7 @@ def test_an_augmentation_is_a_function_and_a_setting_and_fc_only_refuses_it_by_n
     monkeypatch.setitem(
         batches.AUGMENTATIONS, "flip_test", lambda photos, rng: seen.append(1) or photos
     )
-    settings = QUICK | {"flip_test": True}
+    settings = QUICKEST | {"flip_test": True}
     data = load_data(sample_root, make_config("direct", **settings), quiet=True)
     train = data.batches("train", make_config("direct", **settings))
     next(train.shuffled(0, 0, torch.device("cpu")))

@@ -3,12 +3,14 @@
 import errno
 import os
 import shutil
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 
 from fashion_tl import approaches, audit, export, extend, predict, similar
 from fashion_tl.__main__ import main
+from fashion_tl.data import sample
 from fashion_tl.data.dataroot import open_root, refuse_in_data
 from fashion_tl.data.listing import Folder
 from fashion_tl.errors import ConfigError, RunError, WriteError
@@ -204,7 +206,9 @@ def test_a_file_of_another_kind_is_a_wrong_setting_whatever_is_to_be_written(tmp
             checked_target(*words)
 
 
-def test_beside_a_table_and_in_a_run_that_is_there_nothing_becomes_data(sample_root, class_root):
+def test_beside_a_table_and_in_a_run_that_is_there_nothing_becomes_data(
+    sample_root, class_root, monkeypatch
+):
     (class_root / "mine").mkdir()
     (class_root / "mine" / "run.json").write_text(RUN_JSON)
     for target, data in (
@@ -215,6 +219,7 @@ def test_beside_a_table_and_in_a_run_that_is_there_nothing_becomes_data(sample_r
         (class_root / "new", "sample"),
     ):
         refuse_in_data(target, data, "the run")
+    monkeypatch.setattr(sample, "draw_sample", partial(sample.draw_sample, photos=60, types=6))
     assert open_root("sample", class_root.parent).is_sample
 
 
