@@ -304,6 +304,7 @@ def test_waiting_is_as_it_was_after_a_download(kaggle, to):
         (make_zip("styles.csv")[:-30], "not a whole zip"),
         (make_zip("images/1.jpg"), "without styles.csv"),
     ],
+    ids=["a page", "half a zip", "no table"],  # processes that share the tests compare their names
 )
 def test_something_else_than_the_data_leaves_nothing(kaggle, to, file, words):
     kaggle.file = file
