@@ -58,7 +58,10 @@ def add(
     data: bool = True,
     writes: bool = True,
 ) -> argparse.ArgumentParser:
-    """A command with a function's name that calls it, and ``writes`` where it is told."""
+    """A command with a function's name that calls it, and ``writes`` where it is told.
+
+    One that reads ``data`` and ``writes`` refuses the built-in sample; see :func:`on_real_data`.
+    """
     measure = on_real_data(function) if data and writes else function
     new = commandline.add_command(commands, measure, words, data)
     folder = writable if writes else as_path
@@ -237,7 +240,7 @@ def add_benches(commands: argparse._SubParsersAction) -> None:
 
     new = add(
         commands,
-        precision,
+        on_real_data(precision),
         "What bf16 changes in the answers of finished runs: precision.json.",
         data=False,
     )

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from fashion_tl.data.dataroot import SAMPLE, open_root
-from fashion_tl.errors import ConfigError, DataError
+from fashion_tl.errors import ConfigError, FashionTLError
 from fashion_tl.files import as_path, check_writable
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -21,7 +21,7 @@ def writable(folder: str) -> Path:
 
 def refuse_sample(data: str, results: str | os.PathLike) -> None:
     """ConfigError if figures of the built-in sample would stand in ``RESULTS``."""
-    if os.path.realpath(results) == str(RESULTS) and _is_sample(data):
+    if os.path.realpath(results) == os.path.realpath(RESULTS) and _is_sample(data):
         raise ConfigError(
             f"{RESULTS.name}/ holds measurements on real data alone; to try this command on the "
             "sample, name another folder with --results"
@@ -31,6 +31,6 @@ def refuse_sample(data: str, results: str | os.PathLike) -> None:
 def _is_sample(data: str) -> bool:
     if data == SAMPLE:
         return True
-    with suppress(DataError):  # the command says what is wrong with its data
+    with suppress(FashionTLError):  # the command says what is wrong with its data
         return open_root(data).is_sample
     return False

@@ -80,6 +80,8 @@ def test_bad_rows_can_be_recovered(make_root, capsys):
 def test_the_text_names_each_row_left_out(make_root, capsys):
     code, out, _ = summary(capsys, make_root([*ROWS, COMMAS]))
     assert code == 0
+    assert re.search(r"^  malformed +1$", out, re.MULTILINE)
+    assert re.search(r"^  missing_year +1$", out, re.MULTILINE) and "missing_image" not in out
     assert "malformed (1): 7 (id 6)" in out and "missing year (1): 5 (id 4)" in out
     assert "100.00%" in out
     assert "largest classes (train + test): Heels 1 + 1, Shirts 2 + 0\n" in out

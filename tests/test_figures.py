@@ -483,7 +483,9 @@ def test_a_figure_that_was_changed_is_drawn_again(tmp_path):
     figure = DRAWN["loss_curves"]()
     before = figures.save(figure, tmp_path / "a.png").read_bytes()
     assert figure._repr_png_() == before
+    assert figure._repr_png_() is figure._repr_png_()  # nothing has changed
     figure.axes[0].set_title("Mine")
+    figure.draw_without_rendering()  # as a layout does
     assert figure._repr_png_() != before
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from fashion_tl.recipes import make_config
 from fashion_tl.runs import create_run, write_json
-from study import calibration, render
+from study import calibration, commands, places, render
 from study.__main__ import main
 from study.blocks import sureness
 from study.calibration import Answers, answers, compared
@@ -127,13 +127,20 @@ def test_weights_beside_a_run_are_refused(command, folder, capsys):
         assert "has its own settings; leave out --set seed" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", ["data-check", "heads --weights none", "minutes --weights none"])
-def test_the_samples_figures_never_stand_in_results(words, sample_root, capsys):
+@pytest.mark.parametrize(
+    "words",
+    ["data-check", "heads --weights none", "minutes --weights none", "bench precision run"],
+)
+def test_the_samples_figures_never_stand_in_results(
+    words, sample_root, tmp_path, capsys, monkeypatch
+):
+    for module in (commands, places):  # so that nothing on record is lost if it fails
+        monkeypatch.setattr(module, "RESULTS", tmp_path)
     for data in ("sample", sample_root):
         assert main([*words.split(), "--data", str(data)]) == 2
         said = capsys.readouterr().err
-        assert "error: results/ holds measurements on real data alone" in said
-        assert "name another folder with --results" in said
+        assert "/ holds measurements on real data alone" in said
+        assert "name another folder with --results" in said and not list(tmp_path.iterdir())
 
 
 def test_a_document_with_a_wrong_marker_leaves_all_others_as_they_are(

@@ -227,7 +227,7 @@ def read_catalogue(
     )
 
 
-FAULTS = ("malformed", "missing_image", "missing_year")  # rows of a table that are left out
+FAULTS = ("malformed", "missing_image", "missing_year")  # what rows of a table may have
 
 
 def facts(catalogue: Catalogue) -> dict[str, int | float]:
@@ -268,7 +268,8 @@ def ceiling(counts: pd.DataFrame) -> float:
 def print_account(catalogue: Catalogue, numbers: dict[str, int | float]) -> None:
     """Print what is in the data, from the ``numbers`` of :func:`facts`, and what is left out.
 
-    Faults that no row has, and the largest classes where they are all classes, are not printed.
+    Counts of faults are printed if they aren't 0. Numbers of the largest classes are printed if
+    there are more classes.
     """
     say(f"{catalogue.name}: {catalogue.naming}; {catalogue.split.rule}")
     for note in catalogue.notes:

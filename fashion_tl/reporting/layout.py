@@ -92,6 +92,7 @@ class Chart(Figure):
     _png = b""
 
     def draw(self, renderer: RendererBase) -> None:
+        self._png = b""  # any drawing ends what `stale` says of changes since the last
         with quiet_on_missing_letters():
             super().draw(renderer)
 
@@ -101,8 +102,11 @@ class Chart(Figure):
         It is kept until something in the figure changes: notebooks save a figure and show it.
         """
         if self.stale or not self._png:
-            canvas = FigureCanvasAgg(self)
-            canvas.draw()
+            before, canvas = self.canvas, FigureCanvasAgg(self)
+            try:
+                canvas.draw()
+            finally:
+                self.set_canvas(before)
             image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
             small = io.BytesIO()
             image.quantize(256, Image.Quantize.MEDIANCUT).save(small, "png", optimize=True)
