@@ -302,6 +302,12 @@ def test_a_jpeg_that_goes_over_its_pixels_thousands_of_times_is_refused():
         decode(content[:-2] + scan * 1000 + content[-2:], (80, 60))
 
 
+def test_a_film_that_a_phone_appended_to_a_photo_counts_for_nothing():
+    content = jpeg(Image.new("RGB", (2000, 2000), (200, 30, 30)))
+    film = b"\0\0\0\x18ftypmp42" + b"\xff\xda" * 2000
+    assert (decode(content + film, (80, 60)) == decode(content, (80, 60))).all()
+
+
 def test_a_program_in_a_photos_place_never_reaches_an_interpreter(monkeypatch):
     from PIL import EpsImagePlugin
 

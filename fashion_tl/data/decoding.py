@@ -1,6 +1,7 @@
 """Decode one photo, as people see it, to RGB pixels."""
 
 import io
+import re
 import warnings
 from contextlib import suppress
 
@@ -31,6 +32,20 @@ FORMATS = (
 )
 
 
+# What begins a part of a JPEG that states its length, and the end. Other bytes after 255 belong to
+# the compressed pixels, or have no length.
+_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
+
+
+def _scans(content: bytes) -> int:
+    """The scans of a JPEG up to its end. Phones append films, whose bytes may look like scans."""
+    place, scans = 2, 0
+    while (found := _MARKER.search(content, place)) and found[1] != b"\xd9":
+        scans += found[1] == b"\xda"
+        place = found.end() + int.from_bytes(content[found.end() : found.end() + 2])
+    return scans
+
+
 def decode(content: bytes, size: tuple[int, int]) -> np.ndarray:
     """Decode one photo as people see it: uint8 RGB [height, width, 3].
 
@@ -42,7 +57,7 @@ def decode(content: bytes, size: tuple[int, int]) -> np.ndarray:
         formats = FORMATS[:1] if is_jpeg else FORMATS  # trying all formats costs a tenth more time
         with Image.open(io.BytesIO(content), formats=formats) as image:
             pixels = image.width * image.height
-            scans = content.count(b"\xff\xda") if is_jpeg else 1
+            scans = _scans(content) if is_jpeg else 1
             if pixels > LARGEST_PHOTO or pixels * scans > LARGEST_PHOTO * MOST_SCANS:
                 raise ValueError(
                     f"{image.width}×{image.height} pixels, scans: {scans}: "
