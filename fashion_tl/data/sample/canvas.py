@@ -70,8 +70,8 @@ class Canvas:
         a, b, c, d = self._matrix
         cx, cy = self._centre
         return [
-            (cx + a * (right := x - 30) + b * (down := y - 40), cy + c * right + d * down)
-            for x, y in points
+            (cx + a * right + b * down, cy + c * right + d * down)
+            for right, down in [(x - 30, y - 40) for x, y in points]
         ]
 
     def fill(self, points: Sequence[Point], colour: RGB) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 Point = tuple[float, float]
-TURNS = [2 * math.pi * i / 28 for i in range(28)]
-CIRCLE = [(math.cos(turn), math.sin(turn)) for turn in TURNS]  # of radius 1
+# Of radius 1.
+CIRCLE = [(math.cos(turn), math.sin(turn)) for turn in (2 * math.pi * i / 28 for i in range(28))]
 
 
 @lru_cache(maxsize=4096)
