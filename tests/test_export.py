@@ -33,7 +33,7 @@ from fashion_tl.predict import answers
 from tests import REPOSITORY
 from tests.made_runs import small_model
 from tests.test_photos import tiff
-from tests.test_photos_as_seen import TRANSPARENT, png
+from tests.test_photos_as_seen import TRANSPARENT, bmp, png
 
 WHY = f"to export, and to test what was: {how_to_install('onnx')}"
 onnxruntime = pytest.importorskip("onnxruntime", reason=WHY)
@@ -284,6 +284,12 @@ def photos_that_people_have(folder):
     turned = np.random.default_rng(0).integers(0, 256, (90, 60, 4), dtype=np.uint8)
     Image.fromarray(turned).save(folder / "turned.tif", tiffinfo={0x0112: 6})  # by its tags
     (folder / "white is zero.tif").write_bytes(tiff(bytes(range(240)) * 40, 16, 0))
+    (folder / "dark.pgm").write_bytes(b"P5 60 80 65535\n" + b"\0\xc8" * 4800)
+    (folder / "16 bits with a sign.tif").write_bytes(
+        tiff(bytes((90, 0, 200, 0)) * 2400, 16, 1, signed=True)
+    )
+    (folder / "no alpha.bmp").write_bytes(bmp((0, 0)))
+    (folder / "half.bmp").write_bytes(bmp((0, 255)))
     (folder / "12 bits.tif").write_bytes(tiff(bytes(range(240)) * 30, 12, 1))
     for kind, (bits, colours, pixel, transparent) in TRANSPARENT.items():
         pixels = (pixel + bytes(len(pixel))) * (
@@ -372,6 +378,8 @@ def photos_that_can_not_be_read(folder):
         product(60, 80).save(buffer := io.BytesIO(), "AVIF")
         (folder / "g.avif").write_bytes(buffer.getvalue()[: len(buffer.getvalue()) // 2])
     (folder / "h a folder.jpg").mkdir()
+    (folder / "i 8 bits with a sign.tif").write_bytes(tiff(bytes(60 * 80), 8, 1, signed=True))
+    (folder / "i below 0.tif").write_bytes(tiff(b"\xff" * 9600, 16, 1, signed=True))
     return sorted(folder.iterdir())
 
 

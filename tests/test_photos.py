@@ -477,7 +477,7 @@ def test_12_bits_of_grey_are_as_bright_as_they_are():
     assert (decode(tiff(packed, 12, 1), (80, 60)) == 0xC8).all()
 
 
-def tiff(pixels: bytes, bits: int, photometric: int) -> bytes:
+def tiff(pixels: bytes, bits: int, photometric: int, signed: bool = False) -> bytes:
     """A grey TIFF, 60 wide and 80 high, as scanners write it; ``photometric`` 0 says that 0 is
     white.
     """
@@ -487,10 +487,10 @@ def tiff(pixels: bytes, bits: int, photometric: int) -> bytes:
         (258, bits),
         (259, 1),
         (262, photometric),
-        (273, 8 + 2 + 9 * 12 + 4),
+        (273, 8 + 2 + (9 + signed) * 12 + 4),
         (277, 1),
     ]
-    tags += [(278, 80), (279, len(pixels))]
+    tags += [(278, 80), (279, len(pixels)), *([(339, 2)] if signed else [])]
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
     return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + pixels
 
@@ -501,6 +501,21 @@ def test_whole_numbers_of_32_bits_are_refused_since_nobody_knows_their_scale(val
     Image.fromarray(np.full((80, 60), value, np.int32)).save(buffer, "TIFF")
     with pytest.raises(DataError, match="whole numbers of 32 bits, of unknown scale"):
         decode(buffer.getvalue(), (80, 60))
+
+
+@pytest.mark.parametrize(("bits", "value"), [(8, 100), (16, 300), (16, -5)], ids=str)
+def test_signed_pixels_are_refused_unless_they_are_8_bits_kept_in_more(bits, value):
+    pixels = np.full(60 * 80, value, f"<i{bits // 8}").tobytes()
+    with pytest.raises(DataError, match=f"signed whole numbers of {bits} bits, of unknown scale"):
+        decode(tiff(pixels, bits, 1, signed=True), (80, 60))
+    kept = np.full(60 * 80, 100, "<i2").tobytes()
+    assert (decode(tiff(kept, 16, 1, signed=True), (80, 60)) == 100).all()
+
+
+def test_a_dark_photo_of_16_bits_stays_dark():
+    values = np.full(60 * 80, 200, ">u2").tobytes()  # of 65,535: all but black
+    assert (decode(b"P5 60 80 65535\n" + values, (80, 60)) == 0).all()
+    assert (decode(tiff(np.full(60 * 80, 200, "<u2").tobytes(), 16, 1), (80, 60)) == 0).all()
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -190,6 +190,21 @@ def test_what_is_transparent_becomes_white(mode):
     assert np.abs(photo.astype(int) - wanted).max() <= 2
 
 
+def bmp(alphas: tuple[int, int]) -> bytes:
+    """A BMP of 60×80 pixels with an alpha channel: (220, 30, 30) in both of its halves."""
+    colours = b"".join(bytes((30, 30, 220, alpha)) * 60 * 40 for alpha in alphas)
+    masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000) + bytes(52)
+    about = struct.pack("<IiiHHIIiiII", 108, 60, 80, 1, 32, 3, len(colours), 0, 0, 0, 0) + masks
+    return b"BM" + struct.pack("<IHHI", 122 + len(colours), 0, 0, 122) + about + colours
+
+
+def test_a_bmp_whose_alpha_is_0_everywhere_keeps_its_colours():
+    """Many programs know no alpha and write 0 there. Viewers show such a file as it was meant."""
+    assert (decode(bmp((0, 0)), SIZE) == (220, 30, 30)).all()
+    half = decode(bmp((0, 255)), SIZE)  # rows go upwards in a BMP
+    assert (half[:40] == (220, 30, 30)).all() and (half[40:] == 255).all()
+
+
 def test_half_transparent_pixels_are_mixed_with_white():
     photo = decode(encoded(Image.new("RGBA", (60, 80), (0, 0, 0, 128)), "PNG"), SIZE)
     assert np.abs(photo.astype(int) - 127).max() <= 1

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError, features
-from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION
+from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, SAMPLEFORMAT
 
 from fashion_tl.data.formats import what_it_is
 from fashion_tl.errors import DataError
@@ -68,9 +68,7 @@ def decode(content: bytes, size: tuple[int, int]) -> np.ndarray:
             image.load()
             with suppress(Exception):  # a photo with damaged EXIF data can still be read
                 ImageOps.exif_transpose(image, in_place=True)
-            if image.mode == "F":
-                raise ValueError("its pixels are floating-point numbers, of unknown scale")
-            _refuse_32_bits(image)
+            _refuse_unknown_scale(image)
             if image.format == "PNG" and image.mode in ("L", "RGB"):
                 _scale_transparent_colour(image, bits=content[24])
             photo = _opaque(image).convert("RGB")
@@ -85,12 +83,21 @@ def decode(content: bytes, size: tuple[int, int]) -> np.ndarray:
         raise DataError(f"not a photo that can be decoded ({why})") from error
 
 
-def _refuse_32_bits(image: Image.Image) -> None:
-    """ValueError for whole numbers of 32 bits that aren't 8 or 16 bits kept in 32."""
-    if image.mode == "I" and getattr(image, "tag_v2", {}).get(BITSPERSAMPLE) == (32,):
+def _refuse_unknown_scale(image: Image.Image) -> None:
+    """ValueError for a TIFF whose numbers don't say which of them is white.
+
+    Signed ones of 16 bits, and any of 32 bits, may be of 8 or 16 bits and kept in more.
+    """
+    if image.mode == "F":
+        raise ValueError("its pixels are floating-point numbers, of unknown scale")
+    tags = getattr(image, "tag_v2", {})  # only a TIFF has tags
+    bits, signed = tags.get(BITSPERSAMPLE, (0,))[0], tags.get(SAMPLEFORMAT) == (2,)
+    if (bits == 8 and signed) or (image.mode == "I" and bits in (16, 32)):
         values = np.asarray(image)
-        if values.min() < 0 or values.max() > 65535:
-            raise ValueError("its pixels are whole numbers of 32 bits, of unknown scale")
+        most = {8: -1, 16: 255, 32: 65535}[bits]
+        if values.min() < 0 or values.max() > most:
+            words = "signed whole numbers" if signed else "whole numbers"
+            raise ValueError(f"its pixels are {words} of {bits} bits, of unknown scale")
 
 
 def _scale_transparent_colour(image: Image.Image, bits: int) -> None:
@@ -117,7 +124,10 @@ def _opaque(image: Image.Image) -> Image.Image:
         return _grey_in_8_bits(image)
     if not image.has_transparency_data:
         return image
+    of_bmp = image.format == "BMP"
     image = image.convert("RGBA")
+    if of_bmp and image.getextrema()[3] == (0, 0):  # programs that know no alpha write 0 there
+        return image.convert("RGB")
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
 
 
@@ -127,7 +137,7 @@ def _grey_in_8_bits(image: Image.Image) -> Image.Image:
     tags = getattr(image, "tag_v2", {})  # only a TIFF has tags
     if tags.get(PHOTOMETRIC_INTERPRETATION) == 0:  # 0 is white; Pillow inverts only 8 bits
         values = 65535 - values
-    if image.mode == "I" and values.max() <= 255:
+    if image.mode == "I" and tags and values.max() <= 255:
         scaled = values
     else:
         scaled = values >> (4 if tags.get(BITSPERSAMPLE) == (12,) else 8)

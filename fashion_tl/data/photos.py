@@ -22,7 +22,7 @@ from fashion_tl.errors import ConfigError, ContentError, DataError, WriteError, 
 from fashion_tl.files import reserve, write_whole
 from fashion_tl.machine import interrupts_put_off, processors, progress, say
 
-VERSION = 5  # part of the cache's key: raise it when a pixel or what is left out changes
+VERSION = 6  # part of the cache's key: raise it when a pixel or what is left out changes
 CHUNK = 128  # photos decoded at a time; they fit into a core's own cache
 PARALLEL_FROM = 2048  # photos; for fewer, starting workers costs more time than it saves
 # The reasons for the ids that can't be decoded, and for those whose files can't be read.

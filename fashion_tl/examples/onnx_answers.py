@@ -35,17 +35,19 @@ def read_photo(path):
         image.load()
         with suppress(Exception):  # EXIF data may be damaged
             ImageOps.exif_transpose(image, in_place=True)
-        if image.mode == "F":
-            raise ValueError("its pixels are floating-point numbers, of unknown scale")
-        if image.mode.startswith("I"):  # 12 or 16 bits of grey, or 8 bits kept in 32
+        tags = getattr(image, "tag_v2", {})  # only a TIFF has tags
+        bits, signed = tags.get(258, (0,))[0], tags.get(339) == (2,)
+        if image.mode == "F" or (bits == 8 and signed):
+            raise ValueError("its pixels are signed or no whole numbers, of unknown scale")
+        if image.mode.startswith("I"):  # 12 or 16 bits of grey, or 8 bits kept in more
             values = np.asarray(image)
-            tags = getattr(image, "tag_v2", {})  # only a TIFF has tags
-            if tags.get(258) == (32,) and not 0 <= values.min() <= values.max() <= 65535:
-                raise ValueError("its pixels are whole numbers of 32 bits, of unknown scale")
+            most = 255 if signed and bits == 16 else 65535
+            if not 0 <= values.min() <= values.max() <= most:
+                raise ValueError("its pixels are whole numbers of unknown scale")
             if tags.get(262) == 0:  # 0 is white
                 values = 65535 - values
-            upper = values >> (4 if tags.get(258) == (12,) else 8)
-            scaled = values if image.mode == "I" and values.max() <= 255 else upper
+            upper = values >> (4 if bits == 12 else 8)
+            scaled = values if image.mode == "I" and tags and values.max() <= 255 else upper
             grey = np.where(values == image.info.get("transparency"), 255, scaled.clip(0, 255))
             image = Image.fromarray(grey.astype(np.uint8))
         elif image.has_transparency_data:
@@ -56,8 +58,9 @@ def read_photo(path):
                 most = 2**bits - 1
                 colour = colour >> 8 if bits == 16 else (colour & most) * 255 // most
                 image.info["transparency"] = tuple(colour.tolist()) if colour.ndim else int(colour)
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+            form, image = image.format, image.convert("RGBA")
+            if form != "BMP" or image.getextrema()[3] != (0, 0):  # such a BMP has no real alpha
+                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
         return np.asarray(image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR))
 
 
