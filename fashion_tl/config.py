@@ -1,6 +1,5 @@
 """Every setting of one training, in one frozen dataclass."""
 
-import ast
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
@@ -20,6 +19,7 @@ RECIPES = ("tuned", "published")
 # pytorch/vision issue 8382. We have measured neither.
 DEFAULT_WEIGHTS = "IMAGENET1K_V1"
 DEFAULT_LABEL = "articleType"
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -112,6 +112,8 @@ class Config:
         for field in fields(self):
             value = getattr(self, field.name)
             plain = _plain(_size(value) if field.name in SIZES else value)
+            if isinstance(plain, str) and field.name in (*CHOICES, "backbone"):
+                plain = plain.strip().lower()  # people write AdamW and ResNet50
             object.__setattr__(self, field.name, plain)
         self._check()
         if self.balance == "none":
@@ -185,6 +187,7 @@ class Config:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
 
+TEXTS = tuple(field.name for field in fields(Config) if isinstance(field.default, str))
 SETTINGS = tuple(field.name for field in fields(Config) if field.name not in ("training", "recipe"))
 
 
@@ -225,6 +228,8 @@ def parse_setting(text: str) -> tuple[str, Any]:
         raise ConfigError(f"settings are written name=value, not {text!r}")
     if name not in SETTINGS:
         raise ConfigError(f"no setting is called {name!r}; there are {', '.join(SETTINGS)}")
+    if name in TEXTS:  # a label may be called 2012, or true
+        return name, value
     return name, _size(value) if name in SIZES else _value(value)
 
 
@@ -259,21 +264,16 @@ def _size(value: Any) -> Any:
 
 
 def _value(text: str) -> Any:
-    """A number, a truth value or a list, written as in JSON or Python; otherwise the text itself.
+    """A number, a truth value, or a list of numbers, with or without brackets; otherwise the text.
 
-    A list needs no brackets.
+    Python's ``float`` takes more than people mean: ``1_0`` is no number here, nor are other
+    scripts' digits.
     """
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
-    try:
-        number = float(text)  # takes .5 and 2., which JSON does not
-        return int(number) if number.is_integer() else number
-    except ValueError:
-        pass
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    inner = text[1:-1] if text[:1] + text[-1:] in ("[]", "()") else text
+    parts = [part.strip() for part in inner.split(",")]
+    if not all(map(NUMBER.fullmatch, parts)):
         return text
-    if value is None:  # None would leave the setting as it is
-        return text
-    return list(value) if isinstance(value, tuple) else value
+    numbers = [int(number) if number.is_integer() else number for number in map(float, parts)]
+    return numbers[0] if inner == text and len(numbers) == 1 else numbers

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,12 @@ if TYPE_CHECKING:  # each process that decodes photos imports this, and pandas t
     import pandas as pd
 
 PARTS = {
-    **dict.fromkeys(("train", "training", "trainval"), "train"),
-    **dict.fromkeys(("test", "testing"), "test"),
-    **dict.fromkeys(("val", "valid", "validation", "eval", "dev"), "val"),
+    **dict.fromkeys(("train", "training", "trainval", "trainset"), "train"),
+    **dict.fromkeys(("test", "testing", "testset"), "test"),
+    **dict.fromkeys(("val", "valid", "validation", "eval", "dev", "valset"), "val"),
 }
+# Words beside these that say nothing about the part, and in folder names name no class.
+FILLERS = set("set data dataset images photos split seg all unknown unlabelled unlabeled".split())
 EVEN_ODD = "even-odd"
 
 # Takes a table with the column ``label``, and ``year`` (whole numbers) or ``split_value`` (what the
@@ -31,7 +33,8 @@ class Split:
     """Which rows train and which test. ``train`` and ``test`` are words, to follow "photos of".
 
     ``parts`` decides (see :data:`Parts`). ``needs_year`` and ``column`` say what a row must have;
-    the column must hold words of ``PARTS``. ``is_drawn`` is true if chance decides, not the data.
+    the column must hold words whose part :func:`part_of` knows. ``is_drawn`` is true if chance
+    decides, not the data.
     """
 
     train: str
@@ -77,7 +80,7 @@ def _up_to_a_year(text: re.Match) -> Split:
 
 
 def _random(text: re.Match) -> Split:
-    share = float(text[1])
+    share = float(text[1] or float(text[2]) / 100)
 
     def parts(table: "pd.DataFrame", seed: int) -> np.ndarray:
         order = np.random.default_rng(seed).permutation(len(table))
@@ -95,15 +98,30 @@ def _years(table: "pd.DataFrame") -> np.ndarray:
 
 
 def _as_stated(table: "pd.DataFrame", seed: int) -> np.ndarray:
-    words = table["split_value"].str.strip().str.lower()
-    return words.map(PARTS).fillna("").to_numpy(dtype=str)
+    parts = {word: part_of(word) or "" for word in table["split_value"].unique()}
+    return table["split_value"].map(parts).to_numpy(dtype=str)
 
 
-# Errors and the command line's help name these; docs/usage.md explains them.
+def part_of(text: str, ignored: Collection[str] = ()) -> str | None:
+    """``"train"`` for ``"seg_train"`` and ``"Training Set"``; None for ``"Training Shoes"``.
+
+    ``text`` is a folder's name or a column's value. Besides ``FILLERS``, the words ``ignored`` say
+    nothing.
+    """
+    words = words_of(text) - FILLERS - set(ignored)
+    return PARTS.get(words.pop()) if len(words) == 1 else None
+
+
+def words_of(text: str) -> set[str]:
+    return set(re.findall(r"[^\W\d_]+", text.casefold()))
+
+
+SHARE, PERCENT = r"(0?\.\d*[1-9]\d*)", r"([1-9]\d?(?:\.\d+)?)"
+# Capitals don't count. Errors and the command line's help name these; docs/usage.md explains them.
 RULES = (
     Rule(EVEN_ODD, re.escape(EVEN_ODD), _even_odd),
     Rule("year<=2014", r"year\s*<=\s*(\d{4})", _up_to_a_year),
-    Rule("random:0.2", r"random:\s*(0?\.\d*[1-9]\d*)", _random, "the share that tests"),
+    Rule("random:0.2", rf"random:\s*(?:{SHARE}|{PERCENT}\s*%)", _random, "the share that tests"),
     Rule("column:NAME", r"column:\s*(\S.*)", _by_column, "which holds train, test, val"),
 )
 
@@ -114,7 +132,9 @@ FOLDERS = Split("the training folders", "the test folders", _as_stated)
 def parse_split(text: Any) -> Split:
     """The split that a setting's text stands for; ConfigError says how to write one."""
     for rule in RULES:
-        if isinstance(text, str) and (match := re.fullmatch(rule.pattern, text.strip())):
+        if isinstance(text, str) and (
+            match := re.fullmatch(rule.pattern, text.strip(), re.ASCII | re.IGNORECASE)
+        ):
             return rule.split(match)
     ways = [f"{rule.example} ({rule.note})" if rule.note else rule.example for rule in RULES]
     raise ConfigError(f"split must be {one_of(ways)}, not {in_a_line(text)}")

@@ -71,6 +71,20 @@ def test_a_column_says_what_trains_validates_and_tests(make_root):
     assert split.table["year"].isna().sum() == 1  # no year is needed
 
 
+@pytest.mark.parametrize("text", ["Train Set", "train_set", "TRAIN-split", "TrainSet", "training"])
+def test_a_column_may_name_its_parts_as_folders_may(make_root, text):
+    rows = [f"1,2012,A,Blue,{text}", "2,2012,A,Blue,test_set", "3,2012,B,Blue,training shoes"]
+    found = read_catalogue(open_root(make_root(rows, header=HEADER)), split="column:part")
+    assert parts(found) == {"1": "train", "2": "test"}
+
+
+def test_a_split_may_be_written_in_capitals_and_its_share_in_percent():
+    for text in ("random:20%", "Random: 20 %", "random:.2"):
+        assert parse_split(text).rule == "a drawn 80% train, the other 20% test"
+    assert parse_split("Even-Odd").needs_year and parse_split("YEAR <= 2014").needs_year
+    assert parse_split("Column:Set").column == "Set"
+
+
 def test_photos_that_the_data_name_for_validation_validate(make_root):
     rows = [
         f"{n},2012,{('Shirts', 'Heels')[n % 2]},Blue,{('train', 'val', 'test')[n % 3]}"
@@ -127,7 +141,20 @@ def test_a_share_of_each_class_is_drawn_to_test_the_same_each_time(make_root):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "odd", "year<2014", "random:2", "random:0", "random:x", "column:", 3, None]
+    "text",
+    [
+        "",
+        "odd",
+        "year<2014",
+        "random:2",
+        "random:0",
+        "random:0%",
+        "random:100%",
+        "random:x",
+        "column:",
+        3,
+        None,
+    ],
 )
 def test_a_split_that_cannot_be_read_is_refused_with_the_ways_to_write_one(text):
     with pytest.raises(

@@ -17,16 +17,14 @@ from fashion_tl.data.foldernames import (
     note_on_split,
     note_on_wrapper,
     notes_on_parts_as_classes,
-    part_of,
     refuse_name,
     refuse_other_layouts,
     some_folders,
-    words_of,
 )
 from fashion_tl.data.labels import fault_of_label, label_of
 from fashion_tl.data.listing import split_ending
 from fashion_tl.errors import DataError, photos_in_words
-from fashion_tl.split import PARTS, drawn
+from fashion_tl.split import PARTS, drawn, part_of, words_of
 
 SHARE = 0.2  # of each class tests if no folder says which photos test
 SEED = 0  # of that draw

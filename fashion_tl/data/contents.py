@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from fashion_tl.data.foldernames import FILLERS
 from fashion_tl.data.listing import PhotoFile, in_words, opened, split_ending
 from fashion_tl.data.search import IMAGES, TABLE
 from fashion_tl.errors import DataError
 from fashion_tl.files import absolute
-from fashion_tl.split import PARTS
+from fashion_tl.split import FILLERS, PARTS
 
 # Where Kaggle and Colab put any data. These folders' names say nothing about the data.
 PLACES = {"input", "kaggle", "content", "drive", "mydrive"}

@@ -126,7 +126,10 @@ def _opaque(image: Image.Image) -> Image.Image:
         return image
     of_bmp = image.format == "BMP"
     image = image.convert("RGBA")
-    if of_bmp and image.getextrema()[3] == (0, 0):  # programs that know no alpha write 0 there
+    if of_bmp and image.getchannel("A").getextrema() == (
+        0,
+        0,
+    ):  # programs that know no alpha write 0 there
         return image.convert("RGB")
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
 

@@ -1,22 +1,12 @@
 """What folders are by their names and their contents: parts, classes, or around classes."""
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
 from fashion_tl.data.labels import label_of
 from fashion_tl.errors import DataError, in_a_line, photos_in_words, some_of
-from fashion_tl.split import PARTS
-
-# Words in folder names that name no class.
-FILLERS = set("set data dataset images photos split seg all unknown unlabelled unlabeled".split())
-
-
-def part_of(folder: str, shared: set[str] | frozenset[str] = frozenset()) -> str | None:
-    """``"train"`` for ``"seg_train"`` and ``"Training Set"``; None for ``"Training Shoes"``."""
-    words = words_of(folder) - FILLERS - shared
-    return PARTS.get(words.pop()) if len(words) == 1 else None
+from fashion_tl.split import FILLERS, part_of, words_of
 
 
 def is_no_class(folder: str) -> bool:
@@ -27,10 +17,6 @@ def is_no_class(folder: str) -> bool:
 def names_only_fillers(folder: str) -> bool:
     words = words_of(folder)
     return bool(words) and words <= FILLERS
-
-
-def words_of(folder: str) -> set[str]:
-    return set(re.findall(r"[^\W\d_]+", folder.casefold()))
 
 
 class Wrapper(NamedTuple):

@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fashion_tl.data.classfolders import ClassFolders, find_classes
-from fashion_tl.data.foldernames import part_of
 from fashion_tl.data.listing import (
     NOWHERE,
     Archive,
@@ -14,6 +13,7 @@ from fashion_tl.data.listing import (
     split_ending,
 )
 from fashion_tl.errors import DataError, some_of
+from fashion_tl.split import part_of
 
 
 def refuse_lost_classes(path: Path, kept: Collection[str], lost: Mapping[str, str]) -> None:

@@ -10,7 +10,7 @@ from fashion_tl.data.labels import fault_of_label, label_of
 from fashion_tl.data.listing import ENDINGS
 from fashion_tl.data.table import Table, parse_table
 from fashion_tl.errors import DataError
-from fashion_tl.split import PARTS, Split
+from fashion_tl.split import Split, part_of
 
 KEPT = ("id", "year", "label", "split_value", "masterCategory", "subCategory", "productDisplayName")
 MISSING, MALFORMED = "missing image", "malformed"
@@ -216,7 +216,7 @@ def _fault_of_split(row: dict[str, str], year: int | None, split: Split) -> str 
     """Why the split can't place a row, or None."""
     if split.needs_year and year is None:
         return "bad year" if row["year"] else "missing year"
-    if split.column and row[split.column].lower() not in PARTS:
+    if split.column and part_of(row[split.column]) is None:
         return f"bad {split.column}" if row[split.column] else f"missing {split.column}"
     return None
 
