@@ -462,6 +462,14 @@ def test_a_description_with_line_breaks_is_read_whole(make_root):
     assert catalogue.table["productDisplayName"].tolist() == ["Shirt\n1", "Shirt\n2", "Shirt\n3"]
 
 
+def test_values_protected_from_a_spreadsheet_are_read_as_they_are_meant(make_root):
+    rows = ['"=""0001""","=""2012""","=""Shirts"""', '="2",\'2013,Heels', "'3,2014,'90s Tops"]
+    text = "\n".join(["id,year,articleType", *rows])
+    catalogue = read_catalogue(open_root(make_root(text, photos={n: (n, 0, 0) for n in (1, 2, 3)})))
+    found = catalogue.table[["id", "year", "label"]].astype(str).to_numpy().tolist()
+    assert found == [["1", "2012", "Shirts"], ["2", "2013", "Heels"], ["3", "2014", "'90s Tops"]]
+
+
 def test_ids_that_are_paths_lead_nowhere(make_root):
     rows = [
         *ROWS,

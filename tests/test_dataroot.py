@@ -396,6 +396,7 @@ def test_a_zip_that_names_a_file_outside_itself_is_refused_and_nothing_is_writte
         before = files_under(tmp_path)
         message = refusal(packed)
         assert "outside itself" in message and repr(name) in message
+        assert message.endswith("name the folder instead.")
         assert files_under(tmp_path) == before
     assert not Path("/abs").exists()
 

@@ -52,7 +52,18 @@ def test_where_excels_own_line_is_wrong_the_header_counts():
 
 @pytest.mark.parametrize(
     "encoding",
-    ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "latin-1"],
+    [
+        "utf-8",
+        "utf-8-sig",
+        "utf-16",
+        "utf-16-le",
+        "utf-16-be",
+        "utf-32",
+        "utf-32-le",
+        "utf-32-be",
+        "cp1252",
+        "latin-1",
+    ],
 )
 def test_encodings_are_told_from_the_first_bytes(encoding):
     assert rows(PLAIN.encode(encoding)) == rows(PLAIN)
@@ -154,6 +165,19 @@ def test_lines_of_blanks_or_of_empty_fields_are_no_records():
     text = "id,year,articleType\n  \n1,2012,Shirts\n\t\n\u00a0\n,,\n , ,\n2,2013,Heels\n,\n"
     assert [line for line, _ in read(text).records] == [3, 8]
     assert [line for line, _ in read(" \n" + text.replace(",", "\t")).records] == [4, 9]
+
+
+def test_a_separator_at_the_end_of_each_row_or_of_the_header_alone_costs_no_row():
+    """Programs write both. A field that isn't empty still makes a row too long."""
+    header, *lines = PLAIN.splitlines()
+    for text in (
+        "\n".join([header, *(f"{line},, " for line in lines)]),
+        "\n".join([f"{header},,", *lines]),
+        "\n".join([f"{header},", *(f"{line},,," for line in lines)]),
+    ):
+        assert rows(text) == rows(PLAIN)
+    table = read(f"{header}\n{lines[0]},\n{lines[1]},x\n3,2013,Heels\n")
+    assert [len(fields) for _, fields in table.records] == [4, 5, 3]
 
 
 def test_a_text_of_hundreds_of_lines_is_one_field():

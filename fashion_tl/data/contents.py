@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fashion_tl.data.listing import PhotoFile, in_words, opened, split_ending
 from fashion_tl.data.search import IMAGES, TABLE
+from fashion_tl.data.table import unprotected
 from fashion_tl.errors import DataError
 from fashion_tl.files import absolute
 from fashion_tl.split import FILLERS, PARTS
@@ -191,6 +192,7 @@ def fault_of_reading(error: DataError) -> str:
 
 def _names(text: str) -> tuple[str, str]:
     """A photo's name in a table, without the path to ``images/``; the second one has no ending."""
+    text = unprotected(text)
     *above, name = in_words(text).replace("\\", "/").split("/")
     if not above or (above[-1].casefold() != IMAGES and set(above) != {"."}):
         name = in_words(text)

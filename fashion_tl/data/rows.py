@@ -8,7 +8,7 @@ from typing import Any
 from fashion_tl.data.contents import OUTSIDE, DataRoot
 from fashion_tl.data.labels import fault_of_label, label_of
 from fashion_tl.data.listing import ENDINGS
-from fashion_tl.data.table import Table, parse_table
+from fashion_tl.data.table import Table, parse_table, unprotected
 from fashion_tl.errors import DataError
 from fashion_tl.split import Split, part_of
 
@@ -114,7 +114,7 @@ class _Reading:
                 self.examples.setdefault(MALFORMED, _wrong_width(line, len(fields), width))
                 return
             fields = [*fields[: width - 1], self.table.separator.join(fields[width - 1 :])]
-        row = {name: fields[at].strip() for name, at in self.table.column.items()}
+        row = {name: unprotected(fields[at].strip()) for name, at in self.table.column.items()}
         written = row["id"]
         photo = self.root.id_of(written) or self.root.id_in_capitals(written, self.exact)
         year = year_of(row.get("year", ""))

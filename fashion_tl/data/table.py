@@ -104,7 +104,8 @@ def parse_table(
         """The photo that a record's id names; None if the record isn't as wide as the header."""
         return photo_of(fields[column[needed[0]]].strip()) if len(fields) == len(header) else None
 
-    records = _records(lines, start, separator, len(header), photo)
+    named = max(at for at, name in enumerate(header) if name.strip()) + 1
+    records = _records(lines, start, separator, (named, len(header)), photo)
     if not records:
         raise DataError(f"{where} has a header but no rows.")
     notes = (NO_UTF8,) if encoding == "Windows-1252" else ()
@@ -123,11 +124,11 @@ def _decode(content: bytes, where: str) -> tuple[str, list[str]]:
     encoding = MARKS.get(mark, "UTF-8")
     content = content.removeprefix(mark)
     if encoding != "UTF-8":
-        order = "le" if mark[:1] == b"\xff" else "be"
+        order = "LE" if mark[:1] == b"\xff" else "BE"
         content = content.decode(f"{encoding}-{order}", "replace").encode()
-    elif order := _byte_order(content):
-        encoding = "UTF-16"
-        content = content.decode(f"utf-16-{order}", "replace").encode()
+    elif unmarked := _unmarked(content):
+        encoding = unmarked[:6]
+        content = content.decode(unmarked, "replace").encode()
     try:
         content.decode()
     except UnicodeDecodeError:
@@ -136,17 +137,21 @@ def _decode(content: bytes, where: str) -> tuple[str, list[str]]:
     return encoding, [text_of(line) for line in content.splitlines()]
 
 
-def _byte_order(content: bytes) -> str:
-    """``"le"`` or ``"be"`` if the content begins as UTF-16 without a mark; otherwise empty.
+def _unmarked(content: bytes) -> str:
+    """``"UTF-16-LE"``, say, if the content begins in UTF-16 or UTF-32 without a mark; else empty.
 
-    Every other byte is zero then.
+    Most letters of a header have a single byte that isn't zero.
     """
-    for order, zeros, letters in (
-        ("le", content[1:64:2], content[0:64:2]),
-        ("be", content[0:64:2], content[1:64:2]),
+    for encoding, width, place in (
+        ("UTF-32-LE", 4, 0),
+        ("UTF-32-BE", 4, 3),
+        ("UTF-16-LE", 2, 0),
+        ("UTF-16-BE", 2, 1),
     ):
+        letters = content[place:64:width]
+        zeros = [byte for at, byte in enumerate(content[:64]) if at % width != place]
         if len(zeros) >= 4 and zeros.count(0) > 0.7 * len(zeros) and 0 not in letters:
-            return order
+            return encoding
     return ""
 
 
@@ -204,25 +209,53 @@ def _as_read(line: str, header: list[str], separator: str, encoding: str) -> str
 
 
 def _records(
-    lines: list[str], at: int, separator: str, width: int, photo: Callable[[list[str]], str | None]
+    lines: list[str],
+    at: int,
+    separator: str,
+    widths: tuple[int, int],
+    photo: Callable[[list[str]], str | None],
 ) -> list[tuple[int, list[str]]]:
     """All records from a line on, each with the number of its first line, counted from 1.
 
+    ``widths`` are those of the header, up to its last name and in all (see :func:`_fitted`).
     Lines with only blanks, or with only empty fields as spreadsheets write them, are no records.
     """
     records = []
     while at < len(lines):
         fields, after = _quoted(lines, at, separator)
-        others = {photo(_fields(line, separator)) for line in lines[at + 1 : after]}
+        fields = _fitted(fields, widths)
+        others = {
+            photo(_fitted(_fields(line, separator), widths)) for line in lines[at + 1 : after]
+        }
         others -= {None, photo(fields)}
-        if after == at + 1 or len(fields) != width or others:
-            fields = _fields(lines[at], separator)
+        if after == at + 1 or len(fields) != widths[1] or others:
+            fields = _fitted(_fields(lines[at], separator), widths)
             after = at + 1
         is_blank = not any(map(str.strip, fields)) if fields else not lines[at].strip()
         if not is_blank:
             records.append((at + 1, fields))
         at = after
     return records
+
+
+def _fitted(fields: list[str], widths: tuple[int, int]) -> list[str]:
+    """The fields of a record, as many as the header has if only empty ones are too many or too few.
+
+    Programs write a separator at the end of each row but not of the header, or the other way round.
+    """
+    named, width = widths
+    if len(fields) > width and not any(map(str.strip, fields[width:])):
+        return fields[:width]
+    if named <= len(fields) < width:
+        return [*fields, *[""] * (width - len(fields))]
+    return fields
+
+
+def unprotected(text: str) -> str:
+    """``0012`` for ``="0012"`` and ``'0012``, as people keep Excel from changing a value."""
+    if text.startswith('="') and text.endswith('"') and len(text) > 2:
+        return text[2:-1].strip()
+    return text.removeprefix("'") if text.removeprefix("'").isdecimal() else text
 
 
 def _plain(name: str) -> str:

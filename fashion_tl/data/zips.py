@@ -46,7 +46,8 @@ def members_of(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
         # Nothing is ever unpacked, so such a name does no harm. But no honest archive has one.
         if ".." in parts or parts[0] == "" or parts[0].endswith(":"):
             raise DataError(
-                f"{archive.filename}: refused, it names a file outside itself: {name[:200]!r}"
+                f"{archive.filename}: refused, it names a file outside itself: {name[:200]!r}. "
+                "Unpack it with a program that you trust, and name the folder instead."
             )
         if len(parts) <= DEEPEST_MEMBER:
             inner = [part for part in parts[:-1] if part not in ("", ".")]
