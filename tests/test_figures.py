@@ -338,6 +338,14 @@ def test_largest_losses_show_loss_prediction_and_truth():
     assert "All are right" not in words(figure)
 
 
+def test_a_class_written_from_right_to_left_changes_no_order_under_a_photo():
+    arabic = PREDICTIONS.assign(label="حقيبة", top1="שמלה")
+    figure = photo_figures.sample_predictions(PHOTOS, arabic, "Samples", SOURCE)
+    shown = [text.get_text().replace("\n", " ") for text in figure.axes[1].texts]
+    mark = "\N{LEFT-TO-RIGHT MARK}"
+    assert shown == [f"{mark}✗{mark} {mark}שמלה{mark} {mark}61%", f"{mark}is{mark} {mark}حقيبة"]
+
+
 def test_if_all_are_right_the_largest_losses_say_so_and_none_is_below_zero():
     right = PREDICTIONS.assign(top1=PREDICTIONS["label"], loss=-1e-9)
     figure = photo_figures.largest_losses(PHOTOS, right, "Worst", SOURCE)

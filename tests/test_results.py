@@ -630,7 +630,7 @@ def test_nobody_waits_for_a_pipe_in_the_place_of_a_measurement(tmp_path, put, na
 def test_a_damaged_table_of_the_study_is_named(tmp_path, put, name, read, content):
     put("mine")
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(RunError, match=rf"{re.escape(name)} is damaged \(.*again|restore"):
+    with pytest.raises(RunError, match=rf"{re.escape(name)} is damaged \(.*(again|restore)"):
         read(tmp_path)
 
 

@@ -115,7 +115,7 @@ def test_the_head_of_lp_ft_learns_on_the_photos_and_the_network_of_the_training_
     catalogue, tmp_path
 ):
     root, cache = catalogue
-    file = tmp_path / "resnet18.pth"
+    file = tmp_path / "tiny.pth"
     own = TINY | {"label": "masterCategory", "split": "random:0.3"}
     own |= {"split_seed": 3, "train_fraction": 0.5, "largest": 2}
     torch.save(BACKBONES["tiny"].build().state_dict(), file)

@@ -4,7 +4,6 @@ Everything here is about sizes, in inches. ``figures`` and ``photo_figures`` say
 """
 
 import io
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -24,7 +23,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from fashion_tl.reporting.fonts import FONT, family, quiet_on_missing_letters
-from fashion_tl.reporting.text import Width, ruler, shorten, wrap, wrap_into
+from fashion_tl.reporting.text import Width, from_left, ruler, shorten, wrap, wrap_into
 
 # Colours that colour-blind readers can tell apart, after Okabe and Ito.
 BLUE, ORANGE, GREEN, RED, PURPLE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#A0458A"
@@ -158,28 +157,16 @@ def new_figure(
     return figure, add
 
 
-def _arrowed(names: Sequence[str]) -> str:
-    """Names with an arrow between them.
-
-    The first name stands on the left, also if a name is written from right to left.
-    """
-    from_right = any(
-        unicodedata.bidirectional(letter) in ("R", "AL") for name in names for letter in name
-    )
-    mark = "\N{LEFT-TO-RIGHT MARK}" if from_right and len(names) > 1 else ""
-    return mark + f"{mark} → {mark}".join(names)
-
-
 def _labels(rows: Sequence[tuple[str, ...]], width: Width, room: float) -> list[str]:
     """The names of each row with arrows between them, shortened if wider than ``room``."""
-    labels = [_arrowed(names) for names in rows]
+    labels = [from_left(names, " → ") for names in rows]
     if width("\n".join(labels)) <= room:
         return labels
     n = len(rows[0])
     room_of_name = (room - (n - 1) * width(" → ")) / n
     short = shorten([name for names in rows for name in names], width, room_of_name)
     return [
-        label if width(label) <= room else _arrowed([short[name] for name in names])
+        label if width(label) <= room else from_left([short[name] for name in names], " → ")
         for label, names in zip(labels, rows, strict=True)
     ]
 

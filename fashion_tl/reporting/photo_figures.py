@@ -24,7 +24,7 @@ from fashion_tl.reporting.layout import (
     new_figure,
     styled,
 )
-from fashion_tl.reporting.text import ruler, shorten, wrap_into
+from fashion_tl.reporting.text import from_left, ruler, shorten, wrap_into
 
 MAX_PHOTOS = 24
 STEEPEST = 3  # a photo's largest ratio of height to width, or of width to height, in a figure
@@ -105,8 +105,8 @@ def _verdicts(predictions: pd.DataFrame) -> list[list[Line]]:
     verdicts = []
     for true, guess, probability in rows:
         mark, colour = ("✓", GREEN) if guess == true else ("✗", RED)
-        first = f"{mark} {short[guess]} {probability:.0%}"
-        verdicts.append([(first, colour), (f"is {short[true]}", INK)])
+        first = from_left([mark, short[guess], f"{probability:.0%}"])
+        verdicts.append([(first, colour), (from_left(["is", short[true]]), INK)])
     return verdicts
 
 

@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -38,6 +39,15 @@ def wrap_into(room: float, text: str, letters: float, width: Width) -> str:
     while (wide := width(lines := wrap(text, letters))) > room and letters > 1:
         letters = max(1, min(letters - 1, int(letters * room / wide)))
     return lines
+
+
+def from_left(parts: Sequence[str], between: str = " ") -> str:
+    """The parts from left to right with ``between`` them, also if one is written the other way."""
+    from_right = any(
+        unicodedata.bidirectional(letter) in ("R", "AL") for part in parts for letter in part
+    )
+    mark = "\N{LEFT-TO-RIGHT MARK}" if from_right and len(parts) > 1 else ""
+    return mark + f"{mark}{between}{mark}".join(parts)
 
 
 def shorten(names: Sequence[str], width: Width, room: float) -> dict[str, str]:
