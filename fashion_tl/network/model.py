@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,6 +22,7 @@ from fashion_tl.errors import (
     ContentError,
     WeightsError,
     fault_of_file,
+    in_a_line,
     may_be_whole,
     some_of,
 )
@@ -244,6 +246,7 @@ def load_model(path: StrPath) -> SavedModel:
         check_readable(path)
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})["fashion_tl"])
+        _check_description(about)
         config = Config.from_dict(about["config"])
         with torch.device("meta"):  # drawing random weights first would take longer than reading
             model = build_backbone(config)
@@ -254,13 +257,6 @@ def load_model(path: StrPath) -> SavedModel:
             raise ContentError(f"its tensors don't fit its settings: {some_of(wrong, 5, '; ')}")
         model.load_state_dict(state, assign=True)
         model.float()
-        classes = tuple(about["classes"])
-        counts = tuple(about["train_counts"])
-        if len(counts) != len(classes):
-            raise ContentError("its classes and their counts don't fit together")
-        temperature = float(about.get("temperature", PLAIN))
-        if not 0 < temperature < math.inf:
-            raise ContentError(f"its temperature is {temperature}")
     except UNREADABLE as error:
         is_of_finished = isinstance(error, OSError) and os.path.isfile(path.parent / "metrics.json")
         is_ours = isinstance(error, SafetensorError | ContentError)
@@ -277,4 +273,25 @@ def load_model(path: StrPath) -> SavedModel:
     if fault := next(filter(None, faults), ""):
         raise WeightsError(f"{path} is damaged: {fault}; {way_out(path.parent)}")
     model.to(memory_format=torch.channels_last).eval()
-    return SavedModel(model, classes, counts, config, path, temperature)
+    return SavedModel(
+        model,
+        tuple(about["classes"]),
+        tuple(about["train_counts"]),
+        config,
+        path,
+        float(about.get("temperature", PLAIN)),
+    )
+
+
+def _check_description(about: Any) -> None:
+    """ValueError, KeyError or TypeError for a description that no :func:`save_model` writes."""
+    classes, counts = about["classes"], about["train_counts"]
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise ContentError("its classes are no names")
+    if not isinstance(counts, list) or not all(type(count) is int for count in counts):
+        raise ContentError("its counts of training photos are no numbers")
+    if len(counts) != len(classes):
+        raise ContentError("its classes and their counts don't fit together")
+    temperature = about.get("temperature", PLAIN)
+    if type(temperature) not in (int, float) or not 0 < temperature < math.inf:
+        raise ContentError(f"its temperature is {in_a_line(temperature)}")
