@@ -8,7 +8,7 @@ import pytest
 
 from fashion_tl.errors import ConfigError, DataError, RunError
 from fashion_tl.runs import open_run
-from study import detail
+from study import charts, detail
 from study.blocks.detail import detail as block
 from study.records import read_looks
 from tests.conftest import pattern, row_line
@@ -142,5 +142,10 @@ def test_the_study_compares_them_photo_by_photo(both_roots, tmp_path, monkeypatc
     assert looks["why"].str.contains("larger photos").tolist() == [True, True]
     runs = [open_run(tmp_path / "runs" / name) for name in looks["run"]]
     assert looks["commit"].tolist() == [str(run.metrics["commit"]) for run in runs]
+    chart = charts.detail_chart({"fc_only": own})
+    change, ends = 100 * own["paired"]["top1"]["difference"], own["paired"]["top1"]["interval"]
+    line, dot = chart.axes[0].lines[1:]  # the first one stands at zero
+    assert [*line.get_xdata()] == [100 * end for end in ends] and [*dot.get_xdata()] == [change]
+    assert [label.get_text() for label in chart.axes[0].get_yticklabels()] == ["FC only"]
     text = block(tmp_path / "results")
     assert "20 test" in text and "| FC only | large minus small |" in text
