@@ -160,7 +160,10 @@ def approach_configs(name: str, recipe: str = "tuned", **settings: Any) -> list[
             own["largest"] = None
         if row.without:
             if settings.get("without_largest") is not None:
-                raise ConfigError(f"{name} leaves out the classes of its first step: set `largest`")
+                raise ConfigError(
+                    f"{name} leaves out the classes that its first step learns; instead of "
+                    "`without_largest`, set their number with `largest`"
+                )
             own["without_largest"] = settings.get("largest")
         configs.append(make_config(training, recipe, **own))
     return configs

@@ -250,6 +250,8 @@ def _check_table(table: pd.DataFrame, name: str) -> None:
         raise ContentError(f"it lacks the columns {', '.join(missing)}")
     if table.empty:
         raise ContentError("it has no rows")
+    if "id" in table:
+        refuse_repeated(table["id"])
     for column in (*numbers, *gaps):
         is_number = is_numeric_dtype(table[column]) and not is_bool_dtype(table[column])
         if not is_number or (column in numbers and table[column].isna().any()):
@@ -260,3 +262,10 @@ def _check_table(table: pd.DataFrame, name: str) -> None:
             raise ContentError(f"line {wrong.index[0] + 2}: {column} can't be {wrong.iloc[0]:g}")
     if flags and not (is_bool_dtype(table["best"]) and table["best"].sum() == 1):
         raise ContentError("the column best must hold False, and True once")
+
+
+def refuse_repeated(ids: pd.Series) -> None:
+    """ValueError if a photo has two rows: it would count twice."""
+    if len(again := ids[ids.duplicated()]):
+        line, own = again.index[0] + 2, in_a_line(again.iloc[0])
+        raise ContentError(f"line {line}: the id {own} has a row already")

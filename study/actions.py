@@ -6,7 +6,6 @@ Each imports what it needs, so that --help waits for nothing.
 import argparse
 
 from fashion_tl.config import parse_settings
-from fashion_tl.errors import ConfigError
 
 
 def train(args: argparse.Namespace) -> None:
@@ -93,12 +92,9 @@ def audit(args: argparse.Namespace) -> None:
 
 
 def record(args: argparse.Namespace) -> None:
-    from study.record import record
+    from study import record
 
-    if len(args.runs) > 1 and (args.name or args.base or args.group):
-        raise ConfigError("--name, --base and --group are for a single run")
-    for run in args.runs:
-        print(record(run, args.results, args.name, args.why, args.base, args.group))
+    record.main(args.runs, args.results, args.name, args.why, args.base, args.group)
 
 
 def check(args: argparse.Namespace) -> None:

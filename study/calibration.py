@@ -20,7 +20,7 @@ import pandas as pd
 from fashion_tl.config import Config
 from fashion_tl.data.batches import Batches
 from fashion_tl.data.dataset import Data, load_data
-from fashion_tl.files import as_path
+from fashion_tl.errors import DataError
 from fashion_tl.network.calibration import PLAIN, fit_temperature, masked_logits
 from fashion_tl.network.features import features_and_logits
 from fashion_tl.network.inference import forward, pick_device
@@ -37,8 +37,8 @@ from fashion_tl.reporting.evaluation import class_probabilities
 from fashion_tl.reporting.gallery import open_steps
 from fashion_tl.runs import commit, machine, write_json
 from study.heads import left_out, made_with, trained_head
-from study.record import look, weights_or_run
-from study.records import read_measured
+from study.record import look, name_of, weights_or_run
+from study.records import one_at_a_time, read_measured
 
 # 2012 stays: two thirds of the photos of even years are of that year.
 YEARS = (2010, 2014, 2016, 2018)
@@ -120,6 +120,19 @@ def labelled(val: Answers, test: Answers, temperature: float) -> list[dict[str, 
     return unattended(test.judged(temperature), thresholds)
 
 
+def years_to_leave_out(data: Data) -> list[int]:
+    """Those of ``YEARS`` that the data have. DataError unless there are two, one of which says what
+    to expect of the other.
+    """
+    there = set(data.catalogue.table["year"].to_numpy()[data.task.train_and_val])
+    if len(found := [year for year in YEARS if year in there]) < 2:
+        raise DataError(
+            f"{data.root.path}: at least two of the years {', '.join(map(str, YEARS))} must have "
+            "photos that train, since they are left out in turn; name other data"
+        )
+    return found
+
+
 def compared(of_years: dict[int, tuple[Answers, Answers]]) -> list[dict[str, Any]]:
     """Both ways on each year. The temperature from years is fitted to the other years alone."""
     rows = []
@@ -160,7 +173,7 @@ def of_run(folder: str, data_path: str, cache: str | None, results: Path) -> dic
         },
     }
     about = run.metrics | {"correct": right, "commit": commit()}
-    look(run.folder.name, about, run.config, "calibration", results)
+    look(name_of(run.folder), about, run.config, "calibration", results)
     return found
 
 
@@ -172,7 +185,7 @@ def of_fc_only(data_path: str, weights: str, cache: str | None, results: Path) -
     years = data.catalogue.table["year"].to_numpy()
     of_years = {
         year: scored(weights, left_out(data, years == year), config, together=True)
-        for year in YEARS
+        for year in years_to_leave_out(data)
     }
     rows = compared(of_years)
     chosen = min(WAYS, key=lambda way: np.mean([row[way] for row in rows]))
@@ -203,15 +216,22 @@ def main(
 ) -> None:
     """Measure FC only's head or, with a ``run``, that run, and write ``calibration.json``.
 
-    ConfigError unless either weights or a run is given. RunError if the run isn't finished, was
-    extended or was made on other data. WeightsError if the weights or the run's network can't be
+    ConfigError unless either weights or a run is given. DataError as from
+    :func:`years_to_leave_out`. RunError if the run isn't finished, was extended, has a drawn split
+    or was made on other data. WeightsError if the weights or the run's network can't be
     read. WriteError if ``calibration.json`` can't be written.
     """
     weights_or_run(weights, run)
-    found = read_measured(results, "calibration") or {"fc_only": None, "runs": {}}
+    read_measured(results, "calibration")  # a damaged file is an error before the work
     if run:
-        found["runs"][as_path(run).name] = of_run(run, data_path, cache, results)
+        own = of_run(run, data_path, cache, results)
     else:
         assert weights, "or a run was given"
-        found["fc_only"] = of_fc_only(data_path, weights, cache, results)
-    write_json(results / "calibration.json", found)
+        own = of_fc_only(data_path, weights, cache, results)
+    with one_at_a_time(results):
+        found = read_measured(results, "calibration") or {"fc_only": None, "runs": {}}
+        if run:
+            found["runs"][name_of(run)] = own
+        else:
+            found["fc_only"] = own
+        write_json(results / "calibration.json", found)

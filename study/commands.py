@@ -33,7 +33,7 @@ from study.actions import (
     tune,
     unknown,
 )
-from study.places import RESULTS, refuse_sample, writable
+from study.places import RESULTS, refuse_unfit, writable
 
 
 def parser() -> argparse.ArgumentParser:
@@ -57,12 +57,14 @@ def add(
     words: str,
     data: bool = True,
     writes: bool = True,
+    stated: bool = True,
+    years: bool = False,
 ) -> argparse.ArgumentParser:
     """A command with a function's name that calls it, and ``writes`` where it is told.
 
-    One that reads ``data`` and ``writes`` refuses the built-in sample; see :func:`on_real_data`.
+    One that writes refuses data whose figures can't go on record: see :func:`on_fit_data`.
     """
-    measure = on_real_data(function) if data and writes else function
+    measure = on_fit_data(function, stated, years) if writes else function
     new = commandline.add_command(commands, measure, words, data)
     folder = writable if writes else as_path
     about = "folder of the records (default: results/)"
@@ -70,12 +72,21 @@ def add(
     return new
 
 
-def on_real_data(function: Callable) -> Callable:
-    """The same function, which refuses to put the sample's figures on record."""
+def on_fit_data(function: Callable, stated: bool, years: bool) -> Callable:
+    """The same function, which first looks at each data root that its words name, however.
+
+    :func:`study.places.refuse_unfit` says what is refused, and what ``stated`` and ``years`` are. A
+    finished run has its own split, so its network needs no years. ``--tiny`` puts nothing on
+    record.
+    """
 
     @wraps(function)
     def measure(args: argparse.Namespace) -> None:
-        refuse_sample(args.data, args.results)
+        given = vars(args)
+        roots = [given[name] for name in ("data", "large") if given.get(name) is not None]
+        needs = {"stated": stated, "years": years and not given.get("run")}
+        for root in roots if not given.get("tiny") else ():
+            refuse_unfit(root, args.results, given.get("set", ()), **needs)
         function(args)
 
     return measure
@@ -103,16 +114,16 @@ def add_trainings(commands: argparse._SubParsersAction) -> None:
 
 def add_measurements(commands: argparse._SubParsersAction) -> None:
     words = "FC only over five seeds, five folds and each even year: fc_head.json."
-    new = add(commands, heads, words)
+    new = add(commands, heads, words, years=True)
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
 
     words = "FC only from an empty cache, everything included: minutes.json."
-    new = add(commands, on_real_data(minutes), words, data=False)
+    new = add(commands, minutes, words, data=False)
     new.add_argument("--data", required=True, help="folder or zip in Kaggle's layout")
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
 
     words = "What probabilities are worth, before and after a temperature: calibration.json."
-    new = add(commands, calibration, words)
+    new = add(commands, calibration, words, years=True)
     new.add_argument("--weights", help="torchvision's, or a file of such a network")
     new.add_argument("--run", help="measure this finished run instead of FC only's head")
 
@@ -122,7 +133,7 @@ def add_measurements(commands: argparse._SubParsersAction) -> None:
     new.add_argument("--set", action="append", default=[], help="NAME=VALUE, as for `run`")
 
     words = "Name classes never learned, N-way k-shot: episodes.json."
-    new = add(commands, episodes, words)
+    new = add(commands, episodes, words, stated=False)  # it takes the photos of all years
     new.set_defaults(goes_on=commandline.GOES_ON)
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
     new.add_argument("--out", required=True, help="folder for its two trainings")
@@ -152,7 +163,8 @@ def add_comparisons(commands: argparse._SubParsersAction) -> None:
     new = add(commands, flips, "Score finished runs without mirror images in testing: flips.json.")
     new.add_argument("runs", nargs="+", help="folders with the names of their records")
 
-    add(commands, data_check, "Count what even and odd years share: data_check.json.")
+    words = "Count what even and odd years share: data_check.json."
+    add(commands, data_check, words, years=True)
 
     new = add(commands, audit, "Find labels to check: labels.csv and audit.json.")
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
@@ -180,6 +192,7 @@ def add_trials(commands: argparse._SubParsersAction) -> None:
         commands,
         trials,
         "Try changes of the recipes, judged by years left out: trials.csv.",
+        years=True,
     )
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
     new.add_argument("--out", required=True, help="folder that several processes may share")
@@ -222,6 +235,7 @@ def add_benches(commands: argparse._SubParsersAction) -> None:
         speed,
         "Beside the published way and the bare network, on this machine (18 minutes).",
         data=False,
+        stated=False,  # no photo is named
     )
     new.add_argument("--data", required=True, help="a .zip in Kaggle's layout")
 
@@ -232,7 +246,8 @@ def add_benches(commands: argparse._SubParsersAction) -> None:
         data=False,
     )
 
-    new = add(commands, gpu, "All that a GPU should be measured on (8 minutes).", data=False)
+    words = "All that a GPU should be measured on (8 minutes)."
+    new = add(commands, gpu, words, data=False, stated=False)
     new.add_argument("--data", default=SAMPLE, help="folder or zip (default: the built-in sample)")
     new.add_argument(
         "--tiny", action="store_true", help="try this program itself; nothing is put on record"
@@ -240,7 +255,7 @@ def add_benches(commands: argparse._SubParsersAction) -> None:
 
     new = add(
         commands,
-        on_real_data(precision),
+        precision,
         "What bf16 changes in the answers of finished runs: precision.json.",
         data=False,
     )

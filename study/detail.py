@@ -26,7 +26,7 @@ from fashion_tl.recipes import make_config
 from fashion_tl.runs import Run, write_json
 from study.heads import made_with
 from study.record import look
-from study.records import read_measured
+from study.records import one_at_a_time, read_measured
 from study.uncertainty import paired_difference
 
 SMALL, LARGE = (80, 60), (224, 168)  # how the photos are stored: height, width
@@ -168,7 +168,7 @@ def main(
     copy_shared(large_path, data_path, paths[1])
     both = load_both(paths, cache)
     photos = sources((data_path, large_path), both)
-    found = kept(read_measured(results, "detail") or {}, chosen, photos)
+    kept(read_measured(results, "detail") or {}, chosen, photos)
     for name in chosen:
         runs = []
         for data, size in zip(both, (SMALL, LARGE), strict=True):
@@ -177,8 +177,10 @@ def main(
             runs += TRAININGS[name](data, weights_path, own, config)
         made = made_with(both[0], weights, runs[0].config) | {"sources": photos}
         sizes = {"train": len(both[0].task.train), "val": len(both[0].task.val)}
-        found[name] = made | sizes | compared(*runs)
+        new = made | sizes | compared(*runs)
         for run in runs:
             why = "what larger photos are worth"
             look(run.folder.name, run.metrics, run.config, why, results)
-        write_json(results / "detail.json", found)
+        with one_at_a_time(results):
+            found = kept(read_measured(results, "detail") or {}, chosen, photos)
+            write_json(results / "detail.json", found | {name: new})

@@ -25,7 +25,7 @@ from fashion_tl.config import Config
 from fashion_tl.data.dataset import Data, load_unsplit
 from fashion_tl.data.task import make_task
 from fashion_tl.data.twins import twin_groups
-from fashion_tl.errors import DataError, RunError
+from fashion_tl.errors import DataError
 from fashion_tl.files import as_path
 from fashion_tl.network.extending import layer_of
 from fashion_tl.network.model import available_weights, build_network
@@ -47,11 +47,9 @@ CHOOSING, EPISODES = 200, 1000  # of each setting
 def read_parts(results: Path, data: Data) -> dict[str, list[str]]:
     """The names of the ``"background"`` and the ``"evaluation"`` classes.
 
-    RunError if the table of them is missing, DataError if the data don't have one of the classes.
+    RunError if the table of them can't be read, DataError if the data lack one of the classes.
     """
     file = results / "few_shot_classes.csv"
-    if not file.exists():
-        raise RunError(f"{file} is missing; it is part of the repository")
     table = read_columns(file, ("label", "part"))
     if missing := sorted(set(table["label"]) - set(data.catalogue.classes)):
         raise DataError(

@@ -18,7 +18,6 @@ import numpy as np
 
 from fashion_tl.data.dataset import load_data
 from fashion_tl.data.twins import twin_groups
-from fashion_tl.files import as_path
 from fashion_tl.network.calibration import masked_logits
 from fashion_tl.network.extending import RIDGE, SCALE, layer_of
 from fashion_tl.network.model import available_weights, build_network
@@ -26,13 +25,14 @@ from fashion_tl.network.trained import load_network
 from fashion_tl.recipes import make_config
 from fashion_tl.reporting.gallery import open_steps
 from fashion_tl.runs import commit, write_json
-from study.heads import made_with
+from study.heads import made_with, refuse_without_new
 from study.hidden import SHIPPED, compared, drawn, possible, with_head
-from study.record import look, weights_or_run
-from study.records import read_measured
+from study.record import look, name_of, weights_or_run
+from study.records import one_at_a_time, read_measured
 from study.two_blocks import LastBlocks, last_blocks
 
 DRAWS = 100
+FEWEST = 2  # test photos of a new class: one to learn from, and one to name
 # What `extend` does: its values, and its name among the methods that are compared.
 CHOSEN = {"ridge": RIDGE, "scale": SCALE, "method": SHIPPED}
 FIGURES = ("known", "new", "new_macro", "harmonic", "all")
@@ -104,6 +104,7 @@ def both_ways(network: LastBlocks) -> dict[str, Any]:
 def of_run(folder: str, data_path: str, cache: str | None, results: Path) -> dict[str, Any]:
     """The odd years by a finished run's network."""
     run, data = open_steps(folder, data_path, cache)[-1]
+    refuse_without_new(data, folder, FEWEST)
     saved = load_network(run)
     network = last_blocks(saved.model, layer_of(saved.model), data, run.config)
     found = {
@@ -112,7 +113,7 @@ def of_run(folder: str, data_path: str, cache: str | None, results: Path) -> dic
         "odd_years": both_ways(network),
     }
     about = run.metrics | {"commit": commit()}
-    look(run.folder.name, about, run.config, "new classes from a few photos", results)
+    look(name_of(run.folder), about, run.config, "new classes from a few photos", results)
     return found
 
 
@@ -123,6 +124,7 @@ def of_fc_only(
     config = make_config("fc_only", **settings)
     available_weights(weights, is_sample=False, backbone=config.backbone)
     data = load_data(data_path, config, cache)
+    refuse_without_new(data, data_path, FEWEST)
     model = build_network(data.task.num_classes, weights, config)
     network = last_blocks(model, layer_of(model), data, config)
     hidden = compared(network, config)
@@ -150,16 +152,18 @@ def main(
     """Measure FC only's network from ``weights``, or that of a ``run``, and write it down.
 
     ``settings`` change FC only's recipe. ConfigError unless one of the two is given, and for
-    settings beside a run. RunError if the run isn't finished, was extended or was made on other
-    data. WeightsError if the weights or the run's network can't be read. WriteError if
-    ``few_shot.json`` can't be written.
+    settings beside a run. DataError if there is no class to learn later. RunError if the run isn't
+    finished, was extended, has a drawn split or was made on other data. WeightsError if the weights
+    or the run's network can't be read. WriteError if ``few_shot.json`` can't be written.
     """
     weights_or_run(weights, run, settings)
+    read_measured(results, "few_shot")  # a damaged file is an error before the work
     if run:
-        name, own = as_path(run).name, of_run(run, data_path, cache, results)
+        name, own = name_of(run), of_run(run, data_path, cache, results)
     else:
         assert weights, "or a run was given"
         name, own = "fc_only", of_fc_only(data_path, weights, cache, results, **settings)
-    found = read_measured(results, "few_shot") or {"networks": {}}
-    found["networks"][name] = own
-    write_json(results / "few_shot.json", found)
+    with one_at_a_time(results):
+        found = read_measured(results, "few_shot") or {"networks": {}}
+        found["networks"][name] = own
+        write_json(results / "few_shot.json", found)

@@ -13,8 +13,8 @@ from fashion_tl.network.trained import load_network
 from fashion_tl.reporting.evaluation import metrics, prediction_table
 from fashion_tl.reporting.gallery import open_steps
 from fashion_tl.runs import commit, open_run, write_json
-from study.record import look, refuse_unmeasured
-from study.records import read_measured, read_record
+from study.record import look, name_of, refuse_unmeasured
+from study.records import one_at_a_time, read_measured, read_record
 
 
 def without_flips(
@@ -48,15 +48,18 @@ def main(runs: Sequence[str], data: str, cache: str | None, results: Path) -> No
     folders = [as_path(run) for run in runs]
     for folder in folders:
         refuse_unmeasured(folder)
-        read_record(results, folder.name)
-    found = read_measured(results, "flips") or {}
+        read_record(results, name_of(folder))
+    read_measured(results, "flips")  # a damaged file is an error before the work
     for folder in folders:
         run, figures = open_run(folder), without_flips(folder, data, cache)
-        found[folder.name] = {
+        own = {
             # Older runs lack some figures.
             "with": {figure: run.metrics[figure] for figure in figures if figure in run.metrics},
             "without": figures,
         }
         about = run.metrics | figures | {"commit": commit()}
-        look(folder.name, about, run.config, "without flips in testing", results)
-        write_json(results / "flips.json", found)
+        name = name_of(folder)
+        look(name, about, run.config, "without flips in testing", results)
+        with one_at_a_time(results):
+            found = read_measured(results, "flips") or {}
+            write_json(results / "flips.json", found | {name: own})

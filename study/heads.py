@@ -5,6 +5,7 @@ python -m study heads --data … --weights …     # writes results/fc_head.json
 it features
 """
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from fashion_tl.config import Config
 from fashion_tl.data.batches import Batches
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.data.twins import twin_groups
+from fashion_tl.errors import DataError, photos_in_words
 from fashion_tl.network.features import part_features
 from fashion_tl.network.inference import forward, pick_device
 from fashion_tl.network.model import (
@@ -81,6 +83,19 @@ def left_out(data: Data, chosen: np.ndarray) -> Data:
     even = task.train_and_val
     train, val = (rows[~chosen[rows]] for rows in (task.train, task.val))
     return replace(data, task=replace(task, train=train, val=val, test=even[chosen[even]]))
+
+
+def refuse_without_new(data: Data, where: str | os.PathLike, fewest: int = 1) -> None:
+    """DataError, which begins with ``where``, unless a class without a training photo has at least
+    the ``fewest`` test photos.
+    """
+    task = data.task
+    rows = task.test[task.fit_counts[task.labels[task.test]] == 0]
+    if np.bincount(task.labels[rows], minlength=1).max() < fewest:
+        raise DataError(
+            f"{where}: there is nothing to measure, since no class without a training photo has "
+            f"{photos_in_words(fewest)} to test; name data in which some classes only test"
+        )
 
 
 def made_with(data: Data, weights: str, config: Config) -> dict[str, Any]:

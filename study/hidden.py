@@ -12,6 +12,7 @@ from fashion_tl.config import Config
 from fashion_tl.data.batches import feature_batches
 from fashion_tl.data.dataset import Data
 from fashion_tl.data.twins import twin_groups
+from fashion_tl.errors import RunError, photos_in_words
 from fashion_tl.network.calibration import masked_logits
 from fashion_tl.network.extending import RIDGE, SCALE, Ground, LastLayer
 from fashion_tl.network.layers import Head
@@ -178,8 +179,16 @@ def judged(
     place: np.ndarray,
     labels: np.ndarray,
 ) -> np.ndarray:
-    """The four figures of :func:`compared` for one fold: float64 [4]."""
+    """The four figures of :func:`compared` for one fold: float64 [4].
+
+    RunError if the network knows too few photos for any to be lost.
+    """
     known = len(right)
+    if right.mean() <= COST:
+        raise RunError(
+            f"of {photos_in_words(known)} that validate, the head names {right.sum()} right: it "
+            "learned too little for anything to be measured; take weights that were trained"
+        )
     lost = np.concatenate([(scale * new - best)[:known][right] for new, _, _ in draws])
     bias = -np.quantile(lost, 1 - COST / right.mean())
     accuracy = []

@@ -8,7 +8,7 @@ import numpy as np
 from fashion_tl.data.catalogue import FEW_SHOT
 from fashion_tl.errors import RunError
 from fashion_tl.files import as_path
-from study.records import COUNTED, read_columns, read_measured
+from study.records import COUNTED, read_columns, read_measured, way_back
 from study.uncertainty import margin95
 
 # The study's names for each of our trainings: two steps without mirror images and with them.
@@ -26,9 +26,8 @@ def read_study(results: str | os.PathLike) -> dict[str, Any]:
     """
     study = read_measured(results, "published")
     if study is None:
-        raise RunError(
-            f"{as_path(results) / 'published.json'} is missing; it is part of the repository"
-        )
+        file = as_path(results) / "published.json"
+        raise RunError(f"{file} is missing; {way_back(file)}")
     return study
 
 

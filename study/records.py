@@ -3,7 +3,8 @@ it."""
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,12 +16,19 @@ from fashion_tl.backbones import find_backbone
 from fashion_tl.config import DEFAULT_LABEL, Config
 from fashion_tl.errors import ConfigError, ContentError, RunError, fault_of_file
 from fashion_tl.files import as_path
+from fashion_tl.locks import lock
 from fashion_tl.recipes import TRAININGS
 from fashion_tl.runfiles import read_json, read_table
+from study.places import RESULTS
 
 # The trainings that tables and charts show, by the names of their records.
 TITLES = {name: training.title for name, training in TRAININGS.items()}
 LOOKS = ["run", "commit", "seed", "epochs", "correct", "label", "input", "why"]
+# What people wrote down: no command makes these files again.
+KEPT = (
+    *("verdicts.csv", "few_shot_classes.csv", "published_per_class.csv"),
+    *("published.json", "others.json", "goals.json"),
+)
 RECORD_AGAIN = "record the run again"
 COUNTED = ["label", "train", "test", "correct"]  # of each class
 # The numbers in a run.json. Those that are a mean over no photos or classes are null.
@@ -101,30 +109,51 @@ class Record:
         return read_columns(self.folder / name, columns, RECORD_AGAIN)
 
 
+@contextmanager
+def one_at_a_time(results: str | os.PathLike) -> Iterator[None]:
+    """While this block reads a file of the results and writes it anew, other processes that ask
+    for this wait. Else one of two would lose what the other wrote. It must not ask for it twice.
+    """
+    handle = lock(as_path(results), wait=True)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def way_back(file: Path) -> str:
+    """What to do about a damaged or missing file: git has those that no command makes again."""
+    if file.name not in KEPT:
+        return "make it again"
+    if os.path.realpath(file.parent) == os.path.realpath(RESULTS):
+        return f"restore it with `git checkout {file}`"
+    return f"copy it from {RESULTS.name}/ of the repository"
+
+
 def read_columns(
-    file: Path, columns: Sequence[str] = (), way_out: str = "make it again"
+    file: Path, columns: Sequence[str] = (), way_out: str | None = None
 ) -> pd.DataFrame:
     """A table of the study, which must have some columns.
 
-    RunError, which names the file and the way out, if it can't be read or lacks one of them.
+    RunError, which names the file and the way out (by default :func:`way_back`), if it can't be
+    read or lacks one of them.
     """
     try:
         table = read_table(file)
         if missing := [column for column in columns if column not in table]:
             raise ContentError(f"it lacks the columns {', '.join(missing)}")
     except (OSError, ValueError) as error:
-        raise RunError(fault_of_file(file, error, way_out)) from error
+        raise RunError(fault_of_file(file, error, way_out or way_back(file))) from error
     return table
 
 
 def read_record(results: str | os.PathLike, name: str) -> Record:
     """One run on record; RunError when there is none of this name, or its run.json can't be
     used."""
-    folder = as_path(results) / "runs" / name
-    if not folder.is_dir():
-        raise RunError(
-            f"{folder}: no run of this name is on record; there are: {', '.join(recorded(results))}"
-        )
+    folder, there = as_path(results) / "runs" / name, recorded(results)
+    if name not in there:
+        raise RunError(f"{folder}: no run of this name is on record; there are: {', '.join(there)}")
     file = folder / "run.json"
     try:
         about = read_json(file)
@@ -212,7 +241,7 @@ def read_measured(results: str | os.PathLike, name: str) -> Any:
     try:
         return read_json(file) if file.exists() else None
     except (OSError, ValueError, RecursionError) as error:
-        raise RunError(fault_of_file(file, error, "make it again")) from error
+        raise RunError(fault_of_file(file, error, way_back(file))) from error
 
 
 def read_benches(results: str | os.PathLike) -> list[dict[str, Any]]:

@@ -12,7 +12,6 @@ The trials in trials.csv that can't be made from here have left the code; the co
 it.
 """
 
-import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -26,9 +25,8 @@ import pandas as pd
 from torch import nn
 
 from fashion_tl.data.dataset import Data, load_data
-from fashion_tl.errors import ConfigError
+from fashion_tl.errors import ConfigError, DataError
 from fashion_tl.files import as_path
-from fashion_tl.locks import lock
 from fashion_tl.network.features import features_and_logits, part_features
 from fashion_tl.network.inference import pick_device, through
 from fashion_tl.network.model import available_weights, split_frozen
@@ -37,7 +35,7 @@ from fashion_tl.recipes import APPROACHES, approach_configs, make_config
 from fashion_tl.reporting.evaluation import prediction_table
 from fashion_tl.runs import Run, commit, machine, write_table
 from study.heads import left_out
-from study.records import read_columns
+from study.records import one_at_a_time, read_columns
 
 FOLDS = ((2016,), (2010, 2014, 2018))  # left out together
 # Of a fine-tuning: half of the training photos, and half of the epochs.
@@ -84,6 +82,17 @@ def without(data: Data, years: Sequence[int], fraction: float) -> Data:
         for _, own in rows.groupby(part.task.labels[rows])
     ]
     return replace(part, task=replace(part.task, train=np.sort(np.concatenate(kept))))
+
+
+def refuse_without_years(data: Data) -> None:
+    """DataError if there is nothing to leave out in one of the ``FOLDS``."""
+    there = data.catalogue.table["year"].to_numpy()[data.task.train_and_val]
+    for years in FOLDS:
+        if not np.isin(there.astype(int), years).any():
+            raise DataError(
+                f"{data.root.path}: no photo of {' or '.join(map(str, years))} trains, and each "
+                "trial is judged on them; name other data"
+            )
 
 
 def learn_to_the_end(model: nn.Module, data: Data, run: Run) -> Run:
@@ -150,6 +159,7 @@ def main(
     for backbone in sorted({config.backbone for config in configs}):
         available_weights(weights, is_sample=False, backbone=backbone)
     data = load_data(data_path, make_config("direct"), cache, quiet=True)
+    refuse_without_years(data)
     for name, trial in chosen.items():
         folder = as_path(out) / name.replace(" ", "_")
         if not claimed(folder):
@@ -157,13 +167,13 @@ def main(
         start = time.perf_counter()
         try:
             rows = pd.DataFrame(judged(trial, data, weights, folder))
+            rows = rows.groupby("on", sort=False, as_index=False).sum()
+            minutes = round((time.perf_counter() - start) / 60, 1)
+            rows = rows.assign(trial=name, minutes=minutes, machine=machine(), commit=commit())
+            keep(rows, results)
         except BaseException:
             shutil.rmtree(folder)  # so that the next call makes this trial
             raise
-        rows = rows.groupby("on", sort=False, as_index=False).sum()
-        minutes = round((time.perf_counter() - start) / 60, 1)
-        rows = rows.assign(trial=name, minutes=minutes, machine=machine(), commit=commit())
-        keep(rows, results)
 
 
 def claimed(folder: Path) -> bool:
@@ -181,10 +191,8 @@ def keep(rows: pd.DataFrame, results: Path) -> None:
     """Put a trial's rows in the place of its older ones in ``trials.csv``."""
     file = results / "trials.csv"
     print(rows.to_string(index=False), flush=True)
-    handle = lock(results, wait=True)  # other processes keep theirs
-    if file.exists():
-        old = read_columns(file, ("trial",))
-        rows = pd.concat([old[~old["trial"].isin(rows["trial"])], rows])
-    write_table(file, rows)
-    if handle is not None:
-        os.close(handle)
+    with one_at_a_time(results):
+        if file.exists():
+            old = read_columns(file, ("trial",))
+            rows = pd.concat([old[~old["trial"].isin(rows["trial"])], rows])
+        write_table(file, rows)

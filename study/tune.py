@@ -29,7 +29,7 @@ from fashion_tl.network.model import available_weights
 from fashion_tl.recipes import APPROACHES, TRAININGS
 from fashion_tl.running import train, unless_interrupted
 from fashion_tl.runs import Run, open_run, write_table
-from study.records import read_columns
+from study.records import one_at_a_time, read_columns
 
 QUARTER = {"train_fraction": 0.25}
 BASIS = {
@@ -192,10 +192,11 @@ def chosen_trials(approach: str, names: Sequence[str]) -> dict[str, dict[str, An
 def keep(new: dict[str, Any], results: Path) -> None:
     """Put the row in the place of the same trial's in ``tuning.csv``, or at the end."""
     file = results / "tuning.csv"
-    rows = read_columns(file, ("approach", "trial")).to_dict("records") if file.exists() else []
-    names = [(old["approach"], old["trial"]) for old in rows]
-    own = (new["approach"], new["trial"])
-    place = names.index(own) if own in names else len(rows)
-    rows[place : place + 1] = [new]
-    write_table(file, pd.DataFrame(rows))
+    with one_at_a_time(results):
+        rows = read_columns(file, ("approach", "trial")).to_dict("records") if file.exists() else []
+        names = [(old["approach"], old["trial"]) for old in rows]
+        own = (new["approach"], new["trial"])
+        place = names.index(own) if own in names else len(rows)
+        rows[place : place + 1] = [new]
+        write_table(file, pd.DataFrame(rows))
     print(new, flush=True)

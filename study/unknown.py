@@ -18,8 +18,7 @@ import numpy as np
 from fashion_tl.config import Config
 from fashion_tl.data.batches import Batches
 from fashion_tl.data.dataset import Data, load_data
-from fashion_tl.errors import ConfigError, RunError
-from fashion_tl.files import as_path
+from fashion_tl.errors import DataError, RunError, photos_in_words
 from fashion_tl.network.extending import layer_of
 from fashion_tl.network.features import features_and_logits
 from fashion_tl.network.inference import pick_device
@@ -27,13 +26,13 @@ from fashion_tl.network.memory import build_memory
 from fashion_tl.network.model import available_weights
 from fashion_tl.network.trained import load_network
 from fashion_tl.network.unknown import ACCEPTED
-from fashion_tl.network.weights import weights_name
 from fashion_tl.recipes import make_config
 from fashion_tl.reporting.gallery import open_steps
 from fashion_tl.runs import commit, write_json
-from study.heads import left_out, made_with, trained_head
-from study.record import look, weights_or_run
-from study.records import read_measured
+from study.choices import as_chosen_before, beside, refuse_mixed
+from study.heads import left_out, made_with, refuse_without_new, trained_head
+from study.record import look, name_of, weights_or_run
+from study.records import one_at_a_time, read_measured
 from study.scores import NEIGHBOURS, SCORES, Learned, Photos, accepted, against, auroc, shares
 
 FOLDS = 5  # of classes, hidden in turn
@@ -61,6 +60,21 @@ def hidden_classes(data: Data) -> dict[str, np.ndarray]:
 def without(hidden: np.ndarray, data: Data) -> Data:
     """The data without these classes. Their photos of even years test."""
     return left_out(data, np.isin(data.task.labels, hidden))
+
+
+def refuse_few(data: Data) -> None:
+    """DataError if there are too few classes to hide, or too few photos for the scores that count
+    neighbours.
+    """
+    hidden = hidden_classes(data).values()
+    if not all(map(len, hidden)):
+        raise DataError(f"{data.root.path}: fewer than {FOLDS} classes train; name other data")
+    fewest = min(len(without(own, data).task.train) for own in hidden)
+    if fewest < max(NEIGHBOURS):
+        raise DataError(
+            f"{data.root.path}: with some classes hidden, {photos_in_words(fewest)} would train, "
+            f"and the scores need {max(NEIGHBOURS)}; name data with more photos"
+        )
 
 
 def learned(
@@ -167,6 +181,7 @@ def of_run(
 ) -> dict[str, Any]:
     """What the chosen score says by the network of a finished run."""
     run, data = open_steps(folder, data_path, cache)[-1]
+    refuse_without_new(data, folder)
     model = load_network(run).model.to(pick_device())
     features = {
         part: features_and_logits(model, data, run.config, part, part)[0]
@@ -178,7 +193,7 @@ def of_run(
     found = measured(data, network, val, test, chosen)
     found |= made_with(data, run.about["weights"]["name"], run.config)
     about = run.metrics | {"correct": correct(network, test, data), "commit": commit()}
-    look(run.folder.name, about, run.config, "unknown photos", results)
+    look(name_of(run.folder), about, run.config, "unknown photos", results)
     return found
 
 
@@ -196,8 +211,9 @@ def main(
     that network is scored, by the score that was chosen before.
 
     ConfigError unless either weights or a run is given, for settings beside a run, and as from
-    :func:`refuse_mixed`. RunError if no score was chosen, or if the run isn't finished, was
-    extended or was made on other data.
+    :func:`refuse_mixed`. DataError if no class is unknown, or too few photos train. RunError if no
+    score was chosen, or if the run isn't finished, was extended, has a drawn split or was made on
+    other data.
     WeightsError if the weights or the run's network can't be read. WriteError if ``unknown.json``
     can't be written.
     """
@@ -207,31 +223,13 @@ def main(
         if not before:
             raise RunError(f"{file}: choose a score first, without --run")
         own = of_run(run, data_path, cache, before["chosen"], results)
-        before["runs"][as_path(run).name] = own
-        write_json(file, before)
+        with one_at_a_time(results):
+            found = as_chosen_before(before, results) or {}
+            write_json(file, found | {"runs": found["runs"] | {name_of(run): own}})
         return
     assert weights, "or a run was given"
     config = make_config("fc_only", **settings)
-    write_json(file, of_fc_only(data_path, weights, cache, results, config, before))
-
-
-def refuse_mixed(before: dict[str, Any], weights: str, config: Config, file: Path) -> None:
-    """ConfigError if there are figures of other weights, or of this size with other settings.
-
-    Each size has one entry, and all entries belong to one choice.
-    """
-    for each in (before, *before.get("other_sizes", {}).values()):
-        there, settings = Config.from_dict(each["config"]), config.to_dict()
-        changed = [name for name, old in there.to_dict().items() if old != settings[name]]
-        if each["weights"] != weights_name(weights):
-            changed = ["weights"]
-        elif there.image_size != config.image_size:
-            continue
-        if changed:
-            raise ConfigError(
-                f"{file} has figures with other {' and '.join(changed)}, which belong to one "
-                "choice; give the same, or name another folder with --results"
-            )
+    of_fc_only(data_path, weights, cache, results, config, before)
 
 
 def of_fc_only(
@@ -241,8 +239,8 @@ def of_fc_only(
     results: Path,
     config: Config,
     before: dict[str, Any] | None,
-) -> dict[str, Any]:
-    """Every score on hidden classes, and the chosen one on the odd years: all of ``unknown.json``.
+) -> None:
+    """Every score on hidden classes, and the chosen one on the odd years, into ``unknown.json``.
 
     A choice that was made ``before``, at another input size, stays. Then this says, too, what would
     have been chosen here. If a choice at the same size turns out otherwise, what was scored by the
@@ -252,21 +250,21 @@ def of_fc_only(
     if before:
         refuse_mixed(before, weights, config, results / "unknown.json")
     data = load_data(data_path, config, cache)
+    refuse_without_new(data, data_path)
+    refuse_few(data)
     rows = compared(weights, data, config)
     here = best(rows)
     network, val, test = learned(weights, data, config, together=False)
     found = {**made_with(data, weights, config), "hidden": rows, "chosen": here}
     own_choice = measured(data, network, val, test, here)
     if before is None or tuple(before["config"]["image_size"]) == config.image_size:
-        same = before if before and before["chosen"] == here else {}
-        kept = {name: same.get(name, {}) for name in ("runs", "other_sizes")}
-        found |= {"odd_years": own_choice} | kept
+        found["odd_years"] = own_choice
     else:
         as_before = measured(data, network, val, test, before["chosen"])
         found |= {"odd_years": as_before, "by_own_choice": own_choice}
-        size = "{}x{}".format(*config.image_size)
-        found = before | {"other_sizes": before.get("other_sizes", {}) | {size: found}}
     about = {"seed": config.seed, "epochs": config.epochs, "commit": commit()}
     about["correct"] = correct(network, test, data)
     look("fc_only_head", about, config, "unknown photos", results)
-    return found
+    with one_at_a_time(results):
+        now = as_chosen_before(before, results)
+        write_json(results / "unknown.json", beside(now, found, config))

@@ -1,10 +1,13 @@
 """Run folders and models made by hand, of whatever data, for tests that train nothing."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 from torch import nn
 
@@ -86,7 +89,7 @@ def make_run(
     **settings: Any,
 ) -> Path:
     """A finished run on the data ``root`` with these predictions, whose photos are those of the
-    data in turn.
+    data in turn; see also :func:`repeating_photos`.
 
     ``predictions`` need ``label, top1, p1, loss``; ``counts`` gives ``label, train``. Losses and
     accuracies of its 4 epochs are made up; without a validation part they are those of training
@@ -112,6 +115,16 @@ def make_run(
     }
     write_json(folder / "metrics.json", result)
     return run.folder
+
+
+@contextmanager
+def repeating_photos() -> Iterator[None]:
+    """In this block a run may have more predictions than its data have photos, as
+    :func:`make_run` writes them: so many photos would take minutes to draw.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runfiles, "refuse_repeated", lambda ids: None)
+        yield
 
 
 def small_model(**sizes: Any) -> SavedModel:

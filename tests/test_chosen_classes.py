@@ -40,8 +40,12 @@ def test_the_other_classes_alone_are_learned_from_the_network_of_the_largest(
 
 def test_leaving_all_classes_out_is_an_error_that_says_so(sample_root):
     data = load_data(sample_root, Config("rare"), quiet=True)
-    with pytest.raises(DataError, match="all but the 20 largest classes have no photo to train on"):
+    with pytest.raises(
+        DataError, match="all but the 20 largest classes have no photo to train on"
+    ) as error:
         data.of_classes(Config("rare", without_largest=20))
+    way_out = "leave out fewer: set `without_largest` lower or, for `rare`, `largest`"
+    assert str(error.value).endswith(way_out)
     one_left = data.task.num_classes - 1
     with pytest.raises(DataError, match=r"(no photo|a single one).*leave out fewer"):
         data.of_classes(Config("rare", without_largest=one_left))
@@ -53,7 +57,7 @@ def test_how_many_classes_the_second_step_leaves_out_is_said_once_by_largest():
     assert (second.largest, second.without_largest) == (0, 7)
     first, second = approach_configs("two_step", without_largest=5)
     assert (first.without_largest, second.without_largest) == (0, 5)
-    with pytest.raises(ConfigError, match="set `largest`"):
+    with pytest.raises(ConfigError, match=r"instead of `without_largest`, set .* `largest`"):
         approach_configs("rare", without_largest=5)
 
 

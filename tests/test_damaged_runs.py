@@ -304,6 +304,15 @@ def test_a_table_of_no_bytes_is_called_empty(folder):
     assert "(it is empty)" in refused(folder / "history.csv", lambda: open_run(folder).history)
 
 
+def test_predictions_that_name_a_photo_twice_are_named(folder):
+    file = folder / "predictions.csv.gz"
+    table = read_table(file)
+    first, second = table["id"]
+    table.assign(id=first).to_csv(file, index=False)  # as many rows as before
+    said = refused(file, lambda: open_run(folder).predictions)
+    assert f"line 3: the id {first!r} has a row already" in said and second not in said
+
+
 def test_a_link_to_a_file_that_is_gone_is_not_called_damaged(folder):
     (folder / "history.csv").unlink()
     (folder / "history.csv").symlink_to(folder / "gone")

@@ -314,8 +314,10 @@ def test_a_sample_that_cannot_be_drawn_into_the_cache_says_how_to_name_another(
         open_root("sample", tmp_path / "cache")
 
 
-def test_a_drawn_sample_is_known_as_one_wherever_it_lies(sample_root):
+def test_a_drawn_sample_is_known_as_one_wherever_it_lies(sample_root, zip_root):
     assert open_root(sample_root).is_sample
+    packed = open_root(zip_root(sample_root, "fashion/"))
+    assert packed.is_sample and packed.name == "the built-in sample"
 
 
 def test_the_cache_is_the_one_given_else_the_environments_else_the_users(
@@ -517,10 +519,12 @@ def test_of_two_members_with_one_name_the_last_counts(tmp_path):
     assert ids(packed) == ["2"]
 
 
-def test_brackets_without_end_in_sample_json_make_no_sample(make_root):
+def test_brackets_without_end_in_sample_json_make_no_sample(make_root, zip_root):
     folder = make_root(ROWS)
+    assert not open_root(zip_root(folder)).is_sample
     (folder / "sample.json").write_text("[" * 100_000)
     assert not open_root(folder).is_sample
+    assert not open_root(zip_root(folder)).is_sample
 
 
 def test_an_error_about_a_member_with_a_very_long_name_stays_short(tmp_path):

@@ -10,6 +10,9 @@ import pytest
 
 import study.few_shot
 import study.hidden
+import study.unknown
+from fashion_tl.data.dataset import load_data
+from fashion_tl.errors import DataError, RunError
 from fashion_tl.network.extending import RIDGE, SCALE, Ground, LastLayer
 from fashion_tl.recipes import make_config
 from fashion_tl.runs import machine, write_json
@@ -138,6 +141,7 @@ def test_each_network_keeps_the_values_and_the_machine_that_it_was_measured_with
     monkeypatch.setattr(study.few_shot, "weights_or_run", lambda *given: None)
     monkeypatch.setattr(study.few_shot, "last_blocks", lambda *parts: None)
     monkeypatch.setattr(study.few_shot, "look", lambda *parts: None)
+    monkeypatch.setattr(study.few_shot, "refuse_without_new", lambda *parts: None)
     config = make_config("fc_only")
     about = {"weights": {"name": "w.pth"}}
     run = SimpleNamespace(folder=tmp_path, model_path="", about=about, config=config, metrics={})
@@ -173,6 +177,24 @@ def test_fc_only_is_measured_on_hidden_classes_and_then_on_the_odd_years(
     (look,) = read_looks(tmp_path).to_dict("records")
     assert look["why"] == "new classes from a few photos" and look["run"] == "fc_only_head"
     assert "`fc_only`, the last block's features, 2 draws" in few_shot(tmp_path)
+
+
+def test_a_run_without_a_class_to_learn_later_is_an_error(
+    tiny_run, sample_root, tmp_path, monkeypatch
+):
+    data = load_data(sample_root, tiny_run.config, quiet=True).largest(3)
+    for module in (study.few_shot, study.unknown):
+        monkeypatch.setattr(module, "open_steps", lambda *words: [(tiny_run, data)])
+    write_json(tmp_path / "unknown.json", {"chosen": "energy", "runs": {}})
+    for module, photos in ((study.few_shot, "2 photos"), (study.unknown, "1 photo")):
+        with pytest.raises(DataError, match=f"no class without a training photo has {photos} to"):
+            module.main("d", None, None, tmp_path, run=str(tiny_run.folder))
+    assert [file.name for file in tmp_path.iterdir()] == ["unknown.json"]
+
+
+def test_a_head_that_learned_nothing_is_an_error():
+    with pytest.raises(RunError, match="of 4 photos that validate, the head names 0 right"):
+        judged([], 1.0, np.zeros(4), np.zeros(4, bool), np.arange(4), np.zeros(4, int))
 
 
 def test_what_is_on_record_names_the_machine_and_the_values_of_each_network():

@@ -18,7 +18,7 @@ from fashion_tl.reporting.gallery import draw_all
 from fashion_tl.reporting.report import write_report
 from fashion_tl.runs import open_run
 from tests.conftest import jpeg, pattern, row_line
-from tests.made_runs import make_run, predictions_on_record
+from tests.made_runs import make_run, predictions_on_record, repeating_photos
 
 VOID = {"meta", "link", "img", "input", "br"}
 HOSTILE = [
@@ -28,6 +28,13 @@ HOSTILE = [
     "</title></style><b>",
     "R&amp;B 'n' Jazz",
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_photos():
+    """The pages are of runs with more predictions than photos."""
+    with repeating_photos():
+        yield
 
 
 class Page(HTMLParser):

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from fashion_tl.recipes import make_config
 from fashion_tl.reporting.evaluation import TOP_K
 from fashion_tl.runfiles import read_table
 from fashion_tl.runs import open_run
-from study import charts, compare, train
+from study import charts, compare, records, train, tune
 from study.__main__ import main
 from study.blocks import BLOCKS, approaches, others, runs
 from study.check import check, paired
@@ -27,8 +28,10 @@ from study.published import read_published
 from study.record import look, record
 from study.records import (
     groups,
+    one_at_a_time,
     pairs,
     read_benches,
+    read_columns,
     read_looks,
     read_measured,
     read_record,
@@ -344,11 +347,34 @@ def test_nothing_is_trained_if_some_of_the_weights_cant_be_downloaded(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["../direct", "a/b", ".hidden", "."])
+@pytest.mark.parametrize("name", ["../direct", "a/b", ".hidden", ".", "", " ", "x" * 300])
 def test_a_record_is_never_put_into_another_folder(recorded_runs, name):
     _, results = recorded_runs
-    with pytest.raises(RunError, match="can't be the name of a record"):
+    with pytest.raises(RunError, match="can't be the name of a record") as error:
         record(results.parent / "run", results, name)
+    assert len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ("--base nope", "--base 'nope': no such run is on record; there are: again, fc_only"),
+        ("--base=", "--base '': no such run is on record"),
+        ("--base fc_only", "fc_only can't be compared with itself"),
+        ("--name=", "'' can't be the name of a record"),
+        ("--group=", "the group's name is empty"),
+        ("{run}", "several of these runs would have the name 'fc_only'"),
+        ("nothing", "no such run folder: nothing"),
+    ],
+)
+def test_nothing_goes_on_record_under_an_impossible_name(
+    recorded_runs, files_under, words, error, capsys
+):
+    _, results = recorded_runs
+    run, before = results.parent / "run", files_under(results)
+    assert main(["record", str(run), *words.format(run=run).split(), f"--results={results}"]) == 2
+    assert error in capsys.readouterr().err
+    assert files_under(results) == before
 
 
 def test_one_name_for_several_runs_is_an_error_in_one_line(recorded_runs, capsys):
@@ -634,9 +660,41 @@ def test_a_damaged_table_of_the_study_is_named(tmp_path, put, name, read, conten
         read(tmp_path)
 
 
-def test_a_result_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(RunError, match="runs/direct: no run of this name is on record"):
-        read_record(tmp_path, "direct")
+def test_a_file_that_no_command_makes_is_to_be_restored(tmp_path, monkeypatch):
+    for read, name in (
+        (lambda: read_published(tmp_path), "published.json"),
+        (lambda: read_columns(tmp_path / "verdicts.csv"), "verdicts.csv"),
+        (lambda: read_columns(tmp_path / "few_shot_classes.csv"), "few_shot_classes.csv"),
+    ):
+        with pytest.raises(RunError, match=rf"{name} is missing.*; copy it from results/ of the"):
+            read()
+        with monkeypatch.context() as patch:
+            patch.setattr(records, "RESULTS", tmp_path)
+            with pytest.raises(RunError, match=rf"; restore it with `git checkout .*{name}`$"):
+                read()
+
+
+@pytest.mark.parametrize("name", ["direct", "", ".", "x" * 300])
+def test_a_result_that_is_not_there_is_named(tmp_path, name):
+    (tmp_path / "runs").mkdir()
+    with pytest.raises(RunError, match=r"runs.*: no run of this name is on record"):
+        read_record(tmp_path, name)
+
+
+def test_two_processes_that_put_something_on_record_lose_nothing(tmp_path):
+    """The other one waits as long as this one reads a table and writes it anew."""
+    row = {"approach": "direct", "trial": "a", "val_accuracy": 1}
+    numbers = {"commit": "c", "seed": 0, "epochs": 1, "correct": 1}
+    with ThreadPoolExecutor(2) as others:
+        with one_at_a_time(tmp_path):
+            works = [
+                others.submit(tune.keep, row, tmp_path),
+                others.submit(look, "mine", numbers, Config("direct"), "because", tmp_path),
+            ]
+            assert not wait(works, timeout=0.2).done and not list(tmp_path.iterdir())
+        for work in works:
+            work.result()
+    assert {file.name for file in tmp_path.iterdir()} == {"tuning.csv", "looks.csv"}
 
 
 def test_published_figures_are_fractions_under_our_names():

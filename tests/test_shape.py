@@ -25,7 +25,7 @@ STUDY_ORDER = (
         "bench/files",
         "bench/memory",
     ),
-    *("bench/company", "bench/precision", "bench/speed", "bench/gpu"),
+    *("bench/company", "bench/speed", "bench/gpu"),
     *(
         "blocks/markdown",
         "blocks/approaches",
@@ -44,6 +44,7 @@ STUDY_ORDER = (
     *(
         "render",
         "record",
+        "bench/precision",
         "check",
         "heads",
         "train",
@@ -51,6 +52,7 @@ STUDY_ORDER = (
         "fresh",
         "trials",
         "scores",
+        "choices",
         "unknown",
         "two_blocks",
         "retrained",

@@ -9,6 +9,8 @@ from functools import partial
 import numpy as np
 import pytest
 
+from fashion_tl.data.dataset import load_data
+from fashion_tl.errors import DataError
 from fashion_tl.recipes import make_config
 from fashion_tl.runs import create_run, write_json
 from study import calibration, commands, places, render
@@ -16,7 +18,7 @@ from study.__main__ import main
 from study.blocks import sureness
 from study.calibration import Answers, answers, compared
 from study.records import read_looks
-from tests.conftest import TINY
+from tests.conftest import TINY, jpeg, pattern
 from tests.made_runs import METRICS
 from tests.test_shape import STUDY_ORDER
 
@@ -109,7 +111,7 @@ def test_an_extended_run_is_measured_by_no_command(words, folder, tmp_path, caps
     )
 
 
-@pytest.mark.parametrize("words", MEASURE[:-1])
+@pytest.mark.parametrize("words", MEASURE)
 def test_an_unfinished_run_is_measured_by_no_command(words, folder, tmp_path, capsys):
     results = ["--results", str(tmp_path / "results")]
     assert main([*words.format(run=folder).split(), *results]) == 2
@@ -129,18 +131,97 @@ def test_weights_beside_a_run_are_refused(command, folder, capsys):
 
 @pytest.mark.parametrize(
     "words",
-    ["data-check", "heads --weights none", "minutes --weights none", "bench precision run"],
+    [
+        "data-check --data",
+        "heads --weights none --data",
+        "minutes --weights none --data",
+        "bench precision run --data",
+        "bench speed --data",
+        "bench gpu --data",
+        "detail --data d --weights none --out o --large",
+    ],
 )
 def test_the_samples_figures_never_stand_in_results(
-    words, sample_root, tmp_path, capsys, monkeypatch
+    words, sample_root, zip_root, tmp_path, capsys, monkeypatch
 ):
+    (tmp_path / "results").mkdir()
     for module in (commands, places):  # so that nothing on record is lost if it fails
-        monkeypatch.setattr(module, "RESULTS", tmp_path)
-    for data in ("sample", sample_root):
-        assert main([*words.split(), "--data", str(data)]) == 2
+        monkeypatch.setattr(module, "RESULTS", tmp_path / "results")
+    for data in ("sample", sample_root, zip_root(sample_root)):
+        assert main([*words.split(), str(data)]) == 2
         said = capsys.readouterr().err
         assert "/ holds measurements on real data alone" in said
-        assert "name another folder with --results" in said and not list(tmp_path.iterdir())
+        assert "name another folder with --results" in said
+        assert not list((tmp_path / "results").iterdir())
+
+
+# Each command that measures on a split, as far as its data.
+BY_YEAR = (
+    "heads --weights none",
+    "calibration --weights none",
+    "trials --weights none --out o",
+    "data-check",
+)
+BY_SPLIT = (
+    *BY_YEAR,
+    "few-shot --weights none",
+    "unknown --weights none",
+    "minutes --weights none",
+    "audit --weights none",
+    "tune --weights none --out o",
+    "train --weights none --out o",
+    "detail --large d --weights none --out o",
+    "flips run",
+    "bench precision run",
+)
+
+
+@pytest.fixture
+def class_folders(tmp_path):
+    """``class_folders(*parts)``: data of two classes, with a folder for each part, and the words
+    of a command that name them.
+    """
+
+    def make(*parts):
+        for part in parts:
+            for kind in ("Shirts", "Shoes"):
+                (tmp_path / "data" / part / kind).mkdir(parents=True)
+                (tmp_path / "data" / part / kind / "1.jpg").write_bytes(jpeg(pattern(1)))
+        (tmp_path / "results").mkdir()
+        return ["--data", str(tmp_path / "data"), "--results", str(tmp_path / "results")]
+
+    return make
+
+
+@pytest.mark.parametrize("words", BY_SPLIT)
+def test_figures_are_of_a_split_that_the_data_state(words, class_folders, tmp_path, capsys):
+    assert main([*words.split(), *class_folders("")]) == 2
+    said = capsys.readouterr().err
+    assert "chance would decide which photos test" in said and "with a styles.csv" in said
+    assert not list((tmp_path / "results").iterdir())
+
+
+@pytest.mark.parametrize("words", ["few-shot --weights none", "unknown --weights none"])
+def test_no_setting_lets_chance_decide_the_split(words, tmp_path, capsys):
+    more = ["--data", "sample", "--results", str(tmp_path), "--set", "split=random:0.2"]
+    assert main([*words.split(), *more]) == 2
+    assert "split=random:0.2: chance would decide which photos test" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", BY_YEAR)
+def test_what_compares_years_needs_them(words, class_folders, tmp_path, capsys):
+    assert main([*words.split(), *class_folders("train", "test")]) == 2
+    said = capsys.readouterr().err
+    assert "has no styles.csv, so no photo has a year" in said
+    assert not list((tmp_path / "results").iterdir())
+
+
+@pytest.mark.parametrize("words", MEASURE)
+def test_a_run_on_a_drawn_split_is_measured_by_no_command(words, folder, tmp_path, capsys):
+    write_json(folder / "metrics.json", METRICS | {"split_is_drawn": True})
+    results = ["--results", str(tmp_path / "results")]
+    assert main([*words.format(run=folder).split(), *results]) == 2
+    assert f"{folder} has a split that was drawn" in capsys.readouterr().err
 
 
 def test_a_document_with_a_wrong_marker_leaves_all_others_as_they_are(
@@ -192,7 +273,7 @@ def test_a_run_is_measured_as_it_measured_itself(tiny_run, sample_root, tmp_path
 def test_fc_only_is_measured_both_ways_and_labels_by_the_temperature_that_runs_keep(
     sample_root, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(calibration, "YEARS", (2012, 2014))
+    monkeypatch.setattr(calibration, "YEARS", (2012, 2014, 1999))  # the data have none of 1999
     monkeypatch.setattr(calibration, "make_config", partial(make_config, lr=1e-4, **TINY))
     labelled, kept = calibration.labelled, []
     monkeypatch.setattr(
@@ -211,6 +292,13 @@ def test_fc_only_is_measured_both_ways_and_labels_by_the_temperature_that_runs_k
     assert (look["run"], look["why"]) == ("fc_only_head", "calibration")
     assert look["correct"] == str(own["odd_years"]["right"])
     assert "| 2012, left out |" in sureness.calibration(tmp_path)
+
+
+def test_a_single_year_to_leave_out_is_too_few(sample_root, monkeypatch):
+    data = load_data(sample_root, make_config("fc_only"), quiet=True)
+    monkeypatch.setattr(calibration, "YEARS", (2012, 1999))
+    with pytest.raises(DataError, match="at least two of the years 2012, 1999 must have photos"):
+        calibration.years_to_leave_out(data)
 
 
 def test_what_probabilities_are_worth_is_said_once_it_is_measured(tmp_path):

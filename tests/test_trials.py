@@ -6,7 +6,7 @@ import torch
 
 from fashion_tl.config import Config
 from fashion_tl.data.dataset import load_data
-from fashion_tl.errors import ConfigError
+from fashion_tl.errors import ConfigError, DataError, RunError
 from fashion_tl.network.model import build_network
 from fashion_tl.runfiles import read_table
 from study import trials
@@ -52,6 +52,27 @@ def test_a_trial_scores_each_year_by_a_network_that_learned_without_it(
     trials.main(*given)  # another process
     assert "another process makes this trial" in capsys.readouterr().out
     assert len(read_table(tmp_path / "trials.csv")) == 3
+
+
+def test_a_trial_that_cannot_be_kept_can_be_made_again(sample_root, tmp_path, monkeypatch):
+    judged = [{"on": "val", "n": 2, "correct": 1}]
+    monkeypatch.setattr(trials, "TRIALS", {"a trial": trials.Trial("fc_only", TINY)})
+    monkeypatch.setattr(trials, "FOLDS", ((2010,), (2012,)))
+    monkeypatch.setattr(trials, "judged", lambda *words: judged)
+    given = (str(sample_root), "none", str(tmp_path / "out"), tmp_path)
+    (tmp_path / "trials.csv").write_text("damaged")
+    with pytest.raises(RunError, match=r"trials.csv is damaged"):
+        trials.main(*given)
+    (tmp_path / "trials.csv").unlink()
+    trials.main(*given)
+    assert read_table(tmp_path / "trials.csv")["trial"].tolist() == ["a trial"]
+
+
+def test_years_that_the_data_lack_are_an_error(even_years, monkeypatch):
+    data, years = even_years
+    monkeypatch.setattr(trials, "FOLDS", ((years[0], 1999), (1998, 1999)))
+    with pytest.raises(DataError, match="no photo of 1998 or 1999 trains"):
+        trials.refuse_without_years(data)
 
 
 def test_an_unknown_trial_is_refused_by_name(sample_root, tmp_path):

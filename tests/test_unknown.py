@@ -11,13 +11,14 @@ import fashion_tl.network.memory
 import study.scores
 import study.unknown
 from fashion_tl.data.dataset import load_data
-from fashion_tl.errors import ConfigError
+from fashion_tl.errors import ConfigError, DataError, RunError
 from fashion_tl.network.memory import build_memory
 from fashion_tl.network.unknown import K
 from fashion_tl.network.weights import weights_name
 from fashion_tl.recipes import make_config
 from fashion_tl.runs import write_json
 from study.blocks.unknown import unknown
+from study.choices import as_chosen_before
 from study.places import RESULTS
 from study.records import read_looks, read_measured
 from study.scores import NEIGHBOURS, SCORES, Learned, Photos, accepted, auroc
@@ -205,6 +206,25 @@ def test_figures_of_other_settings_or_weights_are_never_put_beside_a_choice(
         study.unknown.main("no data", "none", None, tmp_path, **given)
     assert [file.name for file in tmp_path.iterdir()] == ["unknown.json"]
     assert (tmp_path / "unknown.json").read_bytes() == before
+
+
+def test_a_choice_that_another_command_made_meanwhile_stays(tmp_path):
+    write_json(tmp_path / "unknown.json", {"chosen": "energy"})
+    assert as_chosen_before({"chosen": "energy", "runs": {}}, tmp_path) == {"chosen": "energy"}
+    for before in (None, {"chosen": "ViM"}):
+        with pytest.raises(RunError, match="another command has chosen a score meanwhile; repeat"):
+            as_chosen_before(before, tmp_path)
+
+
+def test_too_few_photos_or_classes_for_the_scores_are_an_error(make_root):
+    rows = [(n, 2010 + n % 2, kind) for n, kind in enumerate(["Tops", "Ties", "Hats"] * 8, 1)]
+    root = make_root(rows)
+    with pytest.raises(DataError, match="fewer than 5 classes train"):
+        study.unknown.refuse_few(load_data(root, make_config("fc_only"), quiet=True))
+    kinds = [f"kind {number}" for number in range(5)] * 10
+    root = make_root([(n, 2010 + n // 40, kind) for n, kind in enumerate(kinds, 1)], at="more")
+    with pytest.raises(DataError, match=r"with some classes hidden, \d+ photos would train, and"):
+        study.unknown.refuse_few(load_data(root, make_config("fc_only"), quiet=True))
 
 
 def test_before_it_is_measured_the_document_says_how(tmp_path):

@@ -20,8 +20,8 @@ from fashion_tl.data.listing import (
     by_id,
     by_words,
     in_words,
+    opened,
     photos_in,
-    read_file,
 )
 from fashion_tl.data.lost import (
     notes_on_empty,
@@ -170,7 +170,7 @@ def _with_table(listing: Folder | Archive, path: Path, copies: list[Copy]) -> Da
         inner,
         ids(photos),
         is_zip,
-        is_sample=not is_zip and _is_sample(path / inner),
+        is_sample=_is_sample(listing, inner),
         outside=frozenset(ids(outside)),
         table=copies[0].table,
         notes=(*_note_on_copies(copies), *_notes_on_lost(folder, lost)),
@@ -196,10 +196,14 @@ def _notes_on_lost(folder: str, lost: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _is_sample(home: Path) -> bool:
+def _is_sample(listing: Folder | Archive, inner: str) -> bool:
+    is_zip, mark = isinstance(listing, Archive), f"{inner}sample.json"
+    if isinstance(listing, Archive) and mark not in listing.members:
+        return False  # to open a large zip once more would take half a second
     try:
-        return json.loads(read_file(home, "sample.json"))["sample"] is True
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        with opened(listing.path, is_zip) as read:
+            return json.loads(read(mark))["sample"] is True
+    except Exception:  # a damaged member may raise anything
         return False
 
 

@@ -69,7 +69,8 @@ class Task:
         if not n:
             return self
         which = f"all but the {n} largest classes"
-        parts = self._of(self.labels >= n, which, "leave out fewer of the largest classes")
+        way_out = "leave out fewer: set `without_largest` lower or, for `rare`, `largest`"
+        parts = self._of(self.labels >= n, which, way_out)
         return replace(self, classes=self.classes[n:], labels=self.labels - n, **parts)
 
     def _of(self, chosen: np.ndarray, which: str, way_out: str) -> dict[str, np.ndarray]:

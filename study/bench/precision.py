@@ -11,20 +11,21 @@ import numpy as np
 
 from fashion_tl.data.dataset import load_data
 from fashion_tl.errors import RunError
-from fashion_tl.extension import refuse_extended
 from fashion_tl.files import as_path
 from fashion_tl.network.inference import forward, pick_device
 from fashion_tl.network.trained import load_network
 from fashion_tl.reporting.evaluation import class_probabilities
 from fashion_tl.runs import commit, machine, open_run, write_json
+from study.record import refuse_unmeasured
 
 
 def compare(folder: Path, data_path: str) -> dict:
     """Right answers of one run in both precisions, and how often they are the same.
 
-    RunError if there is no run, if it was extended, or if it was made on other data.
+    RunError if there is no run, if it isn't finished, was extended or has a drawn split, or if it
+    was made on other data.
     """
-    refuse_extended(folder, "its figures are those of the run before, so compare that one")
+    refuse_unmeasured(folder)
     run = open_run(folder)
     data = load_data(data_path, run.config)
     if data.fingerprint != run.about["data"]["fingerprint"]:

@@ -30,7 +30,7 @@ from fashion_tl.predict import read_photo
 from fashion_tl.reporting.report import write_report
 from tests import REPOSITORY
 from tests.checks.reliability import write_table
-from tests.made_runs import make_run, predictions_on_record
+from tests.made_runs import make_run, predictions_on_record, repeating_photos
 from tests.test_extend import striped
 
 pytestmark = pytest.mark.browser
@@ -92,7 +92,8 @@ def report(sample_root, tmp_path_factory):
     make_run(
         folder / "top20", sample_root, *predictions_on_record("top20"), training="top20", epochs=8
     )
-    return write_report(folder, str(sample_root))
+    with repeating_photos():
+        return write_report(folder, str(sample_root))
 
 
 class Heard:
