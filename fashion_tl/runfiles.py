@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
@@ -255,13 +256,23 @@ def _check_table(table: pd.DataFrame, name: str) -> None:
     for column in (*numbers, *gaps):
         is_number = is_numeric_dtype(table[column]) and not is_bool_dtype(table[column])
         if not is_number or (column in numbers and table[column].isna().any()):
-            raise ContentError(f"the column {column} must hold numbers")
+            raise ContentError(_no_number(table[column]))
         lowest, most = _limits(column)
         given = table[column].dropna()
         if len(wrong := given[(given < lowest) | (given > most)]):
             raise ContentError(f"line {wrong.index[0] + 2}: {column} can't be {wrong.iloc[0]:g}")
     if flags and not (is_bool_dtype(table["best"]) and table["best"].sum() == 1):
         raise ContentError("the column best must hold False, and True once")
+
+
+def _no_number(column: pd.Series) -> str:
+    """The first value of a column that should hold finite numbers, and its line."""
+    unfit = ~np.isfinite(pd.to_numeric(column.astype(str), errors="coerce"))
+    # A text says more than a gap. If all could be numbers, they are True and False.
+    candidates = (column[unfit & column.notna()], column[unfit], column)
+    wrong = next(values for values in candidates if len(values))
+    value = in_a_line(wrong.iloc[0])
+    return f"line {wrong.index[0] + 2}: {column.name} must be a number, not {value}"
 
 
 def refuse_repeated(ids: pd.Series) -> None:

@@ -179,7 +179,9 @@ def test_a_table_that_holds_something_else_is_named(folder, root, name, content)
     ("name", "column", "value"),
     [
         ("history.csv", "train_loss", "1e999"),
+        ("history.csv", "train_loss", "high"),
         ("history.csv", "val_accuracy", 2),
+        ("per_class.csv", "train", ""),
         ("per_class.csv", "correct", -1),
         ("predictions.csv.gz", "p1", 1.5),
         ("predictions.csv.gz", "loss", "inf"),

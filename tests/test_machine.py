@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 
-import loky.backend.context
 import nbformat
 import pytest
 import torch
@@ -87,7 +86,7 @@ def quota(monkeypatch, tmp_path):
             ),
         )
         monkeypatch.setattr(os, "cpu_count", lambda: 64)
-        monkeypatch.setattr(loky.backend.context, "_cpu_count_affinity_set", lambda: set(range(64)))
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
         monkeypatch.delenv("LOKY_MAX_CPU_COUNT", raising=False)
 
     return set_quota
