@@ -34,6 +34,7 @@ from fashion_tl.network.extending import (
     extended_layer,
     ground_of,
     layer_of,
+    logits_left_out,
     note_on_scale,
 )
 from fashion_tl.network.features import features_of
@@ -148,7 +149,8 @@ def extended_by(saved: SavedModel, memory: Memory, shots: Shots) -> Extended:
     counts = [int(n) for n in counts + np.bincount(labels, minlength=len(classes))]
     called = masked_logits(logits, saved.fit_counts, saved.path or "the model").argmax(1)
     is_right = _left_out(ground, layer, features, labels, counts)
-    answers = masked_logits(layer.logits(ground.features), counts).argmax(1)
+    remembered = logits_left_out(ground, layer, features, labels)
+    answers = masked_logits(remembered, counts).argmax(1)
     answered = masked_logits(ground.layer.logits(ground.features), saved.fit_counts).argmax(1)
     code = commit()
     rows = []

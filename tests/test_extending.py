@@ -1,9 +1,11 @@
 """Rows for new classes: what ridge regression over a memory makes of a few photos."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from fashion_tl.network.extending import Ground, LastLayer, extended_layer
+from fashion_tl.network.extending import Ground, LastLayer, extended_layer, logits_left_out
 from fashion_tl.network.memory import build_memory
 from fashion_tl.network.unknown import unknown_scores
 
@@ -58,6 +60,37 @@ def test_more_photos_of_a_known_class_change_it_the_more_the_fewer_it_had(ground
         return np.abs(layer.weight[2] - ground.layer.weight[2]).max()
 
     assert change(1) > change(20) > 0
+
+
+def test_a_remembered_photo_is_left_out_as_if_it_had_never_been_there(ground):
+    mean = photos_of(np.full(3, CLASSES)).mean(axis=0)
+    found = ground.left_out(mean)
+    level = ground.features.var(axis=0).mean()
+    for place in (0, 17, 119):
+        rest = np.arange(len(ground.labels)) != place
+        features = ground.features[rest]
+        own = Ground(features, ground.labels[rest], ground.layer, ground.trained)
+        # The formula keeps the ridge as it is, and the scale is that of all photos.
+        ridge = ground.ridge * level / features.var(axis=0).mean() * 120 / 119
+        own = replace(own, ridge=ridge, scale=ground.scale * ground.best_logit / own.best_logit)
+        assert found[place] == pytest.approx(
+            own.rows(mean[None]).logits(ground.features[place : place + 1])[0, 0], rel=1e-3
+        )
+
+
+def test_a_small_memory_does_not_hide_what_new_classes_take_from_others():
+    """With fewer photos than features, each photo's own part in the covariance keeps it away."""
+    rng = np.random.default_rng(3)
+    features = rng.normal(size=(16, 200)).astype(np.float32)
+    layer = LastLayer(np.zeros((2, 200), np.float32), np.array([0.1, 0.0], np.float32))
+    layer.weight[0] = features.mean(axis=0)
+    ground = Ground(features, np.zeros(16, int), layer, np.ones(2, bool))
+    mean, labels = features[:8].mean(axis=0, keepdims=True) + 0.2, np.array([2])
+    new = extended_layer(ground, mean, labels, 3)
+    left_out = logits_left_out(ground, new, mean, labels)
+    inside = new.logits(features)
+    assert (left_out.argmax(1) == 2).sum() > 2 * (inside.argmax(1) == 2).sum() + 2
+    assert np.array_equal(left_out[:, :2], inside[:, :2])
 
 
 def test_a_constant_added_to_all_logits_changes_no_answer(ground):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from torch import nn
 
 from fashion_tl.network.memory import Memory
@@ -17,6 +17,7 @@ from fashion_tl.network.memory import Memory
 # Both were chosen on classes of even years that were hidden in training (docs/few-shot.md).
 RIDGE = 0.1  # added to the covariance, as a share of its mean variance
 SCALE = 3.2  # of new logits, where 1 is the mean logit of the answers to remembered photos
+CHUNK = 4096  # remembered photos at a time, so that a large memory takes little more of the RAM
 FEWEST = 1000  # remembered photos; with fewer, new classes get probabilities that are too high
 
 
@@ -94,6 +95,36 @@ class Ground:
         weight = directions * factor[:, None]
         return LastLayer(weight.astype(np.float32), (-weight @ self.mean).astype(np.float32))
 
+    @cached_property
+    def _leverage(self) -> np.ndarray:
+        """Each remembered photo's own part in the covariance, over its share: float64 [photos]."""
+        factor, is_lower = self._factor
+        factor = factor.astype(np.float32)
+        parts = []
+        for start in range(0, len(self.features), CHUNK):
+            apart = self.features[start : start + CHUNK] - self.mean
+            half = solve_triangular(factor, apart.T, trans=not is_lower, lower=is_lower)
+            parts.append(np.square(half).sum(axis=0))
+        return np.concatenate(parts) / max(len(self.features) - 1, 1)
+
+    def left_out(self, mean: np.ndarray) -> np.ndarray:
+        """The logit by :meth:`rows` of each remembered photo, if it weren't remembered.
+
+        ``mean``, float32 [width], are the mean features of a class that has none of these photos.
+        The result is float64 [photos]. It is exact but for the ridge, which stays the same
+        (Sherman and Morrison's formula). In a small memory, a photo that counts in the covariance
+        looks far less like a new class than other photos do.
+        """
+        n = max(len(self.features) - 1, 1)
+        apart = (mean - self.mean).astype(np.float64)
+        direction = cho_solve(self._factor, apart)
+        own = (self.features - self.mean) @ direction.astype(np.float32)
+        rest = 1 - self._leverage
+        value = (own + self._leverage) / rest
+        squares = apart @ direction + (2 * own + self._leverage) / n + value**2 * rest / n
+        spread = np.sqrt(np.maximum(squares, 0) * n / (n + 1) * len(mean))
+        return self.scale * self.best_logit * value / np.maximum(spread, np.finfo(np.float32).tiny)
+
 
 def ground_of(memory: Memory, layer: LastLayer, trained: np.ndarray) -> Ground:
     """The :class:`Ground` of a run's memory and its last layer; ``trained`` is bool [classes]."""
@@ -107,7 +138,8 @@ def note_on_scale(remembered: int) -> str | None:
     return (
         f"NOTE: the run remembers fewer than {FEWEST:,} photos ({remembered:,}). The scale of new "
         "classes was chosen with thousands, so their probabilities are too high. They don't say "
-        "how sure the network is."
+        "how sure the network is. Photos of other classes may get the new names, too: try "
+        "`predict` on photos that you know."
     )
 
 
@@ -137,3 +169,27 @@ def extended_layer(
         weight[label] = (from_here.weight + after.weight)[0]
         bias[label] = (from_here.bias + after.bias)[0]
     return LastLayer(weight, bias)
+
+
+def logits_left_out(
+    ground: Ground, layer: LastLayer, features: np.ndarray, labels: np.ndarray
+) -> np.ndarray:
+    """The logits of remembered photos by ``layer``, which :func:`extended_layer` made of these new
+    photos, with each photo's part in the new rows left out: float32 [photos, classes].
+
+    For a photo of one of the new photos' own classes they are those with its part.
+    """
+    logits = layer.logits(ground.features)
+    for label in np.unique(labels):
+        before = ground.features[ground.labels == label]
+        others = ground.labels != label
+        after = np.concatenate([before, features[labels == label]]).mean(axis=0)
+        changed = ground.left_out(after)
+        if label < len(ground.trained) and ground.trained[label] and len(before):
+            start = ground.layer.weight[label], ground.layer.bias[label]
+            changed -= ground.left_out(before.mean(axis=0))
+        else:
+            start = ground.common.weight[0], ground.common.bias[0]
+        changed += ground.features @ start[0] + start[1]
+        logits[others, label] = changed[others]
+    return logits
