@@ -19,6 +19,7 @@ RECIPES = ("tuned", "published")
 # pytorch/vision issue 8382. We have measured neither.
 DEFAULT_WEIGHTS = "IMAGENET1K_V1"
 DEFAULT_LABEL = "articleType"
+QUOTED = re.compile(r"""(["']).*\1""")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -229,7 +230,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
     if name not in SETTINGS:
         raise ConfigError(f"no setting is called {name!r}; there are {', '.join(SETTINGS)}")
     if name in TEXTS:  # a label may be called 2012, or true
-        return name, value
+        return name, value[1:-1] if QUOTED.fullmatch(value) else value
     return name, _size(value) if name in SIZES else _value(value)
 
 

@@ -541,7 +541,7 @@ def test_a_table_without_a_needed_column_is_refused(make_root):
 
 
 def test_a_table_that_is_no_table_is_refused(make_root):
-    assert "no column 'id'" in refusal(make_root(bytes(range(256)) * 20, photos={}))
+    assert "no columns 'id'" in refusal(make_root(bytes(range(256)) * 20, photos={}))
     assert "line 1" in refusal(make_root(ROWS, header=HEADER + "x" * 200_000, at="huge"))
 
 

@@ -217,7 +217,8 @@ def test_settings_are_read_from_a_command_line():
 
 def test_a_setting_that_is_text_is_never_taken_for_a_number_or_a_truth_value():
     for text in ("2012", "1e5", "True", "[1]", "1_0"):
-        assert make_config("direct", **dict([parse_setting(f"label={text}")])).label == text
+        for written in (text, f'"{text}"', f"'{text}'"):
+            assert parse_setting(f"label={written}") == ("label", text)
 
 
 def test_what_python_alone_would_read_as_a_number_is_refused():

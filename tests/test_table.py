@@ -116,9 +116,46 @@ def test_columns_are_known_in_any_capitals_and_however_their_words_are_joined(he
 
 
 def test_two_columns_that_match_one_name_are_refused_and_named():
-    assert "more than one column 'id' in the header ('id, ID')" in refusal(
-        "id,ID,year,articleType\n1,1,2012,Shirts\n"
+    assert "more than one column 'id' in the header ('Id, ID')" in refusal(
+        "Id,ID,year,articleType\n1,1,2012,Shirts\n"
     )
+    assert "more than one column 'year'" in refusal("id,year,year,articleType\n1,1,1,Shirts\n")
+
+
+def test_the_very_name_counts_before_names_that_are_like_it():
+    table = read("ID,id,articleType,article type,year\n7,1,Shirts,Tops,2012\n")
+    assert [table.records[0][1][table.column[name]] for name in NEEDED] == ["1", "2012", "Shirts"]
+
+
+@pytest.mark.parametrize(
+    ("header", "name", "value"),
+    [
+        ("id,की,का", "का", "b"),  # vowels are marks there
+        ("id,price ($),price (€)", "price (€)", "b"),
+        ("id,#,x", "#", "a"),
+        ("id,cate\u0301gorie,x", "catégorie", "a"),  # as macOS may write it
+    ],
+)
+def test_names_in_any_script_and_with_symbols_are_told_apart(header, name, value):
+    table = parse_table(f"{header}\n1,a,b\n".encode(), "t", ("id", name), ("id", name), str)
+    assert table.records[0][1][table.column[name]] == value
+
+
+def test_all_missing_columns_are_named_at_once_with_their_ways_out():
+    with pytest.raises(
+        DataError, match=r"no columns 'id', 'year' in the header\. A way\. Another\. "
+    ):
+        hints = {"id": "A way.", "year": "Another.", "articleType": "None."}
+        parse_table(b"x,articleType\n1,Tops\n", "t", NEEDED, NEEDED, str, hints)
+
+
+@pytest.mark.parametrize("letters", ["Рубашки", "一本のシャツ"])
+def test_utf_16_without_a_mark_is_told_in_any_script(letters):
+    text = f"id,year,articleType\n1,2012,{letters}\n"
+    for encoding in ("utf-16-le", "utf-16-be", "utf-32-le"):
+        assert rows(text.encode(encoding))[0][2] == letters
+        header = text.replace("year", f"year,{letters}").replace("2012", "2012,x")
+        assert rows(header.encode(encoding))[0][2] == letters
 
 
 def test_an_error_names_the_separator_and_encoding_found_and_the_way_out():
@@ -176,8 +213,23 @@ def test_a_separator_at_the_end_of_each_row_or_of_the_header_alone_costs_no_row(
         "\n".join([f"{header},", *(f"{line},,," for line in lines)]),
     ):
         assert rows(text) == rows(PLAIN)
-    table = read(f"{header}\n{lines[0]},\n{lines[1]},x\n3,2013,Heels\n")
-    assert [len(fields) for _, fields in table.records] == [4, 5, 3]
+    table = read(f"{header}\n{lines[0]},\n{lines[1]},x\n3,2013,Heels,,,\n4,2014,Heels,\n")
+    assert [len(fields) for _, fields in table.records] == [5, 5, 6, 4]
+
+
+@pytest.mark.parametrize(
+    ("header", "usual", "odd"),
+    [
+        ("id,name,articleType,year", "1,Shirt,Shirts,", "2,Blue, striped shirt,Shirts,"),
+        ("id,name,articleType,year,,", "1,Shirt,Shirts,2012,,", "2,Blue, shirt,Shirts,2012,,"),
+        ("id,name,articleType,year,,", "1,Shirt,Shirts,2012", "2,Blue, shirt,Shirts,2012"),
+    ],
+)
+def test_one_comma_too_many_in_a_row_never_moves_its_values(header, usual, odd):
+    """Its last field may be empty as well: only what most rows have can be read otherwise."""
+    table = read("\n".join([header, usual, odd, usual, usual]))
+    width = len(header.split(","))
+    assert [len(fields) == width for _, fields in table.records] == [True, False, True, True]
 
 
 def test_a_text_of_hundreds_of_lines_is_one_field():

@@ -3,6 +3,7 @@ happened.
 """
 
 import argparse
+import copy
 import errno
 import os
 import re
@@ -284,7 +285,7 @@ def test_a_class_without_training_photos_weighs_nothing():
     logits = forward(model, batches(config, 20, 1), "fp32")
     labels = torch.from_numpy(colours(20, 1)[1])
     others = labels != 1
-    expected = F.cross_entropy(logits[others], labels[others], reduction="sum").item() / 20
+    expected = F.cross_entropy(logits[others], labels[others], reduction="mean").item()
     assert history["val_loss"][0] == pytest.approx(expected, rel=1e-4)
 
 
@@ -490,6 +491,25 @@ def test_classes_without_training_photos_are_no_more_guessed_in_validation_than_
     data = photo_batches(photos, np.arange(40), np.zeros(40, dtype=int), config)
     row = fit(model, data, data, config, np.array([1.0, 1.0, 0.0])).history.iloc[0]
     assert row["val_accuracy"] == row["val_macro"] == row["train_accuracy"] == 1
+
+
+def test_photos_of_classes_that_nothing_is_learned_of_do_not_decide_which_epoch_is_best():
+    config = settings(epochs=1, lr=1e-9)
+    photos, labels = colours(40)[0], np.arange(40) % 2
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, CLASSES))
+    train = photo_batches(photos, np.arange(40), labels, config)
+    weights = np.array([1.0, 1.0, 0.0])
+
+    def validated(labels):
+        val = photo_batches(photos, np.arange(40), labels, config)
+        row = fit(copy.deepcopy(model), train, val, config, weights).history.iloc[0]
+        return row[row.index.str.startswith("val_")]
+
+    half = np.where(np.arange(40) < 20, labels, 2)  # class 2 has no training photo
+    alone = photo_batches(photos, np.arange(20), labels[:20], config)
+    row = fit(copy.deepcopy(model), train, alone, config, weights).history.iloc[0]
+    assert validated(half).to_dict() == pytest.approx(row[validated(half).index].to_dict())
+    assert validated(np.full(40, 2)).isna().all()
 
 
 def test_about_half_of_the_photos_are_mirrored_and_the_stored_ones_are_not_touched():

@@ -66,9 +66,9 @@ def read_rows(root: DataRoot, recover: bool, label: str, split: Split) -> Rows:
     needed = list(dict.fromkeys(needed))
     known = list(dict.fromkeys((*needed, *KEPT)))
     hints = {
-        label: "--label NAME takes the classes from another column.",
+        "id": "Rename the column that names the photos' files to 'id'.",
         "year": "--split random:0.2 or --split column:NAME needs no years.",
-        "id": "Rename the column that names the photos' files.",
+        label: "--label NAME takes the classes from another column.",
     }
     table = parse_table(content, where, needed, known, root.id_of, hints)
     reading = _Reading(root, table, label, split, recover)
@@ -115,7 +115,7 @@ class _Reading:
                 return
             fields = [*fields[: width - 1], self.table.separator.join(fields[width - 1 :])]
         row = {name: unprotected(fields[at].strip()) for name, at in self.table.column.items()}
-        written = row["id"]
+        row["id"] = written = fields[self.table.column["id"]].strip()  # a file may be named so
         photo = self.root.id_of(written) or self.root.id_in_capitals(written, self.exact)
         year = year_of(row.get("year", ""))
         label = label_of(row[self.label])

@@ -3,15 +3,18 @@
 import codecs
 import csv
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 
 from fashion_tl.errors import DataError
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'"}
 SEPARATOR_LINE = re.compile(r'"?sep=([^\w\s"]|\t)', re.IGNORECASE)  # as Excel writes it
+JUDGED = 1000  # rows that say how wide rows are
 MOST_LINES = 1000  # of one record; the end of an open quote is searched no further down
 MARKS = {  # byte order marks; UTF-32's come first, because one of them begins like UTF-16's
     codecs.BOM_UTF8: "UTF-8",
@@ -97,15 +100,15 @@ def parse_table(
         raise DataError(
             f"{where}, line {filled[0] + 1}: {fault} {_as_read(line, header, separator, encoding)}"
         )
-    names = [_plain(name) for name in header]
-    column = {name: names.index(_plain(name)) for name in known if _plain(name) in names}
+    column = {name: places[0] for name in known if (places := _places(name, header))}
+    widths = (len(header), _width_of_rows(lines[start:], separator, header))
 
     def photo(fields: list[str]) -> str | None:
-        """The photo that a record's id names; None if the record isn't as wide as the header."""
-        return photo_of(fields[column[needed[0]]].strip()) if len(fields) == len(header) else None
+        """The photo that a record's id names; None if the record has another width."""
+        return photo_of(fields[column[needed[0]]].strip()) if len(fields) in widths else None
 
-    named = max(at for at, name in enumerate(header) if name.strip()) + 1
-    records = _records(lines, start, separator, (named, len(header)), photo)
+    found = _records(lines, start, separator, widths, photo)
+    records = [(line, _fitted(fields, widths)) for line, fields in found]
     if not records:
         raise DataError(f"{where} has a header but no rows.")
     notes = (NO_UTF8,) if encoding == "Windows-1252" else ()
@@ -140,17 +143,18 @@ def _decode(content: bytes, where: str) -> tuple[str, list[str]]:
 def _unmarked(content: bytes) -> str:
     """``"UTF-16-LE"``, say, if the content begins in UTF-16 or UTF-32 without a mark; else empty.
 
-    Most letters of a header have a single byte that isn't zero.
+    Separators and letters such as those of ``id`` have a single byte that isn't zero, and no other
+    text has zeros.
     """
-    for encoding, width, place in (
-        ("UTF-32-LE", 4, 0),
-        ("UTF-32-BE", 4, 3),
-        ("UTF-16-LE", 2, 0),
-        ("UTF-16-BE", 2, 1),
+    for encoding, width, place, share in (
+        ("UTF-32-LE", 4, 0, 0.7),
+        ("UTF-32-BE", 4, 3, 0.7),
+        ("UTF-16-LE", 2, 0, 0.1),
+        ("UTF-16-BE", 2, 1, 0.1),
     ):
         letters = content[place:64:width]
         zeros = [byte for at, byte in enumerate(content[:64]) if at % width != place]
-        if len(zeros) >= 4 and zeros.count(0) > 0.7 * len(zeros) and 0 not in letters:
+        if len(zeros) >= 4 and zeros.count(0) > max(share * len(zeros), 4 * letters.count(0)):
             return encoding
     return ""
 
@@ -181,12 +185,12 @@ def _fault_of_header(
 ) -> str | None:
     if not header:
         return "a name in the header is longer than 131,072 letters."
+    if missing := [name for name in needed if not _places(name, header)]:
+        named = f"column{'s' * (len(missing) > 1)} {', '.join(map(repr, missing))}"
+        ways = "".join(f" {hints[name]}" for name in missing if name in hints)
+        return f"no {named} in the header.{ways} The table needs the columns {', '.join(needed)}."
     for name in needed:
-        own = [other for other in header if _plain(other) == _plain(name)]
-        if not own:
-            columns = ", ".join(needed)
-            hint = f" {hints[name]}" if name in hints else ""
-            return f"no column {name!r} in the header.{hint} The table needs the columns {columns}."
+        own = [header[at] for at in _places(name, header)]
         if len(own) > 1:
             columns = ", ".join(own)[:200]
             return f"more than one column {name!r} in the header ({columns!r}). Rename the others."
@@ -217,19 +221,17 @@ def _records(
 ) -> list[tuple[int, list[str]]]:
     """All records from a line on, each with the number of its first line, counted from 1.
 
-    ``widths`` are those of the header, up to its last name and in all (see :func:`_fitted`).
-    Lines with only blanks, or with only empty fields as spreadsheets write them, are no records.
+    ``widths`` are those that a record may have: the header's, and that of
+    :func:`_width_of_rows`. Lines with only blanks, or with only empty fields as spreadsheets write
+    them, are no records.
     """
     records = []
     while at < len(lines):
         fields, after = _quoted(lines, at, separator)
-        fields = _fitted(fields, widths)
-        others = {
-            photo(_fitted(_fields(line, separator), widths)) for line in lines[at + 1 : after]
-        }
+        others = {photo(_fields(line, separator)) for line in lines[at + 1 : after]}
         others -= {None, photo(fields)}
-        if after == at + 1 or len(fields) != widths[1] or others:
-            fields = _fitted(_fields(lines[at], separator), widths)
+        if after == at + 1 or len(fields) not in widths or others:
+            fields = _fields(lines[at], separator)
             after = at + 1
         is_blank = not any(map(str.strip, fields)) if fields else not lines[at].strip()
         if not is_blank:
@@ -238,17 +240,29 @@ def _records(
     return records
 
 
-def _fitted(fields: list[str], widths: tuple[int, int]) -> list[str]:
-    """The fields of a record, as many as the header has if only empty ones are too many or too few.
+def _width_of_rows(lines: list[str], separator: str, header: list[str]) -> int:
+    """How many fields most rows have, if only empty ones make them wider or narrower than the
+    header; otherwise its own width.
 
     Programs write a separator at the end of each row but not of the header, or the other way round.
+    In a single row it may be one too many in the middle, so most of the first rows must be so.
     """
-    named, width = widths
-    if len(fields) > width and not any(map(str.strip, fields[width:])):
-        return fields[:width]
-    if named <= len(fields) < width:
-        return [*fields, *[""] * (width - len(fields))]
-    return fields
+    width = len(header)
+    named = max((at for at, name in enumerate(header) if name.strip()), default=0) + 1
+    counts: Counter[int] = Counter()
+    for line in islice(filter(str.strip, lines), JUDGED):
+        fields = _fields(line, separator)
+        if len(fields) >= named and not any(map(str.strip, fields[width:])):
+            counts[len(fields)] += 1
+    return max(counts, key=lambda n: (counts[n], n == width), default=width)
+
+
+def _fitted(fields: list[str], widths: tuple[int, int]) -> list[str]:
+    """A record with as many fields as the header, if only empty ones are too many or too few."""
+    width, of_rows = widths
+    if len(fields) != of_rows or any(map(str.strip, fields[width:])):
+        return fields
+    return [*fields[:width], *[""] * (width - of_rows)]
 
 
 def unprotected(text: str) -> str:
@@ -258,9 +272,27 @@ def unprotected(text: str) -> str:
     return text.removeprefix("'") if text.removeprefix("'").isdecimal() else text
 
 
+def _places(name: str, header: Sequence[str]) -> list[int]:
+    """The columns that have this name: exactly, or else as people may write it."""
+    exact = _composed(name)
+    if own := [at for at, other in enumerate(header) if _composed(other) == exact]:
+        return own
+    return [at for at, other in enumerate(header) if _plain(other) == _plain(name)]
+
+
+def _composed(name: str) -> str:
+    """A column's name without blanks around it, and with composed letters."""
+    return unicodedata.normalize("NFC", name).strip()
+
+
 def _plain(name: str) -> str:
-    """A column's name as it is compared: ``articletype`` for ``Article Type``, ``article_type``."""
-    return re.sub(r"[\W_]", "", name.casefold())
+    """A column's name as it is compared: ``articletype`` for ``Article Type``, ``article_type``.
+
+    In many scripts vowels are marks, so marks count as letters do.
+    """
+    folded = _composed(_composed(name).casefold())
+    letters = (own for own in folded if own.isalnum() or unicodedata.category(own)[0] == "M")
+    return "".join(letters) or folded
 
 
 def _fields(line: str, separator: str) -> list[str]:

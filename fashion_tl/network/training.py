@@ -63,9 +63,10 @@ def fit(
 ) -> Fitted:
     """Train what is not frozen in ``model``; in the end it has the weights of the best epoch.
 
-    The best epoch has the lowest unweighted validation cross-entropy. Without validation photos it
-    is the last one. Everything random depends on ``config.seed`` and the epoch alone. So a training
-    that was killed and started again ends exactly like one that never stopped.
+    The best epoch has the lowest unweighted cross-entropy over the validation photos whose class
+    has training photos. Without such photos it is the last one. Everything random depends on
+    ``config.seed`` and the epoch alone. So a training that was killed and started again ends
+    exactly like one that never stopped.
 
     ``class_weights`` is [num_classes]. The file ``checkpoint`` is written after every epoch. If it
     is there already, the training goes on from it. Each epoch is a line, unless ``tell`` is false.
@@ -239,15 +240,17 @@ def validate(
 ) -> dict[str, float]:
     """Mean weighted loss, accuracy, cross-entropy and macro accuracy over the validation samples.
 
-    All are NaN if there are none.
+    Samples of classes that nothing is learned of don't count: the epoch that is worst at them would
+    look best, or the other way round. All figures are NaN if there is no other sample.
     """
     names = ("val_loss", "val_accuracy", "val_cross_entropy", "val_macro")
-    if not len(val):
+    labels, known = val.labels.cpu(), per_class.cpu()
+    counts = known.weights[labels] > 0
+    if not counts.any():
         return dict.fromkeys(names, math.nan)
     logits = forward(model, val, config.precision, desc=None, by_load=False)
-    labels = val.labels.cpu()
-    known = per_class.cpu()
-    sums = sums_over_samples(logits + known.prior, labels, known) / len(val.rows)
+    logits, labels = logits[counts], labels[counts]
+    sums = sums_over_samples(logits + known.prior, labels, known) / len(labels)
     guessed = guesses(logits, known)
     macro = recall_score(labels, guessed, labels=labels.unique(), average="macro", zero_division=0)
     return everyone(dict(zip(names, [*sums.tolist(), float(macro)], strict=True)))[0]
