@@ -7,7 +7,7 @@ from typing import Any
 
 from fashion_tl.backbones import DEFAULT_BACKBONE, find_backbone
 from fashion_tl.errors import ConfigError, in_a_line
-from fashion_tl.split import EVEN_ODD, parse_split
+from fashion_tl.split import EVEN_ODD, parse_split, split_text
 
 # Only runs of older versions have it: they can be used, but not trained on.
 LOSS_AND_LOGITS = "loss and logits, by an older version"
@@ -115,6 +115,8 @@ class Config:
             plain = _plain(_size(value) if field.name in SIZES else value)
             if isinstance(plain, str) and field.name in (*CHOICES, "backbone"):
                 plain = plain.strip().lower()  # people write AdamW and ResNet50
+            if field.name == "split":
+                plain = split_text(plain)
             object.__setattr__(self, field.name, plain)
         self._check()
         if self.balance == "none":
@@ -273,7 +275,7 @@ def _value(text: str) -> Any:
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     inner = text[1:-1] if text[:1] + text[-1:] in ("[]", "()") else text
-    parts = [part.strip() for part in inner.split(",")]
+    parts = [part.strip() for part in inner.strip().removesuffix(",").split(",")]
     if not all(map(NUMBER.fullmatch, parts)):
         return text
     numbers = [int(number) if number.is_integer() else number for number in map(float, parts)]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # each process that decodes photos imports this, and pandas t
 PARTS = {
     **dict.fromkeys(("train", "training", "trainval", "trainset"), "train"),
     **dict.fromkeys(("test", "testing", "testset"), "test"),
-    **dict.fromkeys(("val", "valid", "validation", "eval", "dev", "valset"), "val"),
+    **dict.fromkeys(("val", "valid", "validation", "eval", "evaluation", "dev", "valset"), "val"),
 }
 # Words beside these that say nothing about the part, and in folder names name no class.
 FILLERS = set("set data dataset images photos split seg all unknown unlabelled unlabeled".split())
@@ -54,13 +54,15 @@ class Rule:
     """A way to write a split: an example of it, the form of all, and the split of a text.
 
     ``pattern`` is a regular expression for the whole text, and ``split`` gets its match. ``note``
-    follows the example in an error.
+    follows the example in an error. Where several texts mean the same, ``plain`` gives the one that
+    is kept; by default it is the text itself.
     """
 
     example: str
     pattern: str
     split: Callable[[re.Match], Split]
     note: str = ""
+    plain: Callable[[re.Match], str] = lambda text: text[0]
 
 
 def _even_odd(_: re.Match) -> Split:
@@ -80,13 +82,18 @@ def _up_to_a_year(text: re.Match) -> Split:
 
 
 def _random(text: re.Match) -> Split:
-    share = float(text[1] or float(text[2]) / 100)
+    share = _share(text)
 
     def parts(table: "pd.DataFrame", seed: int) -> np.ndarray:
         order = np.random.default_rng(seed).permutation(len(table))
         return np.where(drawn(table["label"], order, share), "test", "train")
 
-    return Split(f"a drawn {1 - share:.0%}", f"the other {share:.0%}", parts, is_drawn=True)
+    rest, own = f"{100 * (1 - share):.4g}%", f"{100 * share:.4g}%"
+    return Split(f"a drawn {rest}", f"the other {own}", parts, is_drawn=True)
+
+
+def _share(text: re.Match) -> float:
+    return float(text[1]) if text[1] else float(f"{float(text[2]) / 100:.12g}")
 
 
 def _by_column(text: re.Match) -> Split:
@@ -108,6 +115,8 @@ def part_of(text: str, ignored: Collection[str] = ()) -> str | None:
     ``text`` is a folder's name or a column's value. Besides ``FILLERS``, the words ``ignored`` say
     nothing.
     """
+    if text.startswith(("!", "~")):  # as programs write "not"
+        return None
     words = words_of(text) - FILLERS - set(ignored)
     return PARTS.get(words.pop()) if len(words) == 1 else None
 
@@ -116,13 +125,30 @@ def words_of(text: str) -> set[str]:
     return set(re.findall(r"[^\W\d_]+", text.casefold()))
 
 
-SHARE, PERCENT = r"(0?\.\d*[1-9]\d*)", r"([1-9]\d?(?:\.\d+)?)"
+SHARE, PERCENT = r"(0?\.\d*[1-9]\d*)", r"((?=[\d.]*[1-9])\d\d?(?:\.\d*)?)"
 # Capitals don't count. Errors and the command line's help name these; docs/usage.md explains them.
 RULES = (
-    Rule(EVEN_ODD, re.escape(EVEN_ODD), _even_odd),
-    Rule("year<=2014", r"year\s*<=\s*(\d{4})", _up_to_a_year),
-    Rule("random:0.2", rf"random:\s*(?:{SHARE}|{PERCENT}\s*%)", _random, "the share that tests"),
-    Rule("column:NAME", r"column:\s*(\S.*)", _by_column, "which holds train, test, val"),
+    Rule(EVEN_ODD, re.escape(EVEN_ODD), _even_odd, plain=lambda _: EVEN_ODD),
+    Rule(
+        "year<=2014",
+        r"year\s*<=\s*(\d{4})",
+        _up_to_a_year,
+        plain=lambda text: f"year<={text[1]}",
+    ),
+    Rule(
+        "random:0.2",
+        rf"random:\s*(?:{SHARE}|{PERCENT}\s*%)",
+        _random,
+        "the share that tests",
+        lambda text: f"random:{_share(text)!r}",
+    ),
+    Rule(
+        "column:NAME",
+        r"column:\s*(\S.*)",
+        _by_column,
+        "which holds train, test, val",
+        lambda text: f"column:{text[1]}",
+    ),
 )
 
 # For photos in folders per class: the folders themselves say which photos train and which test.
@@ -131,13 +157,26 @@ FOLDERS = Split("the training folders", "the test folders", _as_stated)
 
 def parse_split(text: Any) -> Split:
     """The split that a setting's text stands for; ConfigError says how to write one."""
-    for rule in RULES:
-        if isinstance(text, str) and (
-            match := re.fullmatch(rule.pattern, text.strip(), re.ASCII | re.IGNORECASE)
-        ):
-            return rule.split(match)
+    if found := _rule_of(text):
+        return found[0].split(found[1])
     ways = [f"{rule.example} ({rule.note})" if rule.note else rule.example for rule in RULES]
     raise ConfigError(f"split must be {one_of(ways)}, not {in_a_line(text)}")
+
+
+def split_text(text: Any) -> Any:
+    """The one text that is kept for a split that may be written in several ways; anything else as
+    it is.
+    """
+    found = _rule_of(text)
+    return found[0].plain(found[1]) if found else text
+
+
+def _rule_of(text: Any) -> tuple[Rule, re.Match] | None:
+    """The rule of a split's text, and the match of its pattern."""
+    for rule in RULES if isinstance(text, str) else ():
+        if match := re.fullmatch(rule.pattern, text.strip(), re.ASCII | re.IGNORECASE):
+            return rule, match
+    return None
 
 
 def for_a_shell() -> str:

@@ -204,7 +204,7 @@ def test_settings_are_read_from_a_command_line():
     assert parse_setting("balance=none") == ("balance", "none")
     assert parse_setting("balance=weighted mean") == ("balance", "weighted mean")
     assert parse_setting("image_size=128x96") == ("image_size", [128, 96])
-    for text in ("[0.5, 0.5, 0.5]", "(.5, .5, .5)", "0.5,0.5,0.5"):
+    for text in ("[0.5, 0.5, 0.5]", "(.5, .5, .5)", "0.5,0.5,0.5", "(0.5,0.5,0.5,)"):
         assert parse_setting(f"mean={text}") == ("mean", [0.5, 0.5, 0.5])
     assert parse_setting(" image_size = 128 × 96 ") == ("image_size", [128, 96])
     assert make_config("direct", **dict([parse_setting("image_size=128x96")])).image_size == (

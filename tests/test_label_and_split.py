@@ -74,13 +74,17 @@ def test_a_column_says_what_trains_validates_and_tests(make_root):
 @pytest.mark.parametrize("text", ["Train Set", "train_set", "TRAIN-split", "TrainSet", "training"])
 def test_a_column_may_name_its_parts_as_folders_may(make_root, text):
     rows = [f"1,2012,A,Blue,{text}", "2,2012,A,Blue,test_set", "3,2012,B,Blue,training shoes"]
+    rows.append("4,2012,B,Blue,!train")
     found = read_catalogue(open_root(make_root(rows, header=HEADER)), split="column:part")
     assert parts(found) == {"1": "train", "2": "test"}
 
 
 def test_a_split_may_be_written_in_capitals_and_its_share_in_percent():
-    for text in ("random:20%", "Random: 20 %", "random:.2"):
+    for text in ("random:20%", "Random: 20. %", "random:.2", "random:0.20"):
         assert parse_split(text).rule == "a drawn 80% train, the other 20% test"
+        assert make_config("direct", split=text).split == "random:0.2"
+    assert parse_split("random:0.5%").rule == "a drawn 99.5% train, the other 0.5% test"
+    assert make_config("direct", split="year <= 2014").split == "year<=2014"
     assert parse_split("Even-Odd").needs_year and parse_split("YEAR <= 2014").needs_year
     assert parse_split("Column:Set").column == "Set"
 

@@ -343,8 +343,10 @@ def test_a_variance_below_zero_is_refused_in_weights_and_in_a_saved_model(tmp_pa
     ("counts", "config", "words"),
     [
         ([5], SETTINGS, "its classes and their counts don't fit together"),
-        (None, SETTINGS, "its counts of training photos are no numbers"),
-        ([5, "0"], SETTINGS, "its counts of training photos are no numbers"),
+        (None, SETTINGS, "its counts of training photos are no whole numb"),
+        ([5, "0"], SETTINGS, "its counts of training photos are no whole numb"),
+        ([5, -1], SETTINGS, "its counts of training photos are no whole numb"),
+        ([0, 0], SETTINGS, "none of its classes has a training photo"),
         ([5, 0], None, "not a model saved by"),
         ([5, 0], {}, "not a model saved by .*'training'"),
         ([5, 0], SETTINGS | {"of_another_version": 1}, "not a model saved by .*'of_another_versi"),
@@ -401,7 +403,19 @@ def test_a_model_saved_before_there_were_temperatures_has_that_of_the_plain_soft
     assert load_model(with_temperature(tmp_path, {})).temperature == 1
 
 
-@pytest.mark.parametrize("value", [0, -1.5, float("nan"), float("inf"), None, True, "warm", [1]])
+def test_in_a_finished_run_a_network_without_its_description_is_called_damaged(tmp_path):
+    file = with_temperature(tmp_path, {})
+    save_file(load_file(file), file)  # as another tool saves it
+    with pytest.raises(WeightsError, match=r"isn't finished: it lacks the description"):
+        load_model(file)
+    (tmp_path / "metrics.json").write_text("{}")
+    with pytest.raises(WeightsError, match=r"damaged \(it lacks the description .*; copy it again"):
+        load_model(file)
+
+
+@pytest.mark.parametrize(
+    "value", [0, -1.5, 10**400, float("nan"), float("inf"), None, True, "warm", [1]]
+)
 def test_a_temperature_that_is_none_is_refused(tmp_path, value):
     with pytest.raises(WeightsError, match=r"is damaged \(its temperature is"):
         load_model(with_temperature(tmp_path, {"temperature": value}))

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from torch import nn
 
 from fashion_tl.data.task import Task
 from fashion_tl.network import unknown
@@ -85,18 +86,19 @@ def test_the_threshold_accepts_95_percent_of_the_validation_photos_whose_class_i
     table = pd.DataFrame({"id": [str(number) for number in range(100)]})
     data = SimpleNamespace(task=task, table=lambda part: table)
     monkeypatch.setattr(unknown, "features_and_logits", lambda *parts: (train, None))
-    memory = unknown.training_memory(None, data, None, val)
+    network = nn.Linear(16, 3)
+    memory = unknown.training_memory(network, data, None, val)
     refused = doubts(memory, val)["unknown"]
     assert refused[:200].sum() == 10  # one in twenty
     assert capsys.readouterr().out == ""
     data.task = replace(task, val=np.arange(100, 119))
-    unknown.training_memory(None, data, None, val[:19])
+    unknown.training_memory(network, data, None, val[:19])
     said = (
         "NOTE: only 19 photos validated, so far more than 1 in 20 good photos may be called unknown"
     )
     assert capsys.readouterr().out.strip() == said
     data.task = replace(task, val=task.val[:0])
-    assert unknown.training_memory(None, data, None, val[:0]).threshold == np.inf
+    assert unknown.training_memory(network, data, None, val[:0]).threshold == np.inf
 
 
 @pytest.fixture

@@ -214,6 +214,12 @@ def test_a_memory_of_another_network_is_refused(own_run, tmp_path):
     save_memory(own_run.memory_path, wrong)
     with pytest.raises(RunError, match=r"of another network: it has 100 features .*remember"):
         load_remembering(own_run)
+    assert memory.network  # another training of the same classes has other weights
+    save_memory(own_run.memory_path, replace(memory, network="0123"))
+    with pytest.raises(RunError, match=r"its features are those of other weights; .*remember"):
+        load_remembering(own_run)
+    save_memory(own_run.memory_path, replace(memory, network=""))  # as older versions wrote it
+    assert load_remembering(own_run)[1].network == ""
     save_memory(own_run.memory_path, replace(memory, classes=("Hats", *memory.classes[1:])))
     for load in (load_remembering, load_trained):
         with pytest.raises(RunError, match=rf"knows Hats, .* know {memory.classes[0]}; .*remember"):

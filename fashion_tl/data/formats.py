@@ -36,6 +36,21 @@ OTHERS = {
 }
 
 
+# What is read here, by how its files begin.
+OURS = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG": "PNG",
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+    b"RIFF": "WebP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",
+    b"MM\0+": "TIFF",
+    **{b"P%d" % kind: "PPM" for kind in range(1, 8)},
+}
+
+
 def what_it_is(content: bytes) -> str:
     """What the bytes of a whole file are, in words, with the way out; empty if that isn't known."""
     if not content:
@@ -47,7 +62,11 @@ def what_it_is(content: bytes) -> str:
         if content.startswith(start) or text.startswith(start):
             return f"it is {words}"
     name = "SVG" if text.startswith(b"<") and b"<svg" in text else _image(content)
-    return f"it is {name}, which can't be read here; convert it to JPEG or PNG" if name else ""
+    if name:
+        return f"it is {name}, which can't be read here; convert it to JPEG or PNG"
+    if own := next((own for start, own in OURS.items() if content.startswith(start)), ""):
+        return f"it is {own}, but damaged or of a kind that can't be read; convert it to plain PNG"
+    return ""
 
 
 def _image(content: bytes) -> str:

@@ -38,7 +38,9 @@ class Memory:
     ``lengths`` is float32 [photos]. ``basis``, float32 [kept, width], are the principal components
     of the directions, and what new classes added to them. ``threshold`` is the largest score of a
     photo that still counts as known (see :mod:`fashion_tl.network.unknown`); infinity refuses none.
-    The last ``added`` photos came after the training.
+    The last ``added`` photos came after the training. ``network`` is the
+    :func:`fashion_tl.network.tensors.body_digest` of the network that made the features; older
+    memories have none.
     """
 
     ids: np.ndarray
@@ -51,6 +53,7 @@ class Memory:
     basis: np.ndarray
     threshold: float = math.inf
     added: int = 0
+    network: str = ""
 
     @cached_property
     def directions(self) -> np.ndarray:
@@ -212,6 +215,7 @@ def save_memory(path: Path, memory: Memory) -> None:
         "ids": memory.ids.tolist(),
         "classes": list(memory.classes),
         "added": memory.added,
+        "network": memory.network,
         "threshold": memory.threshold if math.isfinite(memory.threshold) else None,
     }
     # Feature by feature, the codes take half of the space.
@@ -257,6 +261,7 @@ def read_memory(path: StrPath) -> Memory:
             basis=tensors["basis"].astype(np.float32),
             threshold=math.inf if about["threshold"] is None else float(about["threshold"]),
             added=int(about.get("added", 0)),
+            network=str(about.get("network", "")),
         )
         _check(memory)
     except (OSError, SafetensorError, zlib.error, KeyError, TypeError, ValueError) as error:

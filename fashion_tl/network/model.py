@@ -1,8 +1,8 @@
 """Build the network, load weights, freeze parts, replace the head; save it with its classes."""
 
 import json
-import math
 import os
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -245,7 +245,7 @@ def load_model(path: StrPath) -> SavedModel:
     try:
         check_readable(path)
         with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})["fashion_tl"])
+            about = json.loads((file.metadata() or {}).get("fashion_tl", "null"))
         _check_description(about)
         config = Config.from_dict(about["config"])
         with torch.device("meta"):  # drawing random weights first would take longer than reading
@@ -258,7 +258,10 @@ def load_model(path: StrPath) -> SavedModel:
         model.load_state_dict(state, assign=True)
         model.float()
     except UNREADABLE as error:
-        is_of_finished = isinstance(error, OSError) and os.path.isfile(path.parent / "metrics.json")
+        is_of_finished = os.path.isfile(path.parent / "metrics.json")
+        is_plain = isinstance(error, OSError | SafetensorError | ContentError)
+        if is_of_finished and not is_plain:  # then it was changed, or it is of another version
+            error = ContentError(f"{error}")
         is_ours = isinstance(error, SafetensorError | ContentError)
         if may_be_whole(error) or path.is_symlink() or is_of_finished or is_ours:
             raise WeightsError(fault_of_file(path, error, way_out(path.parent))) from error
@@ -284,14 +287,20 @@ def load_model(path: StrPath) -> SavedModel:
 
 
 def _check_description(about: Any) -> None:
-    """ValueError, KeyError or TypeError for a description that no :func:`save_model` writes."""
+    """ValueError for a description that no :func:`save_model` writes."""
+    parts = ("classes", "train_counts", "config")
+    given = about if isinstance(about, dict) else {}
+    if missing := [name for name in parts if name not in given]:
+        raise ValueError(f"it lacks the description {', '.join(missing)}")
     classes, counts = about["classes"], about["train_counts"]
     if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
         raise ContentError("its classes are no names")
-    if not isinstance(counts, list) or not all(type(count) is int for count in counts):
-        raise ContentError("its counts of training photos are no numbers")
+    if not isinstance(counts, list) or not all(type(n) is int and n >= 0 for n in counts):
+        raise ContentError("its counts of training photos are no whole numbers from 0")
     if len(counts) != len(classes):
         raise ContentError("its classes and their counts don't fit together")
+    if not any(counts):
+        raise ContentError("none of its classes has a training photo")
     temperature = about.get("temperature", PLAIN)
-    if type(temperature) not in (int, float) or not 0 < temperature < math.inf:
+    if type(temperature) not in (int, float) or not 0 < temperature <= sys.float_info.max:
         raise ContentError(f"its temperature is {in_a_line(temperature)}")

@@ -1,12 +1,15 @@
 """Whether tensors are those of a network, and what is wrong with those that aren't."""
 
+import hashlib
 import re
 from typing import Any
 
 import torch
+from torch import nn
 
 from fashion_tl.backbones import BACKBONES
 
+HEAD = "fc."  # begins the names of the last layer's tensors
 BLOCK = re.compile(r"layer\d+\.\d+\.")  # begins the names of a block's tensors
 
 
@@ -43,6 +46,16 @@ def misfits(given: dict[str, Any], own: dict[str, torch.Tensor], network: str) -
         elif own[name].shape != given[name].shape:
             faults.append(f"{name} is {tuple(given[name].shape)}, not {tuple(own[name].shape)}")
     return faults
+
+
+def body_digest(network: nn.Module) -> str:
+    """A short text that changes with any weight but the last layer's: with a photo's features."""
+    digest = hashlib.sha256()
+    for name, tensor in network.state_dict().items():
+        if not name.startswith(HEAD):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy())
+    return digest.hexdigest()[:16]
 
 
 def impossible(name: str, tensor: torch.Tensor) -> str:

@@ -12,6 +12,7 @@ from fashion_tl.errors import RunError, WeightsError, some_of
 from fashion_tl.extension import extension_of, measured, new_classes
 from fashion_tl.network.memory import Memory, read_memory
 from fashion_tl.network.model import SavedModel, load_model
+from fashion_tl.network.tensors import body_digest
 from fashion_tl.runfiles import way_out
 from fashion_tl.runs import Run
 
@@ -38,6 +39,8 @@ def load_remembering(run: Run) -> tuple[SavedModel, Memory]:
         difference = "its classes have another order"
     if len(memory.mean) != saved.width:
         difference = f"it has {len(memory.mean)} features of a photo, not {saved.width}"
+    if not difference and memory.network not in ("", body_digest(saved.model)):
+        difference = "its features are those of other weights"
     if difference:
         again = (
             f"copy the run's own, or make it again: fashion-tl remember {run.folder} --data DATA"

@@ -11,6 +11,7 @@ from fashion_tl.errors import photos_in_words
 from fashion_tl.machine import say
 from fashion_tl.network.features import features_and_logits
 from fashion_tl.network.memory import Memory, build_memory
+from fashion_tl.network.tensors import body_digest
 
 K = 2  # the score has the distance to the K-th nearest photo; `python -m study unknown` chose it
 ENOUGH = 20  # photos of an added class, from which it is judged as the trained ones are
@@ -66,6 +67,7 @@ def training_memory(model: nn.Module, data: Data, config: Config, val: np.ndarra
     features, _ = features_and_logits(model, data, config, "train", "remembering")
     ids = data.table("train")["id"].to_list()
     memory = build_memory(features, ids, task.labels[task.train], task.classes)
+    memory = replace(memory, network=body_digest(model))
     known = task.val_known
     if words := note_on_threshold(int(known.sum())):
         say(f"NOTE: {words}")
