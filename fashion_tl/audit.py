@@ -192,7 +192,8 @@ def _print_summary(result: Audit) -> None:
     found = len(result.found)
     say(
         f"{found:,} of {result.judged:,} labels should be checked "
-        f"({found / result.judged:.1%}); the answer is the label for {result.right:,} photos"
+        f"({found / result.judged:.1%}). A network that hadn't learned from a photo gave it its "
+        f"label in {result.right:,} cases; of the others, those that it was sure of are listed."
     )
     if len(result.unjudged):
         say(

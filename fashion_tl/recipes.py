@@ -190,7 +190,10 @@ def notes_on_random(config: Config) -> list[str]:
     if config.lr > 0.01:
         notes.append(f"lr={config.lr:g} is too high for random weights; set lr to 0.01 or less")
     if config.frozen_batchnorm:
-        notes.append("from random weights BatchNorm always learns, also with frozen_batchnorm=true")
+        notes.append(
+            "random weights bring no statistics for BatchNorm, so it learns them; "
+            "frozen_batchnorm=true, which the settings say, changes nothing"
+        )
     return notes
 
 

@@ -1,5 +1,7 @@
 """The model card in a run's folder."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -27,7 +29,7 @@ def test_it_says_what_the_network_is_how_good_it_is_and_what_it_cannot_do(tiny_r
     assert "It learned from drawings" in card and "started from random weights" in card
     assert f"(temperature {metrics['temperature']:.3f}, calibration error" in card
     assert f"could learn, the error is {metrics['ece']:.3f}" in card
-    assert "`label` and `split` were not used" not in card
+    assert "`label` and `split` were not used" not in card and "Kaggle" not in card
     photos, tested = tiny_run.about["data"]["photos"], metrics["n_test"]
     trained = sum(load_model(tiny_run.model_path).fit_counts)
     validated = photos - trained - tested
@@ -61,6 +63,14 @@ def test_it_says_when_too_few_photos_validated_to_know_unknown_ones(
     task = task_with(validated, of_no_trained_class)
     card = model_card(tiny_run, tiny_run.metrics, tiny_run.per_class, catalogue, task)
     assert words in card and f" {len(task.val)} validated, and" in card
+
+
+def test_the_licence_at_kaggle_is_named_for_its_photos_alone(tiny_run, sample_root):
+    catalogue = read_catalogue(open_root(sample_root))
+    name = {"name": "fashion-product-images-small.zip"}
+    run = replace(tiny_run, about=tiny_run.about | {"data": tiny_run.about["data"] | name})
+    card = model_card(run, run.metrics, run.per_class, catalogue, task_with(4))
+    assert "That of *Fashion Product Images* is on its page at Kaggle." in card
 
 
 def test_if_folders_name_the_classes_it_names_no_column(tiny_run, tmp_path):

@@ -221,6 +221,11 @@ def test_years_are_written_in_plain_digits(make_root):
         "2016-05-01T12:30:00.000Z",
         "5/1/2016 0:00",
         "1/5/2016 11:59 PM",
+        "25-Nov-2016",
+        "25. November 2016",
+        "Sept. 5th 2016",
+        "3 März 2016",
+        "May 2016",
         "2016\u00a0",
         "2016.0",
     ],
@@ -230,6 +235,12 @@ def test_a_date_counts_as_its_year_and_the_program_says_so(make_root, written):
     assert catalogue.table["year"].tolist() == [2016, 2013]
     said = f"Rows whose year was taken from a date: 1, such as {written!r} in line 2."
     assert catalogue.notes == ((said,) if len(written) > 6 else ())
+
+
+def test_a_class_whose_rows_are_all_left_out_is_named(make_root):
+    rows = [*ROWS, *((n, "FY16", "Hats") for n in (5, 6)), (7, "FY16", "Heels"), (8, "?", "Bags")]
+    notes = read_catalogue(open_root(make_root(rows))).notes
+    assert notes == ("Classes whose rows are all left out, with their rows: Hats (2), Bags (1).",)
 
 
 @pytest.mark.parametrize(
@@ -251,6 +262,9 @@ def test_a_date_counts_as_its_year_and_the_program_says_so(make_root, written):
         "0016",
         "nan",
         "summer 2016",
+        "32 May 2016",
+        "5 Mayo 2016",
+        "25-Nov-16",
         "2016-5/1",
     ],
 )

@@ -276,7 +276,7 @@ def test_settings_that_do_not_suit_random_weights_are_named_and_no_others():
     (note,) = notes_on_random(make_config("fc_only"))
     assert note == "lr=1 is too high for random weights; set lr to 0.01 or less"
     (note,) = notes_on_random(make_config("two_step"))
-    assert note.startswith("from random weights BatchNorm always learns")
+    assert note.startswith("random weights bring no statistics for BatchNorm, so it learns them")
 
 
 def test_without_a_network_a_run_on_real_data_stops(offline):

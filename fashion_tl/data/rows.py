@@ -1,6 +1,7 @@
 """The rows of a data root: which ones can be used, and why the others can't."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -9,7 +10,7 @@ from fashion_tl.data.contents import OUTSIDE, DataRoot
 from fashion_tl.data.labels import fault_of_label, label_of
 from fashion_tl.data.listing import ENDINGS
 from fashion_tl.data.table import Table, parse_table, unprotected
-from fashion_tl.errors import DataError
+from fashion_tl.errors import DataError, some_of
 from fashion_tl.split import Split, part_of
 
 KEPT = ("id", "year", "label", "split_value", "masterCategory", "subCategory", "productDisplayName")
@@ -23,6 +24,17 @@ YEAR_FIRST = re.compile(rf"(?P<year>\d{{4}})([-/.])(?P<a>\d\d?)\2(?P<b>\d\d?){TI
 YEAR_LAST = re.compile(rf"(?P<a>\d\d?)([-/.])(?P<b>\d\d?)\2(?P<year>\d{{4}}){TIME}", FLAGS)
 MONTH_AND_YEAR = re.compile(
     r"(?P<year>\d{4})[-/](?P<a>\d\d?)|(?P<b>\d\d?)[-/](?P<last>\d{4})", re.ASCII
+)
+
+# "25 November 2018", "25-Nov-2018", "Nov 25, 2018" and "November 2018", in English and German.
+MONTHS = (
+    *"january february march april may june july august september october november".split(),
+    *"december januar februar märz mai juni juli oktober dezember".split(),
+)
+WITH_MONTH = re.compile(
+    rf"(?:(?P<a>\d\d?)\.?[ -])?(?P<month>[a-zä]{{3,9}})\.?[ -]"
+    rf"(?:(?P<b>\d\d?)(?:st|nd|rd|th)?,? )?(?P<year>\d{{4}}){TIME}",
+    re.IGNORECASE,
 )
 
 
@@ -77,6 +89,9 @@ def read_rows(root: DataRoot, recover: bool, label: str, split: Split) -> Rows:
     notes = [*table.notes]
     if dates := reading.dates:
         notes.append(f"Rows whose year was taken from a date: {len(dates):,}, such as {dates[0]}.")
+    there = {row["label"] for row in reading.kept}
+    if lost := [f"{name} ({n:,})" for name, n in reading.lost.items() if name not in there]:
+        notes.append(f"Classes whose rows are all left out, with their rows: {some_of(lost, 5)}.")
     rows = Rows(reading.kept, reading.left_out, reading.malformed, tuple(notes), reading.examples)
     _refuse_unrelated_ids(rows, root, where)
     return rows
@@ -97,6 +112,7 @@ class _Reading:
         self.left_out: list[tuple[int, str, str]] = []
         self.malformed = 0
         self.examples: dict[str, str] = {}
+        self.lost: Counter[str] = Counter()  # rows left out though they name a class, by class
         self.dates: list[str] = []  # the values that are dates, not years
         self.seen: set[str] = set()  # the ids of the rows kept so far
         id_at = table.column["id"]
@@ -125,6 +141,8 @@ class _Reading:
             or fault_of_label(label, self.label)
         )
         if reason or photo is None:
+            if not fault_of_label(label, self.label):
+                self.lost[label] += 1
             self._leave_out(line, row, reason or MISSING)
             return
         self.seen.add(photo)
@@ -224,8 +242,9 @@ def _fault_of_split(row: dict[str, str], year: int | None, split: Split) -> str 
 def year_of(text: str) -> int | None:
     """The year that a table's ``text`` states in four digits, or None.
 
-    ``"2012"``, ``"2012.0"``, ``"2012,0"`` and dates such as ``"2012-05-01"`` and ``"01/05/2012
-    00:00"`` state one. Words, fractions, ``"12"`` and ``"2011-2012"`` state none.
+    ``"2012"``, ``"2012.0"``, ``"2012,0"`` and dates such as ``"2012-05-01"``,
+    ``"01/05/2012 00:00"`` and ``"1-May-2012"`` state one. Other words, fractions, ``"12"`` and
+    ``"2011-2012"`` state none.
     """
     if plain := YEAR.fullmatch(text):  # float() would also accept "2_012" and other scripts' digits
         year = int(plain[1])
@@ -234,6 +253,9 @@ def year_of(text: str) -> int | None:
         year = int(date["year"]) if 1 <= low <= 12 and high <= 31 else 0
     elif date := MONTH_AND_YEAR.fullmatch(text):
         year = int(date["year"] or date["last"]) if 1 <= int(date["a"] or date["b"]) <= 12 else 0
+    elif (date := WITH_MONTH.fullmatch(text)) and int(date["a"] or date["b"] or 1) <= 31:
+        is_month = any(month.startswith(date["month"].casefold()) for month in MONTHS)
+        year = int(date["year"]) if is_month else 0
     else:
         year = 0
     return year if year >= 1000 else None

@@ -31,7 +31,7 @@ def ways_to_give(backbone: Backbone) -> str:
         "Give the weights in one of three ways: "
         f"a torchvision name ({', '.join(backbone.weights_names)}: downloaded once), "
         "a file of such a network (.safetensors, .pth, .pt, .ckpt), "
-        "or `none` to start from random weights."
+        "or `none` to start from random weights (a recipe then needs lr=0.01 or less)."
     )
 
 

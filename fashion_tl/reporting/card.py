@@ -32,6 +32,8 @@ MEANINGS = {
     "or fewer",
 }
 
+KAGGLES = "fashion-product-images"  # is part of the names of Kaggle's folders and zips
+
 
 def model_card(
     run: Run,
@@ -53,6 +55,7 @@ def model_card(
     else:
         subject, names, unused = catalogue.label, f"names the `{catalogue.label}` of a photo", ""
     network = find_backbone(config.backbone).title
+    is_kaggles = KAGGLES in run.about["data"]["name"]
     sections = {
         "What it is": [
             f"A {network} that {names}, one of {len(per_class):,} classes.",
@@ -82,7 +85,7 @@ def model_card(
             "The code is under the MIT licence.",
             "The photos, and the weights that the training started from, have licences of their "
             "own. Read them before you pass this network on.",
-            "The licence of Kaggle's *Fashion Product Images* is on its page there.",
+            *(["That of *Fashion Product Images* is on its page at Kaggle."] if is_kaggles else []),
         ],
     }
     lines = [f"# {network} for {subject}", ""]
