@@ -346,6 +346,13 @@ def test_a_class_written_from_right_to_left_changes_no_order_under_a_photo():
     assert shown == [f"{mark}✗{mark} {mark}שמלה{mark} {mark}61%", f"{mark}is{mark} {mark}حقيبة"]
 
 
+def test_each_line_of_a_long_name_written_from_right_to_left_begins_on_the_left():
+    names = PREDICTIONS.assign(label="حقيبة", top1="שמלה ארוכה 12 (כחולה)")
+    figure = photo_figures.sample_predictions(PHOTOS, names, "Samples", SOURCE)
+    lines = figure.axes[0].texts[0].get_text().split("\n")
+    assert len(lines) > 1 and all(line.startswith("\N{LEFT-TO-RIGHT MARK}") for line in lines)
+
+
 def test_if_all_are_right_the_largest_losses_say_so_and_none_is_below_zero():
     right = PREDICTIONS.assign(top1=PREDICTIONS["label"], loss=-1e-9)
     figure = photo_figures.largest_losses(PHOTOS, right, "Worst", SOURCE)

@@ -45,7 +45,7 @@ def calibration(table: pd.DataFrame, title: str, source: str) -> Chart:
     error = calibration_error(known)
     said = "no learnable photo" if error is None else f"calibration error {error:.3f}"
     shares = [_at(known, accuracy) for accuracy in TARGETS.values()]
-    note = f"Learnable photos: {said}. So many could be answered: {', '.join(shares)}"
+    note = f"Learnable photos: {said}. If only the surest are answered: {', '.join(shares)}"
     legend = [Line2D([], [], **look) for look in (LEARNABLE, ALL, IDEAL, TARGET)]
     figure, add = new_figure(9.5, 3.3, title, source, note, legend)
     _draw_reliability(add(0.6, 0.45, 3.85, 2.55), known)
@@ -56,7 +56,7 @@ def calibration(table: pd.DataFrame, title: str, source: str) -> Chart:
 def _at(known: pd.DataFrame, accuracy: float) -> str:
     """In words, how many photos could be answered with this accuracy."""
     share = answered(known, find_threshold(known, accuracy))["coverage"]
-    return f"{share:.0%} with {accuracy:.0%} right"
+    return f"{share:.0%} of them with {accuracy:.0%} right"
 
 
 def _draw_reliability(ax: Axes, known: pd.DataFrame) -> None:

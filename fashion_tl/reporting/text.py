@@ -11,6 +11,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+FROM_LEFT = "\N{LEFT-TO-RIGHT MARK}"
 Width = Callable[[str], float]  # the width of a text in inches, or in letters
 
 
@@ -34,10 +35,15 @@ def ruler(**look: Any) -> Width:
 
 
 def wrap_into(room: float, text: str, letters: float, width: Width) -> str:
-    """``wrap`` into lines of at most ``letters`` letters that are no wider than ``room``."""
+    """``wrap`` into lines of at most ``letters`` letters that are no wider than ``room``.
+
+    If the text is read from the left (see :func:`from_left`), so is each of its lines.
+    """
     letters = int(letters)
     while (wide := width(lines := wrap(text, letters))) > room and letters > 1:
         letters = max(1, min(letters - 1, int(letters * room / wide)))
+    if text.startswith(FROM_LEFT):
+        return "\n".join(FROM_LEFT + line.removeprefix(FROM_LEFT) for line in lines.split("\n"))
     return lines
 
 
@@ -46,7 +52,7 @@ def from_left(parts: Sequence[str], between: str = " ") -> str:
     from_right = any(
         unicodedata.bidirectional(letter) in ("R", "AL") for part in parts for letter in part
     )
-    mark = "\N{LEFT-TO-RIGHT MARK}" if from_right and len(parts) > 1 else ""
+    mark = FROM_LEFT if from_right and len(parts) > 1 else ""
     return mark + f"{mark}{between}{mark}".join(parts)
 
 

@@ -70,7 +70,7 @@ def ahead(results: Path) -> str:
         photos = f"; {'all' if large else 'not all'} from full-size photos"
     listed = f"[{len(solutions)} solutions]({TABLE})"
     shares = ", ".join(counts)
-    return f"- **Beside others:** of {listed}, these have a higher top-1: {shares}{photos}."
+    return f"- **Beside others:** of {listed}, these pass our top-1: {shares}{photos}."
 
 
 def digits(stated: float) -> int:
