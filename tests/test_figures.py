@@ -545,7 +545,7 @@ def test_the_chart_of_sureness_states_its_error_and_how_many_photos_could_be_ans
     # Each of the four photos is alone in its bin.
     error = (0.05 + 0.1 + 0.8 + 0.38) / 4
     assert f"calibration error {error:.3f}" in said
-    assert "50% with 95% right, 50% with 98% right" in said
+    assert "50% of them with 95% right, 50% of them with 98% right" in said
     reliability, coverage = DRAWN["calibration"]().axes
     diagonal, dots = reliability.lines
     assert diagonal.get_xydata().tolist() == [[0, 0], [1, 1]]
