@@ -555,7 +555,7 @@ def test_the_chart_of_sureness_states_its_error_and_how_many_photos_could_be_ans
     assert learnable.get_xydata()[-1] == pytest.approx([1, 3 / 4])
     assert [line.get_ydata()[0] for line in targets] == [0.95, 0.98]
     nothing = words(DRAWN["calibration, nothing learnable"]())
-    assert "no learnable photo" in nothing and "0% with 95% right" in nothing
+    assert "no learnable photo" in nothing and "0% of them with 95% right" in nothing
 
 
 def test_a_chart_of_sureness_without_photos_or_columns_is_refused():
