@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from fashion_tl.data.table import text_of
+from fashion_tl.data.encoding import text_of
 from fashion_tl.data.zips import ENCRYPTED, is_encrypted, members_of
 from fashion_tl.errors import DataError
 

@@ -2,11 +2,9 @@
 
 import json
 import os
-import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -22,7 +20,6 @@ from fashion_tl.errors import (
     ContentError,
     WeightsError,
     fault_of_file,
-    in_a_line,
     may_be_whole,
     some_of,
 )
@@ -30,7 +27,7 @@ from fashion_tl.files import StrPath, as_path, check_readable, replacing
 from fashion_tl.machine import say
 from fashion_tl.network.calibration import PLAIN
 from fashion_tl.network.layers import Head, WithFeatures, build_backbone, folded
-from fashion_tl.network.tensors import impossible, likeness, misfits, quantised
+from fashion_tl.network.tensors import check_description, impossible, likeness, misfits, quantised
 from fashion_tl.network.weights import find_tensors, is_random, ways_to_give
 from fashion_tl.runfiles import way_out
 
@@ -246,7 +243,7 @@ def load_model(path: StrPath) -> SavedModel:
         check_readable(path)
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {}).get("fashion_tl", "null"))
-        _check_description(about)
+        check_description(about)
         config = Config.from_dict(about["config"])
         with torch.device("meta"):  # drawing random weights first would take longer than reading
             model = build_backbone(config)
@@ -284,23 +281,3 @@ def load_model(path: StrPath) -> SavedModel:
         path,
         float(about.get("temperature", PLAIN)),
     )
-
-
-def _check_description(about: Any) -> None:
-    """ValueError for a description that no :func:`save_model` writes."""
-    parts = ("classes", "train_counts", "config")
-    given = about if isinstance(about, dict) else {}
-    if missing := [name for name in parts if name not in given]:
-        raise ValueError(f"it lacks the description {', '.join(missing)}")
-    classes, counts = about["classes"], about["train_counts"]
-    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
-        raise ContentError("its classes are no names")
-    if not isinstance(counts, list) or not all(type(n) is int and n >= 0 for n in counts):
-        raise ContentError("its counts of training photos are no whole numbers from 0")
-    if len(counts) != len(classes):
-        raise ContentError("its classes and their counts don't fit together")
-    if not any(counts):
-        raise ContentError("none of its classes has a training photo")
-    temperature = about.get("temperature", PLAIN)
-    if type(temperature) not in (int, float) or not 0 < temperature <= sys.float_info.max:
-        raise ContentError(f"its temperature is {in_a_line(temperature)}")

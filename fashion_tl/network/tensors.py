@@ -1,13 +1,15 @@
-"""Whether tensors are those of a network, and what is wrong with those that aren't."""
+"""Whether tensors, and a description, are those of a network, and what is wrong otherwise."""
 
 import hashlib
 import re
+import sys
 from typing import Any
 
 import torch
 from torch import nn
 
 from fashion_tl.backbones import BACKBONES
+from fashion_tl.errors import ContentError, in_a_line
 
 HEAD = "fc."  # begins the names of the last layer's tensors
 BLOCK = re.compile(r"layer\d+\.\d+\.")  # begins the names of a block's tensors
@@ -78,3 +80,23 @@ def _holds_numbers(tensor: torch.Tensor) -> bool:
     wide = tensor.detach() if tensor.element_size() > 1 else tensor.detach().float()
     ends = torch.stack(torch.aminmax(wide)).float()  # of values with a NaN, both are NaN
     return bool(torch.isfinite(ends).all())
+
+
+def check_description(about: Any) -> None:
+    """ValueError for a description of a network that no ``save_model`` writes."""
+    parts = ("classes", "train_counts", "config")
+    given = about if isinstance(about, dict) else {}
+    if missing := [name for name in parts if name not in given]:
+        raise ValueError(f"it lacks the description {', '.join(missing)}")
+    classes, counts = about["classes"], about["train_counts"]
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise ContentError("its classes are no names")
+    if not isinstance(counts, list) or not all(type(n) is int and n >= 0 for n in counts):
+        raise ContentError("its counts of training photos are no whole numbers from 0")
+    if len(counts) != len(classes):
+        raise ContentError("its classes and their counts don't fit together")
+    if not any(counts):
+        raise ContentError("none of its classes has a training photo")
+    temperature = about.get("temperature", 1.0)
+    if type(temperature) not in (int, float) or not 0 < temperature <= sys.float_info.max:
+        raise ContentError(f"its temperature is {in_a_line(temperature)}")
