@@ -296,7 +296,8 @@ def striking(tiny_run, sample_root, tmp_path):
 def served(striking, sample_root, tmp_path):
     """The address of the page about that run, as the command prints it."""
     pytest.importorskip("flask", reason='pip install "fashion_tl[demo]"')
-    words = [sys.executable, "-m", "fashion_tl", "serve", str(striking[0])]
+    knows_tiny = "import runpy, tests.tiny; runpy.run_module('fashion_tl', run_name='__main__')"
+    words = [sys.executable, "-c", knows_tiny, "serve", str(striking[0])]
     words += ["--data", str(sample_root), "--port", "0"]
     paths = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     environment = os.environ | {"PYTHONPATH": paths, "PYTHONUNBUFFERED": "1"}
