@@ -19,7 +19,7 @@ RECIPES = ("tuned", "published")
 # pytorch/vision issue 8382. We have measured neither.
 DEFAULT_WEIGHTS = "IMAGENET1K_V1"
 DEFAULT_LABEL = "articleType"
-QUOTED = re.compile(r"""(["']).*\1""")
+QUOTED = re.compile(r"""(["'])((?!\1).)*\1""")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -231,8 +231,10 @@ def parse_setting(text: str) -> tuple[str, Any]:
         raise ConfigError(f"settings are written name=value, not {text!r}")
     if name not in SETTINGS:
         raise ConfigError(f"no setting is called {name!r}; there are {', '.join(SETTINGS)}")
+    if QUOTED.fullmatch(value):  # not every shell takes quotes away
+        value = value[1:-1]
     if name in TEXTS:  # a label may be called 2012, or true
-        return name, value[1:-1] if QUOTED.fullmatch(value) else value
+        return name, value
     return name, _size(value) if name in SIZES else _value(value)
 
 

@@ -93,7 +93,12 @@ def _random(text: re.Match) -> Split:
 
 
 def _share(text: re.Match) -> float:
-    return float(text[1]) if text[1] else float(f"{float(text[2]) / 100:.12g}")
+    return float(text[1]) if text[1] else float(text[2]) / 100
+
+
+def _plain(share: float) -> str:
+    """The share in digits; empty if it is next to 0 or 1."""
+    return f"{share:.9f}".rstrip("0") if 1e-9 < share < 1 - 1e-9 else ""
 
 
 def _by_column(text: re.Match) -> Split:
@@ -115,7 +120,7 @@ def part_of(text: str, ignored: Collection[str] = ()) -> str | None:
     ``text`` is a folder's name or a column's value. Besides ``FILLERS``, the words ``ignored`` say
     nothing.
     """
-    if text.startswith(("!", "~")):  # as programs write "not"
+    if text.startswith(("!", "~", "¬", "^", "<", "≠")):  # as people write "not"
         return None
     words = words_of(text) - FILLERS - set(ignored)
     return PARTS.get(words.pop()) if len(words) == 1 else None
@@ -140,7 +145,7 @@ RULES = (
         rf"random:\s*(?:{SHARE}|{PERCENT}\s*%)",
         _random,
         "the share that tests",
-        lambda text: f"random:{_share(text)!r}",
+        lambda text: f"random:{plain}" if (plain := _plain(_share(text))) else text[0],
     ),
     Rule(
         "column:NAME",

@@ -153,7 +153,8 @@ def read_record(results: str | os.PathLike, name: str) -> Record:
     used."""
     folder, there = as_path(results) / "runs" / name, recorded(results)
     if name not in there:
-        raise RunError(f"{folder}: no run of this name is on record; there are: {', '.join(there)}")
+        known = f"there are: {', '.join(there)}" if there else "there is none yet"
+        raise RunError(f"{folder}: no run of this name is on record; {known}")
     file = folder / "run.json"
     try:
         about = read_json(file)

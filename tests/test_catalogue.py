@@ -224,7 +224,11 @@ def test_years_are_written_in_plain_digits(make_root):
         "25-Nov-2016",
         "25. November 2016",
         "Sept. 5th 2016",
-        "3 März 2016",
+        "3 Ma\u0308rz 2016",
+        "1 Mrz 2016",
+        "2016-Nov-25",
+        "25/NOV/2016 10:30",
+        "25.November 2016",
         "May 2016",
         "2016\u00a0",
         "2016.0",
@@ -235,6 +239,14 @@ def test_a_date_counts_as_its_year_and_the_program_says_so(make_root, written):
     assert catalogue.table["year"].tolist() == [2016, 2013]
     said = f"Rows whose year was taken from a date: 1, such as {written!r} in line 2."
     assert catalogue.notes == ((said,) if len(written) > 6 else ())
+
+
+def test_seasons_are_no_months_where_one_of_them_can_be_none(make_root):
+    catalogue = years(make_root, "2010-11", "2011-12", "2012-13", "2012", "2012-05")
+    assert catalogue.table["year"].tolist() == [2012, 2012]
+    rows = [(1, "2011-12", "Socks"), (2, "2012-05", "Socks")]
+    months = read_catalogue(open_root(make_root(rows, at="months")))
+    assert months.table["year"].tolist() == [2011, 2012]
 
 
 def test_a_class_whose_rows_are_all_left_out_is_named(make_root):
@@ -264,6 +276,10 @@ def test_a_class_whose_rows_are_all_left_out_is_named(make_root):
         "summer 2016",
         "32 May 2016",
         "5 Mayo 2016",
+        "00 Nov 2016",
+        "1 Nov 45 2016",
+        "Nov Dec 2016",
+        "٢٥ Nov 2016",
         "25-Nov-16",
         "2016-5/1",
     ],

@@ -219,6 +219,8 @@ def test_a_setting_that_is_text_is_never_taken_for_a_number_or_a_truth_value():
     for text in ("2012", "1e5", "True", "[1]", "1_0"):
         for written in (text, f'"{text}"', f"'{text}'"):
             assert parse_setting(f"label={written}") == ("label", text)
+    assert parse_setting("label='a' 'b'") == ("label", "'a' 'b'")
+    assert parse_setting("image_size='64x48'") == ("image_size", [64, 48])
 
 
 def test_what_python_alone_would_read_as_a_number_is_refused():

@@ -84,6 +84,9 @@ def test_a_split_may_be_written_in_capitals_and_its_share_in_percent():
         assert parse_split(text).rule == "a drawn 80% train, the other 20% test"
         assert make_config("direct", split=text).split == "random:0.2"
     assert parse_split("random:0.5%").rule == "a drawn 99.5% train, the other 0.5% test"
+    for text in ("random:0.00001", "random:0.0000000000001", "random:99.99999999999%"):
+        kept = make_config("direct", split=text).split  # a run on record must open again
+        assert make_config("direct", split=kept).split == kept
     assert make_config("direct", split="year <= 2014").split == "year<=2014"
     assert parse_split("Even-Odd").needs_year and parse_split("YEAR <= 2014").needs_year
     assert parse_split("Column:Set").column == "Set"

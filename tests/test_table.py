@@ -149,12 +149,14 @@ def test_all_missing_columns_are_named_at_once_with_their_ways_out():
         parse_table(b"x,articleType\n1,Tops\n", "t", NEEDED, NEEDED, str, hints)
 
 
-@pytest.mark.parametrize("letters", ["Рубашки", "一本のシャツ"])
+@pytest.mark.parametrize(
+    "letters", ["Рубашки", "一本のシャツ", "ΜΕΓΑΛΗ_ΚΑΤΗΓΟΡΙΑ_ΠΡΟΪΟΝΤΟΣ_ΑΠΟΘΗΚΗΣ"]
+)
 def test_utf_16_without_a_mark_is_told_in_any_script(letters):
     text = f"id,year,articleType\n1,2012,{letters}\n"
     for encoding in ("utf-16-le", "utf-16-be", "utf-32-le"):
         assert rows(text.encode(encoding))[0][2] == letters
-        header = text.replace("year", f"year,{letters}").replace("2012", "2012,x")
+        header = f"{letters}," + text.replace("1,2012", "x,1,2012")
         assert rows(header.encode(encoding))[0][2] == letters
 
 
@@ -228,8 +230,26 @@ def test_a_separator_at_the_end_of_each_row_or_of_the_header_alone_costs_no_row(
 def test_one_comma_too_many_in_a_row_never_moves_its_values(header, usual, odd):
     """Its last field may be empty as well: only what most rows have can be read otherwise."""
     table = read("\n".join([header, usual, odd, usual, usual]))
-    width = len(header.split(","))
-    assert [len(fields) == width for _, fields in table.records] == [True, False, True, True]
+    fit = [len(fields) == table.width for _, fields in table.records]
+    assert fit == [True, False, True, True]
+
+
+def test_if_many_rows_have_no_separator_at_their_end_one_too_many_is_a_mistake():
+    odd, whole = "1,Blue, shirt,Shirts,,", "2,Shirt,Shirts,,"
+    table = read("\n".join(["id,name,articleType,year,use", odd, odd, odd, whole]))
+    assert [len(fields) == table.width for _, fields in table.records] == [False] * 3 + [True]
+
+
+@pytest.mark.parametrize(
+    ("header", "ends"), [("id,x,year,articleType,", ""), ("id,x,year,articleType", ",")]
+)
+def test_quoted_line_breaks_and_separators_at_the_end_go_together(header, ends):
+    rows = [f'{n},"a\nb, c",2012,Shirts{ends}' for n in (1, 2, 3)]
+    table = read("\n".join([header, *rows]))
+    assert [fields[:4] for _, fields in table.records] == [
+        [str(n), "a\nb, c", "2012", "Shirts"] for n in (1, 2, 3)
+    ]
+    assert table.width == 4
 
 
 def test_a_text_of_hundreds_of_lines_is_one_field():

@@ -68,17 +68,16 @@ def decode_lines(content: bytes, where: str) -> tuple[str, list[str]]:
 def _unmarked(content: bytes) -> str:
     """``"UTF-16-LE"``, say, if the content begins in UTF-16 or UTF-32 without a mark; else empty.
 
-    Separators and letters such as those of ``id`` have a single byte that isn't zero, and no other
-    text has zeros.
+    The upper two of four bytes are zero in all usual scripts. The upper one of two bytes is zero in
+    separators and plain letters, and no other text has zeros.
     """
-    for encoding, width, place, share in (
-        ("UTF-32-LE", 4, 0, 0.7),
-        ("UTF-32-BE", 4, 3, 0.7),
-        ("UTF-16-LE", 2, 0, 0.1),
-        ("UTF-16-BE", 2, 1, 0.1),
-    ):
-        letters = content[place:64:width]
-        zeros = [byte for at, byte in enumerate(content[:64]) if at % width != place]
-        if len(zeros) >= 4 and zeros.count(0) > max(share * len(zeros), 4 * letters.count(0)):
+    start = content[:4096].rstrip(b"\0")  # damaged files end in zeros
+    zeros = [[byte == 0 for byte in start[place::4]] for place in range(4)]
+    share = [sum(own) / max(len(own), 1) for own in zeros]
+    for encoding, upper in (("UTF-32-LE", (2, 3)), ("UTF-32-BE", (0, 1))):
+        if min(share[place] for place in upper) > 0.9:
             return encoding
+    first, second = share[0] + share[2], share[1] + share[3]
+    if max(first, second) > 0.2 and len(start) >= 8 and max(first, second) > 4 * min(first, second):
+        return "UTF-16-LE" if second > first else "UTF-16-BE"
     return ""

@@ -41,8 +41,8 @@ OURS = {
     b"\xff\xd8\xff": "JPEG",
     b"\x89PNG": "PNG",
     b"GIF8": "GIF",
-    b"BM": "BMP",
     b"RIFF": "WebP",
+    b"BM": "BMP",
     b"II*\0": "TIFF",
     b"MM\0*": "TIFF",
     b"II+\0": "TIFF",
@@ -64,6 +64,8 @@ def what_it_is(content: bytes) -> str:
     name = "SVG" if text.startswith(b"<") and b"<svg" in text else _image(content)
     if name:
         return f"it is {name}, which can't be read here; convert it to JPEG or PNG"
+    if content[:4] == b"RIFF" and content[8:12] != b"WEBP":
+        return ""
     if own := next((own for start, own in OURS.items() if content.startswith(start)), ""):
         return f"it is {own}, but damaged or of a kind that can't be read; convert it to plain PNG"
     return ""
@@ -75,4 +77,6 @@ def _image(content: bytes) -> str:
         boxed = content[8 : min(int.from_bytes(content[:4], "big"), 200)]
         brands = {boxed[start : start + 4] for start in range(0, len(boxed), 4)}
         return next((name for brand, name in BRANDS.items() if brand in brands), "a video")
+    if content[8:10] == b"CR":  # Canon's, which begins as a TIFF does
+        return "a camera's raw format"
     return next((name for start, name in IMAGES.items() if content.startswith(start)), "")

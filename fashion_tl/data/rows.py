@@ -1,6 +1,7 @@
 """The rows of a data root: which ones can be used, and why the others can't."""
 
 import re
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -26,16 +27,12 @@ MONTH_AND_YEAR = re.compile(
     r"(?P<year>\d{4})[-/](?P<a>\d\d?)|(?P<b>\d\d?)[-/](?P<last>\d{4})", re.ASCII
 )
 
-# "25 November 2018", "25-Nov-2018", "Nov 25, 2018" and "November 2018", in English and German.
+# In English and German.
 MONTHS = (
     *"january february march april may june july august september october november".split(),
-    *"december januar februar märz mai juni juli oktober dezember".split(),
+    *"december jänner januar februar märz mrz mai juni juli oktober dezember".split(),
 )
-WITH_MONTH = re.compile(
-    rf"(?:(?P<a>\d\d?)\.?[ -])?(?P<month>[a-zä]{{3,9}})\.?[ -]"
-    rf"(?:(?P<b>\d\d?)(?:st|nd|rd|th)?,? )?(?P<year>\d{{4}}){TIME}",
-    re.IGNORECASE,
-)
+SEASON = re.compile(r"(\d{4})[-/](?:\d\d)?(\d\d)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -117,6 +114,10 @@ class _Reading:
         self.seen: set[str] = set()  # the ids of the rows kept so far
         id_at = table.column["id"]
         written = (fields[id_at].strip() for _, fields in table.records if len(fields) > id_at)
+        at = table.column.get("year", table.width)
+        years = {fields[at].strip() for _, fields in table.records if len(fields) > at}
+        # One of them that is no month says that the others are none.
+        self.in_seasons = any(is_season(year) and year_of(year) is None for year in years)
         self.exact = {root.id_of(text) for text in written}  # ids that need no other capitals
 
     def add(self, line: int, fields: list[str]) -> None:
@@ -133,7 +134,9 @@ class _Reading:
         row = {name: unprotected(fields[at].strip()) for name, at in self.table.column.items()}
         row["id"] = written = fields[self.table.column["id"]].strip()  # a file may be named so
         photo = self.root.id_of(written) or self.root.id_in_capitals(written, self.exact)
-        year = year_of(row.get("year", ""))
+        written_year = row.get("year", "")
+        is_no_year = self.in_seasons and is_season(written_year)
+        year = None if is_no_year else year_of(written_year)
         label = label_of(row[self.label])
         reason = (
             _fault_of_photo(written, photo, self.root, self.seen)
@@ -253,9 +256,29 @@ def year_of(text: str) -> int | None:
         year = int(date["year"]) if 1 <= low <= 12 and high <= 31 else 0
     elif date := MONTH_AND_YEAR.fullmatch(text):
         year = int(date["year"] or date["last"]) if 1 <= int(date["a"] or date["b"]) <= 12 else 0
-    elif (date := WITH_MONTH.fullmatch(text)) and int(date["a"] or date["b"] or 1) <= 31:
-        is_month = any(month.startswith(date["month"].casefold()) for month in MONTHS)
-        year = int(date["year"]) if is_month else 0
     else:
-        year = 0
+        year = _year_beside_a_month(text)
     return year if year >= 1000 else None
+
+
+def _year_beside_a_month(text: str) -> int:
+    """The year of a date that names its month, such as ``25 November 2018``, or 0."""
+    date = re.sub(f"{TIME}$", "", unicodedata.normalize("NFC", text).casefold(), flags=FLAGS)
+    date = re.sub(r"(?<=[0-9])(st|nd|rd|th)\b", "", date)
+    words, numbers = re.findall(r"[^\W\d_]+", date), re.findall(r"[0-9]+", date)
+    years = [int(number) for number in numbers if len(number) == 4]
+    days = [int(number) for number in numbers if len(number) != 4]
+    is_date = (
+        not re.sub(r"[0-9]+|[^\W\d_]+|[ .,/-]", "", date)
+        and len(words) == len(years) == 1
+        and len(words[0]) >= 3
+        and any(month.startswith(words[0]) for month in MONTHS)
+        and (not days or (len(days) == 1 and 1 <= days[0] <= 31))
+    )
+    return years[0] if is_date else 0
+
+
+def is_season(text: str) -> bool:
+    """Whether a value is a year and the next one, as ``2012-13`` is. ``2011-12`` may be a month."""
+    found = SEASON.fullmatch(text)
+    return found is not None and (int(found[1]) + 1) % 100 == int(found[2])

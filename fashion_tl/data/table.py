@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 
 from fashion_tl.data.encoding import decode_lines
 from fashion_tl.errors import DataError
@@ -70,7 +69,7 @@ def parse_table(
             f"{where}, line {filled[0] + 1}: {fault} {_as_read(line, header, separator, encoding)}"
         )
     column = {name: places[0] for name in known if (places := _places(name, header))}
-    widths = (len(header), _width_of_rows(lines[start:], separator, header))
+    widths = _widths(lines, start, separator, header)
 
     def photo(fields: list[str]) -> str | None:
         """The photo that a record's id names; None if the record has another width."""
@@ -81,7 +80,7 @@ def parse_table(
     if not records:
         raise DataError(f"{where} has a header but no rows.")
     notes = (NO_UTF8,) if encoding == "Windows-1252" else ()
-    return Table(column, len(header), separator, records, notes)
+    return Table(column, widths[0], separator, records, notes)
 
 
 def _header(
@@ -146,9 +145,8 @@ def _records(
 ) -> list[tuple[int, list[str]]]:
     """All records from a line on, each with the number of its first line, counted from 1.
 
-    ``widths`` are those that a record may have: the header's, and that of
-    :func:`_width_of_rows`. Lines with only blanks, or with only empty fields as spreadsheets write
-    them, are no records.
+    ``widths`` are those that a record may have (see :func:`_widths`). Lines with only blanks, or
+    with only empty fields as spreadsheets write them, are no records.
     """
     records = []
     while at < len(lines):
@@ -165,29 +163,33 @@ def _records(
     return records
 
 
-def _width_of_rows(lines: list[str], separator: str, header: list[str]) -> int:
-    """How many fields most rows have, if only empty ones make them wider or narrower than the
-    header; otherwise its own width.
+def _widths(lines: list[str], at: int, separator: str, header: list[str]) -> tuple[int, int]:
+    """How many fields a record has, and how many it may have if the last ones are empty.
 
     Programs write a separator at the end of each row but not of the header, or the other way round.
-    In a single row it may be one too many in the middle, so most of the first rows must be so.
+    In a single row it may be one too many in the middle. So nearly all of the first rows must have
+    it, and columns without a name and without values don't count.
     """
     width = len(header)
-    named = max((at for at, name in enumerate(header) if name.strip()), default=0) + 1
+    named = max((place for place, name in enumerate(header) if name.strip()), default=0) + 1
     counts: Counter[int] = Counter()
-    for line in islice(filter(str.strip, lines), JUDGED):
-        fields = _fields(line, separator)
+    while at < len(lines) and counts.total() < JUDGED:
+        fields, after = _quoted(lines, at, separator)
+        fields = fields or _fields(lines[at], separator)
         if len(fields) >= named and not any(map(str.strip, fields[width:])):
             counts[len(fields)] += 1
-    return max(counts, key=lambda n: (counts[n], n == width), default=width)
+        at = after
+    usual = max(counts, key=lambda n: (counts[n], n == width), default=width)
+    if usual < width:
+        return usual, width
+    return width, usual if counts[width] < counts[usual] / 20 else width
 
 
 def _fitted(fields: list[str], widths: tuple[int, int]) -> list[str]:
-    """A record with as many fields as the header, if only empty ones are too many or too few."""
-    width, of_rows = widths
-    if len(fields) != of_rows or any(map(str.strip, fields[width:])):
-        return fields
-    return [*fields[:width], *[""] * (width - of_rows)]
+    """A record without the last fields that are too many, if they are empty."""
+    width, widest = widths
+    is_wide = len(fields) == widest and not any(map(str.strip, fields[width:]))
+    return fields[:width] if is_wide else fields
 
 
 def unprotected(text: str) -> str:
