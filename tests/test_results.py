@@ -547,7 +547,7 @@ def test_other_solutions_are_counted_where_they_state_more_than_our_run_or_our_s
         put(f"seed{seed}", group="gpu_rare_trimmed", top1=top1)
     put_others(tmp_path, (88.3, 48.1, 74.66), (88.31, 47.9, None))
     assert others.ahead(tmp_path).endswith(
-        "of [2 solutions](results/README.md#beside-all-other-solutions), these have a higher "
+        "of [2 solutions](results/README.md#beside-all-other-solutions), these pass our "
         "top-1: 1 of 1 on all classes, 1 of 2 on the 122 smallest, 1 of 2 on the 20 largest; "
         "all from full-size photos."
     )
