@@ -192,8 +192,8 @@ def _print_summary(result: Audit) -> None:
     found = len(result.found)
     say(
         f"{found:,} of {result.judged:,} labels should be checked "
-        f"({found / result.judged:.1%}). A network that hadn't learned from a photo gave it its "
-        f"label in {result.right:,} cases; of the others, those that it was sure of are listed."
+        f"({found / result.judged:.1%}). For {result.right:,} photos, a network that hadn't seen "
+        "them gave the same label. Of the others, the list has those that it was sure of."
     )
     if len(result.unjudged):
         say(

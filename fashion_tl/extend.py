@@ -251,5 +251,8 @@ def findings(row: dict[str, Any]) -> str:
         words.append(f"Before, the network called them {named}.")
     if row["left_out"] is not None:
         words.append(f"Left out in turn, {row['left_out']:,} of them get the right name.")
-    words.append(f"Training photos of other classes that now get this name: {row['taken']:,}.")
+    words.append(
+        "Training photos of other classes, left out in turn, that now get this name: "
+        f"{row['taken']:,}."
+    )
     return " ".join(words)

@@ -191,8 +191,8 @@ def notes_on_random(config: Config) -> list[str]:
         notes.append(f"lr={config.lr:g} is too high for random weights; set lr to 0.01 or less")
     if config.frozen_batchnorm:
         notes.append(
-            "random weights bring no statistics for BatchNorm, so it learns them; "
-            "frozen_batchnorm=true, which the settings say, changes nothing"
+            "random weights bring no statistics for BatchNorm, so it learns them, "
+            "whatever frozen_batchnorm says"
         )
     return notes
 

@@ -33,7 +33,7 @@ class Split:
     """Which rows train and which test. ``train`` and ``test`` are words, to follow "photos of".
 
     ``parts`` decides (see :data:`Parts`). ``needs_year`` and ``column`` say what a row must have;
-    the column must hold words whose part :func:`part_of` knows. ``is_drawn`` is true if chance
+    the column must hold words that :func:`part_of_value` knows. ``is_drawn`` is true if chance
     decides, not the data.
     """
 
@@ -110,7 +110,7 @@ def _years(table: "pd.DataFrame") -> np.ndarray:
 
 
 def _as_stated(table: "pd.DataFrame", seed: int) -> np.ndarray:
-    parts = {word: part_of(word) or "" for word in table["split_value"].unique()}
+    parts = {word: part_of_value(word) or "" for word in table["split_value"].unique()}
     return table["split_value"].map(parts).to_numpy(dtype=str)
 
 
@@ -120,10 +120,13 @@ def part_of(text: str, ignored: Collection[str] = ()) -> str | None:
     ``text`` is a folder's name or a column's value. Besides ``FILLERS``, the words ``ignored`` say
     nothing.
     """
-    if text.startswith(("!", "~", "¬", "^", "<", "≠")):  # as people write "not"
-        return None
     words = words_of(text) - FILLERS - set(ignored)
     return PARTS.get(words.pop()) if len(words) == 1 else None
+
+
+def part_of_value(text: str) -> str | None:
+    """:func:`part_of` for a column's value. ``"!train"`` and ``"train?"`` say something else."""
+    return part_of(text) if re.fullmatch(r"[^\W\d_][^\W\d]*([ -][^\W\d]+)*", text) else None
 
 
 def words_of(text: str) -> set[str]:

@@ -6,6 +6,8 @@ Each imports what it needs, so that --help waits for nothing.
 import argparse
 
 from fashion_tl.config import parse_settings
+from fashion_tl.data.dataroot import SAMPLE
+from fashion_tl.errors import ConfigError
 
 
 def train(args: argparse.Namespace) -> None:
@@ -130,7 +132,9 @@ def company(args: argparse.Namespace) -> None:
 def gpu(args: argparse.Namespace) -> None:
     from study.bench import gpu
 
-    gpu.main(args.data, args.tiny, args.results)
+    if not (args.data or args.tiny):
+        raise ConfigError("name the data with --data; only --tiny takes the sample without it")
+    gpu.main(args.data or SAMPLE, args.tiny, args.results)
 
 
 def precision(args: argparse.Namespace) -> None:

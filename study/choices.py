@@ -28,13 +28,13 @@ def refuse_mixed(before: dict[str, Any], weights: str, config: Config, file: Pat
             )
 
 
-def as_chosen_before(before: dict[str, Any] | None, results: Path) -> dict[str, Any] | None:
-    """What ``unknown.json`` holds now, when all is measured by the choice made ``before``.
+def as_chosen(chosen: str, results: Path) -> dict[str, Any] | None:
+    """What ``unknown.json`` holds now, if it holds anything, when all is measured by this choice.
 
     RunError if another process has made another choice since.
     """
     now = read_measured(results, "unknown")
-    if (now or {}).get("chosen") != (before or {}).get("chosen"):
+    if now and now["chosen"] != chosen:
         raise RunError(
             f"{results / 'unknown.json'}: another command has chosen a score meanwhile; "
             "repeat this one"

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from functools import wraps
 
 from fashion_tl import commandline
-from fashion_tl.data.dataroot import SAMPLE
 from fashion_tl.files import as_path
 from fashion_tl.recipes import APPROACHES
 from study.actions import (
@@ -248,7 +247,7 @@ def add_benches(commands: argparse._SubParsersAction) -> None:
 
     words = "All that a GPU should be measured on (8 minutes)."
     new = add(commands, gpu, words, data=False, stated=False)
-    new.add_argument("--data", default=SAMPLE, help="folder or zip (default: the built-in sample)")
+    new.add_argument("--data", help="folder or zip (with --tiny, by default the built-in sample)")
     new.add_argument(
         "--tiny", action="store_true", help="try this program itself; nothing is put on record"
     )

@@ -115,8 +115,8 @@ def checked_name(run: Run, name: str | None, base: Sequence[str] | None, group: 
     is_short = len(os.fsencode(name)) <= LONGEST_NAME
     if not name.strip() or Path(name).name != name or name.startswith(".") or not is_short:
         raise RunError(
-            f"{in_a_line(name)} can't be the name of a record: a folder has it, so write at most "
-            f"{LONGEST_NAME} letters, without slashes and a first dot"
+            f"{in_a_line(name)} can't be the name of a record: a folder has it, so it must be "
+            "short, without slashes and a first dot"
         )
     if group is not None and not group.strip():
         raise RunError("the group's name is empty; leave out --group, or give the runs a name")

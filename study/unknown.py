@@ -29,7 +29,7 @@ from fashion_tl.network.unknown import ACCEPTED
 from fashion_tl.recipes import make_config
 from fashion_tl.reporting.gallery import open_steps
 from fashion_tl.runs import commit, write_json
-from study.choices import as_chosen_before, beside, refuse_mixed
+from study.choices import as_chosen, beside, refuse_mixed
 from study.heads import left_out, made_with, refuse_without_new, trained_head
 from study.record import look, name_of, weights_or_run
 from study.records import one_at_a_time, read_measured
@@ -224,7 +224,7 @@ def main(
             raise RunError(f"{file}: choose a score first, without --run")
         own = of_run(run, data_path, cache, before["chosen"], results)
         with one_at_a_time(results):
-            found = as_chosen_before(before, results) or {}
+            found = as_chosen(before["chosen"], results) or before
             write_json(file, found | {"runs": found["runs"] | {name_of(run): own}})
         return
     assert weights, "or a run was given"
@@ -266,5 +266,7 @@ def of_fc_only(
     about["correct"] = correct(network, test, data)
     look("fc_only_head", about, config, "unknown photos", results)
     with one_at_a_time(results):
-        now = as_chosen_before(before, results)
+        now = as_chosen((before or found)["chosen"], results) or before
+        if now and not before:
+            refuse_mixed(now, weights, config, results / "unknown.json")
         write_json(results / "unknown.json", beside(now, found, config))

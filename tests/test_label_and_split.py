@@ -74,7 +74,7 @@ def test_a_column_says_what_trains_validates_and_tests(make_root):
 @pytest.mark.parametrize("text", ["Train Set", "train_set", "TRAIN-split", "TrainSet", "training"])
 def test_a_column_may_name_its_parts_as_folders_may(make_root, text):
     rows = [f"1,2012,A,Blue,{text}", "2,2012,A,Blue,test_set", "3,2012,B,Blue,training shoes"]
-    rows.append("4,2012,B,Blue,!train")
+    rows += [f"{n},2012,B,Blue,{word}" for n, word in enumerate(("!train", "train?", "-train"), 4)]
     found = read_catalogue(open_root(make_root(rows, header=HEADER)), split="column:part")
     assert parts(found) == {"1": "train", "2": "test"}
 

@@ -276,7 +276,7 @@ def test_settings_that_do_not_suit_random_weights_are_named_and_no_others():
     (note,) = notes_on_random(make_config("fc_only"))
     assert note == "lr=1 is too high for random weights; set lr to 0.01 or less"
     (note,) = notes_on_random(make_config("two_step"))
-    assert note.startswith("random weights bring no statistics for BatchNorm, so it learns them")
+    assert note.endswith("so it learns them, whatever frozen_batchnorm says")
 
 
 def test_without_a_network_a_run_on_real_data_stops(offline):
@@ -347,10 +347,10 @@ def test_a_variance_below_zero_is_refused_in_weights_and_in_a_saved_model(tmp_pa
         ([5, "0"], SETTINGS, "its counts of training photos are no whole numb"),
         ([5, -1], SETTINGS, "its counts of training photos are no whole numb"),
         ([0, 0], SETTINGS, "none of its classes has a training photo"),
-        ([5, 0], None, "not a model saved by"),
-        ([5, 0], {}, "not a model saved by .*'training'"),
-        ([5, 0], SETTINGS | {"of_another_version": 1}, "not a model saved by .*'of_another_versi"),
-        ([5, 0], SETTINGS | {"epochs": -1}, "not a model saved by .*epochs must be"),
+        ([5, 0], None, "NoneType.*another version made it"),
+        ([5, 0], {}, "'training'.*another version made it"),
+        ([5, 0], SETTINGS | {"of_another_version": 1}, "'of_another_versi.*or use that version"),
+        ([5, 0], SETTINGS | {"epochs": -1}, "epochs must be.*another version made it"),
     ],
 )
 def test_a_saved_model_whose_parts_do_not_fit_together_is_refused(tmp_path, counts, config, words):
@@ -360,7 +360,7 @@ def test_a_saved_model_whose_parts_do_not_fit_together_is_refused(tmp_path, coun
     }
     about = {"classes": ["Shirts", "Belts"], "train_counts": counts, "config": config}
     save_file(state, tmp_path / "m.safetensors", metadata={"fashion_tl": json.dumps(about)})
-    with pytest.raises(WeightsError, match=rf"m\.safetensors is .*{words}"):
+    with pytest.raises(WeightsError, match=rf"m\.safetensors .*{words}"):
         load_model(tmp_path / "m.safetensors")
 
 

@@ -682,19 +682,20 @@ def test_a_result_that_is_not_there_is_named(tmp_path, name):
 
 
 def test_two_processes_that_put_something_on_record_lose_nothing(tmp_path):
-    """The other one waits as long as this one reads a table and writes it anew."""
-    row = {"approach": "direct", "trial": "a", "val_accuracy": 1}
+    """The others wait as long as this one reads a table and writes it anew."""
+    rows = [{"approach": "direct", "trial": name, "val_accuracy": 1} for name in "ab"]
     numbers = {"commit": "c", "seed": 0, "epochs": 1, "correct": 1}
-    with ThreadPoolExecutor(2) as others:
+    with ThreadPoolExecutor(3) as others:
         with one_at_a_time(tmp_path):
             works = [
-                others.submit(tune.keep, row, tmp_path),
+                *(others.submit(tune.keep, row, tmp_path) for row in rows),
                 others.submit(look, "mine", numbers, Config("direct"), "because", tmp_path),
             ]
             assert not wait(works, timeout=0.2).done and not list(tmp_path.iterdir())
         for work in works:
             work.result()
     assert {file.name for file in tmp_path.iterdir()} == {"tuning.csv", "looks.csv"}
+    assert sorted(read_table(tmp_path / "tuning.csv")["trial"]) == ["a", "b"]
 
 
 def test_published_figures_are_fractions_under_our_names():

@@ -155,6 +155,11 @@ def test_the_samples_figures_never_stand_in_results(
         assert not list((tmp_path / "results").iterdir())
 
 
+def test_a_gpu_is_measured_on_data_that_are_named(tmp_path, capsys):
+    assert main(["bench", "gpu", "--results", str(tmp_path)]) == 2
+    assert "name the data with --data" in capsys.readouterr().err
+
+
 # Each command that measures on a split, as far as its data.
 BY_YEAR = (
     "heads --weights none",

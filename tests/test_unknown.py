@@ -18,7 +18,7 @@ from fashion_tl.network.weights import weights_name
 from fashion_tl.recipes import make_config
 from fashion_tl.runs import write_json
 from study.blocks.unknown import unknown
-from study.choices import as_chosen_before
+from study.choices import as_chosen
 from study.places import RESULTS
 from study.records import read_looks, read_measured
 from study.scores import NEIGHBOURS, SCORES, Learned, Photos, accepted, auroc
@@ -210,10 +210,11 @@ def test_figures_of_other_settings_or_weights_are_never_put_beside_a_choice(
 
 def test_a_choice_that_another_command_made_meanwhile_stays(tmp_path):
     write_json(tmp_path / "unknown.json", {"chosen": "energy"})
-    assert as_chosen_before({"chosen": "energy", "runs": {}}, tmp_path) == {"chosen": "energy"}
-    for before in (None, {"chosen": "ViM"}):
-        with pytest.raises(RunError, match="another command has chosen a score meanwhile; repeat"):
-            as_chosen_before(before, tmp_path)
+    assert as_chosen("energy", tmp_path) == {"chosen": "energy"}
+    with pytest.raises(RunError, match="another command has chosen a score meanwhile; repeat"):
+        as_chosen("ViM", tmp_path)
+    (tmp_path / "unknown.json").unlink()
+    assert as_chosen("ViM", tmp_path) is None
 
 
 def test_too_few_photos_or_classes_for_the_scores_are_an_error(make_root):

@@ -192,7 +192,7 @@ def fault_of_reading(error: DataError) -> str:
 
 def _names(text: str) -> tuple[str, str]:
     """A photo's name in a table, without the path to ``images/``; the second one has no ending."""
-    text = unprotected(text)
+    text = unprotected(text).removeprefix("'")  # Excel takes what follows it for text
     *above, name = in_words(text).replace("\\", "/").split("/")
     if not above or (above[-1].casefold() != IMAGES and set(above) != {"."}):
         name = in_words(text)

@@ -86,7 +86,7 @@ def decode(content: bytes, size: tuple[int, int]) -> np.ndarray:
 def _refuse_unknown_scale(image: Image.Image) -> None:
     """ValueError for a TIFF whose numbers don't say which of them is white.
 
-    Signed ones of 16 bits, and any of 32 bits, may be of 8 or 16 bits and kept in more.
+    Programs keep numbers of 8 bits in signed ones of 16, and those of 8 or 16 bits in 32.
     """
     if image.mode == "F":
         raise ValueError("its pixels are floating-point numbers, of unknown scale")

@@ -12,7 +12,7 @@ from fashion_tl.data.labels import fault_of_label, label_of
 from fashion_tl.data.listing import ENDINGS
 from fashion_tl.data.table import Table, parse_table, unprotected
 from fashion_tl.errors import DataError, some_of
-from fashion_tl.split import Split, part_of
+from fashion_tl.split import Split, part_of_value
 
 KEPT = ("id", "year", "label", "split_value", "masterCategory", "subCategory", "productDisplayName")
 MISSING, MALFORMED = "missing image", "malformed"
@@ -87,7 +87,7 @@ def read_rows(root: DataRoot, recover: bool, label: str, split: Split) -> Rows:
     if dates := reading.dates:
         notes.append(f"Rows whose year was taken from a date: {len(dates):,}, such as {dates[0]}.")
     there = {row["label"] for row in reading.kept}
-    if lost := [f"{name} ({n:,})" for name, n in reading.lost.items() if name not in there]:
+    if lost := [f"{name} ({n:,})" for name, n in reading.lost.most_common() if name not in there]:
         notes.append(f"Classes whose rows are all left out, with their rows: {some_of(lost, 5)}.")
     rows = Rows(reading.kept, reading.left_out, reading.malformed, tuple(notes), reading.examples)
     _refuse_unrelated_ids(rows, root, where)
@@ -132,11 +132,11 @@ class _Reading:
                 return
             fields = [*fields[: width - 1], self.table.separator.join(fields[width - 1 :])]
         row = {name: unprotected(fields[at].strip()) for name, at in self.table.column.items()}
+        row["year"] = row.get("year", "").removeprefix("'")
         row["id"] = written = fields[self.table.column["id"]].strip()  # a file may be named so
         photo = self.root.id_of(written) or self.root.id_in_capitals(written, self.exact)
-        written_year = row.get("year", "")
-        is_no_year = self.in_seasons and is_season(written_year)
-        year = None if is_no_year else year_of(written_year)
+        is_no_year = self.in_seasons and is_season(row["year"])
+        year = None if is_no_year else year_of(row["year"])
         label = label_of(row[self.label])
         reason = (
             _fault_of_photo(written, photo, self.root, self.seen)
@@ -237,7 +237,7 @@ def _fault_of_split(row: dict[str, str], year: int | None, split: Split) -> str 
     """Why the split can't place a row, or None."""
     if split.needs_year and year is None:
         return "bad year" if row["year"] else "missing year"
-    if split.column and part_of(row[split.column]) is None:
+    if split.column and part_of_value(row[split.column]) is None:
         return f"bad {split.column}" if row[split.column] else f"missing {split.column}"
     return None
 

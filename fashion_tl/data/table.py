@@ -193,10 +193,9 @@ def _fitted(fields: list[str], widths: tuple[int, int]) -> list[str]:
 
 
 def unprotected(text: str) -> str:
-    """``0012`` for ``="0012"`` and ``'0012``, as people keep Excel from changing a value."""
-    if text.startswith('="') and text.endswith('"') and len(text) > 2:
-        return text[2:-1].strip()
-    return text.removeprefix("'") if text.removeprefix("'").isdecimal() else text
+    """``0012`` for ``="0012"``, which keeps Excel from changing a value."""
+    is_formula = text.startswith('="') and text.endswith('"') and len(text) > 2
+    return text[2:-1].strip() if is_formula else text
 
 
 def _places(name: str, header: Sequence[str]) -> list[int]:

@@ -111,9 +111,9 @@ class Ground:
         """The logit by :meth:`rows` of each remembered photo, if it weren't remembered.
 
         ``mean``, float32 [width], are the mean features of a class that has none of these photos.
-        The result is float64 [photos]. It is exact but for the ridge, which stays the same
-        (Sherman and Morrison's formula). In a small memory, a photo that counts in the covariance
-        looks far less like a new class than other photos do.
+        The result is float64 [photos], by Sherman and Morrison's formula. It is exact, but for two
+        things that each photo hardly changes: the ridge, and :attr:`best_logit`. In a small memory,
+        a photo that counts in the covariance looks far less like a new class than others do.
         """
         n = max(len(self.features) - 1, 1)
         apart = (mean - self.mean).astype(np.float64)

@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,6 +21,7 @@ from fashion_tl.errors import (
     ContentError,
     WeightsError,
     fault_of_file,
+    in_a_line,
     may_be_whole,
     some_of,
 )
@@ -244,7 +246,7 @@ def load_model(path: StrPath) -> SavedModel:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {}).get("fashion_tl", "null"))
         check_description(about)
-        config = Config.from_dict(about["config"])
+        config = _settings(about["config"], path)
         with torch.device("meta"):  # drawing random weights first would take longer than reading
             model = build_backbone(config)
             replace_head(model, len(about["classes"]))
@@ -255,10 +257,10 @@ def load_model(path: StrPath) -> SavedModel:
         model.load_state_dict(state, assign=True)
         model.float()
     except UNREADABLE as error:
-        is_of_finished = os.path.isfile(path.parent / "metrics.json")
-        is_plain = isinstance(error, OSError | SafetensorError | ContentError)
-        if is_of_finished and not is_plain:  # then it was changed, or it is of another version
-            error = ContentError(f"{error}")
+        is_finished = os.path.isfile(path.parent / "metrics.json")
+        if is_finished and type(error) in (ValueError, json.JSONDecodeError):
+            error = ContentError(f"{error}")  # about the description
+        is_of_finished = isinstance(error, OSError) and is_finished
         is_ours = isinstance(error, SafetensorError | ContentError)
         if may_be_whole(error) or path.is_symlink() or is_of_finished or is_ours:
             raise WeightsError(fault_of_file(path, error, way_out(path.parent))) from error
@@ -281,3 +283,14 @@ def load_model(path: StrPath) -> SavedModel:
         path,
         float(about.get("temperature", PLAIN)),
     )
+
+
+def _settings(given: Any, path: Path) -> Config:
+    """The settings in a saved model; WeightsError if this version doesn't know them."""
+    try:
+        return Config.from_dict(given)
+    except (ConfigError, KeyError, TypeError, ValueError) as error:
+        raise WeightsError(
+            f"{path} holds settings that this version doesn't know ({in_a_line(str(error))}): it "
+            "was changed, or another version made it. Copy it again, or use that version."
+        ) from error
