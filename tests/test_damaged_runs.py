@@ -312,7 +312,7 @@ def test_predictions_that_name_a_photo_twice_are_named(folder):
     first, second = table["id"]
     table.assign(id=first).to_csv(file, index=False)  # as many rows as before
     said = refused(file, lambda: open_run(folder).predictions)
-    assert f"line 3: the id {first!r} has a row already" in said and second not in said
+    assert f"line 3: the id {first!r} has a row already" in said and repr(second) not in said
 
 
 def test_a_link_to_a_file_that_is_gone_is_not_called_damaged(folder):
