@@ -126,11 +126,8 @@ def _opaque(image: Image.Image) -> Image.Image:
         return image
     of_bmp = image.format == "BMP"
     image = image.convert("RGBA")
-    if of_bmp and image.getchannel("A").getextrema() == (
-        0,
-        0,
-    ):  # programs that know no alpha write 0 there
-        return image.convert("RGB")
+    if of_bmp and image.getchannel("A").getextrema() == (0, 0):
+        return image.convert("RGB")  # programs that know no alpha write 0 there
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
 
 
