@@ -29,6 +29,12 @@ def trials(args: argparse.Namespace) -> None:
     trials.main(args.data, args.weights, args.out, args.results, cache=args.cache, only=args.only)
 
 
+def growing(args: argparse.Namespace) -> None:
+    from study import growing
+
+    growing.main(args.data, args.weights, args.out, args.results, args.cache, args.only)
+
+
 def heads(args: argparse.Namespace) -> None:
     from study import heads
 

@@ -21,6 +21,7 @@ from study.actions import (
     few_shot,
     flips,
     gpu,
+    growing,
     heads,
     minutes,
     precision,
@@ -198,6 +199,12 @@ def add_trials(commands: argparse._SubParsersAction) -> None:
     new.add_argument(
         "--only", action="append", default=[], metavar="NAME", help="this trial alone; repeatable"
     )
+
+    words = "Photos that grow over the epochs, seed by seed, judged by years left out: growing.csv."
+    new = add(commands, growing, words, years=True)
+    new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
+    new.add_argument("--out", required=True, help="folder that several processes may share")
+    new.add_argument("--only", action="append", default=[], metavar="APPROACH", help="repeatable")
 
 
 def add_records(commands: argparse._SubParsersAction) -> None:

@@ -31,7 +31,7 @@ class Batches:
     rows: Tensor
     labels: Tensor
     batch_size: int
-    prepare: Callable[[Tensor], Tensor] = lambda inputs: inputs
+    prepare: Callable[..., Tensor] = lambda inputs, size=None: inputs
     augment: Augmentation = lambda inputs, generator: inputs
 
     def __len__(self) -> int:
@@ -97,7 +97,9 @@ def photo_batches(
         torch.from_numpy(rows),
         torch.from_numpy(labels),
         config.batch_size,
-        prepare=lambda photos: prepare_photos(photos, config),
+        prepare=lambda photos, size=None: prepare_photos(
+            photos, config.change(image_size=size) if size else config
+        ),
         augment=lambda photos, generator: augmented(photos, generator, steps),
     )
 
@@ -214,7 +216,7 @@ def feature_batches(
         torch.from_numpy(rows),
         torch.from_numpy(labels),
         config.batch_size,
-        prepare=lambda views: views[:, 0],
+        prepare=lambda views, size=None: views[:, 0],
         augment=one_view,
     )
 
