@@ -135,6 +135,12 @@ def company(args: argparse.Namespace) -> None:
     company.main(args.results)
 
 
+def profile(args: argparse.Namespace) -> None:
+    from study.bench import profile
+
+    profile.main(args.data, args.results, args.cache)
+
+
 def gpu(args: argparse.Namespace) -> None:
     from study.bench import gpu
 

@@ -25,6 +25,7 @@ from study.actions import (
     heads,
     minutes,
     precision,
+    profile,
     record,
     render,
     speed,
@@ -251,6 +252,9 @@ def add_benches(commands: argparse._SubParsersAction) -> None:
         "Only the rows beside other busy programs, in a file of their own.",
         data=False,
     )
+
+    words = "Where the time of a training goes on this machine's processor (3 minutes)."
+    add(commands, profile, words)
 
     words = "All that a GPU should be measured on (8 minutes)."
     new = add(commands, gpu, words, data=False, stated=False)

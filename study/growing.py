@@ -51,7 +51,8 @@ def judged(
         seconds += time.perf_counter() - start
         return run
 
-    configs = approach_configs(approach, epochs=EPOCHS[approach], seed=seed, **WAYS[way])
+    own = {"epochs": EPOCHS[approach], "seed": seed, "flip_test": False}
+    configs = approach_configs(approach, **own, **WAYS[way])
     part = without(data, YEARS, FRACTION)
     run = resolve_name(APPROACHES[approach].function)(part, weights, folder, *configs, learn)[-1]
     rows: list[dict[str, Any]] = []
