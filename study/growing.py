@@ -32,7 +32,6 @@ EPOCHS = {"direct": 8, "two_step": 4}  # of each training
 WAYS: dict[str, dict[str, Any]] = {
     "whole": {},
     "grown": {"grow_from": 0.4},
-    "half first": {"grow_from": -5},
 }
 
 
