@@ -35,7 +35,7 @@ notebooks: $(READY)  ## execute them on other data: DATA=... [WEIGHTS=... OUT=ru
 	  $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(RECIPE),--recipe $(RECIPE)) $(if $(ONLY),--only $(ONLY)) \
 	  $(foreach setting,$(SET),--set "$(setting)")
 
-bench: $(READY)  ## how fast it is beside the published way and the bare limit (18 minutes): DATA=....zip
+bench: $(READY)  ## how fast it is beside the published way and the bare limit (20 to 30 minutes): DATA=....zip
 	@test "$(DATA)" != sample || { echo "name the zip: make bench DATA=data/fashion-product-images-small.zip"; exit 1; }
 	$(BIN)/python -m study bench speed --data "$(DATA)"
 	$(BIN)/python -m study render

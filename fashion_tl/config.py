@@ -54,7 +54,6 @@ NUMBERS: dict[str, tuple[float, float]] = {
     "backbone_lr_ratio": (0, 10),
     "balance_power": (0, 2),
     "mixup": (0, 10),
-    "grow_from": (-100, 1),
 }
 
 
@@ -86,7 +85,6 @@ class Config:
     image_size: tuple[int, int] = (80, 60)
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
-    grow_from: float = 1.0
     flip: bool = False  # mirror half of the training photos
     mixup: float = 0.0  # mix pairs of training samples, in parts drawn from Beta(mixup, mixup)
     flip_test: bool = False  # average the logits of each test photo and its mirror image

@@ -29,10 +29,10 @@ def trials(args: argparse.Namespace) -> None:
     trials.main(args.data, args.weights, args.out, args.results, cache=args.cache, only=args.only)
 
 
-def growing(args: argparse.Namespace) -> None:
-    from study import growing
+def fewer(args: argparse.Namespace) -> None:
+    from study import fewer
 
-    growing.main(args.data, args.weights, args.out, args.results, args.cache, args.only)
+    fewer.main(args.data, args.weights, args.out, args.results, args.cache)
 
 
 def heads(args: argparse.Namespace) -> None:

@@ -19,9 +19,9 @@ from study.actions import (
     detail,
     episodes,
     few_shot,
+    fewer,
     flips,
     gpu,
-    growing,
     heads,
     minutes,
     precision,
@@ -201,11 +201,10 @@ def add_trials(commands: argparse._SubParsersAction) -> None:
         "--only", action="append", default=[], metavar="NAME", help="this trial alone; repeatable"
     )
 
-    words = "Photos that grow over the epochs, seed by seed, judged by years left out: growing.csv."
-    new = add(commands, growing, words, years=True)
+    words = "Train with fewer operations, seed by seed, judged by years left out: fewer.csv."
+    new = add(commands, fewer, words, years=True)
     new.add_argument("--weights", required=True, help="torchvision's, or a file of such a network")
     new.add_argument("--out", required=True, help="folder that several processes may share")
-    new.add_argument("--only", action="append", default=[], metavar="APPROACH", help="repeatable")
 
 
 def add_records(commands: argparse._SubParsersAction) -> None:
@@ -240,7 +239,7 @@ def add_benches(commands: argparse._SubParsersAction) -> None:
     new = add(
         commands,
         speed,
-        "Beside the published way and the bare network, on this machine (18 minutes).",
+        "Beside the published way and the bare network, on this machine (20 to 30 minutes).",
         data=False,
         stated=False,  # no photo is named
     )
@@ -254,7 +253,7 @@ def add_benches(commands: argparse._SubParsersAction) -> None:
     )
 
     words = "Where the time of a training goes on this machine's processor (3 minutes)."
-    add(commands, profile, words)
+    add(commands, profile, words, stated=False)
 
     words = "All that a GPU should be measured on (8 minutes)."
     new = add(commands, gpu, words, data=False, stated=False)

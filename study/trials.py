@@ -170,7 +170,7 @@ def main(
             rows = rows.groupby("on", sort=False, as_index=False).sum()
             minutes = round((time.perf_counter() - start) / 60, 1)
             rows = rows.assign(trial=name, minutes=minutes, machine=machine(), commit=commit())
-            keep(rows, results)
+            keep(rows, results / "trials.csv")
         except BaseException:
             shutil.rmtree(folder)  # so that the next call makes this trial
             raise
@@ -187,12 +187,12 @@ def claimed(folder: Path) -> bool:
     return True
 
 
-def keep(rows: pd.DataFrame, results: Path) -> None:
-    """Put a trial's rows in the place of its older ones in ``trials.csv``."""
-    file = results / "trials.csv"
-    print(rows.to_string(index=False), flush=True)
-    with one_at_a_time(results):
+def keep(new: pd.DataFrame, file: Path, names: Sequence[str] = ("trial",)) -> None:
+    """Put rows in the place of a file's older ones with the same ``names``."""
+    print(new.to_string(index=False), flush=True)
+    with one_at_a_time(file.parent):
         if file.exists():
-            old = read_columns(file, ("trial",))
-            rows = pd.concat([old[~old["trial"].isin(rows["trial"])], rows])
-        write_table(file, rows)
+            old = read_columns(file, names)
+            made_again = old.set_index([*names]).index.isin(new.set_index([*names]).index)
+            new = pd.concat([old[~made_again], new])
+        write_table(file, new)

@@ -648,6 +648,7 @@ def test_nobody_waits_for_a_pipe_in_the_place_of_a_measurement(tmp_path, put, na
     [
         ("looks.csv", lambda results: read_looks(results)),
         ("trials.csv", lambda results: runs.left_out(results)),
+        ("fewer.csv", lambda results: runs.fewer(results)),
         ("tuning.csv", lambda results: runs.trials(results)),
         ("runs/mine/per_class.csv", lambda results: read_record(results, "mine").per_class),
         ("runs/mine/predictions.csv.gz", lambda results: read_record(results, "mine").predictions),

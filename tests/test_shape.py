@@ -25,7 +25,7 @@ STUDY_ORDER = (
         "bench/files",
         "bench/memory",
     ),
-    *("bench/company", "bench/speed", "bench/gpu"),
+    *("bench/company", "bench/profile", "bench/speed", "bench/gpu"),
     *(
         "blocks/markdown",
         "blocks/approaches",
@@ -51,6 +51,7 @@ STUDY_ORDER = (
         "tune",
         "fresh",
         "trials",
+        "fewer",
         "scores",
         "choices",
         "unknown",

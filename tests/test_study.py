@@ -137,6 +137,7 @@ def test_weights_beside_a_run_are_refused(command, folder, capsys):
         "minutes --weights none --data",
         "bench precision run --data",
         "bench speed --data",
+        "bench profile --data",
         "bench gpu --data",
         "detail --data d --weights none --out o --large",
     ],
@@ -165,6 +166,7 @@ BY_YEAR = (
     "heads --weights none",
     "calibration --weights none",
     "trials --weights none --out o",
+    "fewer --weights none --out o",
     "data-check",
 )
 BY_SPLIT = (

@@ -9,7 +9,8 @@ from fashion_tl.data.dataset import load_data
 from fashion_tl.errors import ConfigError, DataError, RunError
 from fashion_tl.network.model import build_network
 from fashion_tl.runfiles import read_table
-from study import trials
+from study import fewer, trials
+from study.blocks.runs import fewer as fewer_block
 from tests.conftest import TINY
 
 
@@ -52,6 +53,26 @@ def test_a_trial_scores_each_year_by_a_network_that_learned_without_it(
     trials.main(*given)  # another process
     assert "another process makes this trial" in capsys.readouterr().out
     assert len(read_table(tmp_path / "trials.csv")) == 3
+
+
+def test_shorter_trainings_are_compared_with_whole_ones_seed_by_seed(
+    even_years, sample_root, tmp_path, monkeypatch
+):
+    data, years = even_years
+    monkeypatch.setattr(fewer, "YEARS", years[:2])
+    monkeypatch.setattr(fewer, "SEEDS", range(2))
+    monkeypatch.setattr(fewer, "WAYS", {"whole": TINY, "shorter": TINY | {"epochs": 1}})
+    fewer.main(str(sample_root), "none", str(tmp_path / "out"), tmp_path)
+    table = read_table(tmp_path / "fewer.csv")
+    assert set(table["on"]) == {*map(str, years[:2]), "val"}
+    assert len(table) == 2 * 2 * 3 and (table["correct"] <= table["n"]).all()
+    fewer.main(str(sample_root), "none", str(tmp_path / "out"), tmp_path)  # all are made
+    assert read_table(tmp_path / "fewer.csv").equals(table)
+    shown = fewer_block(tmp_path).splitlines()
+    share = table["correct"] / table["n"]
+    mean = share.groupby([table["way"], table["seed"]]).mean().unstack("way")
+    points = 100 * (mean["shorter"] - mean["whole"])
+    assert shown[-1].startswith(f"- shorter beside whole: {points.mean():+.1f} points")
 
 
 def test_a_trial_that_cannot_be_kept_can_be_made_again(sample_root, tmp_path, monkeypatch):

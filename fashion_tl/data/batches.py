@@ -31,7 +31,7 @@ class Batches:
     rows: Tensor
     labels: Tensor
     batch_size: int
-    prepare: Callable[..., Tensor] = lambda inputs, size=None: inputs
+    prepare: Callable[[Tensor], Tensor] = lambda inputs: inputs
     augment: Augmentation = lambda inputs, generator: inputs
 
     def __len__(self) -> int:
@@ -97,9 +97,7 @@ def photo_batches(
         torch.from_numpy(rows),
         torch.from_numpy(labels),
         config.batch_size,
-        prepare=lambda photos, size=None: prepare_photos(
-            photos, config.change(image_size=size) if size else config
-        ),
+        prepare=lambda photos: prepare_photos(photos, config),
         augment=lambda photos, generator: augmented(photos, generator, steps),
     )
 
@@ -216,7 +214,7 @@ def feature_batches(
         torch.from_numpy(rows),
         torch.from_numpy(labels),
         config.batch_size,
-        prepare=lambda views, size=None: views[:, 0],
+        prepare=lambda views: views[:, 0],
         augment=one_view,
     )
 

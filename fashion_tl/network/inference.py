@@ -156,8 +156,8 @@ def through(frozen: nn.Sequential, batches: Batches, precision: str) -> Batches:
     first = frozen_copy(frozen, precision)
 
     @torch.no_grad()
-    def prepare(inputs: Tensor, size: tuple[int, int] | None = None) -> Tensor:
-        prepared = batches.prepare(inputs, size)  # in float32, as everywhere
+    def prepare(inputs: Tensor) -> Tensor:
+        prepared = batches.prepare(inputs)  # in float32, as everywhere
         with autocast(inputs.device, precision):
             return first(prepared)
 

@@ -192,7 +192,6 @@ def train_epoch(
     # Read only once, at the end, so that a GPU need not wait for it.
     sums = torch.zeros(2, dtype=torch.float64, device=weights.device)
     steps = len(train)
-    size = size_in(config, epoch)
     batches = train.shuffled(config.seed, epoch, weights.device)
     for step, (inputs, targets) in enumerate(batches, epoch * steps):
         for group in optimizer.param_groups:
@@ -201,10 +200,10 @@ def train_epoch(
         if config.mixup:
             pairs, part = mixture(len(targets), config, epoch, step)
             needed, (first, second) = pairs[:, run].unique(return_inverse=True)
-            inputs = train.prepare(inputs[needed], size)
+            inputs = train.prepare(inputs[needed])
             inputs = torch.lerp(inputs[second], inputs[first], part)
         else:
-            inputs = train.prepare(inputs[run], size)
+            inputs = train.prepare(inputs[run])
         with autocast(weights.device, config.precision):
             logits = (model(inputs) + per_class.prior)[own]
         own_targets = targets[run][own]
@@ -221,18 +220,6 @@ def train_epoch(
         each_step()
     mean_loss, accuracy = (sum(everyone(sums.cpu())) / len(train.rows)).tolist()
     return mean_loss, accuracy
-
-
-def size_in(config: Config, epoch: int) -> tuple[int, int]:
-    """The height and width of the photos that train in an epoch, counted from 0."""
-    if config.grow_from < 0:  # prototype: steps
-        part = 0.5 if epoch < -config.grow_from else 1.0
-    elif config.grow_from == 1:
-        part = 1.0
-    else:
-        part = config.grow_from + (1 - config.grow_from) * epoch / max(config.epochs - 1, 1)
-    height, width = (4 * max(8, round(part * side / 4)) for side in config.image_size)
-    return height, width
 
 
 def mixture(n: int, config: Config, epoch: int, step: int) -> tuple[Tensor, float]:

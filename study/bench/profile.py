@@ -12,13 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch.profiler import ProfilerActivity, profile
+from torch.autograd.profiler import profile
 
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.recipes import make_config
 from study.bench.limit import SIDE, operations, products
 from study.bench.measures import BF16, Size, evenly, training, words
-from study.bench.timing import row, save
+from study.bench.timing import RATE, TIME_IN, row, save
 
 ROUNDS = 5
 SIZES: tuple[Size, ...] = ((80, 60), (160, 120))
@@ -41,7 +41,7 @@ def kind_of(operator: str) -> str:
 
 def by_kind(work: Callable[[], object]) -> Counter[str]:
     """The seconds that some work takes on the processor, by kind."""
-    with profile(activities=[ProfilerActivity.CPU]) as seen:
+    with profile() as seen:
         work()
     taken: Counter[str] = Counter()
     for operator in seen.key_averages():
@@ -71,9 +71,9 @@ def where_time_goes(data: Data, size: Size, batch: int, batches: int, side: int)
                 own.append(100 * taken[kind] / taken.total())
             reached.append(100 * needed / taken[PRODUCTS] / most)
     title = f"fine-tuning, {words(size)}"
-    rows = [row(f"{title}: time in {kind}", "%", own) for kind, own in shares.items()]
+    rows = [row(f"{title}: {TIME_IN}{kind}", "%", own) for kind, own in shares.items()]
     note = f"part of the rate of {side}×{side} products, batches of {batch}"
-    return [*rows, row(f"{title}: rate of those products", "%", reached, note=note)]
+    return [*rows, row(f"{title}: {RATE}", "%", reached, note=note)]
 
 
 def main(data_path: str, results: Path, cache: str | None = None) -> None:

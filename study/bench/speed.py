@@ -1,5 +1,5 @@
 """How fast it is, beside the published way and the bare limit, on this machine: ``make bench``
-(about 18 minutes).
+(20 to 30 minutes).
 
     python -m study bench speed --data data/fashion-product-images-small.zip
 

@@ -12,6 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 VALUES = ("ours", "peer", "limit", "ratio_peer", "ratio_limit")
+# What the rows of a profile say: see study/bench/profile.py.
+TIME_IN, RATE = "time in ", "rate of those products"
 PACKAGES = ("torch", "torchvision", "numpy", "pillow")
 
 

@@ -44,9 +44,11 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "looks": runs.looks,
     "trials": runs.trials,
     "left_out": runs.left_out,
+    "fewer": runs.fewer,
     "minutes": minutes.minutes,
     "bench": speed.speed,
     "bench_notes": speed.speed_notes,
+    "profiles": speed.profiles,
     "precision": speed.precision,
     **{name: partial(approaches.story, name) for name in THEIR_NAMES},
 }

@@ -1,8 +1,9 @@
 """How fast it is, machine by machine, and what the quicker numbers change."""
 
 from pathlib import Path
+from typing import Any
 
-from study.bench.timing import notes, show
+from study.bench.timing import RATE, TIME_IN, notes, show
 from study.blocks.markdown import markdown, percent
 from study.records import TITLES, read_benches, read_measured
 
@@ -10,7 +11,7 @@ from study.records import TITLES, read_benches, read_measured
 def speed(results: Path) -> str:
     """The tables, machine by machine."""
     parts = []
-    for about in read_benches(results):
+    for about in compared(results):
         measured_with = (
             about["machine"],
             ", ".join(f"{name} {about['versions'][name]}" for name in ("torch", "torchvision")),
@@ -23,7 +24,32 @@ def speed(results: Path) -> str:
 
 def speed_notes(results: Path) -> str:
     """How each row of those tables was measured."""
-    return "\n".join(notes(about["rows"]) for about in read_benches(results))
+    return "\n".join(notes(about["rows"]) for about in compared(results))
+
+
+def compared(results: Path) -> list[dict[str, Any]]:
+    """The benches that compare programs."""
+    return [about for about in read_benches(results) if not is_profile(about)]
+
+
+def is_profile(about: dict[str, Any]) -> bool:
+    """Whether a bench says where the time of a training goes."""
+    return all(TIME_IN in row["name"] or RATE in row["name"] for row in about["rows"])
+
+
+def profiles(results: Path) -> str:
+    """Where the time of a training goes, machine by machine."""
+    parts = []
+    for about in filter(is_profile, read_benches(results)):
+        table: dict[str, dict[str, str]] = {}
+        for row in about["rows"]:
+            training, what = row["name"].split(": ", 1)
+            table.setdefault(what, {})[training] = f"{row['ours']:.0f} %"
+        titles = list(dict.fromkeys(title for own in table.values() for title in own))
+        rows = [[what, *(own.get(title, "–") for title in titles)] for what, own in table.items()]
+        machine = f"{about['machine']}; torch {about['versions']['torch']}"
+        parts.append(f"{machine}; commit {about['commit']}:\n\n{markdown(['', *titles], rows)}")
+    return "\n\n".join(parts) or "Not measured yet; `python -m study bench profile --data …` does."
 
 
 def precision(results: Path) -> str:
