@@ -47,7 +47,7 @@ def judged(way: str, seed: int, data: Data, weights: str, folder: Path) -> list[
     part = without(data, YEARS, FRACTION)
     approach = resolve_name(APPROACHES[APPROACH].function)
     run = approach(part, weights, folder, *configs, learn)[-1]
-    about = {"train": len(part.task.train), "seconds": round(sum(seconds), 1)}
+    about = {"train": len(part.task.train), "seconds": round(sum(seconds), 2)}
     rows: list[dict[str, Any]] = []
     for scored in ("test", "val"):
         _, logits = features_and_logits(networks[-1], part, run.config, scored, "scoring")

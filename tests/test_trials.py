@@ -58,7 +58,7 @@ def test_a_trial_scores_each_year_by_a_network_that_learned_without_it(
 def test_shorter_trainings_are_compared_with_whole_ones_seed_by_seed(
     even_years, sample_root, tmp_path, monkeypatch
 ):
-    data, years = even_years
+    _, years = even_years
     monkeypatch.setattr(fewer, "YEARS", years[:2])
     monkeypatch.setattr(fewer, "SEEDS", range(2))
     monkeypatch.setattr(fewer, "WAYS", {"whole": TINY, "shorter": TINY | {"epochs": 1}})
