@@ -7,7 +7,6 @@ and 2018, and on the validation photos. All ways learn from the same photos. No 
 is seen. The way "grown" in fewer.csv has left the code; the commit beside it has it.
 """
 
-import shutil
 import time
 from pathlib import Path
 from pkgutil import resolve_name
@@ -22,7 +21,15 @@ from fashion_tl.network.features import features_and_logits
 from fashion_tl.network.model import available_weights
 from fashion_tl.recipes import APPROACHES, approach_configs, make_config
 from fashion_tl.runs import Run, commit, machine
-from study.trials import claimed, keep, learn_to_the_end, refuse_without_years, scores, without
+from study.trials import (
+    claimed,
+    keep,
+    learn_to_the_end,
+    made_or_removed,
+    refuse_without_years,
+    scores,
+    without,
+)
 
 YEARS = (2010, 2014, 2016, 2018)
 FRACTION = 0.125
@@ -66,10 +73,7 @@ def main(data_path: str, weights: str, out: str, results: Path, cache: str | Non
             folder = as_path(out) / f"{way}_{seed}"
             if not claimed(folder):
                 continue
-            try:
+            with made_or_removed(folder):
                 rows = pd.DataFrame(judged(way, seed, data, weights, folder))
                 rows = rows.assign(machine=machine(), commit=commit())
                 keep(rows, results / "fewer.csv", ("way", "seed"))
-            except BaseException:
-                shutil.rmtree(folder)  # so that the next call trains it
-                raise

@@ -15,6 +15,7 @@ it.
 import shutil
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from pkgutil import resolve_name
@@ -164,16 +165,13 @@ def main(
         folder = as_path(out) / name.replace(" ", "_")
         if not claimed(folder):
             continue
-        start = time.perf_counter()
-        try:
+        with made_or_removed(folder):
+            start = time.perf_counter()
             rows = pd.DataFrame(judged(trial, data, weights, folder))
             rows = rows.groupby("on", sort=False, as_index=False).sum()
             minutes = round((time.perf_counter() - start) / 60, 1)
             rows = rows.assign(trial=name, minutes=minutes, machine=machine(), commit=commit())
             keep(rows, results / "trials.csv")
-        except BaseException:
-            shutil.rmtree(folder)  # so that the next call makes this trial
-            raise
 
 
 def claimed(folder: Path) -> bool:
@@ -185,6 +183,16 @@ def claimed(folder: Path) -> bool:
         print(f"{folder} is there: another process makes this trial, or made it; delete it to ask")
         return False
     return True
+
+
+@contextmanager
+def made_or_removed(folder: Path) -> Iterator[None]:
+    """If this block fails, remove a trial's folder, so that the next call makes this trial."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
 
 
 def keep(new: pd.DataFrame, file: Path, names: Sequence[str] = ("trial",)) -> None:

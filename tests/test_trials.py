@@ -1,6 +1,9 @@
 """Trials judged by years left out: what they learn from, what they score, what they keep."""
 
+import shutil
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -9,6 +12,7 @@ from fashion_tl.data.dataset import load_data
 from fashion_tl.errors import ConfigError, DataError, RunError
 from fashion_tl.network.model import build_network
 from fashion_tl.runfiles import read_table
+from fashion_tl.runs import write_table
 from study import fewer, trials
 from study.blocks.runs import fewer as fewer_block
 from tests.conftest import TINY
@@ -62,17 +66,34 @@ def test_shorter_trainings_are_compared_with_whole_ones_seed_by_seed(
     monkeypatch.setattr(fewer, "YEARS", years[:2])
     monkeypatch.setattr(fewer, "SEEDS", range(2))
     monkeypatch.setattr(fewer, "WAYS", {"whole": TINY, "shorter": TINY | {"epochs": 1}})
-    fewer.main(str(sample_root), "none", str(tmp_path / "out"), tmp_path)
+    given = (str(sample_root), "none", str(tmp_path / "out"), tmp_path)
+    fewer.main(*given)
     table = read_table(tmp_path / "fewer.csv")
     assert set(table["on"]) == {*map(str, years[:2]), "val"}
     assert len(table) == 2 * 2 * 3 and (table["correct"] <= table["n"]).all()
-    fewer.main(str(sample_root), "none", str(tmp_path / "out"), tmp_path)  # all are made
-    assert read_table(tmp_path / "fewer.csv").equals(table)
-    shown = fewer_block(tmp_path).splitlines()
-    share = table["correct"] / table["n"]
-    mean = share.groupby([table["way"], table["seed"]]).mean().unstack("way")
-    points = 100 * (mean["shorter"] - mean["whole"])
-    assert shown[-1].startswith(f"- shorter beside whole: {points.mean():+.1f} points")
+    shutil.rmtree(tmp_path / "out" / "whole_1")
+    fewer.main(*given)  # makes only that one again
+    assert len(read_table(tmp_path / "fewer.csv")) == len(table)
+
+
+def test_a_way_is_compared_with_the_whole_training_of_the_same_seeds(tmp_path):
+    rows = [
+        {"way": way, "seed": seed, "on": on, "n": 100, "correct": correct, "train": 9}
+        | {"seconds": seconds, "commit": "c"}
+        for way, seed, correct, seconds in (
+            *(("whole", 0, 50, 10.0), ("whole", 1, 60, 30.0), ("whole", 2, 90, 99.0)),
+            *(("grown", 0, 40, 5.0), ("grown", 1, 58, 15.0), ("lone", 7, 10, 1.0)),
+        )
+        for on in ("2010", "val")
+    ]
+    write_table(tmp_path / "fewer.csv", pd.DataFrame(rows))
+    compared = [line for line in fewer_block(tmp_path).splitlines() if line.startswith("- ")]
+    assert compared == [
+        "- grown beside whole: -6.0 points of the criterion (-10.0 to -2.0 over 2 seeds), in 50% "
+        "of the time."
+    ]
+    write_table(tmp_path / "fewer.csv", pd.DataFrame(rows[-2:]))
+    assert "beside whole" not in fewer_block(tmp_path)
 
 
 def test_a_trial_that_cannot_be_kept_can_be_made_again(sample_root, tmp_path, monkeypatch):

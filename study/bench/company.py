@@ -9,7 +9,6 @@ is one program at work: for each line it answers with the photos per second that
 """
 
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -22,8 +21,6 @@ from study.bench.timing import row, save
 
 SECONDS = 15.0  # the number of threads follows the load within some of them
 ROUNDS = 2
-# Alone, the turns are short and many: a machine's speed can double within a minute.
-TURN, TURNS = 1.5, 16
 SIZE, BATCH, CLASSES = (80, 60), 64, 142
 OPENMP_DEFAULT = "300000"  # what GOMP_SPINCOUNT is where nobody sets it
 KINDS = {"train": "fine-tuning", "forward": "forward pass"}
@@ -97,10 +94,10 @@ def start(kind: str, spin_count: str, end: ExitStack, adapts: bool = True) -> su
     return program
 
 
-def ask(program: subprocess.Popen[str], seconds: float) -> None:
-    """Let it work for so long."""
+def ask(program: subprocess.Popen[str]) -> None:
+    """Let it work for ``SECONDS``."""
     assert program.stdin is not None, "start gave it a pipe"
-    program.stdin.write(f"{seconds}\n")
+    program.stdin.write(f"{SECONDS}\n")
     program.stdin.flush()
 
 
@@ -110,10 +107,10 @@ def answer(program: subprocess.Popen[str]) -> str:
     return program.stdout.readline()
 
 
-def together(*programs: subprocess.Popen[str], seconds: float = SECONDS) -> float:
+def together(*programs: subprocess.Popen[str]) -> float:
     """Photos per second of all of them, at work at the same time."""
     for program in programs:
-        ask(program, seconds)
+        ask(program)
     return sum(float(answer(program)) for program in programs)
 
 
@@ -144,20 +141,15 @@ def in_company() -> list[dict]:
                 start(kind, os.environ.get("GOMP_SPINCOUNT", OPENMP_DEFAULT), end) for _ in range(2)
             ]
             others = [start(kind, OPENMP_DEFAULT, end, adapts=False) for _ in range(2)]
-            programs = (("ours", ours), ("other", others))
-            for _ in range(TURNS):
-                for name, pair in programs:
-                    rate = together(pair[0], seconds=TURN)
-                    rates.setdefault(f"{name} alone", []).append(rate)
             for _ in range(ROUNDS):
-                for name, pair in programs:
+                for name, pair in (("ours", ours), ("other", others)):
+                    rates.setdefault(f"{name} alone", []).append(together(pair[0]))
                     rates.setdefault(f"{name} busy", []).append(beside_a_busy_loop(pair[0]))
                     rates.setdefault(f"{name} two", []).append(together(*pair))
-        alone = [statistics.median(rates["ours alone"])] * ROUNDS
+        alone = rates["ours alone"]
         note = (
-            f"batches of {BATCH}, alone in turns of {TURN} s, else of {SECONDS:g} s; other: the "
-            "same with as many threads as cores at all times, each of which keeps its core busy "
-            "while it waits; bare: ours alone"
+            f"batches of {BATCH}; other: the same with as many threads as cores at all times, each "
+            "of which keeps its core busy while it waits; bare: ours alone"
         )
         for name, what, limit, goal in (
             ("alone", f"{words}, alone", None, "≥ 0.98×"),

@@ -2,34 +2,41 @@
 
     python -m study bench profile --data data/fashion-product-images-small.zip
 
-writes results/bench/profile-<machine>.json in a few minutes. A share of the machine's rate of
-matrix products says how far from it training is; this says why.
+writes results/bench/profile-<machine>.json in some minutes. A share of the machine's rate of matrix
+products says how far from it training is; this says why.
 """
 
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 import torch
 from torch.autograd.profiler import profile
 
 from fashion_tl.data.dataset import Data, load_data
+from fashion_tl.errors import ConfigError
+from fashion_tl.network.inference import pick_device
 from fashion_tl.recipes import make_config
 from study.bench.limit import SIDE, operations, products
 from study.bench.measures import BF16, Size, evenly, training, words
-from study.bench.timing import RATE, TIME_IN, row, save
+from study.bench.timing import LOOP, PRODUCTS, TIME_IN, row, save
 
 ROUNDS = 5
 SIZES: tuple[Size, ...] = ((80, 60), (160, 120))
-PRODUCTS = "convolutions and matrix products"
-REST = "all else"
+MATRICES = "convolutions and matrix products"
+REST = "all else (Python, pooling, loss, …)"
 # The kinds of work, by words in the names of torch's operators. The first kind that fits counts.
 KINDS = {
-    PRODUCTS: ("convolution", "mm", "linear", "matmul"),
+    "the optimizer": ("_fused_", "Optimizer"),
+    MATRICES: ("convolution", "conv2d", "addmm", "::mm", "linear", "matmul"),
     "BatchNorm": ("batch_norm",),
-    "copies": ("copy", "cat", "clone", "fill_", "zero", "index", "pad"),
-    "ReLU, sums and other arithmetic": ("relu", "threshold", "add", "mul", "sum", "mean", "div"),
+    "copies, other layouts and dtypes": ("copy", "::cat", "clone", "fill_", "zero", "index", "pad"),
+    "ReLU, sums and other arithmetic": (
+        *("relu", "clamp", "threshold", "lerp", "::add", "::sub", "::mul", "::div"),
+        *("::sum", "::mean"),
+    ),
 }
 
 
@@ -40,44 +47,65 @@ def kind_of(operator: str) -> str:
 
 
 def by_kind(work: Callable[[], object]) -> Counter[str]:
-    """The seconds that some work takes on the processor, by kind."""
+    """The seconds that some work takes, by kind. What no operator takes belongs to the rest."""
+    start = time.perf_counter()
     with profile() as seen:
         work()
+        seconds = time.perf_counter() - start
     taken: Counter[str] = Counter()
     for operator in seen.key_averages():
         taken[kind_of(operator.key)] += operator.self_cpu_time_total / 1e6
+    taken[REST] += max(0.0, seconds - taken.total())
     return taken
 
 
 def where_time_goes(data: Data, size: Size, batch: int, batches: int, side: int) -> list[dict]:
-    """The shares of each kind of work in our loop, and how quick its matrix products alone are.
+    """The share of each kind of work in our loop's time, and the parts of the machine's rate that
+    the loop and its matrix products alone reach.
 
-    The machine's rate of matrix products is measured in turns with the loop.
+    The machine's rate is measured before and after each round of the loop.
     """
     config = make_config("direct", image_size=size, batch_size=batch)
     photos = evenly(data.task.train, batches * batch)
     learn = training(data, photos, config)
     multiply = products(side, torch.bfloat16 if BF16 else torch.float32)
     needed = operations(data.task.num_classes, size, learns=True) * len(photos)
-    shares: dict[str, list[float]] = {kind: [] for kind in (*KINDS, REST)}
-    reached = []
-    for number in range(ROUNDS + 1):
-        start = time.perf_counter()
-        multiply()
-        most = 2 * side**3 / (time.perf_counter() - start)
+    shares: dict[str, list[float]] = {
+        name: [] for name in (LOOP, *(TIME_IN + kind for kind in (*KINDS, REST)), PRODUCTS)
+    }
+    by_kind(learn)  # not measured: it warms up
+    for _ in range(ROUNDS):
+        rates = [rate_of(multiply, side) for _ in range(3)]
         taken = by_kind(learn)
-        if number:
-            for kind, own in shares.items():
-                own.append(100 * taken[kind] / taken.total())
-            reached.append(100 * needed / taken[PRODUCTS] / most)
-    title = f"fine-tuning, {words(size)}"
-    rows = [row(f"{title}: {TIME_IN}{kind}", "%", own) for kind, own in shares.items()]
-    note = f"part of the rate of {side}×{side} products, batches of {batch}"
-    return [*rows, row(f"{title}: {RATE}", "%", reached, note=note)]
+        most = median(rates + [rate_of(multiply, side) for _ in range(3)])
+        for kind in (*KINDS, REST):
+            shares[TIME_IN + kind].append(100 * taken[kind] / taken.total())
+        shares[LOOP].append(100 * needed / taken.total() / most)
+        shares[PRODUCTS].append(100 * needed / taken[MATRICES] / most)
+    return [
+        row(
+            f"fine-tuning, {words(size)}: {name}",
+            "%",
+            own,
+            note=f"{min(own):.0f} to {max(own):.0f} % in {ROUNDS} rounds, batches of {batch}",
+        )
+        for name, own in shares.items()
+    ]
+
+
+def rate_of(multiply: Callable[[], object], side: int) -> float:
+    """Floating-point operations per second of one product."""
+    start = time.perf_counter()
+    multiply()
+    return 2 * side**3 / (time.perf_counter() - start)
 
 
 def main(data_path: str, results: Path, cache: str | None = None) -> None:
-    """Measure on the processor, print the table, and keep it."""
+    """Measure on the processor, print the table, and keep it. ConfigError where a GPU trains."""
+    if pick_device().type != "cpu":
+        raise ConfigError(
+            "a GPU trains here, and this measures the processor; set FASHION_TL_DEVICE=cpu"
+        )
     started = time.perf_counter()
     data = load_data(data_path, make_config("direct"), cache, quiet=True)
     rows: list[dict] = []

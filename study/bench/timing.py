@@ -13,7 +13,9 @@ from pathlib import Path
 
 VALUES = ("ours", "peer", "limit", "ratio_peer", "ratio_limit")
 # What the rows of a profile say: see study/bench/profile.py.
-TIME_IN, RATE = "time in ", "rate of those products"
+TIME_IN = "time in "
+LOOP = "part of the rate, the loop"
+PRODUCTS = "part of the rate, its matrix products alone"
 PACKAGES = ("torch", "torchvision", "numpy", "pillow")
 
 

@@ -7,14 +7,7 @@ import numpy as np
 
 from study.blocks.markdown import markdown, percent, spread
 from study.compare import on_the_same_photos, with_interval
-from study.records import (
-    METRICS,
-    groups,
-    read_columns,
-    read_looks,
-    read_measured,
-    read_records,
-)
+from study.records import METRICS, groups, read_columns, read_looks, read_measured, read_records
 
 
 def runs(results: Path) -> str:
@@ -125,24 +118,25 @@ def fewer(results: Path) -> str:
     """Trainings with fewer operations beside whole ones, seed by seed."""
     if not (results / "fewer.csv").exists():
         return "Not measured yet; `python -m study fewer --data … --weights …` does."
-    names = ["way", "seed"]
-    table = read_columns(results / "fewer.csv", (*names, "on", "n", "correct", "seconds", "commit"))
+    names, about = ["way", "seed"], ["train", "seconds", "commit"]
+    table = read_columns(results / "fewer.csv", (*names, *about, "on", "n", "correct"))
     table["share"] = table["correct"] / table["n"]
     shares = table.pivot(index=names, columns="on", values="share")
     shares.insert(0, "criterion", shares.mean(axis=1))
-    about = table.groupby(names)[["seconds", "commit"]].first()
-    rows = [
-        [*key, *map(percent, shares.loc[key]), *about.loc[key]] for key in shares.index.tolist()
-    ]
-    lines = [markdown([*names, *shares.columns, *about.columns], rows), ""]
-    criterion = shares["criterion"].unstack("way")
-    seconds = about["seconds"].unstack("way").sum()
-    for way in criterion.columns.drop("whole"):
-        points = 100 * (criterion[way] - criterion["whole"])
+    own = table.groupby(names)[about].first()
+    rows = [[*key, *map(percent, shares.loc[key]), *own.loc[key]] for key in shares.index.tolist()]
+    lines = [markdown([*names, *shares.columns, *about], rows), ""]
+    by_seed = shares.join(own["seconds"])[["criterion", "seconds"]].reset_index("way")
+    whole = by_seed[by_seed["way"] == "whole"]
+    for way, its in by_seed[by_seed["way"] != "whole"].groupby("way"):
+        pairs = its.join(whole, rsuffix="_whole", how="inner")
+        if pairs.empty:
+            continue
+        points = 100 * (pairs["criterion"] - pairs["criterion_whole"])
         lines.append(
             f"- {way} beside whole: {points.mean():+.1f} points of the criterion "
-            f"({points.min():+.1f} to {points.max():+.1f} over {len(points)} seeds), in "
-            f"{seconds[way] / seconds['whole']:.0%} of the time."
+            f"({points.min():+.1f} to {points.max():+.1f} over {len(pairs)} seeds), in "
+            f"{pairs['seconds'].sum() / pairs['seconds_whole'].sum():.0%} of the time."
         )
     return "\n".join(lines)
 

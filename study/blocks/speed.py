@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from study.bench.timing import RATE, TIME_IN, notes, show
+from study.bench.timing import TIME_IN, notes, show
 from study.blocks.markdown import markdown, percent
 from study.records import TITLES, read_benches, read_measured
 
@@ -34,7 +34,7 @@ def compared(results: Path) -> list[dict[str, Any]]:
 
 def is_profile(about: dict[str, Any]) -> bool:
     """Whether a bench says where the time of a training goes."""
-    return all(TIME_IN in row["name"] or RATE in row["name"] for row in about["rows"])
+    return any(f": {TIME_IN}" in row["name"] for row in about["rows"])
 
 
 def profiles(results: Path) -> str:
@@ -43,8 +43,8 @@ def profiles(results: Path) -> str:
     for about in filter(is_profile, read_benches(results)):
         table: dict[str, dict[str, str]] = {}
         for row in about["rows"]:
-            training, what = row["name"].split(": ", 1)
-            table.setdefault(what, {})[training] = f"{row['ours']:.0f} %"
+            training, _, what = row["name"].rpartition(": ")
+            table.setdefault(what, {})[training] = f"{row['ours']:.0f} % ({row['note']})"
         titles = list(dict.fromkeys(title for own in table.values() for title in own))
         rows = [[what, *(own.get(title, "–") for title in titles)] for what, own in table.items()]
         machine = f"{about['machine']}; torch {about['versions']['torch']}"
