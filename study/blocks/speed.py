@@ -44,7 +44,7 @@ def profiles(results: Path) -> str:
         table: dict[str, dict[str, str]] = {}
         for row in about["rows"]:
             training, _, what = row["name"].rpartition(": ")
-            table.setdefault(what, {})[training] = f"{row['ours']:.0f} % ({row['note']})"
+            table.setdefault(what, {})[training] = f"{row['ours']:.0f} %"
         titles = list(dict.fromkeys(title for own in table.values() for title in own))
         rows = [[what, *(own.get(title, "–") for title in titles)] for what, own in table.items()]
         machine = f"{about['machine']}; torch {about['versions']['torch']}"
