@@ -7,7 +7,7 @@ products says how far from it training is; this says why.
 """
 
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -46,16 +46,16 @@ def kind_of(operator: str) -> str:
     return next(fitting, REST)
 
 
-def by_kind(work: Callable[[], object]) -> Counter[str]:
+def by_kind(work: Callable[[], object]) -> dict[str, float]:
     """The seconds that some work takes, by kind. What no operator takes belongs to the rest."""
     start = time.perf_counter()
     with profile() as seen:
         work()
         seconds = time.perf_counter() - start
-    taken: Counter[str] = Counter()
+    taken: dict[str, float] = defaultdict(float)
     for operator in seen.key_averages():
         taken[kind_of(operator.key)] += operator.self_cpu_time_total / 1e6
-    taken[REST] += max(0.0, seconds - taken.total())
+    taken[REST] += max(0.0, seconds - sum(taken.values()))
     return taken
 
 
@@ -77,10 +77,11 @@ def where_time_goes(data: Data, size: Size, batch: int, batches: int, side: int)
     for _ in range(ROUNDS):
         rates = [rate_of(multiply, side) for _ in range(3)]
         taken = by_kind(learn)
+        whole = sum(taken.values())
         most = median(rates + [rate_of(multiply, side) for _ in range(3)])
         for kind in (*KINDS, REST):
-            shares[TIME_IN + kind].append(100 * taken[kind] / taken.total())
-        shares[LOOP].append(100 * needed / taken.total() / most)
+            shares[TIME_IN + kind].append(100 * taken[kind] / whole)
+        shares[LOOP].append(100 * needed / whole / most)
         shares[PRODUCTS].append(100 * needed / taken[MATRICES] / most)
     return [
         row(
