@@ -59,7 +59,7 @@ def judged(way: str, seed: int, data: Data, weights: str, folder: Path) -> list[
     for scored in ("test", "val"):
         _, logits = features_and_logits(networks[-1], part, run.config, scored, "scoring")
         rows += scores(scored, logits, part)
-    return [{"way": way, "seed": seed} | row | about for row in rows]
+    return [{"trial": way, "seed": seed} | row | about for row in rows]
 
 
 def main(data_path: str, weights: str, out: str, results: Path, cache: str | None = None) -> None:
@@ -76,4 +76,4 @@ def main(data_path: str, weights: str, out: str, results: Path, cache: str | Non
             with made_or_removed(folder):
                 rows = pd.DataFrame(judged(way, seed, data, weights, folder))
                 rows = rows.assign(machine=machine(), commit=commit())
-                keep(rows, results / "fewer.csv", ("way", "seed"))
+                keep(rows, results / "fewer.csv", ("trial", "seed"))

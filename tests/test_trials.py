@@ -78,7 +78,7 @@ def test_shorter_trainings_are_compared_with_whole_ones_seed_by_seed(
 
 def test_a_way_is_compared_with_the_whole_training_of_the_same_seeds(tmp_path):
     rows = [
-        {"way": way, "seed": seed, "on": on, "n": 100, "correct": correct, "train": 9}
+        {"trial": way, "seed": seed, "on": on, "n": 100, "correct": correct, "train": 9}
         | {"seconds": seconds, "commit": "c"}
         for way, seed, correct, seconds in (
             *(("whole", 0, 50, 10.0), ("whole", 1, 60, 30.0), ("whole", 2, 90, 99.0)),

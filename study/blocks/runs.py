@@ -118,7 +118,7 @@ def fewer(results: Path) -> str:
     """Trainings with fewer operations beside whole ones, seed by seed."""
     if not (results / "fewer.csv").exists():
         return "Not measured yet; `python -m study fewer --data … --weights …` does."
-    names, about = ["way", "seed"], ["train", "seconds", "commit"]
+    names, about = ["trial", "seed"], ["train", "seconds", "commit"]
     table = read_columns(results / "fewer.csv", (*names, *about, "on", "n", "correct"))
     table["share"] = table["correct"] / table["n"]
     shares = table.pivot(index=names, columns="on", values="share")
@@ -126,9 +126,9 @@ def fewer(results: Path) -> str:
     own = table.groupby(names)[about].first()
     rows = [[*key, *map(percent, shares.loc[key]), *own.loc[key]] for key in shares.index.tolist()]
     lines = [markdown([*names, *shares.columns, *about], rows), ""]
-    by_seed = shares.join(own["seconds"])[["criterion", "seconds"]].reset_index("way")
-    whole = by_seed[by_seed["way"] == "whole"]
-    for way, its in by_seed[by_seed["way"] != "whole"].groupby("way"):
+    by_seed = shares.join(own["seconds"])[["criterion", "seconds"]].reset_index("trial")
+    whole = by_seed[by_seed["trial"] == "whole"]
+    for way, its in by_seed[by_seed["trial"] != "whole"].groupby("trial"):
         pairs = its.join(whole, rsuffix="_whole", how="inner")
         if pairs.empty:
             continue
