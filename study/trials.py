@@ -27,7 +27,7 @@ from torch import nn
 
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.errors import ConfigError, DataError
-from fashion_tl.files import as_path
+from fashion_tl.files import as_path, check_writable
 from fashion_tl.network.features import features_and_logits, part_features
 from fashion_tl.network.inference import pick_device, through
 from fashion_tl.network.model import available_weights, split_frozen
@@ -175,7 +175,8 @@ def main(
 
 
 def claimed(folder: Path) -> bool:
-    """Whether this process is the first to ask for a trial's folder."""
+    """Whether this process is the first to ask for a trial's folder. WriteError if it can't be."""
+    check_writable(folder / "run.json", makes_folders=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         folder.mkdir()

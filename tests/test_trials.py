@@ -9,7 +9,7 @@ import torch
 
 from fashion_tl.config import Config
 from fashion_tl.data.dataset import load_data
-from fashion_tl.errors import ConfigError, DataError, RunError
+from fashion_tl.errors import ConfigError, DataError, RunError, WriteError
 from fashion_tl.network.model import build_network
 from fashion_tl.runfiles import read_table
 from fashion_tl.runs import write_table
@@ -108,6 +108,14 @@ def test_a_trial_that_cannot_be_kept_can_be_made_again(sample_root, tmp_path, mo
     (tmp_path / "trials.csv").unlink()
     trials.main(*given)
     assert read_table(tmp_path / "trials.csv")["trial"].tolist() == ["a trial"]
+
+
+def test_a_folder_of_trials_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for place in ("file", "file/deeper"):
+        with pytest.raises(WriteError, match=r"file/.*can't be written \(Not a directory\)"):
+            trials.claimed(tmp_path / place / "whole_0")
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_years_that_the_data_lack_are_an_error(even_years, monkeypatch):

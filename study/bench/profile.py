@@ -21,10 +21,12 @@ from fashion_tl.network.inference import pick_device
 from fashion_tl.recipes import make_config
 from study.bench.limit import SIDE, operations, products
 from study.bench.measures import BF16, Size, evenly, training, words
-from study.bench.timing import LOOP, PRODUCTS, TIME_IN, row, save
+from study.bench.timing import TIME_IN, row, save
 
 ROUNDS = 5
 SIZES: tuple[Size, ...] = ((80, 60), (160, 120))
+LOOP = "part of the rate, the loop"
+PRODUCTS = "part of the rate, its matrix products alone"
 MATRICES = "convolutions and matrix products"
 REST = "all else (Python, pooling, loss, …)"
 # The kinds of work, by words in the names of torch's operators. The first kind that fits counts.

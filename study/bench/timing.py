@@ -12,10 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 VALUES = ("ours", "peer", "limit", "ratio_peer", "ratio_limit")
-# What the rows of a profile say: see study/bench/profile.py.
-TIME_IN = "time in "
-LOOP = "part of the rate, the loop"
-PRODUCTS = "part of the rate, its matrix products alone"
+TIME_IN = "time in "  # by these words a row belongs to a profile: see study/bench/profile.py
 PACKAGES = ("torch", "torchvision", "numpy", "pillow")
 
 
