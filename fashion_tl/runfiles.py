@@ -23,7 +23,8 @@ EXTEND_AGAIN = "copy it again, or extend the first run again"
 TEXT = (
     *("id", "label", "articleType", "true", "predicted", "photo", "error", "drawn_from", "by"),
     *("top1", "top2", "top3", "top4", "top5", "given", "suggested", "other", "verdict"),
-    *("run", "commit", "input", "why", "approach", "trial", "image_size", "on", "machine", "part"),
+    *("run", "commit", "input", "why", "approach", "training", "trial", "image_size", "on"),
+    *("machine", "part"),
 )
 # The kinds of values in JSON, with their names for errors.
 KINDS = {dict: "an object", list: "a list", str: "text", int: "a whole number", float: "a number"}

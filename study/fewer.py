@@ -8,6 +8,9 @@ is seen. The way "grown" in fewer.csv has left the code; the commit beside it ha
 """
 
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -18,7 +21,7 @@ from torch import nn
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.files import as_path
 from fashion_tl.network.features import features_and_logits
-from fashion_tl.network.model import available_weights
+from fashion_tl.network.model import available_weights, freeze_first_children
 from fashion_tl.recipes import APPROACHES, approach_configs, make_config
 from fashion_tl.runs import Run, commit, machine
 from study.trials import (
@@ -33,47 +36,64 @@ from study.trials import (
 
 YEARS = (2010, 2014, 2016, 2018)
 FRACTION = 0.125
-APPROACH = "direct"
+TRIED = ("direct", "two_step")
 SEEDS = range(3)
-WAYS: dict[str, dict[str, Any]] = {"whole": {}, "shorter": {"epochs": 5}}
 
 
-def judged(way: str, seed: int, data: Data, weights: str, folder: Path) -> list[dict[str, Any]]:
-    """Train one network; its right answers by year, and the seconds of its training."""
-    seconds: list[float] = []
-    networks: list[nn.Module] = []
+@dataclass(frozen=True)
+class Way:
+    """What a trial changes in a recipe, and how many first children it freezes in each training."""
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    frozen: int = 0
+
+
+WAYS = {
+    "whole": Way(),
+    "shorter": Way({"epochs": 5}),
+    "frozen": Way(frozen=6),  # all before layer3
+}
+
+
+def judged(
+    approach: str, way: Way, seed: int, data: Data, weights: str, folder: Path
+) -> list[dict[str, Any]]:
+    """Train one approach; for each of its trainings the right answers by year, and the seconds."""
+    rows: list[dict[str, Any]] = []
 
     def learn(model: nn.Module, own: Data, run: Run) -> Run:
+        if way.frozen:
+            freeze_first_children(model, way.frozen)
         start = time.perf_counter()
-        networks.append(model)
         learn_to_the_end(model, own, run)
-        seconds.append(time.perf_counter() - start)
+        seconds = round(time.perf_counter() - start, 2)
+        about = {"train": len(own.task.train), "seconds": seconds}
+        for scored in ("test", "val"):
+            _, logits = features_and_logits(model, own, run.config, scored, "scoring")
+            named = {"training": run.config.training}
+            rows.extend(named | row | about for row in scores(scored, logits, own))
         return run
 
-    configs = approach_configs(APPROACH, seed=seed, flip_test=False, **WAYS[way])
+    configs = approach_configs(approach, seed=seed, flip_test=False, **way.settings)
     part = without(data, YEARS, FRACTION)
-    approach = resolve_name(APPROACHES[APPROACH].function)
-    run = approach(part, weights, folder, *configs, learn)[-1]
-    about = {"train": len(part.task.train), "seconds": round(sum(seconds), 2)}
-    rows: list[dict[str, Any]] = []
-    for scored in ("test", "val"):
-        _, logits = features_and_logits(networks[-1], part, run.config, scored, "scoring")
-        rows += scores(scored, logits, part)
-    return [{"trial": way, "seed": seed} | row | about for row in rows]
+    resolve_name(APPROACHES[approach].function)(part, weights, folder, *configs, learn)
+    return rows
 
 
 def main(data_path: str, weights: str, out: str, results: Path, cache: str | None = None) -> None:
     """Train every network that isn't trained yet, seed by seed."""
-    config = make_config(APPROACH)
+    config = make_config("direct")
     available_weights(weights, is_sample=False, backbone=config.backbone)
     data = load_data(data_path, config, cache, quiet=True)
     refuse_without_years(data)
-    for seed in SEEDS:
-        for way in WAYS:
-            folder = as_path(out) / f"{way}_{seed}"
-            if not claimed(folder):
-                continue
-            with made_or_removed(folder):
-                rows = pd.DataFrame(judged(way, seed, data, weights, folder))
-                rows = rows.assign(machine=machine(), commit=commit())
-                keep(rows, results / "fewer.csv", ("trial", "seed"))
+    names = ("training", "trial", "seed")
+    for seed, approach, (trial, way) in product(SEEDS, TRIED, WAYS.items()):
+        folder = as_path(out) / f"{approach}_{trial}_{seed}"
+        if not claimed(folder):
+            continue
+        with made_or_removed(folder):
+            rows = pd.DataFrame(judged(approach, way, seed, data, weights, folder))
+            rows.insert(1, "trial", trial)
+            rows.insert(2, "seed", seed)
+            rows = rows.assign(machine=machine(), commit=commit())
+            keep(rows, results / "fewer.csv", names)

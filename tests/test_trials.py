@@ -59,40 +59,71 @@ def test_a_trial_scores_each_year_by_a_network_that_learned_without_it(
     assert len(read_table(tmp_path / "trials.csv")) == 3
 
 
-def test_shorter_trainings_are_compared_with_whole_ones_seed_by_seed(
+def test_trainings_with_fewer_operations_are_tried_beside_whole_ones_seed_by_seed(
     even_years, sample_root, tmp_path, monkeypatch
 ):
     _, years = even_years
+    settings = TINY | {"largest": 3}
+    ways = {
+        "whole": fewer.Way(settings),
+        "shorter": fewer.Way(settings | {"epochs": 1}),
+        "frozen": fewer.Way(settings, frozen=6),
+    }
     monkeypatch.setattr(fewer, "YEARS", years[:2])
     monkeypatch.setattr(fewer, "SEEDS", range(2))
-    monkeypatch.setattr(fewer, "WAYS", {"whole": TINY, "shorter": TINY | {"epochs": 1}})
+    monkeypatch.setattr(fewer, "WAYS", ways)
     given = (str(sample_root), "none", str(tmp_path / "out"), tmp_path)
     fewer.main(*given)
     table = read_table(tmp_path / "fewer.csv")
     assert set(table["on"]) == {*map(str, years[:2]), "val"}
-    assert len(table) == 2 * 2 * 3 and (table["correct"] <= table["n"]).all()
-    shutil.rmtree(tmp_path / "out" / "whole_1")
+    assert set(table["training"]) == {"direct", "top20", "two_step"}
+    assert len(table) == 3 * 3 * 2 * 3 and (table["correct"] <= table["n"]).all()
+    shutil.rmtree(tmp_path / "out" / "two_step_whole_1")
     fewer.main(*given)  # makes only that one again
     assert len(read_table(tmp_path / "fewer.csv")) == len(table)
 
 
+@pytest.mark.parametrize("approach, made", [("direct", 1), ("two_step", 2)])
+def test_a_way_freezes_its_first_children_in_each_training(
+    approach, made, even_years, tmp_path, monkeypatch
+):
+    data, years = even_years
+    learned = []
+
+    def learn(model, own, run):
+        learned.append(
+            [any(p.requires_grad for p in child.parameters()) for child in model.children()]
+        )
+
+    monkeypatch.setattr(fewer, "YEARS", years[:2])
+    monkeypatch.setattr(fewer, "learn_to_the_end", learn)
+    way = fewer.Way(TINY | {"largest": 3, "backbone": "resnet18"}, frozen=6)
+    fewer.judged(approach, way, 0, data, "none", tmp_path / "run")
+    assert [learns[:6] for learns in learned] == [[False] * 6] * made
+    assert all(any(learns[6:]) for learns in learned)
+
+
 def test_a_way_is_compared_with_the_whole_training_of_the_same_seeds(tmp_path):
     rows = [
-        {"trial": way, "seed": seed, "on": on, "n": 100, "correct": correct, "train": 9}
-        | {"seconds": seconds, "commit": "c"}
-        for way, seed, correct, seconds in (
-            *(("whole", 0, 50, 10.0), ("whole", 1, 60, 30.0), ("whole", 2, 90, 99.0)),
-            *(("grown", 0, 40, 5.0), ("grown", 1, 58, 15.0), ("lone", 7, 10, 1.0)),
+        {"training": training, "trial": way, "seed": seed, "on": on, "n": 100, "correct": correct}
+        | {"train": 9, "seconds": seconds, "commit": "c"}
+        for training, way, seed, correct, seconds in (
+            *(("direct", "whole", 0, 50, 10.0), ("direct", "whole", 1, 60, 30.0)),
+            *(("direct", "whole", 2, 90, 99.0), ("top20", "whole", 0, 80, 2.0)),
+            *(("direct", "grown", 0, 40, 5.0), ("direct", "grown", 1, 58, 15.0)),
+            *(("direct", "lone", 7, 10, 1.0), ("top20", "grown", 0, 81, 1.0)),
         )
         for on in ("2010", "val")
     ]
     write_table(tmp_path / "fewer.csv", pd.DataFrame(rows))
     compared = [line for line in fewer_block(tmp_path).splitlines() if line.startswith("- ")]
     assert compared == [
-        "- grown beside whole: -6.0 points of the criterion (-10.0 to -2.0 over 2 seeds), in 50% "
-        "of the time."
+        "- direct, grown beside whole: -6.0 points of the criterion (-10.0 to -2.0 over 2 seeds), "
+        "in 50% of the time.",
+        "- top20, grown beside whole: +1.0 points of the criterion (+1.0 to +1.0 over 1 seeds), "
+        "in 50% of the time.",
     ]
-    write_table(tmp_path / "fewer.csv", pd.DataFrame(rows[-2:]))
+    write_table(tmp_path / "fewer.csv", pd.DataFrame(rows[-4:-2]))
     assert "beside whole" not in fewer_block(tmp_path)
 
 

@@ -118,7 +118,7 @@ def fewer(results: Path) -> str:
     """Trainings with fewer operations beside whole ones, seed by seed."""
     if not (results / "fewer.csv").exists():
         return "Not measured yet; `python -m study fewer --data … --weights …` does."
-    names, about = ["trial", "seed"], ["train", "seconds", "commit"]
+    names, about = ["training", "trial", "seed"], ["train", "seconds", "commit"]
     table = read_columns(results / "fewer.csv", (*names, *about, "on", "n", "correct"))
     table["share"] = table["correct"] / table["n"]
     shares = table.pivot(index=names, columns="on", values="share")
@@ -126,17 +126,16 @@ def fewer(results: Path) -> str:
     own = table.groupby(names)[about].first()
     rows = [[*key, *map(percent, shares.loc[key]), *own.loc[key]] for key in shares.index.tolist()]
     lines = [markdown([*names, *shares.columns, *about], rows), ""]
-    by_seed = shares.join(own["seconds"])[["criterion", "seconds"]].reset_index("trial")
-    whole = by_seed[by_seed["trial"] == "whole"]
-    for way, its in by_seed[by_seed["trial"] != "whole"].groupby("trial"):
-        pairs = its.join(whole, rsuffix="_whole", how="inner")
-        if pairs.empty:
-            continue
-        points = 100 * (pairs["criterion"] - pairs["criterion_whole"])
+    by_trial = shares.join(own["seconds"])[["criterion", "seconds"]].reset_index()
+    whole = by_trial[by_trial["trial"] == "whole"].drop(columns="trial")
+    others = by_trial[by_trial["trial"] != "whole"]
+    pairs = others.merge(whole, on=["training", "seed"], suffixes=("", "_whole"))
+    for (training, trial), its in pairs.groupby(["training", "trial"]):
+        points = 100 * (its["criterion"] - its["criterion_whole"])
         lines.append(
-            f"- {way} beside whole: {points.mean():+.1f} points of the criterion "
-            f"({points.min():+.1f} to {points.max():+.1f} over {len(pairs)} seeds), in "
-            f"{pairs['seconds'].sum() / pairs['seconds_whole'].sum():.0%} of the time."
+            f"- {training}, {trial} beside whole: {points.mean():+.1f} points of the criterion "
+            f"({points.min():+.1f} to {points.max():+.1f} over {len(its)} seeds), in "
+            f"{its['seconds'].sum() / its['seconds_whole'].sum():.0%} of the time."
         )
     return "\n".join(lines)
 
