@@ -21,7 +21,7 @@ from torch import nn
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.files import as_path
 from fashion_tl.network.features import features_and_logits
-from fashion_tl.network.model import available_weights, freeze_first_children
+from fashion_tl.network.model import available_weights
 from fashion_tl.recipes import APPROACHES, approach_configs, make_config
 from fashion_tl.runs import Run, commit, machine
 from study.trials import (
@@ -62,10 +62,8 @@ def judged(
     rows: list[dict[str, Any]] = []
 
     def learn(model: nn.Module, own: Data, run: Run) -> Run:
-        if way.frozen:
-            freeze_first_children(model, way.frozen)
         start = time.perf_counter()
-        learn_to_the_end(model, own, run)
+        learn_to_the_end(model, own, run, way.frozen)
         seconds = round(time.perf_counter() - start, 2)
         about = {"train": len(own.task.train), "seconds": seconds}
         for scored in ("test", "val"):

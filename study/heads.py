@@ -33,6 +33,7 @@ from fashion_tl.network.training import fit
 from fashion_tl.network.weights import weights_name
 from fashion_tl.recipes import make_config
 from fashion_tl.reporting.evaluation import metrics, prediction_table
+from fashion_tl.running import unless_interrupted
 from fashion_tl.runs import commit, machine, write_json
 from study.record import look
 
@@ -67,7 +68,7 @@ def trained_head(
     frozen, head = new_head(weights, data, config)
     parts = ("train", "val", "test") if together else ("train", "val")
     train, val, *rest = part_features(data, frozen, config, *parts)
-    fit(head, train, val, config, data.class_weights(config))
+    unless_interrupted(fit(head, train, val, config, data.class_weights(config)))
     views = config.change(flip=config.flip_test)
     (test,) = rest or part_features(data, frozen, views, "test")
     return head, train, val, test

@@ -18,6 +18,7 @@ from fashion_tl.network.extending import RIDGE, SCALE, Ground, LastLayer
 from fashion_tl.network.layers import Head
 from fashion_tl.network.memory import unit
 from fashion_tl.network.training import fit
+from fashion_tl.running import unless_interrupted
 from study.heads import left_out
 from study.retrained import WEIGHT_DECAYS, retrained
 from study.two_blocks import LastBlocks
@@ -106,7 +107,7 @@ def with_head(network: LastBlocks, data: Data, config: Config) -> LastBlocks:
     train, val = (
         feature_batches(views, rows, task.labels[rows], config) for rows in (task.train, task.val)
     )
-    fit(head, train, val, config, data.class_weights(config))
+    unless_interrupted(fit(head, train, val, config, data.class_weights(config)))
     weight, bias = (each.detach().numpy() for each in head.parameters())
     return LastBlocks(network.views, LastLayer(weight, bias), data)
 

@@ -11,6 +11,7 @@ from fashion_tl.config import Config
 from fashion_tl.data.dataset import load_data
 from fashion_tl.errors import ConfigError, DataError, RunError, WriteError
 from fashion_tl.network.model import build_network
+from fashion_tl.network.training import Fitted
 from fashion_tl.runfiles import read_table
 from fashion_tl.runs import write_table
 from study import fewer, trials
@@ -90,17 +91,34 @@ def test_a_way_freezes_its_first_children_in_each_training(
     data, years = even_years
     learned = []
 
-    def learn(model, own, run):
-        learned.append(
-            [any(p.requires_grad for p in child.parameters()) for child in model.children()]
-        )
+    def fit(learning, *words):
+        learned.append([name for name, _ in learning.named_parameters()])
+        return Fitted(pd.DataFrame(), False, 0)
 
     monkeypatch.setattr(fewer, "YEARS", years[:2])
-    monkeypatch.setattr(fewer, "learn_to_the_end", learn)
-    way = fewer.Way(TINY | {"largest": 3, "backbone": "resnet18"}, frozen=6)
+    monkeypatch.setattr(trials, "fit", fit)
+    way = fewer.Way(TINY | {"largest": 3, "backbone": "resnet18"}, frozen=7)
     fewer.judged(approach, way, 0, data, "none", tmp_path / "run")
-    assert [learns[:6] for learns in learned] == [[False] * 6] * made
-    assert all(any(learns[6:]) for learns in learned)
+    whole = build_network(3, None, Config("direct", backbone="resnet18"))
+    free = [*whole.layer4.parameters(), *whole.fc.parameters()]
+    assert [len(names) for names in learned] == [len(free)] * made
+
+
+@pytest.mark.parametrize("study", [trials, fewer])
+def test_an_interrupted_trial_is_not_recorded_and_made_again(
+    study, even_years, sample_root, tmp_path, monkeypatch
+):
+    def interrupted(*words, **more):
+        return Fitted(pd.DataFrame(), True, 0)
+
+    monkeypatch.setattr(trials, "TRIALS", {"a trial": trials.Trial("fc_only", TINY)})
+    monkeypatch.setattr(fewer, "YEARS", even_years[1][:2])
+    monkeypatch.setattr(fewer, "WAYS", {"whole": fewer.Way(TINY)})
+    monkeypatch.setattr(trials, "fit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        study.main(str(sample_root), "none", str(tmp_path / "out"), tmp_path / "results")
+    assert not [*(tmp_path / "out").iterdir()]
+    assert not [*tmp_path.glob("results/*.csv")]
 
 
 def test_a_way_is_compared_with_the_whole_training_of_the_same_seeds(tmp_path):
