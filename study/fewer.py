@@ -4,7 +4,8 @@ python -m study fewer --data … --weights … --out runs/fewer    # writes resu
 
 Each network learns from an eighth of the photos of 2008 and 2012, and is judged on 2010, 2014, 2016
 and 2018, and on the validation photos. All ways learn from the same photos. No photo of an odd year
-is seen. The way "grown" in fewer.csv has left the code; the commit beside it has it.
+is seen. ``operations`` are those of a whole training, in 10¹². The way "grown" in fewer.csv has
+left the code; the commit beside it has it.
 """
 
 import time
@@ -24,6 +25,7 @@ from fashion_tl.network.features import features_and_logits
 from fashion_tl.network.model import available_weights
 from fashion_tl.recipes import APPROACHES, approach_configs, make_config
 from fashion_tl.runs import Run, commit, machine
+from study.bench.limit import operations
 from study.trials import (
     claimed,
     keep,
@@ -52,6 +54,7 @@ WAYS = {
     "whole": Way(),
     "shorter": Way({"epochs": 5}),
     "frozen": Way(frozen=6),  # all before layer3
+    "frozen, shorter": Way({"epochs": 6}, frozen=6),
 }
 
 
@@ -65,7 +68,10 @@ def judged(
         start = time.perf_counter()
         learn_to_the_end(model, own, run, way.frozen)
         seconds = round(time.perf_counter() - start, 2)
-        about = {"train": len(own.task.train), "seconds": seconds}
+        photos = len(own.task.train)
+        needed = operations(model, run.config.image_size, learns=True)
+        needed *= photos * run.config.epochs / 1e12
+        about = {"train": photos, "operations": float(f"{needed:.4g}"), "seconds": seconds}
         for scored in ("test", "val"):
             _, logits = features_and_logits(model, own, run.config, scored, "scoring")
             named = {"training": run.config.training}
@@ -86,7 +92,7 @@ def main(data_path: str, weights: str, out: str, results: Path, cache: str | Non
     refuse_without_years(data)
     names = ("training", "trial", "seed")
     for seed, approach, (trial, way) in product(SEEDS, TRIED, WAYS.items()):
-        folder = as_path(out) / f"{approach}_{trial}_{seed}"
+        folder = as_path(out) / f"{approach}_{trial}_{seed}".replace(", ", "_")
         if not claimed(folder):
             continue
         with made_or_removed(folder):

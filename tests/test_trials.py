@@ -64,11 +64,11 @@ def test_trainings_with_fewer_operations_are_tried_beside_whole_ones_seed_by_see
     even_years, sample_root, tmp_path, monkeypatch
 ):
     _, years = even_years
-    settings = TINY | {"largest": 3}
+    settings = TINY | {"largest": 3, "epochs": 2}
     ways = {
         "whole": fewer.Way(settings),
         "shorter": fewer.Way(settings | {"epochs": 1}),
-        "frozen": fewer.Way(settings, frozen=6),
+        "frozen": fewer.Way(settings, frozen=7),
     }
     monkeypatch.setattr(fewer, "YEARS", years[:2])
     monkeypatch.setattr(fewer, "SEEDS", range(2))
@@ -79,6 +79,10 @@ def test_trainings_with_fewer_operations_are_tried_beside_whole_ones_seed_by_see
     assert set(table["on"]) == {*map(str, years[:2]), "val"}
     assert set(table["training"]) == {"direct", "top20", "two_step"}
     assert len(table) == 3 * 3 * 2 * 3 and (table["correct"] <= table["n"]).all()
+    needed = table.groupby(["training", "trial"])["operations"].first().unstack()
+    assert (needed["frozen"] < needed["whole"]).all() and (
+        needed["shorter"] < needed["whole"]
+    ).all()
     shutil.rmtree(tmp_path / "out" / "two_step_whole_1")
     fewer.main(*given)  # makes only that one again
     assert len(read_table(tmp_path / "fewer.csv")) == len(table)
@@ -124,7 +128,7 @@ def test_an_interrupted_trial_is_not_recorded_and_made_again(
 def test_a_way_is_compared_with_the_whole_training_of_the_same_seeds(tmp_path):
     rows = [
         {"training": training, "trial": way, "seed": seed, "on": on, "n": 100, "correct": correct}
-        | {"train": 9, "seconds": seconds, "commit": "c"}
+        | {"train": 9, "operations": 3 * seconds, "seconds": seconds, "commit": "c"}
         for training, way, seed, correct, seconds in (
             *(("direct", "whole", 0, 50, 10.0), ("direct", "whole", 1, 60, 30.0)),
             *(("direct", "whole", 2, 90, 99.0), ("top20", "whole", 0, 80, 2.0)),
@@ -137,9 +141,9 @@ def test_a_way_is_compared_with_the_whole_training_of_the_same_seeds(tmp_path):
     compared = [line for line in fewer_block(tmp_path).splitlines() if line.startswith("- ")]
     assert compared == [
         "- direct, grown beside whole: -6.0 points of the criterion (-10.0 to -2.0 over 2 seeds), "
-        "in 50% of the time.",
+        "with 50% of the operations and in 50% of the time.",
         "- top20, grown beside whole: +1.0 points of the criterion (+1.0 to +1.0 over 1 seeds), "
-        "in 50% of the time.",
+        "with 50% of the operations and in 50% of the time.",
     ]
     write_table(tmp_path / "fewer.csv", pd.DataFrame(rows[-4:-2]))
     assert "beside whole" not in fewer_block(tmp_path)

@@ -24,6 +24,7 @@ def of_the_machine(
     All run in turns. The operations of the network are counted by torch's own counter.
     """
     dtype = torch.bfloat16 if resolve_precision("auto", pick_device()) == "bf16" else torch.float32
+    network = build_network(data.task.num_classes, None, make_config("direct"))
     rows = []
     for number, size in enumerate(sizes):
         config = make_config("direct", image_size=size, batch_size=batch)
@@ -41,7 +42,7 @@ def of_the_machine(
             ("fine-tuning", "learn", "≥ 70 %"),
             ("forward pass", "answer", ""),
         ):
-            needed = operations(data.task.num_classes, size, learns=key == "learn")
+            needed = operations(network, size, learns=key == "learn")
             share = [
                 100 * needed / seconds / most
                 for seconds, most in zip(taken[key], rate, strict=True)
@@ -63,10 +64,13 @@ def products(side: int, dtype: torch.dtype) -> Callable[[], int]:
     return multiply
 
 
-def operations(num_classes: int, size: Size, learns: bool) -> float:
-    """Floating-point operations for one photo: forward, and if it learns backward too."""
-    model: nn.Module = build_network(num_classes, None, make_config("direct", image_size=size))
-    photos = torch.zeros(2, 3, *size).to(memory_format=torch.channels_last)
+def operations(model: nn.Module, size: Size, learns: bool) -> float:
+    """Floating-point operations for one photo: forward, and if it learns backward too.
+
+    Nothing runs backward through what is frozen.
+    """
+    device = next(model.parameters()).device
+    photos = torch.zeros(2, 3, *size, device=device).to(memory_format=torch.channels_last)
     counter = FlopCounterMode(display=False)
     with counter, torch.set_grad_enabled(learns):
         logits = model(photos)

@@ -18,6 +18,7 @@ from torch.autograd.profiler import profile
 from fashion_tl.data.dataset import Data, load_data
 from fashion_tl.errors import ConfigError
 from fashion_tl.network.inference import pick_device
+from fashion_tl.network.model import build_network
 from fashion_tl.recipes import make_config
 from study.bench.limit import SIDE, operations, products
 from study.bench.measures import BF16, Size, evenly, training, words
@@ -71,7 +72,8 @@ def where_time_goes(data: Data, size: Size, batch: int, batches: int, side: int)
     photos = evenly(data.task.train, batches * batch)
     learn = training(data, photos, config)
     multiply = products(side, torch.bfloat16 if BF16 else torch.float32)
-    needed = operations(data.task.num_classes, size, learns=True) * len(photos)
+    network = build_network(data.task.num_classes, None, config)
+    needed = operations(network, size, learns=True) * len(photos)
     shares: dict[str, list[float]] = {
         name: [] for name in (LOOP, *(TIME_IN + kind for kind in (*KINDS, REST)), PRODUCTS)
     }

@@ -118,7 +118,8 @@ def fewer(results: Path) -> str:
     """Trainings with fewer operations beside whole ones, seed by seed."""
     if not (results / "fewer.csv").exists():
         return "Not measured yet; `python -m study fewer --data … --weights …` does."
-    names, about = ["training", "trial", "seed"], ["train", "seconds", "commit"]
+    names = ["training", "trial", "seed"]
+    about = ["train", "operations", "seconds", "commit"]
     table = read_columns(results / "fewer.csv", (*names, *about, "on", "n", "correct"))
     table["share"] = table["correct"] / table["n"]
     shares = table.pivot(index=names, columns="on", values="share")
@@ -126,16 +127,18 @@ def fewer(results: Path) -> str:
     own = table.groupby(names)[about].first()
     rows = [[*key, *map(percent, shares.loc[key]), *own.loc[key]] for key in shares.index.tolist()]
     lines = [markdown([*names, *shares.columns, *about], rows), ""]
-    by_trial = shares.join(own["seconds"])[["criterion", "seconds"]].reset_index()
+    costs = ["operations", "seconds"]
+    by_trial = shares[["criterion"]].join(own[costs]).reset_index()
     whole = by_trial[by_trial["trial"] == "whole"].drop(columns="trial")
     others = by_trial[by_trial["trial"] != "whole"]
     pairs = others.merge(whole, on=["training", "seed"], suffixes=("", "_whole"))
     for (training, trial), its in pairs.groupby(["training", "trial"]):
         points = 100 * (its["criterion"] - its["criterion_whole"])
+        cost = {each: its[each].sum() / its[f"{each}_whole"].sum() for each in costs}
         lines.append(
             f"- {training}, {trial} beside whole: {points.mean():+.1f} points of the criterion "
-            f"({points.min():+.1f} to {points.max():+.1f} over {len(its)} seeds), in "
-            f"{its['seconds'].sum() / its['seconds_whole'].sum():.0%} of the time."
+            f"({points.min():+.1f} to {points.max():+.1f} over {len(its)} seeds), with "
+            f"{cost['operations']:.0%} of the operations and in {cost['seconds']:.0%} of the time."
         )
     return "\n".join(lines)
 
