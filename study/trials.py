@@ -63,7 +63,6 @@ TRIALS = {
     "direct, trimmed": Trial("direct", SHORT | {"trim": True}),
     "direct, no mixup": Trial("direct", SHORT | {"mixup": 0.0}),
     "direct, frozen before layer3": Trial("direct", SHORT, frozen=6),
-    "direct, frozen before layer4": Trial("direct", SHORT, frozen=7),
     "two steps": Trial("two_step", SHORT),
     "FC only": Trial("fc_only"),
     "FC only, 256x192": Trial("fc_only", {"image_size": (256, 192)}),
