@@ -43,6 +43,7 @@ WHOLE_NUMBERS = {
     "epochs": (1, 10_000),
     "batch_size": (1, 65_536),
     "blocks": (1, 2),
+    "frozen_children": (0, 7),  # so that at least the last block learns
 }
 NUMBERS: dict[str, tuple[float, float]] = {
     "lr": (1e-9, 1000),
@@ -91,6 +92,7 @@ class Config:
     trim: bool = False  # cut even borders away, so that the product fills the input
     # optimisation
     frozen_batchnorm: bool = False  # BatchNorm keeps ImageNet's statistics
+    frozen_children: int = 0  # so many first children don't learn, whatever the approach
     epochs: int = 20
     batch_size: int = 64
     optimizer: str = "sgd"

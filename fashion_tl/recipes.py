@@ -194,6 +194,11 @@ def notes_on_random(config: Config) -> list[str]:
             "random weights bring no statistics for BatchNorm, so it learns them, "
             "whatever frozen_batchnorm says"
         )
+    if config.frozen_children:
+        notes.append(
+            "random weights have learned nothing to keep, so the first children learn, "
+            "whatever frozen_children says"
+        )
     return notes
 
 

@@ -25,6 +25,7 @@ from fashion_tl.network.features import (
 from fashion_tl.network.inference import pick_device, resolve_precision, through
 from fashion_tl.network.memory import save_memory
 from fashion_tl.network.model import (
+    freeze_also,
     save_model,
     split_frozen,
 )
@@ -49,7 +50,8 @@ from fashion_tl.runs import Run, create_run, write_json, write_table, write_text
 def start_run(folder: StrPath, config: Config, data: Data, weights: StrPath | None) -> Run:
     """Make the folder of a run, or continue the same run; see :func:`fashion_tl.runs.create_run`.
 
-    A run from random weights never freezes BatchNorm, because it has no statistics to keep.
+    A run from random weights keeps neither BatchNorm's statistics nor its first children: they have
+    learned nothing yet.
     ConfigError for settings that the training refuses; no folder is made then.
     """
     refuse_extended(folder, "name another folder for this run")
@@ -59,7 +61,7 @@ def start_run(folder: StrPath, config: Config, data: Data, weights: StrPath | No
     if starts_random:
         for note in notes_on_random(config):
             say_once(f"NOTE: {note}")  # the steps of an approach share most settings
-        config = config.change(frozen_batchnorm=False)
+        config = config.change(frozen_batchnorm=False, frozen_children=0)
     elif weights is not None and as_path(weights).is_file():
         fingerprint = file_fingerprint(weights)[:16]
     refuse_untrainable(folder, config, data)
@@ -106,6 +108,7 @@ def train(model: nn.Module, data: Data, run: Run) -> Fitted:
         return Fitted(run.history)
     start = time.perf_counter()
     config = run.config
+    freeze_also(model, config.frozen_children)
     frozen, learning = split_frozen(model.to(pick_device()))
     if len(learning) > 1:
         if world_size() > 1 and not config.frozen_batchnorm and pick_device().type == "cpu":

@@ -9,8 +9,6 @@ left the code; the commit beside it has it.
 """
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from pkgutil import resolve_name
@@ -40,33 +38,24 @@ YEARS = (2010, 2014, 2016, 2018)
 FRACTION = 0.125
 TRIED = ("direct", "two_step")
 SEEDS = range(3)
-
-
-@dataclass(frozen=True)
-class Way:
-    """What a trial changes in a recipe, and how many first children it freezes in each training."""
-
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    frozen: int = 0
-
-
-WAYS = {
-    "whole": Way(),
-    "shorter": Way({"epochs": 5}),
-    "frozen": Way(frozen=6),  # all before layer3
-    "frozen, shorter": Way({"epochs": 6}, frozen=6),
+# What each trial changes in a recipe.
+WAYS: dict[str, dict[str, Any]] = {
+    "whole": {},
+    "shorter": {"epochs": 5},
+    "frozen": {"frozen_children": 6},  # all before layer3
+    "frozen, shorter": {"frozen_children": 6, "epochs": 6},
 }
 
 
 def judged(
-    approach: str, way: Way, seed: int, data: Data, weights: str, folder: Path
+    approach: str, way: dict[str, Any], seed: int, data: Data, weights: str, folder: Path
 ) -> list[dict[str, Any]]:
     """Train one approach; for each of its trainings the right answers by year, and the seconds."""
     rows: list[dict[str, Any]] = []
 
     def learn(model: nn.Module, own: Data, run: Run) -> Run:
         start = time.perf_counter()
-        learn_to_the_end(model, own, run, way.frozen)
+        learn_to_the_end(model, own, run)
         seconds = round(time.perf_counter() - start, 2)
         photos = len(own.task.train)
         needed = operations(model, run.config.image_size, learns=True)
@@ -78,7 +67,7 @@ def judged(
             rows.extend(named | row | about for row in scores(scored, logits, own))
         return run
 
-    configs = approach_configs(approach, seed=seed, flip_test=False, **way.settings)
+    configs = approach_configs(approach, seed=seed, flip_test=False, **way)
     part = without(data, YEARS, FRACTION)
     resolve_name(APPROACHES[approach].function)(part, weights, folder, *configs, learn)
     return rows

@@ -30,7 +30,7 @@ from fashion_tl.errors import ConfigError, DataError
 from fashion_tl.files import as_path, check_writable
 from fashion_tl.network.features import features_and_logits, part_features
 from fashion_tl.network.inference import pick_device, through
-from fashion_tl.network.model import available_weights, freeze_first_children, split_frozen
+from fashion_tl.network.model import available_weights, freeze_also, split_frozen
 from fashion_tl.network.training import fit
 from fashion_tl.recipes import APPROACHES, approach_configs, make_config
 from fashion_tl.reporting.evaluation import prediction_table
@@ -47,14 +47,10 @@ FRACTION = 0.5
 
 @dataclass(frozen=True)
 class Trial:
-    """What a trial changes in the recipe of its approach.
-
-    ``frozen`` is the number of first children that don't learn; 0 leaves that to the approach.
-    """
+    """What a trial changes in the recipe of its approach."""
 
     approach: str
     settings: dict[str, Any] = field(default_factory=dict)
-    frozen: int = 0
 
 
 TRIALS = {
@@ -62,7 +58,7 @@ TRIALS = {
     "direct, 224x168": Trial("direct", SHORT | {"image_size": (224, 168)}),
     "direct, trimmed": Trial("direct", SHORT | {"trim": True}),
     "direct, no mixup": Trial("direct", SHORT | {"mixup": 0.0}),
-    "direct, frozen before layer3": Trial("direct", SHORT, frozen=6),
+    "direct, frozen before layer3": Trial("direct", SHORT | {"frozen_children": 6}),
     "two steps": Trial("two_step", SHORT),
     "FC only": Trial("fc_only"),
     "FC only, 256x192": Trial("fc_only", {"image_size": (256, 192)}),
@@ -102,15 +98,13 @@ def refuse_without_years(data: Data) -> None:
             )
 
 
-def learn_to_the_end(model: nn.Module, data: Data, run: Run, first_frozen: int = 0) -> Run:
+def learn_to_the_end(model: nn.Module, data: Data, run: Run) -> Run:
     """Train, and keep the last epoch: choosing one would flatter.
 
-    If ``first_frozen`` isn't 0, so many first children are frozen, and all others learn.
     KeyboardInterrupt after Ctrl-C: what has learned less than a trial asks for is no trial.
     """
     config = run.config
-    if first_frozen:
-        freeze_first_children(model, first_frozen)
+    freeze_also(model, config.frozen_children)
     frozen, learning = split_frozen(model.to(pick_device()))
     if len(learning) > 1:
         train = through(frozen, data.batches("train", config), config.precision)
@@ -134,7 +128,7 @@ def judged(trial: Trial, data: Data, weights: str, folder: Path) -> Iterator[dic
 
         def learn(model: nn.Module, own: Data, run: Run, networks: list = networks) -> Run:
             networks.append(model)
-            return learn_to_the_end(model, own, run, trial.frozen)
+            return learn_to_the_end(model, own, run)
 
         approach = resolve_name(APPROACHES[trial.approach].function)
         run = approach(part, weights, folder / str(fold), *configs, learn)[-1]

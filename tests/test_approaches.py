@@ -18,18 +18,20 @@ from torchvision.models import ResNet18_Weights
 
 from fashion_tl import approaches
 from fashion_tl.__main__ import main
+from fashion_tl.approaches import run_approach
+from fashion_tl.config import Config
 from fashion_tl.data.dataset import load_data
 from fashion_tl.machine import say_once
 from fashion_tl.network import weights
 from fashion_tl.network.calibration import fit_temperature
 from fashion_tl.network.inference import forward
-from fashion_tl.network.model import load_model
+from fashion_tl.network.model import build_network, load_model
 from fashion_tl.recipes import make_config
 from fashion_tl.reporting import gallery
 from fashion_tl.reporting.evaluation import class_probabilities
 from fashion_tl.running import start_run
 from fashion_tl.runs import Run, create_run, open_run
-from tests.conftest import figures_alone
+from tests.conftest import TINY, figures_alone
 from tests.made_runs import FILES, METRICS
 
 SMALL = ("image_size=32x32", "batch_size=32", "precision=fp32", "backbone=tiny")
@@ -133,6 +135,27 @@ def test_from_random_weights_batchnorm_learns_whatever_the_recipe_says(two_step)
     assert make_config("two_step").frozen_batchnorm
     for folder in (two_step, two_step / "top20"):
         assert not open_run(folder).config.frozen_batchnorm
+
+
+@pytest.mark.parametrize("approach", ["direct", "two_step"])
+def test_children_that_a_setting_freezes_stay_as_the_weights_have_them(
+    approach, sample_root, tmp_path
+):
+    start = build_network(1000, None, Config("direct", backbone="tiny"))
+    torch.save(start.state_dict(), tmp_path / "weights.pth")
+    given = (approach, sample_root, tmp_path / "weights.pth", tmp_path / "run")
+    settings = TINY | {"largest": 3, "frozen_batchnorm": False, "frozen_children": 7}
+    before = dict(start.named_children())
+    for run in run_approach(*given, **settings):
+        stands_still = {
+            name: all(
+                torch.equal(tensor, before[name].state_dict()[key])
+                for key, tensor in child.state_dict().items()
+            )
+            for name, child in load_model(run.model_path).model.named_children()
+            if name != "fc" and child.state_dict()
+        }
+        assert [name for name, still in stands_still.items() if not still] == ["layer4"]
 
 
 def test_two_steps_say_each_note_once(wide_root, tmp_path, capsys):

@@ -36,6 +36,7 @@ def test_impossible_values_are_refused_by_name():
         "epochs": (0, -1, 1.5, True, "20"),
         "batch_size": (0, 2.0),
         "blocks": (0, 3, 1.5),
+        "frozen_children": (-1, 8, 1.5),
         "lr": (-1, 0, float("nan"), float("inf"), "0.1"),
         "momentum": (-0.1, 1),
         "weight_decay": (-1,),

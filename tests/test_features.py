@@ -216,7 +216,8 @@ def test_a_stale_cache_is_never_used(change, cached, model, photos, tmp_path):
 NOT_IN_FEATURES = {
     *("training", "recipe", "seed", "label", "split", "largest", "without_largest", "bad_rows"),
     *("val_fraction", "train_fraction", "split_seed", "stored_size", "backbone", "blocks"),
-    *("frozen_batchnorm", "mixup", "flip_test", "epochs", "batch_size", "optimizer", "lr"),
+    *("frozen_batchnorm", "frozen_children", "mixup", "flip_test", "epochs", "batch_size"),
+    *("optimizer", "lr"),
     *("backbone_lr_ratio", "momentum", "weight_decay", "schedule", "warmup_epochs", "balance"),
     *("balance_power", "label_smoothing", "precision"),  # which the key has in another way
 }

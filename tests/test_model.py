@@ -277,6 +277,10 @@ def test_settings_that_do_not_suit_random_weights_are_named_and_no_others():
     assert note == "lr=1 is too high for random weights; set lr to 0.01 or less"
     (note,) = notes_on_random(make_config("two_step"))
     assert note.endswith("so it learns them, whatever frozen_batchnorm says")
+    (note,) = notes_on_random(
+        make_config("direct", lr=0.01, frozen_batchnorm=False, frozen_children=6)
+    )
+    assert note.endswith("so the first children learn, whatever frozen_children says")
 
 
 def test_without_a_network_a_run_on_real_data_stops(offline):

@@ -29,6 +29,12 @@ def even_years(sample_root, monkeypatch):
     return data, years
 
 
+def tiny_weights(folder):
+    file = folder / "weights.pth"
+    torch.save(build_network(1000, None, Config("direct", backbone="tiny")).state_dict(), file)
+    return str(file)
+
+
 def test_the_years_left_out_are_neither_learned_nor_validated_but_scored(even_years):
     data, years = even_years
     part = trials.without(data, years[:1], 0.5)
@@ -46,9 +52,7 @@ def test_a_trial_scores_each_year_by_a_network_that_learned_without_it(
     data, years = even_years
     settings = TINY | ({"largest": 3} if approach == "two_step" else {})
     monkeypatch.setattr(trials, "TRIALS", {"a trial": trials.Trial(approach, settings)})
-    weights = tmp_path / "weights.pth"
-    torch.save(build_network(1000, None, Config("direct", backbone="tiny")).state_dict(), weights)
-    given = (str(sample_root), str(weights), str(tmp_path / "out"), tmp_path)
+    given = (str(sample_root), tiny_weights(tmp_path), str(tmp_path / "out"), tmp_path)
     trials.main(*given)
     table = read_table(tmp_path / "trials.csv").set_index("on")
     assert set(table.index) == {str(years[0]), str(years[1]), "val"}
@@ -66,14 +70,15 @@ def test_trainings_with_fewer_operations_are_tried_beside_whole_ones_seed_by_see
     _, years = even_years
     settings = TINY | {"largest": 3, "epochs": 2}
     ways = {
-        "whole": fewer.Way(settings),
-        "shorter": fewer.Way(settings | {"epochs": 1}),
-        "frozen": fewer.Way(settings, frozen=7),
+        "whole": settings,
+        "shorter": settings | {"epochs": 1},
+        "frozen": settings | {"frozen_children": 7},
     }
     monkeypatch.setattr(fewer, "YEARS", years[:2])
     monkeypatch.setattr(fewer, "SEEDS", range(2))
     monkeypatch.setattr(fewer, "WAYS", ways)
-    given = (str(sample_root), "none", str(tmp_path / "out"), tmp_path)
+    monkeypatch.setattr(fewer, "available_weights", lambda *words, **more: None)  # of a ResNet-50
+    given = (str(sample_root), tiny_weights(tmp_path), str(tmp_path / "out"), tmp_path)
     fewer.main(*given)
     table = read_table(tmp_path / "fewer.csv")
     assert set(table["on"]) == {*map(str, years[:2]), "val"}
@@ -88,26 +93,6 @@ def test_trainings_with_fewer_operations_are_tried_beside_whole_ones_seed_by_see
     assert len(read_table(tmp_path / "fewer.csv")) == len(table)
 
 
-@pytest.mark.parametrize("approach, made", [("direct", 1), ("two_step", 2)])
-def test_a_way_freezes_its_first_children_in_each_training(
-    approach, made, even_years, tmp_path, monkeypatch
-):
-    data, years = even_years
-    learned = []
-
-    def fit(learning, *words):
-        learned.append([name for name, _ in learning.named_parameters()])
-        return Fitted(pd.DataFrame(), False, 0)
-
-    monkeypatch.setattr(fewer, "YEARS", years[:2])
-    monkeypatch.setattr(trials, "fit", fit)
-    way = fewer.Way(TINY | {"largest": 3, "backbone": "resnet18"}, frozen=7)
-    fewer.judged(approach, way, 0, data, "none", tmp_path / "run")
-    whole = build_network(3, None, Config("direct", backbone="resnet18"))
-    free = [*whole.layer4.parameters(), *whole.fc.parameters()]
-    assert [len(names) for names in learned] == [len(free)] * made
-
-
 @pytest.mark.parametrize("study", [trials, fewer])
 def test_an_interrupted_trial_is_not_recorded_and_made_again(
     study, even_years, sample_root, tmp_path, monkeypatch
@@ -117,7 +102,7 @@ def test_an_interrupted_trial_is_not_recorded_and_made_again(
 
     monkeypatch.setattr(trials, "TRIALS", {"a trial": trials.Trial("fc_only", TINY)})
     monkeypatch.setattr(fewer, "YEARS", even_years[1][:2])
-    monkeypatch.setattr(fewer, "WAYS", {"whole": fewer.Way(TINY)})
+    monkeypatch.setattr(fewer, "WAYS", {"whole": TINY})
     monkeypatch.setattr(trials, "fit", interrupted)
     with pytest.raises(KeyboardInterrupt):
         study.main(str(sample_root), "none", str(tmp_path / "out"), tmp_path / "results")

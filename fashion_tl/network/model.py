@@ -35,8 +35,7 @@ from fashion_tl.runfiles import way_out
 
 # What reading a file that isn't a saved model may raise.
 UNREADABLE = (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError, ConfigError)
-# How many of a backbone's ``CHILDREN`` two steps freeze: 1 conv1, 2 bn1, 3 relu, 4 maxpool, 5
-# layer1. The others are 6 to 8, layer2 to layer4, 9 avgpool, and 10 fc, the last layer.
+# How many of a backbone's ``CHILDREN`` two steps freeze: all up to layer1.
 FIRST_CHILDREN = 5
 
 
@@ -141,6 +140,11 @@ def freeze_all_but_head(model: nn.Module) -> None:
 def freeze_first_children(model: nn.Module, n: int = FIRST_CHILDREN) -> None:
     """Freeze the first ``n`` children, and let the rest learn; ``FIRST_CHILDREN`` counts them."""
     model.requires_grad_(True)
+    freeze_also(model, n)
+
+
+def freeze_also(model: nn.Module, n: int) -> None:
+    """Freeze the first ``n`` children; whether the rest learns stays as it is."""
     for child in list(model.children())[:n]:
         child.requires_grad_(False)
 
