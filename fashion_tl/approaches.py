@@ -100,10 +100,10 @@ def direct(
     config: Config,
     learn: Learn = train_and_finish,
 ) -> list[Run]:
-    """Give the network a new last layer, and fine-tune all of it."""
+    """Give the network a new last layer, and fine-tune all of it but ``frozen_children``."""
     data = data.of_classes(config)
     run = start_run(folder, config, data, weights)
-    model = build_network(data.task.num_classes, weights, config)
+    model = build_network(data.task.num_classes, weights, run.config)
     return [learn(model, data, run)]
 
 
@@ -117,12 +117,13 @@ def two_step(
 ) -> list[Run]:
     """Fine-tune on the largest classes; then freeze the first 5 children, and fine-tune again.
 
+    With ``frozen_children`` both steps keep so many first children as they are.
     The second step learns all classes, or with ``without_largest`` the other classes alone.
     """
     data20, data = data.of_classes(config20), data.of_classes(config)
     run = start_run(folder, config, data, weights)
     run20 = start_run(folder / config20.training, config20, data20, weights)
-    model = build_network(data20.task.num_classes, weights, config20)
+    model = build_network(data20.task.num_classes, weights, run20.config)
     learn(model, data20, run20)
     replace_head(model, data.task.num_classes, config.seed)
     freeze_first_children(model)

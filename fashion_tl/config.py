@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from fashion_tl.backbones import DEFAULT_BACKBONE, find_backbone
+from fashion_tl.backbones import CHILDREN, DEFAULT_BACKBONE, find_backbone
 from fashion_tl.errors import ConfigError, in_a_line
 from fashion_tl.split import EVEN_ODD, parse_split, split_text
 
@@ -43,7 +43,7 @@ WHOLE_NUMBERS = {
     "epochs": (1, 10_000),
     "batch_size": (1, 65_536),
     "blocks": (1, 2),
-    "frozen_children": (0, 7),  # so that at least the last block learns
+    "frozen_children": (0, CHILDREN.index("layer4")),  # the last block learns
 }
 NUMBERS: dict[str, tuple[float, float]] = {
     "lr": (1e-9, 1000),
@@ -92,7 +92,7 @@ class Config:
     trim: bool = False  # cut even borders away, so that the product fills the input
     # optimisation
     frozen_batchnorm: bool = False  # BatchNorm keeps ImageNet's statistics
-    frozen_children: int = 0  # so many first children don't learn, whatever the approach
+    frozen_children: int = 0  # so many of the network's first children don't learn
     epochs: int = 20
     batch_size: int = 64
     optimizer: str = "sgd"

@@ -196,8 +196,7 @@ def notes_on_random(config: Config) -> list[str]:
         )
     if config.frozen_children:
         notes.append(
-            "random weights have learned nothing to keep, so the first children learn, "
-            "whatever frozen_children says"
+            "random weights have learned nothing worth keeping, so frozen_children freezes nothing"
         )
     return notes
 

@@ -25,7 +25,6 @@ from fashion_tl.network.features import (
 from fashion_tl.network.inference import pick_device, resolve_precision, through
 from fashion_tl.network.memory import save_memory
 from fashion_tl.network.model import (
-    freeze_also,
     save_model,
     split_frozen,
 )
@@ -50,9 +49,8 @@ from fashion_tl.runs import Run, create_run, write_json, write_table, write_text
 def start_run(folder: StrPath, config: Config, data: Data, weights: StrPath | None) -> Run:
     """Make the folder of a run, or continue the same run; see :func:`fashion_tl.runs.create_run`.
 
-    A run from random weights keeps neither BatchNorm's statistics nor its first children: they have
-    learned nothing yet.
-    ConfigError for settings that the training refuses; no folder is made then.
+    In a run from random weights ``frozen_batchnorm`` and ``frozen_children`` are off: there is
+    nothing to keep. ConfigError for settings that the training refuses; no folder is made then.
     """
     refuse_extended(folder, "name another folder for this run")
     refuse_among_photos(as_path(folder), data.root, "the run")
@@ -108,7 +106,6 @@ def train(model: nn.Module, data: Data, run: Run) -> Fitted:
         return Fitted(run.history)
     start = time.perf_counter()
     config = run.config
-    freeze_also(model, config.frozen_children)
     frozen, learning = split_frozen(model.to(pick_device()))
     if len(learning) > 1:
         if world_size() > 1 and not config.frozen_batchnorm and pick_device().type == "cpu":
@@ -240,6 +237,7 @@ def unless_interrupted(fitted: Fitted) -> Fitted:
     """What was given; KeyboardInterrupt after a Ctrl-C that ``fit`` put off."""
     if fitted.interrupted:
         raise KeyboardInterrupt(
-            "stopped; the same command, or its training cell, goes on after the last whole epoch"
+            "stopped; a run goes on after its last whole epoch: call the same command, or its "
+            "training cell, again"
         )
     return fitted

@@ -43,7 +43,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "whole": {},
     "shorter": {"epochs": 5},
     "frozen": {"frozen_children": 6},  # all before layer3
-    "frozen, shorter": {"frozen_children": 6, "epochs": 6},
+    "frozen, 6 epochs": {"frozen_children": 6, "epochs": 6},
 }
 
 
@@ -81,7 +81,7 @@ def main(data_path: str, weights: str, out: str, results: Path, cache: str | Non
     refuse_without_years(data)
     names = ("training", "trial", "seed")
     for seed, approach, (trial, way) in product(SEEDS, TRIED, WAYS.items()):
-        folder = as_path(out) / f"{approach}_{trial}_{seed}".replace(", ", "_")
+        folder = as_path(out) / f"{approach}_{trial}_{seed}".replace(", ", "_").replace(" ", "_")
         if not claimed(folder):
             continue
         with made_or_removed(folder):

@@ -24,7 +24,12 @@ from fashion_tl.backbones import DEFAULT_BACKBONE, find_backbone
 from fashion_tl.data.dataset import load_data
 from fashion_tl.errors import ConfigError
 from fashion_tl.files import as_path
-from fashion_tl.network.model import available_weights, build_network, freeze_all_but_head
+from fashion_tl.network.model import (
+    available_weights,
+    build_network,
+    freeze_all_but_head,
+    freeze_first_children,
+)
 from fashion_tl.recipes import TRAININGS, make_config
 from fashion_tl.running import start_run, train, train_and_finish, unless_interrupted
 from fashion_tl.runs import Run
@@ -54,10 +59,11 @@ def lp_ft(
     data = load_data(data_path, config, cache).of_classes(config)
     run = start_run(folder, config, data, start)
     head_run = start_run(folder / "head", head_config, data, start)
-    model = build_network(data.task.num_classes, start, config)
+    model = build_network(data.task.num_classes, start, run.config)
     freeze_all_but_head(model)
     unless_interrupted(train(model, data, head_run))  # which never sees a test photo
     model.requires_grad_(True)
+    freeze_first_children(model, run.config.frozen_children)
     return [train_and_finish(model, data, run)]
 
 

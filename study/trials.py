@@ -30,7 +30,7 @@ from fashion_tl.errors import ConfigError, DataError
 from fashion_tl.files import as_path, check_writable
 from fashion_tl.network.features import features_and_logits, part_features
 from fashion_tl.network.inference import pick_device, through
-from fashion_tl.network.model import available_weights, freeze_also, split_frozen
+from fashion_tl.network.model import available_weights, split_frozen
 from fashion_tl.network.training import fit
 from fashion_tl.recipes import APPROACHES, approach_configs, make_config
 from fashion_tl.reporting.evaluation import prediction_table
@@ -104,7 +104,6 @@ def learn_to_the_end(model: nn.Module, data: Data, run: Run) -> Run:
     KeyboardInterrupt after Ctrl-C: what has learned less than a trial asks for is no trial.
     """
     config = run.config
-    freeze_also(model, config.frozen_children)
     frozen, learning = split_frozen(model.to(pick_device()))
     if len(learning) > 1:
         train = through(frozen, data.batches("train", config), config.precision)

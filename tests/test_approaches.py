@@ -158,6 +158,17 @@ def test_children_that_a_setting_freezes_stay_as_the_weights_have_them(
         assert [name for name, still in stands_still.items() if not still] == ["layer4"]
 
 
+def test_from_random_weights_no_setting_freezes_the_first_children(sample_root, tmp_path, capsys):
+    settings = TINY | {"largest": 3, "frozen_children": 7}
+    given = ("two_step", sample_root, "none", tmp_path / "run")
+    first, last = run_approach(*given, **settings)
+    assert "so frozen_children freezes nothing" in capsys.readouterr().out
+    assert first.config.frozen_children == last.config.frozen_children == 0
+    model, start = load_model(first.model_path).model, build_network(3, None, first.config)
+    assert not torch.equal(model.conv1.weight, start.conv1.weight)
+    assert [run.is_finished for run in run_approach(*given, **settings)] == [True, True]
+
+
 def test_two_steps_say_each_note_once(wide_root, tmp_path, capsys):
     for lr, expected in ((0.01, ["BatchNorm"]), (0.02, ["lr=0.02", "BatchNorm"])):
         say_once.cache_clear()  # as in a fresh process

@@ -1,13 +1,17 @@
 """Where the time of a training goes: each of torch's operators counts once, as what it does."""
 
 import json
+from copy import deepcopy
 
 import pytest
+import torch
 
 from fashion_tl.data.dataset import load_data
 from fashion_tl.errors import ConfigError
+from fashion_tl.network.model import build_network
 from fashion_tl.recipes import make_config
 from study.bench import profile
+from study.bench.limit import operations
 from study.blocks.speed import profiles, speed
 from tests import REPOSITORY
 
@@ -30,6 +34,19 @@ from tests import REPOSITORY
 )
 def test_an_operator_counts_as_the_kind_of_work_that_it_does(operator, kind):
     assert profile.kind_of(operator) == kind
+
+
+def test_counting_operations_leaves_the_network_as_it_is_and_counts_no_frozen_part():
+    frozen, whole = (
+        build_network(5, None, make_config("direct", backbone="tiny", frozen_children=n))
+        for n in (6, 0)
+    )
+    before = deepcopy(frozen.state_dict())
+    needed = operations(frozen, (32, 32), learns=True)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in frozen.state_dict().items())
+    assert frozen.training and all(p.grad is None for p in frozen.parameters())
+    forward, all_of_it = (operations(whole, (32, 32), learns=way) for way in (False, True))
+    assert forward < needed < all_of_it
 
 
 def test_the_kinds_of_work_share_all_of_the_time(sample_root, monkeypatch):

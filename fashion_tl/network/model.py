@@ -43,7 +43,8 @@ def build_network(num_classes: int, weights: StrPath | None, config: Config) -> 
     """The backbone of ``config`` with a new last layer of ``num_classes`` outputs, channels last.
 
     ``weights`` is a torchvision name, a file of such a network in any of the usual wrappings, or
-    None (or ``"none"``) for random weights. The seed of ``config`` decides everything random.
+    None (or ``"none"``) for random weights. The seed of ``config`` decides everything random, and
+    its ``frozen_children`` how many first children don't learn.
     WeightsError if the weights can't be read, or if they don't fit; it names the tensors.
     """
     torch.manual_seed(config.seed)
@@ -51,6 +52,7 @@ def build_network(num_classes: int, weights: StrPath | None, config: Config) -> 
     if weights is not None and not is_random(weights):
         model.load_state_dict(read_weights(weights, config.backbone), strict=False)
     replace_head(model, num_classes, config.seed)
+    freeze_first_children(model, config.frozen_children)
     return model.to(memory_format=torch.channels_last)
 
 
@@ -138,13 +140,7 @@ def freeze_all_but_head(model: nn.Module) -> None:
 
 
 def freeze_first_children(model: nn.Module, n: int = FIRST_CHILDREN) -> None:
-    """Freeze the first ``n`` children, and let the rest learn; ``FIRST_CHILDREN`` counts them."""
-    model.requires_grad_(True)
-    freeze_also(model, n)
-
-
-def freeze_also(model: nn.Module, n: int) -> None:
-    """Freeze the first ``n`` children; whether the rest learns stays as it is."""
+    """Freeze the first ``n`` of the network's ``CHILDREN``. What is frozen already stays so."""
     for child in list(model.children())[:n]:
         child.requires_grad_(False)
 

@@ -19,6 +19,7 @@ from fashion_tl.network.inference import outputs, pick_device
 from fashion_tl.network.model import build_network, freeze_all_but_head, split_frozen
 from fashion_tl.network.training import fit
 from fashion_tl.recipes import make_config
+from fashion_tl.running import unless_interrupted
 from study.bench import peers
 from study.bench.measures import BF16, Size, evenly, quietly, some, times, training, words
 from study.bench.timing import alternate, row
@@ -34,11 +35,12 @@ def head_seconds(data: Data) -> float:
     config = make_config("fc_only", epochs=EPOCHS, flip=False)
     model = build_network(classes, None, make_config("direct"))
     freeze_all_but_head(model)
-    parts = [
+    learned, validated = (
         feature_batches(random, part, labels[part], config) for part in (rows[:train], rows[train:])
-    ]
+    )
     start = time.perf_counter()
-    quietly(fit, split_frozen(model)[1].to(pick_device()), *parts, config, np.ones(classes))
+    head, weights = split_frozen(model)[1].to(pick_device()), np.ones(classes)
+    quietly(lambda: unless_interrupted(fit(head, learned, validated, config, weights)))
     return time.perf_counter() - start
 
 

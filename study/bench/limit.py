@@ -1,6 +1,7 @@
 """How near training and the forward pass come to the machine's own rate of matrix products."""
 
 from collections.abc import Callable
+from copy import deepcopy
 
 import torch
 from torch import nn
@@ -67,8 +68,9 @@ def products(side: int, dtype: torch.dtype) -> Callable[[], int]:
 def operations(model: nn.Module, size: Size, learns: bool) -> float:
     """Floating-point operations for one photo: forward, and if it learns backward too.
 
-    Nothing runs backward through what is frozen.
+    Nothing runs backward through what is frozen. The model stays as it is.
     """
+    model = deepcopy(model).eval()  # else BatchNorm would learn from what is no photo
     device = next(model.parameters()).device
     photos = torch.zeros(2, 3, *size, device=device).to(memory_format=torch.channels_last)
     counter = FlopCounterMode(display=False)

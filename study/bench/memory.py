@@ -23,6 +23,7 @@ from fashion_tl.network.inference import pick_device
 from fashion_tl.network.model import build_network
 from fashion_tl.network.training import fit
 from fashion_tl.recipes import make_config
+from fashion_tl.running import unless_interrupted
 from study.bench.measures import evenly, some
 
 
@@ -61,7 +62,8 @@ def main(folder: str) -> None:
     train = some(data, evenly(data.task.train, 640), config)
     val = some(data, evenly(data.task.val, 128), config)
     model = build_network(data.task.num_classes, None, make_config("direct")).to(pick_device())
-    fit(model, train, val, config, np.ones(data.task.num_classes), Path(folder, "checkpoint.pt"))
+    checkpoint = Path(folder, "checkpoint.pt")
+    unless_interrupted(fit(model, train, val, config, np.ones(data.task.num_classes), checkpoint))
     done.set()
     print(json.dumps({"anonymous_gb": peak[0] / 1e9}))
 
