@@ -4,6 +4,7 @@ trials."""
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from study.blocks.markdown import markdown, percent, spread
 from study.compare import on_the_same_photos, with_interval
@@ -127,20 +128,24 @@ def fewer(results: Path) -> str:
     own = table.groupby(names)[about].first()
     rows = [[*key, *map(percent, shares.loc[key]), *own.loc[key]] for key in shares.index.tolist()]
     lines = [markdown([*names, *shares.columns, *about], rows), ""]
-    costs = ["operations", "seconds"]
-    by_trial = shares[["criterion"]].join(own[costs]).reset_index()
+    by_trial = shares[["criterion"]].join(own).reset_index()
     whole = by_trial[by_trial["trial"] == "whole"].drop(columns="trial")
     others = by_trial[by_trial["trial"] != "whole"]
     pairs = others.merge(whole, on=["training", "seed"], suffixes=("", "_whole"))
     for (training, trial), its in pairs.groupby(["training", "trial"]):
         points = 100 * (its["criterion"] - its["criterion_whole"])
-        cost = {each: its[each].sum() / its[f"{each}_whole"].sum() for each in costs}
+        together = its[its["commit"] == its["commit_whole"]]  # a machine's speed changes by the day
+        time = f" and in {_part(together, 'seconds')} of the time" if len(together) else ""
         lines.append(
             f"- {training}, {trial} beside whole: {points.mean():+.1f} points of the criterion "
             f"({points.min():+.1f} to {points.max():+.1f} over {len(its)} seeds), with "
-            f"{cost['operations']:.0%} of the operations and in {cost['seconds']:.0%} of the time."
+            f"{_part(its, 'operations')} of the operations{time}."
         )
     return "\n".join(lines)
+
+
+def _part(pairs: pd.DataFrame, cost: str) -> str:
+    return f"{pairs[cost].sum() / pairs[f'{cost}_whole'].sum():.0%}"
 
 
 def trials(results: Path) -> str:
