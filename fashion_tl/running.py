@@ -29,7 +29,7 @@ from fashion_tl.network.model import (
     split_frozen,
 )
 from fashion_tl.network.trained import load_network
-from fashion_tl.network.training import Fitted, fit, refuse_settings
+from fashion_tl.network.training import Fitted, fit, refuse_settings, unless_interrupted
 from fashion_tl.network.unknown import doubts, training_memory
 from fashion_tl.network.weights import is_random, weights_name
 from fashion_tl.provenance import file_fingerprint
@@ -231,13 +231,3 @@ def train_and_finish(model: nn.Module, data: Data, run: Run) -> Run:
     """:func:`train`, then :func:`finish_run`; KeyboardInterrupt after Ctrl-C."""
     finish_run(run, model, data, unless_interrupted(train(model, data, run)))
     return run
-
-
-def unless_interrupted(fitted: Fitted) -> Fitted:
-    """What was given; KeyboardInterrupt after a Ctrl-C that ``fit`` put off."""
-    if fitted.interrupted:
-        raise KeyboardInterrupt(
-            "stopped; a run goes on after its last whole epoch: call the same command, or its "
-            "training cell, again"
-        )
-    return fitted

@@ -29,11 +29,10 @@ from fashion_tl.network.model import (
     freeze_all_but_head,
     split_frozen,
 )
-from fashion_tl.network.training import fit
+from fashion_tl.network.training import fit, unless_interrupted
 from fashion_tl.network.weights import weights_name
 from fashion_tl.recipes import make_config
 from fashion_tl.reporting.evaluation import metrics, prediction_table
-from fashion_tl.running import unless_interrupted
 from fashion_tl.runs import commit, machine, write_json
 from study.record import look
 

@@ -17,8 +17,7 @@ from fashion_tl.network.calibration import masked_logits
 from fashion_tl.network.extending import RIDGE, SCALE, Ground, LastLayer
 from fashion_tl.network.layers import Head
 from fashion_tl.network.memory import unit
-from fashion_tl.network.training import fit
-from fashion_tl.running import unless_interrupted
+from fashion_tl.network.training import fit, unless_interrupted
 from study.heads import left_out
 from study.retrained import WEIGHT_DECAYS, retrained
 from study.two_blocks import LastBlocks

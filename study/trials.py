@@ -31,10 +31,9 @@ from fashion_tl.files import as_path, check_writable
 from fashion_tl.network.features import features_and_logits, part_features
 from fashion_tl.network.inference import pick_device, through
 from fashion_tl.network.model import available_weights, split_frozen
-from fashion_tl.network.training import fit
+from fashion_tl.network.training import fit, unless_interrupted
 from fashion_tl.recipes import APPROACHES, approach_configs, make_config
 from fashion_tl.reporting.evaluation import prediction_table
-from fashion_tl.running import unless_interrupted
 from fashion_tl.runs import Run, commit, machine, write_table
 from study.heads import left_out
 from study.records import one_at_a_time, read_columns

@@ -20,7 +20,7 @@ from fashion_tl.network.model import (
     replace_head,
     split_frozen,
 )
-from fashion_tl.network.training import fit
+from fashion_tl.network.training import fit, unless_interrupted
 from fashion_tl.network.weights import is_random
 
 FOLDS = 5
@@ -59,9 +59,9 @@ def logits_out_of_fold(data: Data, weights: StrPath | None, config: Config) -> n
         _, head = split_frozen(model)
         none = part(rows[:0])  # choosing an epoch on the part itself would flatter
         weights_of_classes = learned.class_weights(config)
-        fitted = fit(head, part(rows[others]), none, config, weights_of_classes, tell=False)
-        if fitted.interrupted:
-            raise KeyboardInterrupt
+        unless_interrupted(
+            fit(head, part(rows[others]), none, config, weights_of_classes, tell=False)
+        )
         answers = forward(head, part(rows[own]), config.precision, None, flip=config.flip)
         logits[own] = answers.numpy()
     return logits

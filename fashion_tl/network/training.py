@@ -52,6 +52,16 @@ class Fitted:
     seconds: float = 0.0
 
 
+def unless_interrupted(fitted: Fitted) -> Fitted:
+    """What was given; KeyboardInterrupt after a Ctrl-C that ``fit`` put off."""
+    if fitted.interrupted:
+        raise KeyboardInterrupt(
+            "stopped; a run goes on after its last whole epoch: call the same command, or its "
+            "training cell, again"
+        )
+    return fitted
+
+
 def fit(
     model: nn.Module,
     train: Batches,

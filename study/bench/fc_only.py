@@ -17,9 +17,8 @@ from fashion_tl.data.twins import photo_digests
 from fashion_tl.network import features
 from fashion_tl.network.inference import outputs, pick_device
 from fashion_tl.network.model import build_network, freeze_all_but_head, split_frozen
-from fashion_tl.network.training import fit
+from fashion_tl.network.training import fit, unless_interrupted
 from fashion_tl.recipes import make_config
-from fashion_tl.running import unless_interrupted
 from study.bench import peers
 from study.bench.measures import BF16, Size, evenly, quietly, some, times, training, words
 from study.bench.timing import alternate, row

@@ -21,9 +21,8 @@ from fashion_tl.data.dataset import load_data
 from fashion_tl.files import as_path
 from fashion_tl.network.inference import pick_device
 from fashion_tl.network.model import build_network
-from fashion_tl.network.training import fit
+from fashion_tl.network.training import fit, unless_interrupted
 from fashion_tl.recipes import make_config
-from fashion_tl.running import unless_interrupted
 from study.bench.measures import evenly, some
 
 

@@ -134,8 +134,9 @@ def fewer(results: Path) -> str:
     pairs = others.merge(whole, on=["training", "seed"], suffixes=("", "_whole"))
     for (training, trial), its in pairs.groupby(["training", "trial"]):
         points = 100 * (its["criterion"] - its["criterion_whole"])
-        together = its[its["commit"] == its["commit_whole"]]  # a machine's speed changes by the day
-        time = f" and in {_part(together, 'seconds')} of the time" if len(together) else ""
+        # A machine's speed changes from day to day.
+        same_commit = its[its["commit"] == its["commit_whole"]]
+        time = f" and in {_part(same_commit, 'seconds')} of the time" if len(same_commit) else ""
         lines.append(
             f"- {training}, {trial} beside whole: {points.mean():+.1f} points of the criterion "
             f"({points.min():+.1f} to {points.max():+.1f} over {len(its)} seeds), with "
