@@ -29,6 +29,7 @@ from study.trials import (
     keep,
     learn_to_the_end,
     made_or_removed,
+    refuse_damaged,
     refuse_without_years,
     scores,
     without,
@@ -80,6 +81,7 @@ def main(data_path: str, weights: str, out: str, results: Path, cache: str | Non
     data = load_data(data_path, config, cache, quiet=True)
     refuse_without_years(data)
     names = ("training", "trial", "seed")
+    refuse_damaged(results / "fewer.csv", names)
     for seed, approach, (trial, way) in product(SEEDS, TRIED, WAYS.items()):
         folder = as_path(out) / f"{approach}_{trial}_{seed}".replace(", ", "_").replace(" ", "_")
         if not claimed(folder):

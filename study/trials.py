@@ -165,6 +165,7 @@ def main(
         available_weights(weights, is_sample=False, backbone=backbone)
     data = load_data(data_path, make_config("direct"), cache, quiet=True)
     refuse_without_years(data)
+    refuse_damaged(results / "trials.csv")
     for name, trial in chosen.items():
         folder = as_path(out) / name.replace(" ", "_")
         if not claimed(folder):
@@ -198,6 +199,12 @@ def made_or_removed(folder: Path) -> Iterator[None]:
     except BaseException:
         shutil.rmtree(folder)
         raise
+
+
+def refuse_damaged(file: Path, names: Sequence[str] = ("trial",)) -> None:
+    """RunError before anything is trained, if later rows couldn't be kept beside the older ones."""
+    if file.exists():
+        read_columns(file, names)
 
 
 def keep(new: pd.DataFrame, file: Path, names: Sequence[str] = ("trial",)) -> None:

@@ -152,6 +152,21 @@ def test_a_trial_that_cannot_be_kept_can_be_made_again(sample_root, tmp_path, mo
     assert read_table(tmp_path / "trials.csv")["trial"].tolist() == ["a trial"]
 
 
+@pytest.mark.parametrize("study", [trials, fewer])
+def test_a_damaged_table_is_refused_before_anything_is_trained(
+    study, even_years, sample_root, tmp_path, monkeypatch
+):
+    def judged(*words):
+        raise AssertionError("trained")
+
+    monkeypatch.setattr(study, "judged", judged)
+    name = f"{study.__name__.rpartition('.')[2]}.csv"
+    (tmp_path / name).write_text("damaged")
+    with pytest.raises(RunError, match=f"{name} is damaged"):
+        study.main(str(sample_root), "none", str(tmp_path / "out"), tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_folder_of_trials_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("mine")
     for place in ("file", "file/deeper"):
